@@ -1,0 +1,69 @@
+"""What a data set of real CT must offer: cases, splits, a canonical grid."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, Literal, Protocol
+
+from medbench.spec import Grid, Window
+
+if TYPE_CHECKING:
+    from medbench.volume import LabelMap, Volume
+
+# "select" chooses checkpoints and is never reported; "test" is what "held-out" means everywhere.
+Split = Literal["train", "select", "test"]
+
+
+@dataclass(frozen=True)
+class Case:
+    """One real volume with its optional label map, both read on demand on their own grid.
+
+    Args:
+        id: unique within the data set.
+        split: which split it belongs to.
+        patient: groups cases of one person; the unit of every resampling.
+        read_volume: returns the volume in HU.
+        read_label_map: returns the label map on the volume's grid; None where there is none.
+    """
+
+    id: str
+    split: Split
+    patient: str
+    read_volume: Callable[[], Volume]
+    read_label_map: Callable[[], LabelMap] | None = None
+
+
+@dataclass(frozen=True)
+class DatasetInfo:
+    """A data set's declaration, shown by ``medbench list datasets``."""
+
+    name: str
+    version: str
+    summary: str
+    license: str
+    source: str
+    protocol: str
+    embedded: bool = False
+
+
+class Dataset(Protocol):
+    """A data set. The constructor stores its arguments; files are first touched by ``cases``."""
+
+    info: ClassVar[DatasetInfo]
+    grid: Grid | None
+    window: Window
+
+    def __init__(self, root: Path | None = None) -> None:
+        """Store the folder that holds the data; embedded data sets ignore it."""
+
+    def cases(self, split: Split) -> Sequence[Case]:
+        """Return the cases of a split in a fixed order.
+
+        Raises:
+            DataError: the data are absent or incomplete; the message names the command or layout that mends it.
+        """
+
+    def identity(self) -> dict[str, object]:
+        """Return what makes this data set this one (name, version, options, files' hashes) for the run's fingerprint."""

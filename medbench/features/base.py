@@ -1,0 +1,49 @@
+"""What a slice feature network must offer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Protocol
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+@dataclass(frozen=True)
+class ExtractorInfo:
+    """A feature network's declaration.
+
+    Args:
+        name: registered name.
+        version: raised whenever the same weights and slices would yield other features.
+        dimension: length of a slice's feature vector.
+        stand_in: True where it only stands in for a network whose weights are not here; the report then says so.
+        license: licence of the weights.
+        source: paper or repository.
+    """
+
+    name: str
+    version: str
+    dimension: int
+    stand_in: bool
+    license: str
+    source: str
+
+
+class SliceExtractor(Protocol):
+    """Features of 2D slices. The constructor stores its arguments; weights load on first use."""
+
+    info: ClassVar[ExtractorInfo]
+
+    def __init__(self, *, device: str) -> None:
+        """Store the torch device."""
+
+    def weights_sha256(self) -> str:
+        """Return the SHA-256 of the weights, without building the network.
+
+        Raises:
+            Unavailable: the weights are not here; the message says how to get them.
+        """
+
+    def features(self, slices: np.ndarray) -> np.ndarray:
+        """Return float32 features (n, dimension) of slices (n, height, width) scaled to 0..1, in bounded memory."""

@@ -1,0 +1,87 @@
+"""Files that appear whole or not at all, and their hashes."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from medbench.errors import StorageError
+
+_STORAGE_MENDS = {
+    errno.ENOSPC: "the disk is full: free some space and run the same command again",
+    errno.EDQUOT: "the disk quota is used up: free some space and run the same command again",
+    errno.EACCES: "permission denied: choose a folder you may write to",
+    errno.EPERM: "permission denied: choose a folder you may write to",
+    errno.EROFS: "the file system is read-only: choose another folder",
+    errno.ENOTDIR: "a part of the path is a file, not a folder: choose another folder",
+    errno.EEXIST: "a file of that name is in the way: choose another folder",
+}
+
+
+@contextlib.contextmanager
+def storage_errors(path: Path) -> Iterator[None]:
+    """Turn the operating system's refusals to write ``path`` into a ``StorageError``."""
+    try:
+        yield
+    except OSError as error:
+        mend = _STORAGE_MENDS.get(error.errno or 0)
+        if mend is None:
+            raise
+        raise StorageError(f"cannot write {path}: {mend}") from error
+
+
+def make_folder(path: Path) -> Path:
+    """Create a folder and its parents; return it.
+
+    Raises:
+        StorageError: the folder cannot be made or written to.
+    """
+    with storage_errors(path):
+        path.mkdir(parents=True, exist_ok=True)
+    if not os.access(path, os.W_OK):
+        raise StorageError(f"cannot write {path}: permission denied: choose a folder you may write to")
+    return path
+
+
+@contextlib.contextmanager
+def atomic_path(path: Path) -> Iterator[Path]:
+    """Yield a temporary name beside ``path`` that replaces ``path`` once the block has ended without an error.
+
+    The temporary name keeps the suffixes of ``path``, since writers choose a format by them.
+
+    Raises:
+        StorageError: disk full, or not writable.
+    """
+    make_folder(path.parent)
+    temporary = path.with_name(f".{os.getpid()}-{os.urandom(4).hex()}.{path.name}")
+    try:
+        with storage_errors(path):
+            yield temporary
+            with temporary.open("rb") as handle:
+                os.fsync(handle.fileno())
+            temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a UTF-8 text file, whole or not at all."""
+    with atomic_path(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_json(path: Path, document: Any) -> None:
+    """Write strict JSON (NaN and Infinity raise ``ValueError``), whole or not at all."""
+    write_text(path, json.dumps(document, indent=2, allow_nan=False) + "\n")
+
+
+def sha256_of(path: Path) -> str:
+    """Return the SHA-256 of a file's bytes, in hex."""
+    with path.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()

@@ -1,0 +1,101 @@
+"""What a generator of CT volumes must offer."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, Literal, Protocol
+
+from medbench.progress import Progress
+
+if TYPE_CHECKING:
+    from medbench.dataset import Case
+    from medbench.volume import LabelMap, Volume
+
+Capability = Literal["unconditional", "conditional", "reconstructs"]
+
+
+@dataclass(frozen=True)
+class GeneratorInfo:
+    """A generator's declaration, shown by ``medbench list models`` and stored with every run.
+
+    Args:
+        name: registered name, lower case.
+        version: raised whenever the same checkpoint and seed would yield other voxels.
+        capabilities: what it can do.
+        presets: names of its configurations; the first is the default.
+        native_shape: voxels (x, y, z) of what the default preset generates; None: the asked-for cases' own.
+        license: licence of the code and, after a semicolon, of the weights.
+        paper: where it was published.
+        trained_on: the data its shipped or published weights saw, for the leak declaration.
+    """
+
+    name: str
+    version: str
+    capabilities: tuple[Capability, ...]
+    presets: tuple[str, ...]
+    native_shape: tuple[int, int, int] | None
+    license: str
+    paper: str
+    trained_on: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class SampleRequest:
+    """What to generate: one volume a seed.
+
+    Args:
+        seeds: one seed (0 .. 2**63-1) a sample; a sample depends on its own seed alone.
+        conditions: one label map a sample, or None for unconditional sampling.
+        cases: the held-out cases of the data set, aligned with ``seeds`` where there are enough; only pseudo-models read them.
+    """
+
+    seeds: Sequence[int]
+    conditions: Sequence[LabelMap] | None = None
+    cases: Sequence[Case] = ()
+
+
+class Generator(Protocol):
+    """A generator of CT volumes. Constructors only store their arguments; work happens in the methods.
+
+    A generator speaks HU: windows, scaling, patches and native shape are its own business. It never touches run folders,
+    metrics or the leaderboard.
+    """
+
+    info: ClassVar[GeneratorInfo]
+
+    def __init__(self, preset: str, *, device: str) -> None:
+        """Store the preset's name (one of ``info.presets``) and the torch device (``cpu``, ``cuda``, ``cuda:1``)."""
+
+    def fit(
+        self, *, train: Sequence[Case], select: Sequence[Case], workspace: Path, seed: int, resume: bool, progress: Progress
+    ) -> Path:
+        """Train on ``train``, choose the checkpoint on ``select``, keep all state in ``workspace``; return the checkpoint."""
+
+    def default_checkpoint(self) -> Path | None:
+        """Return the preset's shipped or downloaded weights; None where the generator has no weights at all.
+
+        Raises:
+            MissingExtraError: the weights are not here; the message says how to get or train them.
+        """
+
+    def load(self, checkpoint: Path | None) -> None:
+        """Load weights (``weights_only`` or safetensors, nothing else).
+
+        Raises:
+            CheckpointError: damaged, or another model's.
+        """
+
+    def sample(self, request: SampleRequest) -> Iterator[Volume]:
+        """Yield one volume in HU a seed, in order."""
+
+    def reconstruct(self, volume: Volume) -> Volume:
+        """Pass a volume through the autoencoder; only with the capability ``reconstructs``."""
+
+
+def sample_seed(run_seed: int, index: int) -> int:
+    """Derive a sample's seed (63 bits) from the run's seed and the sample's index alone."""
+    digest = hashlib.sha256(f"medbench sample {run_seed} {index}".encode()).digest()
+    return int.from_bytes(digest[:8], "big") >> 1

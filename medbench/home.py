@@ -1,0 +1,32 @@
+"""Where medbench keeps weights, prepared data and caches."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from medbench.errors import DataError
+
+
+def home() -> Path:
+    """Return ``MEDBENCH_HOME``, else the platform's user data folder."""
+    configured = os.environ.get("MEDBENCH_HOME")
+    if configured:
+        return Path(configured).expanduser()
+    import platformdirs
+
+    return Path(platformdirs.user_data_dir("medbench", appauthor=False))
+
+
+def data_root(explicit: Path | None, dataset: str) -> Path:
+    """Return the folder that holds a data set: ``--data-root``, else ``MEDBENCH_DATA``/name.
+
+    Raises:
+        DataError: neither is given.
+    """
+    if explicit is not None:
+        return explicit.expanduser()
+    configured = os.environ.get("MEDBENCH_DATA")
+    if configured:
+        return Path(configured).expanduser() / dataset
+    raise DataError(f"where is {dataset}? Give --data-root DIR or set MEDBENCH_DATA (the data set lies in its {dataset}/)")

@@ -1,0 +1,77 @@
+"""Plug-ins by name: entry points are the only list, and nothing is imported until it is asked for."""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import importlib.util
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from typing import Any, Literal
+
+from medbench.errors import SpecError, UnknownPluginError
+
+Kind = Literal["generators", "datasets", "metrics", "segmenters", "features"]
+
+# What the command line and the messages call one plug-in of a kind.
+_SINGULAR: dict[str, str] = {
+    "generators": "model",
+    "datasets": "dataset",
+    "metrics": "metric",
+    "segmenters": "segmenter",
+    "features": "extractor",
+}
+_LISTING: dict[str, str] = {"generators": "models"}
+
+
+@functools.cache
+def _table(kind: Kind) -> dict[str, EntryPoint]:
+    table: dict[str, EntryPoint] = {}
+    for entry in entry_points(group=f"medbench.{kind}"):
+        name = entry.name.lower()
+        other = table.get(name)
+        if other is not None and other.value != entry.value:
+            raise SpecError(
+                f"two packages offer the {_SINGULAR[kind]} '{name}' ({other.value} and {entry.value}): uninstall one of them"
+            )
+        table[name] = entry
+    return table
+
+
+def names(kind: Kind) -> list[str]:
+    """Return the names of all installed plug-ins of a kind, sorted, without importing them."""
+    return sorted(_table(kind))
+
+
+def load(kind: Kind, name: str) -> Any:
+    """Return the plug-in class registered under a name (case does not matter), or named as ``path/to/file.py:Class``.
+
+    Raises:
+        UnknownPluginError: nothing has that name; the message holds the nearest ones.
+    """
+    if ":" in name and name.rpartition(":")[0].endswith(".py"):
+        return _load_from_file(kind, name)
+    table = _table(kind)
+    entry = table.get(name.lower())
+    if entry is None:
+        near = difflib.get_close_matches(name.lower(), table, n=3, cutoff=0.5)
+        hint = f"did you mean {' or '.join(near)}? " if near else ""
+        raise UnknownPluginError(
+            f"no {_SINGULAR[kind]} is called '{name}': {hint}'medbench list {_LISTING.get(kind, kind)}' shows all"
+        )
+    return entry.load()
+
+
+def _load_from_file(kind: Kind, reference: str) -> Any:
+    location, _, attribute = reference.rpartition(":")
+    path = Path(location)
+    if not path.is_file():
+        raise UnknownPluginError(f"{path} does not exist: give a {_SINGULAR[kind]} as path/to/file.py:ClassName")
+    module_spec = importlib.util.spec_from_file_location(path.stem, path)
+    if module_spec is None or module_spec.loader is None:
+        raise UnknownPluginError(f"{path} is no Python file: give a {_SINGULAR[kind]} as path/to/file.py:ClassName")
+    module = importlib.util.module_from_spec(module_spec)
+    module_spec.loader.exec_module(module)
+    if not hasattr(module, attribute):
+        raise UnknownPluginError(f"{path} has no class '{attribute}': give a {_SINGULAR[kind]} as path/to/file.py:ClassName")
+    return getattr(module, attribute)

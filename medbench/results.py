@@ -1,0 +1,125 @@
+"""The records of a run: ``results.json`` and what its numbers carry."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from medbench.errors import DataError
+from medbench.files import write_json
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Part = float | dict[str, float]
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class StageMemory(_Record):
+    """Peak memory (bytes) and wall time (s) of one stage; device figures are None without a CUDA device."""
+
+    allocated_bytes: int | None
+    reserved_bytes: int | None
+    process_bytes: int | None
+    rss_bytes: int
+    seconds: float
+
+
+class Budget(_Record):
+    """The VRAM budget and how it was checked: ``absent`` where no CUDA device took part."""
+
+    limit_bytes: int
+    kind: Literal["measured", "predicted", "absent"]
+    card: Literal["real", "capped", "none"]
+    within: bool | None
+    stages: dict[str, StageMemory] = {}
+
+
+class Result(_Record):
+    """One metric's number with everything that it needs to be read."""
+
+    metric: str
+    value: float
+    ci95: tuple[float, float] | None
+    ci_method: str
+    floor: float | None = Field(description="the same metric between the held-out and the reference split")
+    floor_note: str | None = Field(None, description="how the floor was made, or why there is none")
+    better: Literal["lower", "higher"]
+    unit: str | None
+    n_real: int
+    n_synthetic: int
+    parts: dict[str, Part]
+    floor_parts: dict[str, Part] = {}
+    fingerprint: str
+    protocol: dict[str, Any]
+    stand_ins: tuple[str, ...] = Field((), description="named offline substitutes that took part")
+    seconds: float
+    table: str | None = Field(description="path of the values behind the number, relative to the run folder")
+
+
+class Skipped(_Record):
+    """A number that could not be computed, and why."""
+
+    metric: str
+    reason: str
+
+
+class Report(_Record):
+    """``results.json``: what ``medbench.evaluate`` returns."""
+
+    schema_version: Literal[1] = Field(1, alias="schema")
+    run: str
+    model: str
+    model_version: str | None
+    dataset: str
+    track: str
+    budget: Budget
+    leaks: tuple[str, ...] = ()
+    results: tuple[Result, ...]
+    skipped: tuple[Skipped, ...] = ()
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, populate_by_name=True)
+
+    def save(self, folder: Path | str) -> Path:
+        """Write ``results.json`` into a folder, whole or not at all; return its path."""
+        path = Path(folder) / "results.json"
+        write_json(path, self.model_dump(mode="json", by_alias=True))
+        return path
+
+    @classmethod
+    def read(cls, path: Path | str) -> Report:
+        """Read a ``results.json``.
+
+        Raises:
+            DataError: absent, damaged or of an unknown schema.
+        """
+        path = Path(path)
+        try:
+            return cls.model_validate_json(path.read_bytes())
+        except FileNotFoundError as error:
+            raise DataError(f"{path} does not exist: run 'medbench evaluate' or 'medbench run' first") from error
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(str(part) for part in first["loc"])
+            raise DataError(f"{path} is no results.json of schema 1 ({where}: {first['msg']})") from error
+
+    def frame(self) -> pd.DataFrame:
+        """Return one row a metric and part (``part`` is empty for the metric's value itself)."""
+        import pandas as pd
+
+        rows: list[dict[str, object]] = []
+        for result in self.results:
+            head = {"metric": result.metric, "fingerprint": result.fingerprint}
+            low, high = result.ci95 or (None, None)
+            rows.append({**head, "part": "", "value": result.value, "ci_low": low, "ci_high": high, "floor": result.floor})
+            for part, figures in result.parts.items():
+                if isinstance(figures, dict):
+                    rows += [{**head, "part": f"{part}.{name}", "value": figure} for name, figure in figures.items()]
+                else:
+                    rows.append({**head, "part": part, "value": figures})
+        return pd.DataFrame(rows)

@@ -1,0 +1,90 @@
+"""Frozen, hashable descriptions: grid, protocol, and the fingerprint over them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Spec(BaseModel):
+    """Base of every description: immutable, and closed against misspelt fields."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+def canonical_json(document: Any) -> str:
+    """Return the one JSON text of a document: sorted keys, no spaces, no NaN."""
+    return json.dumps(document, sort_keys=True, separators=(",", ":"), allow_nan=False, ensure_ascii=True)
+
+
+def fingerprint(document: Any) -> str:
+    """Return the first 12 hex digits of the SHA-256 over a document's canonical JSON.
+
+    Args:
+        document: a ``Spec`` or anything JSON can hold.
+    """
+    if isinstance(document, Spec):
+        document = document.model_dump(mode="json")
+    return hashlib.sha256(canonical_json(document).encode()).hexdigest()[:12]
+
+
+class Grid(Spec):
+    """The canonical grid of a data set and the way volumes are brought to it.
+
+    ``fit="resize"`` stretches the field of view to ``shape`` (anti-aliased linear interpolation; spacing follows).
+    ``fit="crop_pad"`` resamples to ``spacing_mm`` where given, then crops or pads about the centre with ``pad_hu``.
+    """
+
+    shape: tuple[int, int, int] = Field(description="voxels along x, y, z")
+    spacing_mm: tuple[float, float, float] | None = Field(None, description="mm along x, y, z; None keeps the volume's")
+    fit: Literal["resize", "crop_pad"] = "crop_pad"
+    pad_hu: int = -1000
+
+
+class Window(Spec):
+    """A window of Hounsfield units with its exact forward and inverse scaling."""
+
+    low: float = -1000.0
+    high: float = 1000.0
+
+    @property
+    def width(self) -> float:
+        """Width in HU."""
+        return self.high - self.low
+
+    def scale(self, hu: Any) -> Any:
+        """Clip HU to the window and map it linearly to -1..1 (NumPy arrays and torch tensors alike)."""
+        return (hu.clip(self.low, self.high) - self.low) * (2.0 / self.width) - 1.0
+
+    def unscale(self, scaled: Any) -> Any:
+        """Map -1..1 back to HU; values outside are clipped to the window."""
+        return (scaled.clip(-1.0, 1.0) + 1.0) * (self.width / 2.0) + self.low
+
+
+class SliceProtocol(Spec):
+    """Which 2D slices a 2.5D metric sees and how they are normalised."""
+
+    planes: tuple[Literal["xy", "yz", "zx"], ...] = ("xy", "yz", "zx")
+    centre_ratio: float | None = Field(None, gt=0, le=1, description="share of slices kept about the centre; None: all")
+    normalisation: Literal["minmax_per_plane", "window"] = Field(
+        "window", description="'minmax_per_plane': (v-min)/(max-min) over a volume's slices of one plane; 'window': fixed"
+    )
+
+
+class Protocol(Spec):
+    """Everything besides the samples that changes a metric's value.
+
+    A protocol's fingerprint names the track; each metric adds its own version, counts and weights to its result's.
+    """
+
+    name: str
+    summary: str = Field(description="the protocol in words")
+    grid: Grid | None = Field(None, description="None: the data's own grid, which must then be one")
+    window: Window = Window()
+    slices: SliceProtocol = SliceProtocol()
+    extractor: str = "seeded-resnet"
+    segmenter: str | None = None
+    regions: tuple[str, ...] = ()
