@@ -1,0 +1,201 @@
+"""The embedded data set: procedural thoraxes with ground-truth labels, deterministic, any shape, no download."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import ClassVar, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from medbench.dataset import Case, DatasetInfo, Split
+from medbench.datasets import thorax
+from medbench.datasets.thorax import LABELS
+from medbench.spec import Grid, Window
+from medbench.volume import LabelMap, Volume
+
+Shape = tuple[int, int, int]
+
+FIELD_OF_VIEW_MM: Final = (332.8, 332.8, 208.0)
+DEFAULT_SHAPE: Final[Shape] = (64, 64, 32)
+# Metrics take the first cases of "train" as their reference; training a generator takes them all.
+SIZES: Final[dict[Split, int]] = {"train": 640, "select": 32, "test": 16}
+_SEED_OFFSETS: Final[dict[Split, int]] = {"train": 0, "select": 100_000, "test": 200_000}
+_BLOCK_POINTS: Final = 4_000_000
+
+
+def affine(shape: Shape) -> NDArray[np.float64]:
+    """Return the affine (4, 4) of a phantom: RAS+, mm, origin at the centre of the field of view."""
+    spacing = np.divide(FIELD_OF_VIEW_MM, shape)
+    matrix = np.diag([*spacing, 1.0])
+    matrix[:3, 3] = -(np.array(shape) - 1) / 2 * spacing
+    return matrix
+
+
+def generate(seed: int, shape: Shape = DEFAULT_SHAPE) -> tuple[Volume, LabelMap]:
+    """Make one phantom.
+
+    Anatomy, pose and a smooth warp depend on the seed alone, not on the shape; voxels larger than 3 mm are the mean
+    (labels: the majority) of 2 x 2 x 2 points, so that thin structures keep their partial volume.
+
+    Args:
+        seed: 0 .. 2**32-1.
+        shape: voxels along x, y, z.
+
+    Returns:
+        The volume (int16 HU) and its label map (values of ``LABELS``), on one grid.
+    """
+    rng = np.random.default_rng([seed, 0x7468_6F72])
+    anatomy = thorax.draw(rng)
+    warp = _Warp.draw(rng)
+    noise_sd = float(rng.uniform(8, 20))
+    noise_rng = np.random.default_rng([seed, 0x6E6F_6973])
+
+    factor = 2 if max(np.divide(FIELD_OF_VIEW_MM, shape)) > 3.0 else 1
+    hu = np.empty(shape, np.float32)
+    label = np.empty(shape, np.uint8)
+    slab = max(1, _BLOCK_POINTS // (shape[0] * shape[1] * factor**3))
+    for start in range(0, shape[2], slab):
+        stop = min(start + slab, shape[2])
+        points = warp(_coordinates(shape, factor, start, stop))
+        block_hu, block_label = thorax.paint(anatomy, *points)
+        hu[..., start:stop] = _block_mean(block_hu, factor)
+        label[..., start:stop] = _block_majority(block_label, factor)
+    hu = _blur(hu, 0.35) + _noise(noise_rng, shape, noise_sd)
+    voxels = np.clip(np.rint(hu), -1024, 3071).astype(np.int16)
+    matrix = affine(shape)
+    return Volume(voxels, matrix), LabelMap(label, matrix, LABELS)
+
+
+class _Warp:
+    """Pose and smooth deformation shared by all structures: shift, scale, a 4 x 4 x 4 grid of displacements (mm)."""
+
+    def __init__(self, shift: NDArray[np.float32], scale: float, nodes: NDArray[np.float32]) -> None:
+        self.shift, self.scale, self.nodes = shift, scale, nodes
+
+    @classmethod
+    def draw(cls, rng: np.random.Generator) -> _Warp:
+        return cls(
+            shift=rng.normal(0, [2.5, 2.5, 5.0]).astype(np.float32),
+            scale=float(rng.uniform(0.95, 1.04)),
+            nodes=rng.normal(0, 2.5, (3, 4, 4, 4)).astype(np.float32),
+        )
+
+    def __call__(self, axes: Sequence[NDArray[np.float32]]) -> tuple[NDArray[np.float32], ...]:
+        """Map three coordinate axes (mm) to three warped coordinate grids (mm)."""
+        displacement = self.nodes
+        for axis, (coordinates, extent) in enumerate(zip(axes, FIELD_OF_VIEW_MM)):
+            displacement = _interpolate(
+                displacement, axis + 1, (coordinates / np.float32(extent) + np.float32(0.5)) * 3
+            )
+        grids = np.meshgrid(*axes, indexing="ij")
+        return tuple((grids[i] - self.shift[i]) / np.float32(self.scale) + displacement[i] for i in range(3))
+
+
+def _interpolate(nodes: NDArray[np.float32], axis: int, position: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Linear interpolation of nodes along one axis at positions 0 .. 3."""
+    lower = np.clip(np.floor(position), 0, nodes.shape[axis] - 2).astype(int)
+    weight = (position - lower).reshape([-1 if a == axis else 1 for a in range(nodes.ndim)]).astype(np.float32)
+    return nodes.take(lower, axis) * (1 - weight) + nodes.take(lower + 1, axis) * weight
+
+
+def _coordinates(shape: Shape, factor: int, start: int, stop: int) -> list[NDArray[np.float32]]:
+    """Return the coordinate axes (mm) of the slices ``start`` to ``stop``, ``factor`` points a voxel and axis."""
+    axes = []
+    for axis, (n, extent) in enumerate(zip(shape, FIELD_OF_VIEW_MM)):
+        first, last = (start, stop) if axis == 2 else (0, n)
+        index = np.arange(first * factor, last * factor, dtype=np.float64)
+        axes.append((((index + 0.5) / (n * factor) - 0.5) * extent).astype(np.float32))
+    return axes
+
+
+def _blocks(points: NDArray[np.float32], factor: int) -> NDArray[np.float32]:
+    x, y, z = (n // factor for n in points.shape)
+    return points.reshape(x, factor, y, factor, z, factor)
+
+
+def _block_mean(points: NDArray[np.float32], factor: int) -> NDArray[np.float32]:
+    return _blocks(points, factor).mean(axis=(1, 3, 5))
+
+
+def _block_majority(points: NDArray[np.uint8], factor: int) -> NDArray[np.uint8]:
+    if factor == 1:
+        return points
+    values = np.unique(points)
+    votes = np.stack([_block_mean((points == value).astype(np.float32), factor) for value in values])
+    majority: NDArray[np.uint8] = values[votes.argmax(axis=0)]
+    return majority
+
+
+def _blur(voxels: NDArray[np.float32], sigma: float) -> NDArray[np.float32]:
+    from scipy import ndimage
+
+    blurred: NDArray[np.float32] = ndimage.gaussian_filter(voxels, sigma)
+    return blurred
+
+
+def _noise(rng: np.random.Generator, shape: Shape, sd: float) -> NDArray[np.float32]:
+    """Spatially correlated Gaussian noise of a standard deviation in HU."""
+    white = rng.standard_normal(shape, dtype=np.float32)
+    smooth = _blur(white, 0.6)
+    return smooth * np.float32(sd / smooth.std())
+
+
+def _read_volume(seed: int, shape: Shape) -> Volume:
+    return generate(seed, shape)[0]
+
+
+def _read_label_map(seed: int, shape: Shape) -> LabelMap:
+    return generate(seed, shape)[1]
+
+
+class PhantomDataset:
+    """Procedural thoraxes: body, lungs with vessels, spine, ribs, heart chambers, aorta, pulmonary artery.
+
+    Args:
+        root: ignored; the data are computed.
+        shape: voxels along x, y, z over a fixed field of view of 332.8 x 332.8 x 208 mm.
+    """
+
+    info: ClassVar = DatasetInfo(
+        name="phantom",
+        version="1",
+        summary="procedural thoraxes with ground-truth labels, any shape, no download",
+        license="Apache-2.0 (part of medbench)",
+        source="medbench",
+        protocol="phantom-2.5d",
+        embedded=True,
+    )
+
+    def __init__(self, root: Path | None = None, *, shape: Shape = DEFAULT_SHAPE) -> None:
+        del root
+        self.shape = shape
+        self.grid: Grid | None = Grid(shape=shape)
+        self.window = Window(low=-1000, high=1000)
+
+    def cases(self, split: Split) -> Sequence[Case]:
+        """Return the cases of a split; each volume and label map is computed when it is read."""
+        return [self._case(split, index) for index in range(SIZES[split])]
+
+    def identity(self) -> dict[str, object]:
+        """Return name, version and shape."""
+        return {"name": self.info.name, "version": self.info.version, "shape": list(self.shape)}
+
+    def verify(self) -> list[dict[str, object]]:
+        """Check that generating is deterministic here: one case twice, voxel for voxel."""
+        first, second = (generate(_SEED_OFFSETS["test"], self.shape)[0].voxels for _ in range(2))
+        same = bool(np.array_equal(first, second))
+        return [{"check": "deterministic", "ok": same, "detail": "test case 0 generated twice", "mend": ""}]
+
+    def _case(self, split: Split, index: int) -> Case:
+        seed = _SEED_OFFSETS[split] + index
+        name = f"{split}-{index:04d}"
+        return Case(
+            id=name,
+            split=split,
+            patient=name,
+            read_volume=partial(_read_volume, seed, self.shape),
+            read_label_map=partial(_read_label_map, seed, self.shape),
+        )
