@@ -1,0 +1,1 @@
+"""Stages (prepare, fit, sample, evaluate, report), the cache, and resuming."""

@@ -1,0 +1,153 @@
+"""``run.json``: what was asked, by which code, and how far it has come."""
+
+from __future__ import annotations
+
+import platform
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from medbench.errors import SpecError
+from medbench.files import write_json
+from medbench.spec import Spec, fingerprint
+
+StageName = Literal["prepare", "fit", "sample", "evaluate", "report"]
+_LIBRARIES = ("medbench", "torch", "monai", "numpy", "scipy", "nibabel", "SimpleITK", "totalsegmentator", "nnunetv2")
+
+
+class GenerationSpec(Spec):
+    """What decides the samples. Two runs with equal generation specs make equal samples."""
+
+    model: str
+    model_version: str
+    preset: str
+    dataset: dict[str, Any]
+    seed: int
+    samples: int
+    conditional: bool = False
+    checkpoint: str = "shipped"
+    """``shipped``, ``train`` or the SHA-256 of a file given with ``--checkpoint``."""
+
+
+class StageRecord(BaseModel):
+    """How one stage went."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    status: Literal["running", "done", "failed"]
+    started: float
+    seconds: float | None = None
+    detail: dict[str, Any] = {}
+
+
+class RunRecord(BaseModel):
+    """The content of ``run.json``.
+
+    ``spec`` is a ``GenerationSpec`` for a run, and the description of the folders for a bare evaluation.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    schema_version: Literal[1] = 1
+    kind: Literal["run", "evaluation"]
+    id: str
+    spec: dict[str, Any]
+    fingerprint: str
+    versions: dict[str, str]
+    device: str
+    stages: dict[StageName, StageRecord] = {}
+    evaluation: dict[str, Any] = {}
+    """Protocol in force, where the compared volumes came from, findings of the gate."""
+
+
+def library_versions() -> dict[str, str]:
+    """Return the versions of Python, medbench and the libraries that numbers depend on."""
+    found = {"python": platform.python_version()}
+    for name in _LIBRARIES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+class RunFolder:
+    """A folder that holds one run, in the layout of the contract. Writing is atomic; reading checks.
+
+    Args:
+        path: the folder; it need not exist yet.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.record_file = path / "run.json"
+        self.samples = path / "samples"
+        self.results_file = path / "results.json"
+        self.tables = path / "tables"
+        self.figures = path / "figures"
+        self.report_file = path / "report.html"
+        self.log_file = path / "log.txt"
+
+    def read(self) -> RunRecord:
+        """Return the record.
+
+        Raises:
+            SpecError: the folder is no run folder.
+        """
+        try:
+            return RunRecord.model_validate_json(self.record_file.read_bytes())
+        except FileNotFoundError as error:
+            raise SpecError(f"{self.path} is no run folder (it has no run.json): give a folder that 'medbench run' made") from error
+        except ValidationError as error:
+            raise SpecError(f"{self.record_file} is damaged: delete it and run the same command again") from error
+
+    def open(self, *, kind: Literal["run", "evaluation"], spec: dict[str, Any], device: str) -> RunRecord:
+        """Return the folder's record, or a new one where there is none.
+
+        Raises:
+            SpecError: the folder holds a run of another spec, or files that are no run.
+        """
+        mark = fingerprint(spec)
+        if self.record_file.exists():
+            record = self.read()
+            if record.fingerprint != mark:
+                changed = sorted(k for k in {*record.spec, *spec} if record.spec.get(k) != spec.get(k))
+                raise SpecError(
+                    f"{self.path} holds a run of another spec (different: {', '.join(changed)}): "
+                    "choose another --out, or the options it was made with"
+                )
+            record.device = device
+            record.versions = library_versions()
+            return record
+        if self.path.is_dir() and any(self.path.iterdir()):
+            raise SpecError(f"{self.path} is not empty and holds no run: choose another --out")
+        record = RunRecord(
+            kind=kind, id=self.path.name, spec=spec, fingerprint=mark, versions=library_versions(), device=device
+        )
+        self.write(record)
+        return record
+
+    def write(self, record: RunRecord) -> None:
+        """Write the record, whole or not at all."""
+        write_json(self.record_file, record.model_dump(mode="json"))
+
+    @contextmanager
+    def stage(self, record: RunRecord, name: StageName) -> Iterator[dict[str, Any]]:
+        """Mark a stage as running, then as done or failed; what the block puts into the yielded dict is kept with it."""
+        entry = StageRecord(status="running", started=time.time())
+        record.stages[name] = entry
+        self.write(record)
+        clock = time.monotonic()
+        status: Literal["done", "failed"] = "failed"
+        try:
+            yield entry.detail
+            status = "done"
+        finally:
+            entry.status = status
+            entry.seconds = round(time.monotonic() - clock, 3)
+            self.write(record)
