@@ -1,0 +1,211 @@
+"""Downloads that are asked for: pinned, verified, and resumed where they broke off.
+
+Bytes arrive in ``NAME.part``; the file gets its name once its size and checksum hold. A file whose source publishes no
+checksum is pinned on first sight: its SHA-256 is written beside it (``NAME.sha256``) and holds from then on.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import http.client
+import os
+import shutil
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from medbench.errors import DataError, StorageError
+from medbench.files import make_folder, sha256_of, storage_errors, write_text
+from medbench.progress import Progress, silent
+
+_CHUNK_BYTES = 1 << 20
+_TIMEOUT_SECONDS = 60.0
+
+
+@dataclass(frozen=True)
+class Download:
+    """One file of a data set or a network's weights, pinned as well as its source allows.
+
+    Args:
+        url: http or https address.
+        filename: its name in the folder it is fetched into.
+        size_bytes: exact size; None where it is not published.
+        sha256: checksum in hex; preferred over ``md5``.
+        md5: checksum in hex, for sources that publish nothing better.
+        license: one line, shown when the download starts.
+    """
+
+    url: str
+    filename: str
+    size_bytes: int | None = None
+    sha256: str | None = None
+    md5: str | None = None
+    license: str = ""
+
+    @property
+    def pinned(self) -> bool:
+        """Whether the source publishes a checksum."""
+        return self.sha256 is not None or self.md5 is not None
+
+
+def fetch(download: Download, folder: Path, progress: Progress = silent) -> Path:
+    """Return the verified file, downloading what is still missing of it.
+
+    A connection that breaks is taken up again as long as every attempt brings the file further; after that the same
+    call resumes from the bytes that have arrived.
+
+    Args:
+        download: what to fetch.
+        folder: where to; made if absent.
+        progress: counts MiB.
+
+    Raises:
+        DataError: the address does not answer or does not have the file; what came, or what lay there before, is not
+            the published file. A download with a wrong checksum is deleted; a file that lay there before is not.
+        StorageError: too little free disk space (checked beforehand) or a folder that cannot be written.
+    """
+    target = make_folder(folder) / download.filename
+    if target.exists():
+        if fault := mismatch(download, target):
+            raise DataError(
+                f"{target} is not the published file ({fault}): move it away and run the same command again"
+            )
+        return target
+    part = target.with_name(f"{target.name}.part")
+    _check_space(download, part)
+    if download.license:
+        progress.note(f"{download.filename}: {download.license}")
+    _complete(download, part, progress)
+    if fault := mismatch(download, part, recorded=_record_of(target)):
+        part.unlink()
+        raise DataError(
+            f"{download.url} came damaged ({fault}) and was deleted: run the same command to fetch it again"
+        )
+    if not download.pinned:
+        write_text(_record_of(target), f"{sha256_of(part)}  {target.name}\n")
+        progress.note(
+            f"{target.name}: unverified, no published checksum; its SHA-256 is kept in {_record_of(target).name}"
+        )
+    with storage_errors(target):
+        part.replace(target)
+    return target
+
+
+def mismatch(download: Download, path: Path, *, recorded: Path | None = None) -> str | None:
+    """Return how a file differs from what was published, or None if it does not.
+
+    Args:
+        download: size and checksums to hold it against.
+        path: the file.
+        recorded: the SHA-256 kept at the first sight of a file without a published checksum; default beside ``path``.
+    """
+    size = path.stat().st_size
+    if download.size_bytes is not None and size != download.size_bytes:
+        return f"{size} bytes in place of {download.size_bytes}"
+    if download.sha256 is not None:
+        return _differs("SHA-256", sha256_of(path), download.sha256)
+    if download.md5 is not None:
+        with path.open("rb") as handle:
+            digest = hashlib.file_digest(handle, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+        return _differs("MD5", digest, download.md5)
+    record = recorded or _record_of(path)
+    if record.exists():
+        return _differs("SHA-256", sha256_of(path), record.read_text(encoding="utf-8").split()[0])
+    return None
+
+
+def _differs(kind: str, found: str, wanted: str) -> str | None:
+    return None if found == wanted.lower() else f"{kind} {found} in place of {wanted}"
+
+
+def _record_of(path: Path) -> Path:
+    return path.with_name(f"{path.name}.sha256")
+
+
+def _check_space(download: Download, part: Path) -> None:
+    missing = (download.size_bytes or 0) - _size(part)
+    free = shutil.disk_usage(part.parent).free
+    if missing > free:
+        raise StorageError(
+            f"{download.filename} needs {missing / 1e9:.2f} GB more and {part.parent} has {free / 1e9:.2f} GB left: "
+            "free some space and run the same command again"
+        )
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
+
+
+def _complete(download: Download, part: Path, progress: Progress) -> None:
+    """Request what is missing until it is there; stop at an attempt that brought nothing."""
+    if download.size_bytes is not None:
+        if _size(part) == download.size_bytes:
+            return
+        if _size(part) > download.size_bytes:
+            part.unlink()
+    while True:
+        before = _size(part)
+        try:
+            _transfer(download, part, progress)
+            return
+        except urllib.error.HTTPError as error:
+            error.close()
+            raise DataError(f"{download.url} answers {error.code} {error.reason}: {_http_mend(error.code)}") from error
+        except (OSError, http.client.HTTPException) as error:
+            if _size(part) <= before:
+                reason = getattr(error, "reason", None) or error
+                raise DataError(
+                    f"{download.url} cannot be reached or broke off ({reason}): "
+                    f"run the same command again, it resumes after the {_size(part)} bytes that have arrived"
+                ) from error
+
+
+def _http_mend(code: int) -> str:
+    if code in (408, 429) or code >= 500:
+        return "run the same command again later, it resumes"
+    return "the file is not there or not public: download it by other means into the same folder"
+
+
+def _transfer(download: Download, part: Path, progress: Progress) -> None:
+    """Append what one response brings to ``part``; a server that ignores the range makes it start over.
+
+    Raises:
+        OSError, http.client.HTTPException: the connection failed or ended before the announced length.
+    """
+    offset = _size(part)
+    request = urllib.request.Request(download.url, headers={"User-Agent": "medbench"})
+    if offset:
+        request.add_header("Range", f"bytes={offset}-")
+    try:
+        response = urllib.request.urlopen(request, timeout=_TIMEOUT_SECONDS)
+    except urllib.error.HTTPError as error:
+        if offset and error.code == http.client.REQUESTED_RANGE_NOT_SATISFIABLE:
+            error.close()
+            return  # nothing lies behind the offset; whether that is the whole file, its checksum tells
+        raise
+    with response:
+        resumed = response.status == http.client.PARTIAL_CONTENT
+        length = response.headers.get("Content-Length")
+        announced = None if length is None else int(length)
+        mebibytes = None if announced is None else -(-announced // _CHUNK_BYTES)
+        received = 0
+        with storage_errors(part):
+            handle = part.open("ab" if resumed else "wb")
+        with handle:
+            for chunk in progress.track(_chunks(response), task=f"{download.filename} (MiB)", total=mebibytes):
+                with storage_errors(part):
+                    handle.write(chunk)
+                received += len(chunk)
+            with storage_errors(part):
+                handle.flush()
+                os.fsync(handle.fileno())
+    if announced is not None and received < announced:
+        raise ConnectionError(f"{received} of {announced} bytes came")
+
+
+def _chunks(response: IO[bytes]) -> Iterator[bytes]:
+    while chunk := response.read(_CHUNK_BYTES):
+        yield chunk
