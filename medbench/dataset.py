@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Literal, Protocol
+from typing import TYPE_CHECKING, ClassVar, Literal, Protocol, TypedDict, runtime_checkable
 
+from medbench.progress import Progress
 from medbench.spec import Grid, Window
 
 if TYPE_CHECKING:
+    from medbench.fetch import Download
     from medbench.volume import LabelMap, Volume
 
 # "select" chooses checkpoints and is never reported; "test" is what "held-out" means everywhere.
@@ -48,6 +50,15 @@ class DatasetInfo:
     embedded: bool = False
 
 
+class Check(TypedDict):
+    """One row of ``medbench data verify``; ``mend`` is empty where nothing is to be done."""
+
+    check: str
+    ok: bool
+    detail: str
+    mend: str
+
+
 class Dataset(Protocol):
     """A data set. The constructor stores its arguments; files are first touched by ``cases``."""
 
@@ -65,5 +76,19 @@ class Dataset(Protocol):
             DataError: the data are absent or incomplete; the message names the command or layout that mends it.
         """
 
+    def verify(self) -> list[Check]:
+        """Check that the data are complete and readable here; headers only, no voxels."""
+
     def identity(self) -> dict[str, object]:
         """Return what makes this data set this one (name, version, options, files' hashes) for the run's fingerprint."""
+
+
+@runtime_checkable
+class Fetchable(Protocol):
+    """A data set that can be downloaded."""
+
+    def fetch_plan(self) -> Sequence[Download]:
+        """Return what is still to be downloaded."""
+
+    def fetch(self, progress: Progress) -> None:
+        """Download, verify and unpack what is missing; the same call resumes."""

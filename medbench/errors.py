@@ -69,5 +69,5 @@ class BudgetExceededError(MedbenchError):
     exit_code = 3
 
 
-class Unavailable(Exception):  # noqa: N818  not an error: the reason a number is absent
+class Unavailable(Exception):
     """Raised by evidence or a metric that cannot be had here; the message becomes the reason in ``skipped``."""

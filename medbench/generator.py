@@ -49,7 +49,7 @@ class SampleRequest:
     Args:
         seeds: one seed (0 .. 2**63-1) a sample; a sample depends on its own seed alone.
         conditions: one label map a sample, or None for unconditional sampling.
-        cases: the held-out cases of the data set, aligned with ``seeds`` where there are enough; only pseudo-models read them.
+        cases: the held-out cases of the data set, aligned with ``seeds``; only pseudo-models read them.
     """
 
     seeds: Sequence[int]
@@ -70,9 +70,16 @@ class Generator(Protocol):
         """Store the preset's name (one of ``info.presets``) and the torch device (``cpu``, ``cuda``, ``cuda:1``)."""
 
     def fit(
-        self, *, train: Sequence[Case], select: Sequence[Case], workspace: Path, seed: int, resume: bool, progress: Progress
+        self,
+        *,
+        train: Sequence[Case],
+        select: Sequence[Case],
+        workspace: Path,
+        seed: int,
+        resume: bool,
+        progress: Progress,
     ) -> Path:
-        """Train on ``train``, choose the checkpoint on ``select``, keep all state in ``workspace``; return the checkpoint."""
+        """Train on ``train``, choose the checkpoint on ``select``, keep state in ``workspace``; return the checkpoint."""
 
     def default_checkpoint(self) -> Path | None:
         """Return the preset's shipped or downloaded weights; None where the generator has no weights at all.

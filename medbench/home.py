@@ -29,4 +29,6 @@ def data_root(explicit: Path | None, dataset: str) -> Path:
     configured = os.environ.get("MEDBENCH_DATA")
     if configured:
         return Path(configured).expanduser() / dataset
-    raise DataError(f"where is {dataset}? Give --data-root DIR or set MEDBENCH_DATA (the data set lies in its {dataset}/)")
+    raise DataError(
+        f"where is {dataset}? Give --data-root DIR or set MEDBENCH_DATA (the data set lies in its {dataset}/)"
+    )

@@ -32,7 +32,7 @@ def _table(kind: Kind) -> dict[str, EntryPoint]:
         other = table.get(name)
         if other is not None and other.value != entry.value:
             raise SpecError(
-                f"two packages offer the {_SINGULAR[kind]} '{name}' ({other.value} and {entry.value}): uninstall one of them"
+                f"two packages offer the {_SINGULAR[kind]} '{name}': uninstall one ({other.value} or {entry.value})"
             )
         table[name] = entry
     return table
@@ -73,5 +73,7 @@ def _load_from_file(kind: Kind, reference: str) -> Any:
     module = importlib.util.module_from_spec(module_spec)
     module_spec.loader.exec_module(module)
     if not hasattr(module, attribute):
-        raise UnknownPluginError(f"{path} has no class '{attribute}': give a {_SINGULAR[kind]} as path/to/file.py:ClassName")
+        raise UnknownPluginError(
+            f"{path} has no class '{attribute}': give a {_SINGULAR[kind]} as path/to/file.py:ClassName"
+        )
     return getattr(module, attribute)

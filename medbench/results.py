@@ -58,6 +58,7 @@ class Result(_Record):
     fingerprint: str
     protocol: dict[str, Any]
     stand_ins: tuple[str, ...] = Field((), description="named offline substitutes that took part")
+    notes: tuple[str, ...] = Field((), description="absent parts and their reasons, limits of these counts")
     seconds: float
     table: str | None = Field(description="path of the values behind the number, relative to the run folder")
 
@@ -116,7 +117,9 @@ class Report(_Record):
         for result in self.results:
             head = {"metric": result.metric, "fingerprint": result.fingerprint}
             low, high = result.ci95 or (None, None)
-            rows.append({**head, "part": "", "value": result.value, "ci_low": low, "ci_high": high, "floor": result.floor})
+            rows.append(
+                {**head, "part": "", "value": result.value, "ci_low": low, "ci_high": high, "floor": result.floor}
+            )
             for part, figures in result.parts.items():
                 if isinstance(figures, dict):
                     rows += [{**head, "part": f"{part}.{name}", "value": figure} for name, figure in figures.items()]

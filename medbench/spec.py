@@ -70,7 +70,8 @@ class SliceProtocol(Spec):
     planes: tuple[Literal["xy", "yz", "zx"], ...] = ("xy", "yz", "zx")
     centre_ratio: float | None = Field(None, gt=0, le=1, description="share of slices kept about the centre; None: all")
     normalisation: Literal["minmax_per_plane", "window"] = Field(
-        "window", description="'minmax_per_plane': (v-min)/(max-min) over a volume's slices of one plane; 'window': fixed"
+        "window",
+        description="'minmax_per_plane': (v-min)/(max-min) over a volume's slices of one plane; 'window': fixed",
     )
 
 
@@ -88,3 +89,4 @@ class Protocol(Spec):
     extractor: str = "seeded-resnet"
     segmenter: str | None = None
     regions: tuple[str, ...] = ()
+    reference_count: int | None = Field(None, ge=2, description="how many training cases are the reference; None: all")

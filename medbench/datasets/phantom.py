@@ -10,7 +10,7 @@ from typing import ClassVar, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from medbench.dataset import Case, DatasetInfo, Split
+from medbench.dataset import Case, Check, DatasetInfo, Split
 from medbench.datasets import thorax
 from medbench.datasets.thorax import LABELS
 from medbench.spec import Grid, Window
@@ -98,7 +98,8 @@ def _interpolate(nodes: NDArray[np.float32], axis: int, position: NDArray[np.flo
     """Linear interpolation of nodes along one axis at positions 0 .. 3."""
     lower = np.clip(np.floor(position), 0, nodes.shape[axis] - 2).astype(int)
     weight = (position - lower).reshape([-1 if a == axis else 1 for a in range(nodes.ndim)]).astype(np.float32)
-    return nodes.take(lower, axis) * (1 - weight) + nodes.take(lower + 1, axis) * weight
+    between: NDArray[np.float32] = nodes.take(lower, axis) * (1 - weight) + nodes.take(lower + 1, axis) * weight
+    return between
 
 
 def _coordinates(shape: Shape, factor: int, start: int, stop: int) -> list[NDArray[np.float32]]:
@@ -117,7 +118,8 @@ def _blocks(points: NDArray[np.float32], factor: int) -> NDArray[np.float32]:
 
 
 def _block_mean(points: NDArray[np.float32], factor: int) -> NDArray[np.float32]:
-    return _blocks(points, factor).mean(axis=(1, 3, 5))
+    means: NDArray[np.float32] = _blocks(points, factor).mean(axis=(1, 3, 5))
+    return means
 
 
 def _block_majority(points: NDArray[np.uint8], factor: int) -> NDArray[np.uint8]:
@@ -183,11 +185,11 @@ class PhantomDataset:
         """Return name, version and shape."""
         return {"name": self.info.name, "version": self.info.version, "shape": list(self.shape)}
 
-    def verify(self) -> list[dict[str, object]]:
+    def verify(self) -> list[Check]:
         """Check that generating is deterministic here: one case twice, voxel for voxel."""
         first, second = (generate(_SEED_OFFSETS["test"], self.shape)[0].voxels for _ in range(2))
         same = bool(np.array_equal(first, second))
-        return [{"check": "deterministic", "ok": same, "detail": "test case 0 generated twice", "mend": ""}]
+        return [Check(check="deterministic", ok=same, detail="held-out case 0 generated twice", mend="")]
 
     def _case(self, split: Split, index: int) -> Case:
         seed = _SEED_OFFSETS[split] + index

@@ -202,7 +202,7 @@ class _Canvas:
         offsets = [self.x - centre[0], self.y - centre[1], self.z - centre[2]]
         if frame is not None:
             offsets = [row[0] * offsets[0] + row[1] * offsets[1] + row[2] * offsets[2] for row in frame]
-        total: Array = sum((o / h) ** 2 for o, h in zip(offsets, half_axes))  # type: ignore[assignment]
+        total: Array = sum((o / h) ** 2 for o, h in zip(offsets, half_axes))
         return total
 
 

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from medbench.errors import SpecError
 from medbench.files import write_json
+from medbench.results import StageMemory
 from medbench.spec import Spec, fingerprint
 
 StageName = Literal["prepare", "fit", "sample", "evaluate", "report"]
@@ -42,6 +43,7 @@ class StageRecord(BaseModel):
     status: Literal["running", "done", "failed"]
     started: float
     seconds: float | None = None
+    memory: StageMemory | None = None
     detail: dict[str, Any] = {}
 
 
@@ -102,7 +104,9 @@ class RunFolder:
         try:
             return RunRecord.model_validate_json(self.record_file.read_bytes())
         except FileNotFoundError as error:
-            raise SpecError(f"{self.path} is no run folder (it has no run.json): give a folder that 'medbench run' made") from error
+            raise SpecError(
+                f"{self.path} is no run folder (it has no run.json): give a folder that 'medbench run' made"
+            ) from error
         except ValidationError as error:
             raise SpecError(f"{self.record_file} is damaged: delete it and run the same command again") from error
 
@@ -137,15 +141,15 @@ class RunFolder:
         write_json(self.record_file, record.model_dump(mode="json"))
 
     @contextmanager
-    def stage(self, record: RunRecord, name: StageName) -> Iterator[dict[str, Any]]:
-        """Mark a stage as running, then as done or failed; what the block puts into the yielded dict is kept with it."""
+    def stage(self, record: RunRecord, name: StageName) -> Iterator[StageRecord]:
+        """Mark a stage as running, then as done or failed; what the block adds to the yielded entry is kept."""
         entry = StageRecord(status="running", started=time.time())
         record.stages[name] = entry
         self.write(record)
         clock = time.monotonic()
         status: Literal["done", "failed"] = "failed"
         try:
-            yield entry.detail
+            yield entry
             status = "done"
         finally:
             entry.status = status

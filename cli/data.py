@@ -1,0 +1,105 @@
+"""``medbench data``: which data sets are here, and how to get and check them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from cli.session import DebugOption, JsonOption, QuietOption, Session, session
+from medbench import registry
+from medbench.dataset import Fetchable
+from medbench.errors import DataError, SpecError
+from medbench.pipeline.options import load_dataset
+
+app = typer.Typer(no_args_is_help=True, help="Data sets: list, fetch, verify.")
+
+Name = Annotated[str, typer.Argument(help="A name of 'medbench data list'.")]
+DataRoot = Annotated[Path | None, typer.Option(help="The folder that holds the data set (else MEDBENCH_DATA/NAME).")]
+
+
+@app.command("list")
+def list_datasets(
+    data_root: DataRoot = None, as_json: JsonOption = False, quiet: QuietOption = False, debug: DebugOption = False
+) -> None:
+    """Show the data sets and whether they are here."""
+    with session(quiet=quiet, debug=debug) as ui:
+        rows = [_presence(name, data_root) for name in registry.names("datasets")]
+        if as_json:
+            ui.print_json(rows)
+            return
+        _table(ui, rows)
+
+
+@app.command()
+def verify(
+    name: Name,
+    data_root: DataRoot = None,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Check that a data set is complete and readable; exit code 2 where it is not."""
+    with session(quiet=quiet, debug=debug) as ui:
+        rows = load_dataset(name, root=data_root).verify()
+        if as_json:
+            ui.print_json(rows)
+        else:
+            _table(ui, rows)
+        if not all(row["ok"] for row in rows):
+            raise typer.Exit(2)
+
+
+@app.command()
+def fetch(
+    name: Name,
+    data_root: DataRoot = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Start without asking.")] = False,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Download a data set from its pinned source; the same command resumes."""
+    with session(quiet=quiet, debug=debug) as ui:
+        dataset = load_dataset(name, root=data_root)
+        if not isinstance(dataset, Fetchable):
+            raise SpecError(f"{name} cannot be downloaded: 'medbench data verify {name}' shows the layout it needs")
+        waiting = dataset.fetch_plan()
+        size = sum(item.size_bytes or 0 for item in waiting)
+        if waiting:
+            ui.errors.print(f"{name}: {len(waiting)} files, {size / 1e9:.1f} GB to download, as much again to unpack")
+            if size > 1e9 and not yes and not typer.confirm("Start?", err=True):
+                raise typer.Exit(0)
+        dataset.fetch(ui.progress)
+        if as_json:
+            ui.print_json({"dataset": name, "fetched": [item.filename for item in waiting]})
+
+
+def _presence(name: str, data_root: Path | None) -> dict[str, Any]:
+    info = registry.load("datasets", name).info
+    try:
+        dataset = load_dataset(name, root=data_root)
+        counts = {split: len(dataset.cases(split)) for split in ("train", "select", "test")}
+        return {"name": name, "here": True, "cases": counts, "detail": info.summary}
+    except DataError as absent:
+        return {"name": name, "here": False, "cases": None, "detail": str(absent)}
+
+
+def _table(ui: Session, rows: Sequence[Mapping[str, Any]]) -> None:
+    table = Table(box=None, pad_edge=False)
+    for heading in rows[0]:
+        table.add_column(heading, overflow="fold")
+    for row in rows:
+        table.add_row(*(_cell(value) for value in row.values()))
+    ui.out.print(table)
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {count}" for key, count in value.items())
+    return "-" if value is None else str(value)

@@ -1,0 +1,97 @@
+"""``medbench evaluate`` and ``report``."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli.results import print_report
+from cli.run import DataRoot, Device, Metrics, ProtocolName, Weights, Workers
+from cli.session import DebugOption, JsonOption, QuietOption, session
+from medbench.errors import SpecError
+from medbench.pipeline.options import FolderOptions, split_names, use_weight_files
+
+SamplesFolder = Annotated[
+    Path, typer.Argument(help="Folder of volumes: NIfTI, MetaImage, NRRD or DICOM, searched recursively.")
+]
+RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="A folder that 'medbench run' or 'evaluate' made.")]
+
+
+def evaluate(
+    samples: SamplesFolder,
+    dataset: Annotated[str | None, typer.Option("--dataset", "-d", help="Compare with this data set ...")] = None,
+    real: Annotated[Path | None, typer.Option("--real", help="... or with this folder of real volumes.")] = None,
+    masks: Annotated[Path | None, typer.Option(help="Label maps of the samples, with the volumes' names.")] = None,
+    real_masks: Annotated[
+        Path | None, typer.Option(help="Label maps of the real volumes, with the volumes' names.")
+    ] = None,
+    metrics: Metrics = "",
+    protocol: ProtocolName = None,
+    shape: Annotated[str | None, typer.Option(help="Bring all volumes to this shape, like 128x128x64.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Where results go; evaluations/NAME-FINGERPRINT where not given.")
+    ] = None,
+    data_root: DataRoot = None,
+    device: Device = "auto",
+    workers: Workers = None,
+    weights: Weights = None,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Evaluate a folder of volumes that you already have, against a data set or a folder of real volumes."""
+    with session(quiet=quiet, debug=debug, log=out / "log.txt" if out else None) as ui:
+        use_weight_files(weights or [])
+        from medbench.report.html import write_report
+
+        from medbench.pipeline.folder import FolderEvaluation
+
+        options = FolderOptions(
+            samples=samples,
+            dataset=dataset,
+            real=real,
+            masks=masks,
+            real_masks=real_masks,
+            metrics=split_names(metrics),
+            protocol=protocol,
+            shape=_shape(shape) if shape is not None else None,
+            data_root=data_root,
+            device=device,
+            workers=workers,
+            command=shlex.join(["medbench", *sys.argv[1:]]),
+        )
+        evaluation = FolderEvaluation(options, ui.progress)
+        folder = out or evaluation.default_folder()
+        report = evaluation.evaluate(folder)
+        page = write_report(folder)
+        if as_json:
+            ui.print_json(report.model_dump(mode="json", by_alias=True))
+            return
+        print_report(ui.out, report)
+        ui.out.print(f"report: {page}", soft_wrap=True, markup=False)
+
+
+def report(
+    run: RunArgument, as_json: JsonOption = False, quiet: QuietOption = False, debug: DebugOption = False
+) -> None:
+    """Write report.html again from what lies in a run folder."""
+    with session(quiet=quiet, debug=debug) as ui:
+        from medbench.report.html import write_report
+
+        page = write_report(run)
+        if as_json:
+            ui.print_json({"run": str(run), "report": str(page)})
+            return
+        ui.out.print(f"report: {page}", soft_wrap=True, markup=False)
+
+
+def _shape(text: str) -> tuple[int, int, int]:
+    match = re.fullmatch(r"([1-9]\d*)x([1-9]\d*)x([1-9]\d*)", text.lower())
+    if match is None:
+        raise SpecError(f"'{text}' is no shape: write it like 128x128x64")
+    return (int(match[1]), int(match[2]), int(match[3]))

@@ -1,0 +1,86 @@
+"""``medbench list ...``: what is installed, from the plug-ins' own declarations."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+import typer
+from rich.table import Table
+
+from cli.session import DebugOption, JsonOption, QuietOption, Session, session
+from medbench import protocols, registry
+
+app = typer.Typer(no_args_is_help=True, help="Show what is installed.")
+
+
+def _plugins(kind: registry.Kind, fields: tuple[str, ...]) -> list[dict[str, Any]]:
+    rows = []
+    for name in registry.names(kind):
+        declared = asdict(registry.load(kind, name).info)
+        rows.append({"name": name, **{field: declared[field] for field in fields}})
+    return rows
+
+
+def _show(ui: Session, rows: list[dict[str, Any]], as_json: bool) -> None:
+    if as_json:
+        ui.print_json(rows)
+        return
+    table = Table(box=None, pad_edge=False)
+    for heading in rows[0] if rows else ("nothing is installed",):
+        table.add_column(heading.replace("_", " "), overflow="fold")
+    for row in rows:
+        table.add_row(*(", ".join(value) if isinstance(value, list | tuple) else str(value) for value in row.values()))
+    ui.out.print(table)
+
+
+def _listing(kind: registry.Kind, fields: tuple[str, ...], *, as_json: bool, quiet: bool, debug: bool) -> None:
+    with session(quiet=quiet, debug=debug) as ui:
+        _show(ui, _plugins(kind, fields), as_json)
+
+
+@app.command()
+def models(as_json: JsonOption = False, quiet: QuietOption = False, debug: DebugOption = False) -> None:
+    """Show the generators."""
+    fields = ("version", "capabilities", "presets", "license", "paper")
+    _listing("generators", fields, as_json=as_json, quiet=quiet, debug=debug)
+
+
+@app.command()
+def datasets(as_json: JsonOption = False, quiet: QuietOption = False, debug: DebugOption = False) -> None:
+    """Show the data sets."""
+    fields = ("version", "summary", "protocol", "license", "source")
+    _listing("datasets", fields, as_json=as_json, quiet=quiet, debug=debug)
+
+
+@app.command()
+def metrics(as_json: JsonOption = False, quiet: QuietOption = False, debug: DebugOption = False) -> None:
+    """Show the metrics, with their direction and source."""
+    fields = ("version", "summary", "better", "unit", "min_real", "min_synthetic", "source")
+    _listing("metrics", fields, as_json=as_json, quiet=quiet, debug=debug)
+
+
+@app.command()
+def segmenters(as_json: JsonOption = False, quiet: QuietOption = False, debug: DebugOption = False) -> None:
+    """Show the segmenters."""
+    _listing("segmenters", ("version", "stand_in", "license", "source"), as_json=as_json, quiet=quiet, debug=debug)
+
+
+@app.command()
+def features(as_json: JsonOption = False, quiet: QuietOption = False, debug: DebugOption = False) -> None:
+    """Show the feature networks."""
+    fields = ("version", "dimension", "stand_in", "license", "source")
+    _listing("features", fields, as_json=as_json, quiet=quiet, debug=debug)
+
+
+@app.command("protocols")
+def list_protocols(as_json: JsonOption = False, quiet: QuietOption = False, debug: DebugOption = False) -> None:
+    """Show the protocols in words."""
+    with session(quiet=quiet, debug=debug) as ui:
+        from medbench.report.words import protocol_in_words
+
+        rows = []
+        for name in protocols.names():
+            protocol = protocols.load(name)
+            rows.append({"name": name, "summary": protocol.summary, "in_words": protocol_in_words(protocol)})
+        _show(ui, rows, as_json)

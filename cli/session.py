@@ -1,0 +1,83 @@
+"""What every command shares: its common options, its streams, and how errors become exit codes."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from cli.progress import ConsoleProgress
+from medbench.errors import MedbenchError
+from medbench.progress import Progress, silent
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout, nothing else there.")]
+QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")]
+DebugOption = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
+
+_INTERRUPTED = 130
+
+
+class Session:
+    """The streams of one command: results on stdout, progress and errors on stderr."""
+
+    def __init__(self, *, quiet: bool) -> None:
+        self.out = Console(highlight=False)
+        self.errors = Console(stderr=True, highlight=False, soft_wrap=True)
+        self.progress: Progress = silent if quiet else ConsoleProgress(self.errors)
+
+    def print_json(self, document: Any) -> None:
+        """Print strict JSON on stdout."""
+        sys.stdout.write(json.dumps(document, indent=2, allow_nan=False) + "\n")
+
+
+@contextmanager
+def session(*, quiet: bool = False, debug: bool = False, log: Path | None = None) -> Iterator[Session]:
+    """Run a command's body; turn what it raises into one line on stderr and the contract's exit code.
+
+    Args:
+        quiet: no progress.
+        debug: let the traceback through.
+        log: where the traceback of an unexpected failure is kept; ``MEDBENCH_HOME/log.txt`` where None.
+    """
+    current = Session(quiet=quiet)
+    try:
+        yield current
+    except (typer.Exit, typer.Abort):
+        raise
+    except MedbenchError as error:
+        if debug:
+            raise
+        current.errors.print(f"medbench: {error}", style="bold red", markup=False)
+        raise typer.Exit(error.exit_code) from None
+    except KeyboardInterrupt:
+        current.errors.print("medbench: interrupted; what was finished is kept: run the same command again to resume")
+        raise typer.Exit(_INTERRUPTED) from None
+    except BrokenPipeError:
+        raise typer.Exit(0) from None
+    except Exception as error:
+        if debug:
+            raise
+        kept = _keep_traceback(log)
+        current.errors.print(
+            f"medbench: unexpected failure ({type(error).__name__}: {error}); the log lies in {kept}", markup=False
+        )
+        raise typer.Exit(1) from None
+
+
+def _keep_traceback(log: Path | None) -> Path:
+    if log is None or not log.parent.is_dir():
+        from medbench.home import home
+
+        log = home() / "log.txt"
+        log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("a", encoding="utf-8") as handle:
+        handle.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')}\n{traceback.format_exc()}\n")
+    return log

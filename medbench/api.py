@@ -1,0 +1,84 @@
+"""The doors for scripts: the same work as the commands, without printing."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from medbench.dataset import Case, Dataset, Split
+from medbench.pipeline.folder import FolderEvaluation
+from medbench.pipeline.options import FolderOptions
+from medbench.pipeline.options import load_dataset as _load_dataset
+from medbench.progress import Progress, silent
+from medbench.results import Report
+
+
+def evaluate(
+    samples: Path | str,
+    *,
+    dataset: str | None = None,
+    real: Path | str | None = None,
+    metrics: Sequence[str] = (),
+    protocol: str | None = None,
+    out: Path | str | None = None,
+    progress: Progress = silent,
+) -> Report:
+    """Evaluate a folder of volumes against a data set or against a folder of real volumes.
+
+    Args:
+        samples: folder of volumes (any supported format, searched recursively).
+        dataset: registered data set; or give ``real``.
+        real: folder of real volumes.
+        metrics: registered names; all where empty.
+        protocol: name or TOML file; the data set's own where None.
+        out: folder for results, tables and figures; nothing is kept where None.
+        progress: told about every stage.
+
+    Returns:
+        The results; ``.frame()`` gives a table, ``.save(folder)`` writes ``results.json``.
+
+    Raises:
+        MedbenchError: bad input; the message names the file and the mend.
+    """
+    options = FolderOptions(
+        samples=Path(samples),
+        dataset=dataset,
+        real=Path(real) if real is not None else None,
+        metrics=tuple(metrics),
+        protocol=protocol,
+    )
+    evaluation = FolderEvaluation(options, progress)
+    if out is not None:
+        return evaluation.evaluate(Path(out))
+    with tempfile.TemporaryDirectory(prefix="medbench-") as scratch:
+        return evaluation.evaluate(Path(scratch) / "evaluation")
+
+
+@dataclass(frozen=True)
+class LoadedDataset:
+    """A data set as an iterable of its cases: training, selection and held-out split, in this order."""
+
+    dataset: Dataset
+
+    def __iter__(self) -> Iterator[Case]:
+        for split in ("train", "select", "test"):
+            yield from self.cases(split)
+
+    def cases(self, split: Split) -> Sequence[Case]:
+        """Return the cases of one split."""
+        return self.dataset.cases(split)
+
+
+def load_dataset(name: str, *, root: Path | str | None = None) -> LoadedDataset:
+    """Return a data set by its registered name.
+
+    Args:
+        name: registered name.
+        root: the folder that holds the data; ``MEDBENCH_DATA``/name where None.
+
+    Raises:
+        UnknownPluginError: no data set has that name.
+    """
+    return LoadedDataset(_load_dataset(name, root=Path(root) if root is not None else None))

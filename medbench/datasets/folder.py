@@ -1,0 +1,128 @@
+"""A laboratory's own volumes: any tree of files, with masks and a split file where there are some."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import ClassVar
+
+from medbench.dataset import Case, DatasetInfo, Split
+from medbench.datasets import checks
+from medbench.datasets.splits import Entry, read_splits, split_file
+from medbench.datasets.tree import content, masks_by_id, read_mask, volumes_by_id
+from medbench.errors import DataError
+from medbench.files import sha256_of
+from medbench.home import data_root
+from medbench.samples import region_names
+from medbench.spec import Grid, Window
+from medbench.volume import Volume
+
+_MASK_FOLDERS = ("labels", "masks")
+
+
+@dataclass(frozen=True)
+class _Tree:
+    volumes: dict[str, Path]
+    masks: dict[str, Path]
+    names: dict[int, str] | None
+    entries: list[Entry]
+
+
+class FolderDataset:
+    """Every volume below a folder (.nii, .nii.gz, .mhd, .mha, .nrrd, folders of DICOM slices).
+
+    Layout::
+
+        root/any/path/name.nii.gz        the case 'any/path/name'
+        root/labels/any/path/name.mha    its mask, if it has one (or root/masks/, or the folder given as ``masks``)
+        root/labels/labels.json          {"1": "lung_left", ...}, the names of the label values, if there are some
+        root/splits.json                 {"train": [ids], "select": [ids], "test": [ids]}, or
+        root/splits.csv                  columns id, split and, if a person has several volumes, patient
+
+    Without a split file all cases are training cases, the reference, and nothing is held out; with one, cases that it
+    does not list are left out. Voxels are handed over as they are stored, on their own grid.
+
+    Args:
+        root: the folder; None for ``MEDBENCH_DATA``/folder.
+        masks: folder of masks, if it is not ``root/labels`` or ``root/masks``.
+    """
+
+    info: ClassVar = DatasetInfo(
+        name="folder",
+        version="1",
+        summary="your own volumes: any tree of files, masks and a split file where there are some",
+        license="that of the data",
+        source="--data-root DIR",
+        protocol="folder-2.5d",
+    )
+
+    def __init__(self, root: Path | None = None, *, masks: Path | None = None) -> None:
+        self.root = root
+        self.masks = masks
+        self.grid: Grid | None = None
+        self.window = Window()
+
+    def cases(self, split: Split) -> Sequence[Case]:
+        """Return the cases of a split in natural order of their ids (a split file's order, if there is one).
+
+        Raises:
+            DataError: no volumes; two files of one id; a split file that is damaged or contradicts the volumes.
+        """
+        tree = self._tree()
+        return [_case(tree, entry) for entry in tree.entries if entry.split == split]
+
+    def identity(self) -> dict[str, object]:
+        """Return name, version and hashes of the volumes, the masks and the split file. Every file is read once."""
+        tree, splits = self._tree(), split_file(self._root())
+        names = {str(value): name for value, name in (tree.names or {}).items()}
+        return {
+            "name": self.info.name,
+            "version": self.info.version,
+            "volumes": content({entry.id: tree.volumes[entry.id] for entry in tree.entries}),
+            "masks": content(tree.masks) if tree.masks else None,
+            "regions": names or None,
+            "splits": sha256_of(splits) if splits else None,
+        }
+
+    def verify(self) -> list[dict[str, object]]:
+        """Check the layout, every header, and that every mask is on its volume's grid."""
+        try:
+            tree = self._tree()
+        except DataError as error:
+            return [checks.failure("layout", error)]
+        counts = ", ".join(
+            f"{name} {sum(entry.split == name for entry in tree.entries)}" for name in ("train", "select", "test")
+        )
+        left_out = len(tree.volumes) - len(tree.entries)
+        detail = f"{len(tree.volumes)} volumes: {counts}, not listed {left_out}; {len(tree.masks)} with a mask"
+        used = {entry.id: tree.volumes[entry.id] for entry in tree.entries}
+        masks = {used[name]: path for name, path in tree.masks.items() if name in used}
+        return [checks.row("layout", True, detail), *checks.header_rows(used.values(), masks)]
+
+    def _root(self) -> Path:
+        return data_root(self.root, self.info.name)
+
+    def _tree(self) -> _Tree:
+        root = self._root()
+        usual = [root / name for name in _MASK_FOLDERS if (root / name).is_dir()]
+        masks = self.masks or (usual[0] if usual else None)
+        if self.masks is None and len(usual) > 1:
+            raise DataError(f"{root} has both labels/ and masks/: say with --masks which of them")
+        volumes = volumes_by_id(root, without=usual if masks is None else [*usual, masks])
+        splits = split_file(root)
+        entries = read_splits(splits, volumes) if splits else [Entry(name, "train", name) for name in volumes]
+        names = region_names(masks) if masks else None
+        return _Tree(volumes, masks_by_id(masks, volumes), names, entries)
+
+
+def _case(tree: _Tree, entry: Entry) -> Case:
+    path, mask = tree.volumes[entry.id], tree.masks.get(entry.id)
+    return Case(
+        id=entry.id,
+        split=entry.split,
+        patient=entry.patient,
+        read_volume=partial(Volume.read, path),
+        read_label_map=partial(read_mask, mask, path, tree.names) if mask else None,
+    )

@@ -1,0 +1,111 @@
+"""Volumes and masks of a folder tree by id, and how they are read."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from medbench.errors import DataError, GeometryError
+from medbench.formats import volume_files
+from medbench.samples import content_sha256, volume_stem
+from medbench.spec import Window, fingerprint
+from medbench.volume import LabelMap, Volume, same_grid
+
+
+def volumes_by_id(folder: Path, *, without: Sequence[Path] = ()) -> dict[str, Path]:
+    """Return the volumes below a folder by id: the path relative to the folder, without the format's suffix.
+
+    Args:
+        folder: searched recursively; natural order is kept.
+        without: folders inside it that hold something else (masks).
+
+    Raises:
+        DataError: no volume, or two files of one id.
+    """
+    found: dict[str, Path] = {}
+    for path in volume_files(folder):
+        if any(path.is_relative_to(other) for other in without):
+            continue
+        name = volume_stem(path.relative_to(folder)) if path != folder else path.resolve().name
+        if name in found:
+            raise DataError(f"{found[name]} and {path} are both volume '{name}': keep one of them")
+        found[name] = path
+    if not found:
+        raise DataError(f"{folder} holds masks but no volume: put the volumes beside the folder of masks")
+    return found
+
+
+def masks_by_id(masks: Path | None, volumes: Mapping[str, Path]) -> dict[str, Path]:
+    """Return the masks that bear the name of a volume, by the volume's id; empty where there is no folder of masks.
+
+    Raises:
+        DataError: there are masks, and none bears the name of a volume.
+    """
+    if masks is None:
+        return {}
+    found = {name: path for name, path in volumes_by_id(masks).items() if name in volumes}
+    if not found:
+        example = next(iter(volumes))
+        raise DataError(f"{masks}: no mask bears the name of a volume: call the mask of '{example}' {example}.nii.gz")
+    return found
+
+
+def read_clipped(path: Path, window: Window) -> Volume:
+    """Read a volume and clip it to a window, so that padding (below -1024 HU) becomes air and metal ends at ``high``.
+
+    Raises:
+        DataError: see ``Volume.read``.
+    """
+    volume = Volume.read(path)
+    return Volume(volume.voxels.clip(round(window.low), round(window.high)), volume.affine)
+
+
+def read_mask(path: Path, volume_path: Path, names: Mapping[int, str] | None) -> LabelMap:
+    """Read the mask of a volume.
+
+    Args:
+        path: the mask.
+        volume_path: its volume.
+        names: the region of each label value; None for ``label_<value>``.
+
+    Raises:
+        DataError: see ``LabelMap.read``.
+        GeometryError: the mask lies on another grid than the volume.
+    """
+    label_map, volume = LabelMap.read(path, names), Volume.read(volume_path)
+    if not same_grid(label_map, volume):
+        raise GeometryError(
+            f"{path} {_grid(label_map)} is not on the grid of {volume_path} {_grid(volume)}: "
+            "resample the mask to its volume (nearest label)"
+        )
+    return label_map
+
+
+def _grid(image: Volume | LabelMap) -> str:
+    shape = "x".join(map(str, image.shape))
+    spacing = "x".join(f"{step:.3f}" for step in image.spacing_mm)
+    origin = ", ".join(f"{value:.2f}" for value in image.affine[:3, 3])
+    return f"({shape} voxels of {spacing} mm from {origin})"
+
+
+def content(paths: Mapping[str, Path]) -> str:
+    """Return a fingerprint of what files hold under which ids; a file is read once a process unless it changes."""
+    return fingerprint({name: _hash(path, _stamp(path)) for name, path in paths.items()})
+
+
+def _stamp(path: Path) -> tuple[tuple[str, int, int], ...]:
+    """Return what tells whether a volume's files have changed since they were hashed."""
+    if path.is_dir():
+        files = sorted(file for file in path.iterdir() if file.is_file())
+    elif path.suffix.lower() == ".mhd":
+        files = sorted(path.parent.glob(f"{path.stem}.*"))
+    else:
+        files = [path]
+    return tuple((file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in files)
+
+
+@functools.lru_cache(maxsize=4096)
+def _hash(path: Path, stamp: tuple[tuple[str, int, int], ...]) -> str:
+    del stamp
+    return content_sha256(path)

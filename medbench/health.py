@@ -1,0 +1,100 @@
+"""What works on this machine, what is missing, and how to get it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from medbench import registry
+from medbench.dataset import Check
+from medbench.errors import MedbenchError, Unavailable
+from medbench.home import home
+
+_LIBRARIES = (
+    "torch",
+    "torchvision",
+    "monai",
+    "lightning-fabric",
+    "nibabel",
+    "SimpleITK",
+    "totalsegmentator",
+    "nnunetv2",
+)
+_LOW_DISK_BYTES = 5e9
+
+
+def checks() -> list[Check]:
+    """Return all checks; none of them downloads or writes anything."""
+    return [*_libraries(), _gpu(), _attention(), _home(), _disk(), *_weights(), *_data()]
+
+
+def _libraries() -> Iterator[Check]:
+    for name in _LIBRARIES:
+        try:
+            yield Check(check=f"library {name}", ok=True, detail=version(name), mend="")
+        except PackageNotFoundError:
+            yield Check(check=f"library {name}", ok=False, detail="not installed", mend=f"python -m pip install {name}")
+
+
+def _gpu() -> Check:
+    import torch
+
+    if not torch.cuda.is_available():
+        return Check(check="GPU", ok=False, detail="no CUDA device: everything runs on the CPU", mend="")
+    properties = torch.cuda.get_device_properties(0)
+    return Check(
+        check="GPU", ok=True, detail=f"{properties.name}, {properties.total_memory / 1024**3:.1f} GiB", mend=""
+    )
+
+
+def _attention() -> Check:
+    import torch
+
+    if not torch.cuda.is_available():
+        return Check(check="attention", ok=True, detail="torch SDPA (xformers has no CPU kernels)", mend="")
+    try:
+        detail = f"xformers {version('xformers')}"
+    except PackageNotFoundError:
+        detail = "torch SDPA"
+    return Check(check="attention", ok=True, detail=detail, mend="")
+
+
+def _home() -> Check:
+    folder = _existing(home())
+    writable = os.access(folder, os.W_OK)
+    mend = "" if writable else "set MEDBENCH_HOME to a folder you may write to"
+    return Check(check="MEDBENCH_HOME", ok=writable, detail=str(home()), mend=mend)
+
+
+def _disk() -> Check:
+    free = shutil.disk_usage(_existing(home())).free
+    mend = "" if free > _LOW_DISK_BYTES else "free some space, or set MEDBENCH_HOME to a larger disk"
+    return Check(check="disk", ok=not mend, detail=f"{free / 1e9:.0f} GB free at MEDBENCH_HOME", mend=mend)
+
+
+def _existing(folder: Path) -> Path:
+    return next(parent for parent in (folder, *folder.absolute().parents) if parent.is_dir())
+
+
+def _weights() -> Iterator[Check]:
+    kinds: tuple[registry.Kind, ...] = ("features", "segmenters")
+    for kind in kinds:
+        for name in registry.names(kind):
+            try:
+                sha256 = registry.load(kind, name)(device="cpu").weights_sha256()
+                yield Check(check=f"weights {name}", ok=True, detail=f"sha256 {sha256[:12]}", mend="")
+            except (Unavailable, MedbenchError) as reason:
+                detail, _, mend = str(reason).partition(": ")
+                yield Check(check=f"weights {name}", ok=False, detail=detail, mend=mend)
+
+
+def _data() -> Iterator[Check]:
+    for name in registry.names("datasets"):
+        try:
+            cases = registry.load("datasets", name)().cases("test")
+            yield Check(check=f"data {name}", ok=True, detail=f"{len(cases)} held-out cases", mend="")
+        except MedbenchError as absent:
+            yield Check(check=f"data {name}", ok=False, detail="not here", mend=str(absent))

@@ -1,0 +1,69 @@
+"""A content-addressed cache: what was computed once from the same bytes under the same settings is read back.
+
+Entries are files that appear whole or not at all, so several processes may share the cache.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from medbench.files import atomic_path, write_json
+from medbench.spec import fingerprint
+from medbench.volume import LabelMap
+
+
+class Cache:
+    """Features, segmentations and facts on disk.
+
+    Args:
+        root: the folder that holds the entries; made on first use.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def path(self, kind: str, sha256: str, settings: Mapping[str, Any], suffix: str) -> Path:
+        """Return where the entry for a content (hash) under settings lies."""
+        return self.root / kind / sha256[:2] / f"{sha256[:24]}-{fingerprint(settings)}{suffix}"
+
+    def has_arrays(self, kind: str, sha256: str, settings: Mapping[str, Any]) -> bool:
+        """Say whether the arrays are there."""
+        return self.path(kind, sha256, settings, ".npz").is_file()
+
+    def arrays(
+        self, kind: str, sha256: str, settings: Mapping[str, Any], compute: Callable[[], Mapping[str, np.ndarray]]
+    ) -> dict[str, np.ndarray]:
+        """Return named arrays, computing and keeping them where they are absent."""
+        path = self.path(kind, sha256, settings, ".npz")
+        if not path.is_file():
+            arrays = compute()
+            with atomic_path(path) as temporary:
+                np.savez(temporary, **arrays)
+            return dict(arrays)
+        with np.load(path, allow_pickle=False) as stored:
+            return {name: stored[name] for name in stored.files}
+
+    def document(self, kind: str, sha256: str, settings: Mapping[str, Any], compute: Callable[[], Any]) -> Any:
+        """Return a JSON document, computing and keeping it where it is absent."""
+        path = self.path(kind, sha256, settings, ".json")
+        if not path.is_file():
+            document = compute()
+            write_json(path, document)
+            return document
+        return json.loads(path.read_bytes())
+
+    def label_map(
+        self, sha256: str, settings: Mapping[str, Any], names: Mapping[int, str], compute: Callable[[], LabelMap]
+    ) -> LabelMap:
+        """Return a label map, computing and keeping it where it is absent."""
+        path = self.path("segmentations", sha256, settings, ".nii.gz")
+        if not path.is_file():
+            label_map = compute()
+            label_map.write(path)
+            return label_map
+        return LabelMap.read(path, names)

@@ -1,0 +1,213 @@
+"""Stage evaluate: the gate, then every metric with its floor, each number with its fingerprint."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from medbench import gate, registry
+from medbench.errors import NotEnoughCasesError, Unavailable
+from medbench.files import atomic_path
+from medbench.metrics.base import Evidence, Measurement, Metric, MetricInfo
+from medbench.pipeline.evidence import Laboratory, StoredSide
+from medbench.progress import Progress
+from medbench.results import Result, Skipped
+from medbench.samples import Item
+from medbench.spec import fingerprint
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FEWEST_VOLUMES = 2
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What is compared with what.
+
+    Args:
+        synthetic: the volumes that are judged.
+        reference: real volumes they are compared with.
+        held_out: real volumes outside the reference, for the floor; empty where there are none.
+        identity: what makes the reference this one; enters every fingerprint.
+    """
+
+    synthetic: Sequence[Item]
+    reference: Sequence[Item]
+    held_out: Sequence[Item]
+    identity: dict[str, Any]
+
+    def require(self, fewest: int = FEWEST_VOLUMES) -> None:
+        """Check that both sides have enough volumes for any number.
+
+        Raises:
+            NotEnoughCasesError: a side has fewer than ``fewest``.
+        """
+        for side, items in (("sample folder", self.synthetic), ("real set", self.reference)):
+            if len(items) < fewest:
+                came = f"only {items[0].path}" if items else "no volume"
+                raise NotEnoughCasesError(f"the {side} has {came}: a distribution needs at least {fewest} volumes")
+
+
+def inspect(comparison: Comparison, laboratory: Laboratory, progress: Progress) -> list[gate.Finding]:
+    """Pass all volumes through the gate; return what it found worth a warning.
+
+    Raises:
+        DataError: a number would be meaningless; the message names the file and the mend.
+    """
+    comparison.require()
+    real, synthetic = (
+        gate.SideReport(
+            side,
+            tuple(
+                (str(item.path), _facts(item, laboratory))
+                for item in progress.track(items, task=f"gate of {side}", total=len(items))
+            ),
+        )
+        for side, items in (("real", comparison.reference), ("synthetic", comparison.synthetic))
+    )
+    findings = gate.judge(real=real, synthetic=synthetic, grid=laboratory.protocol.grid)
+    gate.raise_on_errors(findings)
+    return findings
+
+
+def _facts(item: Item, laboratory: Laboratory) -> gate.Facts:
+    settings = {"version": gate.FACTS_VERSION}
+    facts: gate.Facts = laboratory.cache.document("facts", item.sha256, settings, lambda: gate.file_facts(item.path))
+    return facts
+
+
+def measure_all(
+    comparison: Comparison, laboratory: Laboratory, metrics: Sequence[str], *, tables: Path
+) -> tuple[list[Result], list[Skipped]]:
+    """Compute metrics with their floors.
+
+    Args:
+        comparison: the volumes.
+        laboratory: the instruments.
+        metrics: registered names.
+        tables: folder for the values behind every number.
+
+    Returns:
+        The results in the order of ``metrics``, and what could not be computed, with its reason.
+    """
+    loaded: list[Metric] = [registry.load("metrics", name)() for name in metrics]
+    results: list[Result] = []
+    skipped: list[Skipped] = []
+    for metric in loaded:
+        try:
+            results.append(_result(metric, comparison, laboratory, tables))
+        except (Unavailable, NotEnoughCasesError) as reason:
+            skipped.append(Skipped(metric=metric.info.name, reason=str(reason)))
+    return results, skipped
+
+
+def _result(metric: Metric, comparison: Comparison, laboratory: Laboratory, tables: Path) -> Result:
+    info = metric.info
+    clock = time.monotonic()
+    _require_counts(info, comparison)
+    protocol = _protocol(info, comparison, laboratory)
+    held_out = StoredSide(comparison.held_out, laboratory, name="held-out") if comparison.held_out else None
+    evidence = Evidence(
+        protocol=laboratory.protocol,
+        real=StoredSide(comparison.reference, laboratory, name="real"),
+        synthetic=StoredSide(comparison.synthetic, laboratory, name="synthetic"),
+        held_out=held_out,
+    )
+    measurement = metric.measure(evidence)
+    floor, note = _floor(metric, evidence, comparison, laboratory)
+    table = _joined(measurement.table, floor.table if floor else None)
+    if table is not None:
+        write_table(tables / f"{info.name}.csv", table)
+    return Result(
+        metric=info.name,
+        value=measurement.value,
+        ci95=measurement.ci95,
+        ci_method=measurement.ci_method,
+        floor=floor.value if floor else None,
+        floor_note=note,
+        better=info.better,
+        unit=info.unit,
+        n_real=protocol["n_real"],
+        n_synthetic=protocol["n_synthetic"],
+        parts=_plain(measurement.parts),
+        floor_parts=_plain(floor.parts) if floor else {},
+        notes=measurement.notes,
+        fingerprint=fingerprint(protocol),
+        protocol=protocol,
+        stand_ins=_stand_ins(info, laboratory),
+        seconds=round(time.monotonic() - clock, 3),
+        table=f"tables/{info.name}.csv" if table is not None else None,
+    )
+
+
+def _require_counts(info: MetricInfo, comparison: Comparison) -> None:
+    came = {"real": len(comparison.reference), "synthetic": len(comparison.synthetic)}
+    needed = {"real": info.min_real, "synthetic": info.min_synthetic}
+    for side, fewest in needed.items():
+        if came[side] < fewest:
+            raise NotEnoughCasesError(f"{info.name} needs {fewest} {side} volumes, and {came[side]} came")
+
+
+def _protocol(info: MetricInfo, comparison: Comparison, laboratory: Laboratory) -> dict[str, Any]:
+    """Return everything that decides the metric's value besides the voxels of the samples."""
+    return {
+        "metric": info.name,
+        "version": info.version,
+        "reference": comparison.identity,
+        "n_real": len(comparison.reference),
+        "n_synthetic": len(comparison.synthetic),
+        **{field: laboratory.describe(field) for field in ("grid", "window", *info.needs)},
+    }
+
+
+def _floor(
+    metric: Metric, evidence: Evidence, comparison: Comparison, laboratory: Laboratory
+) -> tuple[Measurement | None, str]:
+    if not metric.info.has_floor:
+        return None, "this metric has no floor: it looks at held-out real volumes itself"
+    wanted = len(comparison.synthetic)
+    items = comparison.held_out[:wanted]
+    if len(items) < max(FEWEST_VOLUMES, metric.info.min_synthetic):
+        return None, "no floor: the real data have no held-out split"
+    stand_in = replace(evidence, synthetic=StoredSide(items, laboratory, name="held-out"))
+    try:
+        floor = metric.measure(stand_in)
+    except (Unavailable, NotEnoughCasesError) as reason:
+        return None, f"no floor: {reason}"
+    note = f"{len(items)} held-out real volumes in place of the samples"
+    if len(items) < wanted:
+        note += f", fewer than the {wanted} samples: small sets raise a distance"
+    return floor, note
+
+
+def _stand_ins(info: MetricInfo, laboratory: Laboratory) -> tuple[str, ...]:
+    instruments = {"extractor": "extractor", "segmenter": "segmenter"}
+    used = (getattr(laboratory, instruments[field]) for field in info.needs if field in instruments)
+    return tuple(instrument.info.name for instrument in used if instrument.info.stand_in)
+
+
+def _joined(table: pd.DataFrame | None, floor: pd.DataFrame | None) -> pd.DataFrame | None:
+    """Put the held-out volumes' rows of the floor below the table, where its rows name a side."""
+    if table is None or floor is None or "side" not in table.columns:
+        return table
+    import pandas as pd
+
+    held_out = floor[floor["side"] == "synthetic"].assign(side="held_out")
+    return pd.concat([table, held_out], ignore_index=True)
+
+
+def write_table(path: Path, table: pd.DataFrame) -> None:
+    """Write a table as CSV, whole or not at all."""
+    with atomic_path(path) as temporary:
+        table.to_csv(temporary, index=False, lineterminator="\n")
+
+
+def _plain(parts: Any) -> dict[str, Any]:
+    return {
+        name: {key: float(figure) for key, figure in value.items()} if hasattr(value, "items") else float(value)
+        for name, value in parts.items()
+    }

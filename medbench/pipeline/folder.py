@@ -1,0 +1,123 @@
+"""Evaluating a folder of volumes that somebody already has, without any adapter."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from medbench.budget import GIB, Meter
+from medbench.dataset import Dataset
+from medbench.errors import SpecError
+from medbench.home import home
+from medbench.pipeline.cache import Cache
+from medbench.pipeline.engine import available_cores
+from medbench.pipeline.evaluate import Comparison
+from medbench.pipeline.evidence import Laboratory
+from medbench.pipeline.judge import Subject, evaluation_mark, judge
+from medbench.pipeline.options import FolderOptions, load_dataset, resolve_device, resolve_metrics, resolve_protocol
+from medbench.pipeline.prepare import prepare
+from medbench.pipeline.record import RunFolder
+from medbench.progress import Progress
+from medbench.results import Report
+from medbench.samples import Item, open_folder
+from medbench.spec import Grid, fingerprint
+
+_DEFAULT_PROTOCOL = "folder-2.5d"
+
+
+class FolderEvaluation:
+    """A folder of samples against a data set or against another folder.
+
+    Args:
+        options: what was asked for.
+        progress: told about every stage.
+
+    Raises:
+        SpecError: options that contradict each other.
+        DataError: a folder is absent or holds no volumes.
+    """
+
+    def __init__(self, options: FolderOptions, progress: Progress) -> None:
+        if (options.dataset is None) == (options.real is None):
+            raise SpecError("what are the samples compared with? Give either --dataset NAME or --real DIR")
+        if options.dataset is not None and options.real_masks is not None:
+            raise SpecError("--real-masks goes with --real: a data set brings its own masks")
+        self.options = options
+        self.progress = progress
+        self.metrics = resolve_metrics(options.metrics)
+        self.dataset: Dataset | None = (
+            load_dataset(options.dataset, root=options.data_root) if options.dataset is not None else None
+        )
+        grid = self.dataset.grid if self.dataset else None
+        if options.shape is not None:
+            grid = Grid(shape=options.shape, fit="resize")
+        name = options.protocol or (self.dataset.info.protocol if self.dataset else _DEFAULT_PROTOCOL)
+        self.protocol = resolve_protocol(name, grid=grid, masks=options.masks is not None)
+        self.samples = open_folder(options.samples, masks=options.masks)
+
+    @cached_property
+    def comparison(self) -> Comparison:
+        """The volumes on both sides; reads or prepares the real ones."""
+        if self.dataset is None:
+            assert self.options.real is not None
+            reference = open_folder(self.options.real, masks=self.options.real_masks)
+            return Comparison(self.samples, reference, (), {"name": "folder", "content": _content(reference)})
+        real = prepare(
+            self.dataset,
+            grid=self.protocol.grid,
+            reference_count=self.protocol.reference_count,
+            workers=self.options.workers or available_cores(),
+            progress=self.progress,
+        )
+        return Comparison(self.samples, real.reference, real.held_out, self.dataset.identity())
+
+    def default_folder(self) -> Path:
+        """Return where the evaluation is kept unless ``--out`` says otherwise."""
+        name = self.options.samples.resolve().name
+        return Path("evaluations") / f"{name}-{fingerprint(self._spec())}"
+
+    def evaluate(self, out: Path) -> Report:
+        """Compute the metrics unless that is done; write the results, tables and figures to ``out``.
+
+        Raises:
+            SpecError: ``out`` holds something else.
+            DataError: a number would be meaningless; the message names the file and the mend.
+        """
+        folder = RunFolder(out)
+        comparison = self.comparison
+        comparison.require()
+        record = folder.open(kind="evaluation", spec=self._spec(), device=self.options.device)
+        record.evaluation["command"] = self.options.command
+        mark = evaluation_mark(self.metrics, self.protocol.model_dump(mode="json"))
+        done = record.stages.get("evaluate")
+        if done and done.status == "done" and record.evaluation.get("mark") == mark and folder.results_file.is_file():
+            return Report.read(folder.results_file)
+        device = resolve_device(self.options.device)
+        laboratory = Laboratory(self.protocol, device=device, cache=Cache(home() / "cache"), progress=self.progress)
+        report = judge(
+            Subject(self.options.samples.resolve().name, None, self.dataset.info.name if self.dataset else "folder"),
+            comparison,
+            laboratory,
+            self.metrics,
+            folder=folder,
+            record=record,
+            meter=Meter(24 * GIB, device),
+            progress=self.progress,
+        )
+        record.evaluation["mark"] = mark
+        folder.write(record)
+        return report
+
+    def _spec(self) -> dict[str, Any]:
+        return {
+            "samples": _content(self.samples),
+            "reference": self.comparison.identity,
+            "masks": self.options.masks is not None,
+        }
+
+
+def _content(items: Sequence[Item]) -> str:
+    """Return a fingerprint of a set's content: the files' hashes, whatever their names and order."""
+    return fingerprint(sorted(item.sha256 for item in items))

@@ -1,0 +1,125 @@
+"""What a user asks for, resolved: devices, protocols, names of metrics."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from medbench import protocols, registry
+from medbench.budget import GIB
+from medbench.dataset import Dataset
+from medbench.errors import SpecError
+from medbench.spec import Grid, Protocol
+from medbench.weights import weights_variable
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """The options of ``medbench run``; None means the default that belongs to the model, data set or protocol."""
+
+    model: str
+    dataset: str
+    preset: str | None = None
+    samples: int | None = None
+    seed: int = 0
+    budget_bytes: int = 24 * GIB
+    metrics: tuple[str, ...] = ()
+    protocol: str | None = None
+    train: bool = False
+    checkpoint: Path | None = None
+    conditional: bool = False
+    out: Path | None = None
+    data_root: Path | None = None
+    device: str = "auto"
+    workers: int | None = None
+    resume: bool = True
+    command: str = ""
+
+
+@dataclass(frozen=True)
+class FolderOptions:
+    """The options of ``medbench evaluate``: exactly one of ``dataset`` and ``real`` names the real side."""
+
+    samples: Path
+    dataset: str | None = None
+    real: Path | None = None
+    masks: Path | None = None
+    real_masks: Path | None = None
+    metrics: tuple[str, ...] = ()
+    protocol: str | None = None
+    shape: tuple[int, int, int] | None = None
+    data_root: Path | None = None
+    device: str = "auto"
+    workers: int | None = None
+    command: str = field(default="", compare=False)
+
+
+def split_names(text: str) -> tuple[str, ...]:
+    """Split a comma-separated list of names."""
+    return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
+def use_weight_files(assignments: Sequence[str]) -> None:
+    """Let ``NAME=FILE`` pairs take the place of ``MEDBENCH_WEIGHTS_<NAME>``, for this process and its workers.
+
+    Raises:
+        SpecError: not a pair, or no such file.
+    """
+    for assignment in assignments:
+        name, separator, file = assignment.partition("=")
+        if not separator or not Path(file).is_file():
+            raise SpecError(f"--weights {assignment}: give NAME=FILE with a file that exists")
+        os.environ[weights_variable(name)] = str(Path(file).resolve())
+
+
+def resolve_device(asked: str) -> str:
+    """Return ``cpu`` or ``cuda[:i]``; ``auto`` takes the first CUDA device where there is one.
+
+    Raises:
+        SpecError: no such device here.
+    """
+    if asked == "cpu":
+        return "cpu"
+    if asked != "auto" and asked.partition(":")[0] != "cuda":
+        raise SpecError(f"'{asked}' is no device: give auto, cpu, cuda or cuda:1")
+    import torch
+
+    if asked == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    index = asked.partition(":")[2] or "0"
+    if not index.isdigit() or int(index) >= torch.cuda.device_count():
+        raise SpecError(
+            f"there is no device {asked} here ({torch.cuda.device_count()} CUDA devices): give --device cpu"
+        )
+    return asked
+
+
+def resolve_metrics(asked: Sequence[str]) -> list[str]:
+    """Return the metrics' registered names, all of them where none was asked for; unknown ones raise."""
+    names = [name.lower() for name in asked] or registry.names("metrics")
+    for name in names:
+        registry.load("metrics", name)
+    return list(dict.fromkeys(names))
+
+
+def resolve_protocol(name: str, *, grid: Grid | None, masks: bool = False) -> Protocol:
+    """Return a protocol with the canonical grid filled in; given masks take the segmenter's place."""
+    protocol = protocols.load(name)
+    changes: dict[str, object] = {}
+    if protocol.grid is None and grid is not None:
+        changes["grid"] = grid
+    if masks:
+        changes["segmenter"] = "precomputed"
+    return protocol.model_copy(update=changes) if changes else protocol
+
+
+def load_dataset(name: str, *, root: Path | None = None) -> Dataset:
+    """Return a data set by name.
+
+    Raises:
+        UnknownPluginError: no data set has that name.
+    """
+    dataset: Dataset = registry.load("datasets", name)(root)
+    return dataset

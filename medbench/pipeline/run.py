@@ -1,0 +1,242 @@
+"""One run: prepare, fit, sample, evaluate, report, in one folder; what is finished is not done again."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+
+from medbench import registry
+from medbench.budget import Meter
+from medbench.dataset import Case, Dataset
+from medbench.errors import SpecError
+from medbench.files import sha256_of
+from medbench.generator import Generator, GeneratorInfo
+from medbench.home import home
+from medbench.pipeline.cache import Cache
+from medbench.pipeline.engine import available_cores
+from medbench.pipeline.evaluate import Comparison
+from medbench.pipeline.evidence import Laboratory
+from medbench.pipeline.judge import Subject, evaluation_mark, judge, metered
+from medbench.pipeline.options import RunOptions, load_dataset, resolve_device, resolve_metrics, resolve_protocol
+from medbench.pipeline.prepare import prepare
+from medbench.pipeline.record import GenerationSpec, RunFolder, RunRecord, StageName
+from medbench.pipeline.sample import missing_samples, sample
+from medbench.progress import Progress
+from medbench.results import Report
+from medbench.samples import open_folder
+from medbench.spec import Protocol, fingerprint
+from medbench.volume import Volume
+
+_DEFAULT_SAMPLES = 16
+
+
+class Run:
+    """One model on one data set under one spec. The stages are methods; each does what is missing and no more.
+
+    Args:
+        options: what was asked for.
+        progress: told about every stage.
+
+    Raises:
+        UnknownPluginError: no such model, data set, metric or protocol.
+        SpecError: options that contradict each other.
+    """
+
+    def __init__(self, options: RunOptions, progress: Progress) -> None:
+        self.options = options
+        self.progress = progress
+        self._generator_class = registry.load("generators", options.model)
+        self.info: GeneratorInfo = self._generator_class.info
+        self.dataset: Dataset = load_dataset(options.dataset, root=options.data_root)
+        self.metrics = resolve_metrics(options.metrics)
+        self.protocol: Protocol = resolve_protocol(
+            options.protocol or self.dataset.info.protocol, grid=self.dataset.grid
+        )
+        _check(options, self.info)
+        self.preset = options.preset or self.info.presets[0]
+        self.spec = self._generation_spec()
+        name = f"{self.info.name}-{self.dataset.info.name}-{fingerprint(self.spec)}"
+        self.folder = RunFolder(options.out or Path("runs") / name)
+
+    @cached_property
+    def held_out(self) -> Sequence[Case]:
+        """The held-out cases of the data set."""
+        return self.dataset.cases("test")
+
+    @cached_property
+    def device(self) -> str:
+        """The torch device in force; asking for it may import torch."""
+        return resolve_device(self.options.device)
+
+    @cached_property
+    def meter(self) -> Meter:
+        """Measures the stages against the budget."""
+        return Meter(self.options.budget_bytes, self.device)
+
+    @cached_property
+    def record(self) -> RunRecord:
+        """The run's record; opening it makes the folder.
+
+        Raises:
+            SpecError: the folder holds another run.
+        """
+        record = self.folder.open(kind="run", spec=self.spec.model_dump(mode="json"), device=self.options.device)
+        record.evaluation["command"] = self.options.command
+        if not self.options.resume:
+            for stale in (self.folder.samples, self.folder.tables, self.folder.figures, self.folder.path / "fit"):
+                shutil.rmtree(stale, ignore_errors=True)
+            record.stages.clear()
+        return record
+
+    @cached_property
+    def generator(self) -> Generator:
+        """The generator with its weights loaded."""
+        generator: Generator = self._generator_class(self.preset, device=self.device)
+        if self.options.train:
+            checkpoint: Path | None = self.fit()
+        else:
+            checkpoint = self.options.checkpoint or generator.default_checkpoint()
+        generator.load(checkpoint)
+        return generator
+
+    def fit(self) -> Path:
+        """Train the generator unless that is done; return the checkpoint."""
+        if self._is_done("fit"):
+            finished: Path = self.folder.path / self.record.stages["fit"].detail["checkpoint"]
+            if finished.is_file():
+                return finished
+        with metered(self.folder, self.record, "fit", self.meter) as entry:
+            generator: Generator = self._generator_class(self.preset, device=self.device)
+            checkpoint: Path = generator.fit(
+                train=self.dataset.cases("train"),
+                select=self.dataset.cases("select"),
+                workspace=self.folder.path / "fit",
+                seed=self.options.seed,
+                resume=self.options.resume,
+                progress=self.progress,
+            )
+            entry.detail["checkpoint"] = checkpoint.relative_to(self.folder.path).as_posix()
+        return checkpoint
+
+    def sample(self) -> None:
+        """Make the samples that are missing, training first if asked to."""
+        if self._is_sampled():
+            return
+        if self.options.train:
+            self.fit()
+        # Cases are opened only where they are needed: published weights can be sampled without the data set.
+        needs_cases = self.options.conditional or self.info.native_shape is None
+        with metered(self.folder, self.record, "sample", self.meter):
+            sample(
+                self.generator,
+                self.folder.samples,
+                count=self.spec.samples,
+                seed=self.spec.seed,
+                cases=self.held_out if needs_cases else (),
+                grid=self.protocol.grid,
+                conditional=self.options.conditional,
+                progress=self.progress,
+            )
+
+    def evaluate(self) -> Report:
+        """Make whatever is missing, then compute the metrics unless that is done; return the results."""
+        mark = evaluation_mark(self.metrics, self.protocol.model_dump(mode="json"))
+        evaluated = self._is_done("evaluate") and self.record.evaluation.get("mark") == mark
+        if evaluated and self._is_sampled() and self.folder.results_file.is_file():
+            return Report.read(self.folder.results_file)
+        with metered(self.folder, self.record, "prepare", self.meter):
+            real = prepare(
+                self.dataset,
+                grid=self.protocol.grid,
+                reference_count=self.protocol.reference_count,
+                workers=self.options.workers or available_cores(),
+                progress=self.progress,
+            )
+        self.sample()
+        comparison = Comparison(
+            open_folder(self.folder.samples), real.reference, real.held_out, self.dataset.identity()
+        )
+        reconstructs = "reconstructs" in self.info.capabilities
+        laboratory = Laboratory(
+            self.protocol,
+            device=self.device,
+            cache=Cache(home() / "cache"),
+            progress=self.progress,
+            reconstruct=self._reconstruct if reconstructs else None,
+        )
+        subject = Subject(self.info.name, self.info.version, self.dataset.info.name, self._leaks())
+        report = judge(
+            subject,
+            comparison,
+            laboratory,
+            self.metrics,
+            folder=self.folder,
+            record=self.record,
+            meter=self.meter,
+            progress=self.progress,
+        )
+        self.record.evaluation["mark"] = mark
+        self.folder.write(self.record)
+        return report
+
+    def report(self) -> Report:
+        """Make whatever is missing, then write ``report.html`` unless it is there; return the results."""
+        done = self._is_done("report") and self.folder.report_file.is_file()
+        before = self.record.stages.get("evaluate")
+        results = self.evaluate()
+        if not done or self.record.stages.get("evaluate") is not before:
+            from medbench.report.html import write_report
+
+            with self.folder.stage(self.record, "report"):
+                write_report(self.folder.path)
+        return results
+
+    def _reconstruct(self, volume: Volume) -> Volume:
+        return self.generator.reconstruct(volume)
+
+    def _is_done(self, stage: StageName) -> bool:
+        entry = self.record.stages.get(stage)
+        return entry is not None and entry.status == "done"
+
+    def _is_sampled(self) -> bool:
+        return self._is_done("sample") and not missing_samples(self.folder.samples, self.spec.samples)
+
+    def _generation_spec(self) -> GenerationSpec:
+        options = self.options
+        checkpoint = "train" if options.train else sha256_of(options.checkpoint) if options.checkpoint else "shipped"
+        return GenerationSpec(
+            model=self.info.name,
+            model_version=self.info.version,
+            preset=self.preset,
+            dataset=self.dataset.identity(),
+            seed=options.seed,
+            samples=options.samples or len(self.held_out) or _DEFAULT_SAMPLES,
+            conditional=options.conditional,
+            checkpoint=checkpoint,
+        )
+
+    def _leaks(self) -> tuple[str, ...]:
+        """Say where the shipped weights saw data that this run is judged by."""
+        if self.options.train or self.options.checkpoint is not None:
+            return ()
+        name = self.dataset.info.name
+        return tuple(
+            f"{self.info.name}: weights trained on {seen}, which is the reference here (never on the held-out split)"
+            for seen in self.info.trained_on
+            if seen.partition(" ")[0] == name
+        )
+
+
+def _check(options: RunOptions, info: GeneratorInfo) -> None:
+    if options.preset is not None and options.preset not in info.presets:
+        raise SpecError(f"{info.name} has no preset '{options.preset}': choose from {', '.join(info.presets)}")
+    if options.train and options.checkpoint is not None:
+        raise SpecError("--train and --checkpoint exclude each other: give one of them")
+    if options.checkpoint is not None and not options.checkpoint.is_file():
+        raise SpecError(f"{options.checkpoint} does not exist: give a checkpoint file")
+    if options.conditional and "conditional" not in info.capabilities:
+        raise SpecError(f"{info.name} is not conditional: leave out --conditional")
+    if options.samples is not None and options.samples < 1:
+        raise SpecError(f"--samples must be at least 1, and {options.samples} was given")

@@ -1,0 +1,194 @@
+"""A folder of volumes: what a generator made (with a manifest), or what a user brought (without)."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from medbench.errors import DataError
+from medbench.files import sha256_of, storage_errors, write_text
+from medbench.formats import volume_files
+from medbench.formats.folder import suffix_of
+
+MANIFEST = "manifest.jsonl"
+
+
+@dataclass(frozen=True)
+class Item:
+    """One volume on disk.
+
+    Args:
+        id: unique within its set.
+        subject: the person or sample it belongs to: the unit of every resampling.
+        path: file, or folder of a DICOM series.
+        sha256: of the file's bytes; caches are keyed by it.
+        mask: label map on the volume's grid, or None.
+    """
+
+    id: str
+    subject: str
+    path: Path
+    sha256: str
+    mask: Path | None = None
+
+
+class SampleRecord(BaseModel):
+    """One line of ``manifest.jsonl``."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    index: int
+    seed: int
+    file: str
+    sha256: str
+    shape: tuple[int, int, int]
+    spacing: tuple[float, float, float]
+    native_shape: tuple[int, int, int]
+    condition: str | None
+    seconds: float
+
+
+class Manifest:
+    """The list of a run's samples. A line is appended once its file is complete, so that a killed run can trust it.
+
+    Args:
+        folder: the folder of the samples.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.path = folder / MANIFEST
+
+    def records(self) -> dict[int, SampleRecord]:
+        """Return the records by sample index; a last line that a kill cut short is passed over.
+
+        Raises:
+            DataError: a line before the last is damaged.
+        """
+        if not self.path.exists():
+            return {}
+        lines = self.path.read_text(encoding="utf-8").splitlines()
+        found: dict[int, SampleRecord] = {}
+        for number, line in enumerate(lines, start=1):
+            try:
+                record = SampleRecord.model_validate_json(line)
+            except ValidationError as error:
+                if number == len(lines):
+                    break
+                raise DataError(
+                    f"{self.path} line {number} is damaged: delete the line, then run the command again"
+                ) from error
+            found[record.index] = record
+        return found
+
+    def complete(self, count: int) -> dict[int, SampleRecord]:
+        """Return the records below ``count`` whose file is there with the recorded content."""
+        return {
+            index: record
+            for index, record in self.records().items()
+            if index < count and (path := self.folder / record.file).is_file() and sha256_of(path) == record.sha256
+        }
+
+    def append(self, record: SampleRecord) -> None:
+        """Add a record and flush it to the disk."""
+        with storage_errors(self.path), self.path.open("a", encoding="utf-8") as handle:
+            handle.write(record.model_dump_json() + "\n")
+            handle.flush()
+            os.fsync(handle.fileno())
+
+    def rewrite(self, records: Iterable[SampleRecord]) -> None:
+        """Replace the manifest by these records, sorted by index."""
+        ordered = sorted(records, key=lambda record: record.index)
+        write_text(self.path, "".join(record.model_dump_json() + "\n" for record in ordered))
+
+
+def open_folder(folder: Path, *, masks: Path | None = None) -> list[Item]:
+    """Return the volumes of a folder: those of its manifest where it has one, else every volume in the tree.
+
+    Args:
+        folder: searched recursively.
+        masks: folder of label maps with the volumes' relative names; the format may differ.
+
+    Raises:
+        DataError: no such folder, no volumes, a manifest that does not match its files, or a volume without its mask.
+    """
+    if (folder / MANIFEST).is_file():
+        items = _from_manifest(folder)
+    else:
+        items = [_item(folder, path) for path in volume_files(folder)]
+    return items if masks is None else with_masks(items, masks)
+
+
+def _from_manifest(folder: Path) -> list[Item]:
+    items = []
+    for index, record in sorted(Manifest(folder).records().items()):
+        path = folder / record.file
+        if not path.is_file():
+            raise DataError(f"{path} is in {MANIFEST} but not in the folder: sample again, or delete {MANIFEST}")
+        if sha256_of(path) != record.sha256:
+            raise DataError(f"{path} is not the file that {MANIFEST} describes: sample again, or delete {MANIFEST}")
+        items.append(Item(id=f"{index:06d}", subject=f"{index:06d}", path=path, sha256=record.sha256))
+    if not items:
+        raise DataError(f"{folder / MANIFEST} lists no samples: run 'medbench sample' first")
+    return items
+
+
+def _item(folder: Path, path: Path) -> Item:
+    name = volume_stem(path.relative_to(folder)) if path != folder else path.name
+    return Item(id=name, subject=name, path=path, sha256=content_sha256(path))
+
+
+def volume_stem(relative: Path) -> str:
+    """Return a relative path without its volume suffix, with forward slashes on every system."""
+    return relative.as_posix()[: len(relative.as_posix()) - len(suffix_of(relative))]
+
+
+def content_sha256(path: Path) -> str:
+    """Return the SHA-256 of a file, or over the files of a DICOM series folder or of a header with its data file."""
+    if path.is_dir():
+        parts = [sha256_of(file) for file in sorted(path.iterdir()) if file.is_file()]
+    elif path.suffix.lower() in {".mhd", ".nhdr"}:
+        parts = [sha256_of(file) for file in sorted(path.parent.glob(f"{path.stem}.*")) if file.is_file()]
+    else:
+        return sha256_of(path)
+    return hashlib.sha256("".join(parts).encode()).hexdigest()
+
+
+def with_masks(items: Sequence[Item], masks: Path) -> list[Item]:
+    """Return the items with the label map of the same relative name beside each.
+
+    Raises:
+        DataError: a volume has no mask.
+    """
+    by_name = {volume_stem(path.relative_to(masks)): path for path in volume_files(masks)}
+    missing = [item.id for item in items if item.id not in by_name]
+    if missing:
+        raise DataError(
+            f"{masks} has no mask for {missing[0]}"
+            + (f" and {len(missing) - 1} more" if len(missing) > 1 else "")
+            + ": give each mask its volume's name"
+        )
+    return [replace(item, mask=by_name[item.id]) for item in items]
+
+
+def region_names(masks: Path) -> dict[int, str] | None:
+    """Return the names of label values in ``labels.json`` beside the masks (value -> name), or None.
+
+    Raises:
+        DataError: the file is damaged.
+    """
+    path = masks / "labels.json"
+    if not path.is_file():
+        return None
+    try:
+        document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        return {int(value): str(name) for value, name in document.items()}
+    except (ValueError, AttributeError) as error:
+        raise DataError(f'{path} must map label values to names, like {{"1": "lung_left"}}') from error
