@@ -1,0 +1,103 @@
+"""Affines: what makes one valid, and the turn of axes to RAS+."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from medbench.errors import FormatError, GeometryError
+
+LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
+
+
+def spacing_of(affine: np.ndarray) -> tuple[float, float, float]:
+    """Return the distance between voxel centres along the three array axes, in the affine's unit."""
+    x, y, z = np.linalg.norm(affine[:3, :3], axis=0)
+    return (float(x), float(y), float(z))
+
+
+def affine_from(directions: np.ndarray, spacing: np.ndarray, origin: np.ndarray) -> np.ndarray:
+    """Compose an affine.
+
+    Args:
+        directions: (3, 3), a column of unit length for each array axis.
+        spacing: (3,), voxel distance along each array axis.
+        origin: (3,), the world position of voxel (0, 0, 0).
+
+    Returns:
+        (4, 4) float64.
+    """
+    affine = np.eye(4)
+    affine[:3, :3] = np.asarray(directions, dtype=np.float64) * np.asarray(spacing, dtype=np.float64)
+    affine[:3, 3] = origin
+    return affine
+
+
+def check_spacing(where: Path | str, spacing: Sequence[float] | np.ndarray) -> None:
+    """Refuse a stored spacing that is not three positive numbers of mm.
+
+    Raises:
+        GeometryError: zero, negative, NaN or infinite spacing.
+    """
+    values = np.asarray(spacing, dtype=np.float64)
+    if not (np.all(np.isfinite(values)) and np.all(values > 0)):
+        stored = ", ".join(f"{value:g}" for value in values)
+        raise GeometryError(f"{where}: voxel spacing ({stored}) must be positive: correct the header's spacing in mm")
+
+
+def check_affine(where: Path | str, affine: np.ndarray) -> None:
+    """Refuse an affine that places voxels nowhere or several at one place.
+
+    Raises:
+        GeometryError: not (4, 4), not finite, or singular.
+    """
+    if affine.shape != (4, 4):
+        raise GeometryError(f"{where}: the affine must be (4, 4), not {affine.shape}")
+    if not np.all(np.isfinite(affine)):
+        raise GeometryError(f"{where}: the affine holds NaN or infinite values: write a valid orientation and spacing")
+    if not np.allclose(affine[3], (0, 0, 0, 1)):
+        raise GeometryError(f"{where}: the affine's last row must be 0 0 0 1")
+    spacing = np.asarray(spacing_of(affine))
+    if np.any(spacing <= 0):
+        raise GeometryError(f"{where}: the affine is singular (an axis has no length): write a valid spacing")
+    if abs(np.linalg.det(affine[:3, :3] / spacing)) < 1e-6:
+        raise GeometryError(f"{where}: the affine is singular (axes are parallel): write a valid orientation")
+
+
+def spatial_shape(where: Path | str, shape: tuple[int, ...]) -> tuple[int, int, int]:
+    """Return the three spatial sizes of a stored shape; further axes may only be of size one.
+
+    Raises:
+        FormatError: not one 3D volume.
+    """
+    if any(size < 1 for size in shape):
+        raise FormatError(f"{where}: the header claims the impossible shape {shape}: export the file again")
+    if len(shape) < 3 or min(shape[:3]) < 2:
+        raise FormatError(
+            f"{where}: a 3D volume is needed, this image of shape {shape} is 2D: join the slices in one file"
+        )
+    if any(size != 1 for size in shape[3:]):
+        raise FormatError(f"{where}: one 3D volume is needed, shape {shape} holds several: write one file a volume")
+    x, y, z = shape[:3]
+    return (x, y, z)
+
+
+def to_ras(voxels: np.ndarray, affine: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Permute and flip axes until they run closest to Right, Anterior, Superior; nothing is interpolated.
+
+    Args:
+        voxels: (i, j, k).
+        affine: (4, 4), valid, voxel index to RAS+ mm.
+
+    Returns:
+        C-contiguous voxels (x, y, z), and their affine; an oblique affine stays oblique.
+    """
+    import nibabel.orientations
+
+    turning: Any = nibabel.orientations  # its functions carry no types
+    orientation = turning.io_orientation(affine)
+    turned = affine @ turning.inv_ornt_aff(orientation, voxels.shape)
+    return np.ascontiguousarray(turning.apply_orientation(voxels, orientation)), turned

@@ -1,0 +1,170 @@
+"""NIfTI-1 and NIfTI-2 single files (.nii, .nii.gz)."""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from medbench.errors import FormatError, GeometryError
+from medbench.files import atomic_path
+from medbench.formats.geometry import check_affine, check_spacing, spatial_shape
+from medbench.formats.stored import MAX_BYTES, Stored, check_claim, claimed_bytes, read_voxels
+
+_MM_PER_UNIT = {1: 1000.0, 3: 0.001}  # metres and micrometres; mm and "unknown" are taken as they are
+_GZIP_LEVEL = 1  # CT noise hardly compresses: level 6 takes four times as long and saves a few percent
+
+
+def read_nifti(path: Path) -> Stored:
+    """Read a NIfTI file.
+
+    The affine is the sform's, else the qform's, else (neither is stored) nibabel's: spacing from the header and
+    an axis 0 that runs to the Left; see ``orientation_is_stored``.
+
+    Raises:
+        FormatError: not a whole NIfTI file of one 3D volume.
+        GeometryError: spacing or affine is impossible.
+    """
+    with _open(path) as (stream, compressed):
+        header = _read_header(path, stream)
+        stored_shape = tuple(int(size) for size in header["dim"][1 : 1 + int(header["dim"][0])])
+        shape = spatial_shape(path, stored_shape)
+        affine = _affine(path, header)
+        slope, intercept = _scaling(path, header)
+        dtype = _dtype(path, header)
+        offset = _offset(path, header)
+        check_claim(
+            path, claimed=offset + claimed_bytes(shape, dtype), stored=path.stat().st_size, compressed=compressed
+        )
+        stream.seek(offset)
+        voxels = read_voxels(path, stream, shape, dtype)
+    return Stored(voxels, affine, slope, intercept)
+
+
+def orientation_is_stored(path: Path) -> bool:
+    """Return whether a file says how its voxels lie in the patient.
+
+    Only NIfTI files can keep silent (sform and qform codes both 0); left and right are then an assumption.
+
+    Raises:
+        FormatError: the file is named NIfTI but is none.
+    """
+    if not path.name.lower().endswith((".nii", ".nii.gz")):
+        return True
+    with _open(path) as (stream, _):
+        header = _read_header(path, stream)
+    return bool(header["sform_code"] > 0 or header["qform_code"] > 0)
+
+
+def write_nifti(path: Path, voxels: np.ndarray, affine: np.ndarray) -> None:
+    """Write a NIfTI-1 file, whole or not at all; equal input gives equal bytes.
+
+    Args:
+        path: ends in .nii or .nii.gz.
+        voxels: (x, y, z) int16 or uint8.
+        affine: (4, 4), voxel index to RAS+ mm; stored as sform and, without any shear, as qform.
+
+    Raises:
+        FormatError: another suffix.
+        StorageError: the disk is full or the folder not writable.
+    """
+    import nibabel
+
+    header_type: Any = nibabel.Nifti1Header  # nibabel carries no types
+    name = path.name.lower()
+    if not name.endswith((".nii", ".nii.gz")):
+        raise FormatError(f"{path}: volumes are written as NIfTI: choose a name that ends in .nii.gz or .nii")
+    header = header_type(endianness="<")
+    header.set_data_dtype(voxels.dtype.newbyteorder("<"))
+    header.set_data_shape(voxels.shape)
+    header.set_sform(affine, code=1)
+    header.set_qform(affine, code=1, strip_shears=True)
+    header.set_xyzt_units("mm")
+    header["scl_slope"], header["scl_inter"] = 1, 0
+    header["vox_offset"] = 352
+    with atomic_path(path) as temporary, temporary.open("wb") as file, contextlib.ExitStack() as stack:
+        stream: Any = file
+        if name.endswith(".gz"):
+            # No file name and no time in the gzip header, or equal volumes would differ.
+            packed = gzip.GzipFile(filename="", mode="wb", compresslevel=_GZIP_LEVEL, fileobj=file, mtime=0)
+            stream = stack.enter_context(packed)
+        stream.write(header.binaryblock + b"\0\0\0\0")  # the four bytes say that no header extension follows
+        for index in range(voxels.shape[2]):
+            stream.write(voxels[..., index].astype(voxels.dtype.newbyteorder("<")).tobytes(order="F"))
+
+
+@contextlib.contextmanager
+def _open(path: Path) -> Iterator[tuple[Any, bool]]:
+    compressed = path.name.lower().endswith(".gz")
+    with path.open("rb") as file:
+        yield (gzip.GzipFile(fileobj=file) if compressed else file), compressed
+
+
+def _read_header(path: Path, stream: Any) -> Any:
+    """Return nibabel's header unchecked: its own checks mend in silence what must be refused here."""
+    import nibabel
+
+    try:
+        block = stream.read(540)
+    except gzip.BadGzipFile as error:
+        raise FormatError(
+            f"{path}: not gzip data in spite of its name: if it is plain NIfTI, rename it to .nii"
+        ) from error
+    except (EOFError, zlib.error) as error:
+        raise FormatError(f"{path}: truncated or damaged within the header: copy or export it again") from error
+    kinds: Any = ((348, nibabel.Nifti1Header, b"n+1"), (540, nibabel.Nifti2Header, b"n+2"))
+    for size, kind, magic in kinds:
+        if len(block) >= size and size in (int.from_bytes(block[:4], "little"), int.from_bytes(block[:4], "big")):
+            header = kind(block[:size], check=False)
+            if bytes(header["magic"].item())[:3] == magic and 1 <= int(header["dim"][0]) <= 7:
+                return header
+    raise FormatError(f"{path}: not a NIfTI file (no valid header): export it again as .nii.gz")
+
+
+def _affine(path: Path, header: Any) -> np.ndarray:
+    from nibabel.spatialimages import HeaderDataError
+
+    check_spacing(path, header["pixdim"][1:4])
+    if header["pixdim"][0] not in (-1, 1):
+        header["pixdim"][0] = 1  # the standard's reading of a handedness that was never set
+    try:
+        affine = np.array(header.get_best_affine(), dtype=np.float64)
+    except (HeaderDataError, ValueError) as error:
+        raise GeometryError(f"{path}: the qform is no rotation: write a valid orientation") from error
+    affine[:3] *= _MM_PER_UNIT.get(int(header["xyzt_units"]) & 7, 1.0)
+    check_affine(path, affine)
+    return affine
+
+
+def _scaling(path: Path, header: Any) -> tuple[float, float]:
+    from nibabel.spatialimages import HeaderDataError
+
+    try:
+        slope, intercept = header.get_slope_inter()
+    except HeaderDataError as error:
+        raise FormatError(f"{path}: scl_slope or scl_inter is not finite: export it again") from error
+    return (1.0 if slope is None else float(slope), 0.0 if intercept is None else float(intercept))
+
+
+def _dtype(path: Path, header: Any) -> np.dtype:
+    from nibabel.spatialimages import HeaderDataError
+
+    try:
+        dtype: np.dtype = header.get_data_dtype()
+    except (HeaderDataError, KeyError) as error:
+        raise FormatError(f"{path}: unknown data type code {int(header['datatype'])}: export it as int16") from error
+    if dtype.kind not in "iuf":
+        raise FormatError(f"{path}: voxels of type {dtype} are not one number each: export them as int16")
+    return dtype
+
+
+def _offset(path: Path, header: Any) -> int:
+    offset = float(header["vox_offset"])
+    if not header.single_vox_offset <= offset <= MAX_BYTES:  # also refuses NaN
+        raise FormatError(f"{path}: the header places the voxels at byte {offset:g} (vox_offset): export it again")
+    return int(offset)

@@ -1,0 +1,133 @@
+"""Voxels as they lie on disk: how many bytes may be believed, reading them, and their values as HU."""
+
+from __future__ import annotations
+
+import gzip
+import math
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+
+from medbench.errors import FormatError, IntensityError
+
+# 1024 x 1024 x 4096 voxels of float64: more than any CT scanner writes.
+MAX_BYTES = 32 * 2**30
+# Deflate cannot pack tighter than 1032:1 (zlib's technical notes), so a larger claim is false.
+DEFLATE_RATIO = 1032
+
+
+@dataclass(frozen=True, eq=False)
+class Stored:
+    """An image as a file holds it.
+
+    Args:
+        voxels: (i, j, k), any real type, any memory order.
+        affine: (4, 4) float64, voxel index to RAS+ mm.
+        slope: HU = slope * voxel + intercept.
+        intercept: see ``slope``.
+    """
+
+    voxels: np.ndarray
+    affine: np.ndarray
+    slope: float = 1.0
+    intercept: float = 0.0
+
+
+def claimed_bytes(shape: tuple[int, ...], dtype: np.dtype) -> int:
+    """Return the bytes that an array of this shape and type takes."""
+    return math.prod(shape) * dtype.itemsize
+
+
+def check_claim(path: Path, *, claimed: int, stored: int, compressed: bool) -> None:
+    """Refuse a header whose claim its file cannot keep, before anything is allocated.
+
+    Args:
+        path: the file named in the message.
+        claimed: bytes that the header promises.
+        stored: bytes that lie on disk.
+        compressed: whether the stored bytes are compressed.
+
+    Raises:
+        FormatError: the claim is implausible.
+    """
+    if claimed > MAX_BYTES:
+        raise FormatError(
+            f"{path}: the header claims {claimed} bytes of voxels, at most {MAX_BYTES} are plausible: export it again"
+        )
+    possible = DEFLATE_RATIO * stored if compressed else stored
+    if claimed > possible:
+        kind = " compressed" if compressed else ""
+        raise FormatError(
+            f"{path}: truncated or damaged: the header promises {claimed} bytes, found {stored}{kind} bytes: "
+            "copy or export it again"
+        )
+
+
+def read_voxels(path: Path, stream: IO[bytes], shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+    """Read an array whose first axis runs fastest, as in NIfTI, MetaImage and NRRD.
+
+    Args:
+        path: the file named in the message.
+        stream: positioned at the first voxel.
+        shape: voxels along each axis.
+        dtype: with byte order.
+
+    Returns:
+        Read-only array of ``shape``.
+
+    Raises:
+        FormatError: fewer bytes than expected, or a damaged compressed stream.
+    """
+    expected = claimed_bytes(shape, dtype)
+    try:
+        data = stream.read(expected)
+        stream.read(1)  # reaching the end of the stream is what makes gzip verify its checksum
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise FormatError(
+            f"{path}: truncated or damaged (its compressed data end early): copy or export it again"
+        ) from error
+    if len(data) != expected:
+        raise FormatError(f"{path}: truncated: expected {expected} bytes of voxels, found {len(data)}: copy it again")
+    return np.frombuffer(data, dtype=dtype).reshape(shape, order="F")
+
+
+def hounsfield(path: Path, stored: Stored) -> np.ndarray:
+    """Return a stored image's values in HU.
+
+    Args:
+        path: the file named in the message.
+        stored: as read.
+
+    Returns:
+        (i, j, k) int16 where every value is an integer within int16, else float32.
+
+    Raises:
+        IntensityError: NaN or infinite voxels.
+    """
+    voxels, limits = stored.voxels, np.iinfo(np.int16)
+    scaled = (stored.slope, stored.intercept) != (1.0, 0.0)
+    if voxels.dtype.kind in "iu" and not scaled:
+        fits = limits.min <= voxels.min() and voxels.max() <= limits.max
+        return voxels.astype(np.int16 if fits else np.float32)
+    values = np.empty(voxels.shape, dtype=np.float32, order="F")
+    whole, bad = True, 0
+    for index in range(voxels.shape[2]):  # slice by slice: float64 of a whole volume would be four times its size
+        plane = voxels[..., index].astype(np.float64)
+        if scaled:
+            plane = plane * stored.slope + stored.intercept
+        bad += plane.size - int(np.count_nonzero(np.isfinite(plane)))
+        whole = whole and not bad and _fits_int16(plane)
+        values[..., index] = plane
+    if bad:
+        raise IntensityError(
+            f"{path}: {bad} of {values.size} voxels are NaN or infinite: fill them with a HU value (air is -1000)"
+        )
+    return values.astype(np.int16) if whole else values
+
+
+def _fits_int16(plane: np.ndarray) -> bool:
+    limits = np.iinfo(np.int16)
+    return bool(limits.min <= plane.min() and plane.max() <= limits.max and np.array_equal(np.rint(plane), plane))

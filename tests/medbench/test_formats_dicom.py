@@ -1,0 +1,163 @@
+from __future__ import annotations
+
+import numpy as np
+import pydicom
+import pytest
+import SimpleITK as sitk
+from pydicom.dataset import FileDataset, FileMetaDataset
+from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, RLELossless, generate_uid
+
+from medbench.errors import DataError, FormatError, GeometryError, IntensityError
+from medbench.formats import read_image
+
+ROWS, COLUMNS, SLICES = 12, 10, 6
+
+
+@pytest.fixture(autouse=True)
+def nothing_else_is_printed(capfd):
+    yield
+    captured = capfd.readouterr()
+    assert captured.out + captured.err == ""
+
+
+def stored_pixels():
+    """(z, row, column) uint16 as a scanner stores them: HU + 1024."""
+    return np.random.default_rng(0).integers(0, 3000, (SLICES, ROWS, COLUMNS)).astype(np.uint16)
+
+
+def write_series(
+    folder, *, uid="1", modality="CT", slope="1", intercept="-1024", tilt=0.0, keep=range(SLICES), description=""
+):
+    """Write a series whose file names run against the slices' positions."""
+    folder.mkdir(exist_ok=True)
+    series = generate_uid(entropy_srcs=[uid])
+    for index in keep:
+        meta = FileMetaDataset()
+        meta.MediaStorageSOPClassUID = CTImageStorage
+        meta.MediaStorageSOPInstanceUID = generate_uid(entropy_srcs=[uid, str(index)])
+        meta.TransferSyntaxUID = ExplicitVRLittleEndian
+        path = folder / f"{uid}-IM{SLICES - index}"
+        slice_ = FileDataset(str(path), {}, file_meta=meta, preamble=b"\0" * 128)
+        slice_.SOPClassUID, slice_.SOPInstanceUID = CTImageStorage, meta.MediaStorageSOPInstanceUID
+        slice_.StudyInstanceUID, slice_.SeriesInstanceUID = generate_uid(entropy_srcs=["study"]), series
+        slice_.Modality, slice_.SeriesDescription, slice_.InstanceNumber = modality, description, SLICES - index
+        slice_.PatientID, slice_.PatientName = "p", "p"
+        slice_.ImagePositionPatient = [-100.5, -80 + tilt * index, 40 + 2.5 * index]
+        slice_.ImageOrientationPatient = [1, 0, 0, 0, 1, 0]
+        slice_.PixelSpacing = [0.8, 0.7]  # between rows, between columns
+        slice_.RescaleSlope, slice_.RescaleIntercept = slope, intercept
+        slice_.SamplesPerPixel, slice_.PhotometricInterpretation = 1, "MONOCHROME2"
+        slice_.Rows, slice_.Columns = ROWS, COLUMNS
+        slice_.BitsAllocated, slice_.BitsStored, slice_.HighBit, slice_.PixelRepresentation = 16, 16, 15, 0
+        slice_.PixelData = stored_pixels()[index].tobytes()
+        slice_.save_as(path, enforce_file_format=True)
+    return folder
+
+
+def expected(slope=1.0, intercept=-1024.0):
+    """(x, y, z) in RAS: columns run to the Left and rows to Posterior, so both flip."""
+    return (stored_pixels() * slope + intercept).transpose(2, 1, 0)[::-1, ::-1]
+
+
+def refusal(folder, kind):
+    with pytest.raises(DataError) as caught:
+        read_image(folder)
+    assert caught.type is kind, caught.value
+    assert "\n" not in str(caught.value)
+    assert str(folder) in str(caught.value)
+    return str(caught.value)
+
+
+def test_a_series_is_sorted_by_position_rescaled_and_turned_to_ras(tmp_path):
+    voxels, affine = read_image(write_series(tmp_path / "s"))
+    assert voxels.dtype == np.int16
+    np.testing.assert_array_equal(voxels, expected())
+    origin = (100.5 - 9 * 0.7, 80 - 11 * 0.8, 40)
+    np.testing.assert_allclose(affine, [[0.7, 0, 0, origin[0]], [0, 0.8, 0, origin[1]], [0, 0, 2.5, 40], [0, 0, 0, 1]])
+
+
+def test_a_fractional_rescale_slope_keeps_its_fractions(tmp_path):
+    voxels, _ = read_image(write_series(tmp_path / "s", slope="0.5", intercept="-1000"))
+    assert voxels.dtype == np.float32
+    np.testing.assert_allclose(voxels, expected(0.5, -1000))
+
+
+def test_rle_compression(tmp_path):
+    folder = write_series(tmp_path / "s")
+    for path in folder.iterdir():
+        slice_ = pydicom.dcmread(path)
+        slice_.compress(RLELossless, generate_instance_uid=False)
+        slice_.save_as(path)
+    np.testing.assert_array_equal(read_image(folder)[0], expected())
+
+
+@pytest.mark.parametrize(
+    ("compressor", "uid"), [("JPEG2000", "1.2.840.10008.1.2.4.90"), ("JPEG", "1.2.840.10008.1.2.4.70")]
+)
+def test_lossless_jpeg_compression(tmp_path, compressor, uid):
+    for path in write_series(tmp_path / "plain").iterdir():
+        writer = sitk.ImageFileWriter()
+        writer.SetImageIO("GDCMImageIO")
+        writer.KeepOriginalImageUIDOn()
+        writer.UseCompressionOn()
+        writer.SetCompressor(compressor)
+        writer.SetFileName(tmp_path / f"{path.name}.dcm")
+        writer.Execute(sitk.ReadImage(path, sitk.sitkInt16))
+        assert pydicom.dcmread(tmp_path / f"{path.name}.dcm").file_meta.TransferSyntaxUID == uid
+    np.testing.assert_array_equal(read_image(tmp_path)[0], expected())
+
+
+def test_a_tilted_gantry_shears_the_affine_and_not_the_anatomy(tmp_path):
+    _, affine = read_image(write_series(tmp_path / "s", tilt=0.6))
+    np.testing.assert_allclose(affine[:3, 2], (0, -0.6, 2.5), atol=1e-6)
+
+
+def test_a_folder_without_dicom(tmp_path):
+    (tmp_path / "notes.txt").write_text("nothing")
+    assert "no DICOM series" in refusal(tmp_path, DataError)
+
+
+def test_several_series_are_listed(tmp_path):
+    write_series(tmp_path / "s", uid="1", description="THORAX 1.0")
+    write_series(tmp_path / "s", uid="2", description="SCOUT", keep=range(2))
+    message = refusal(tmp_path / "s", DataError)
+    assert "THORAX 1.0 (6 files" in message
+    assert "SCOUT (2 files" in message
+
+
+@pytest.mark.parametrize("keep", [(0, 1, 3, 4, 5), (0, 1, 2, 5)])
+def test_missing_slices(tmp_path, keep):
+    assert "missing" in refusal(write_series(tmp_path / "s", keep=keep), GeometryError)
+
+
+def test_doubled_slices(tmp_path):
+    folder = write_series(tmp_path / "s")
+    slice_ = pydicom.dcmread(folder / "1-IM3")
+    slice_.SOPInstanceUID = slice_.file_meta.MediaStorageSOPInstanceUID = generate_uid()
+    slice_.save_as(folder / "again")
+    assert "doubled" in refusal(folder, GeometryError)
+
+
+def test_a_single_slice_is_no_volume(tmp_path):
+    assert "2D" in refusal(write_series(tmp_path / "s", keep=[0]), FormatError)
+
+
+def test_another_modality_has_no_hounsfield_units(tmp_path):
+    assert "MR" in refusal(write_series(tmp_path / "s", modality="MR"), IntensityError)
+
+
+@pytest.mark.parametrize("keep", [200, 700, -50])
+def test_a_truncated_slice(tmp_path, keep):
+    folder = write_series(tmp_path / "s")
+    content = (folder / "1-IM3").read_bytes()
+    (folder / "1-IM3").write_bytes(content[:keep])
+    with pytest.raises(DataError):
+        read_image(folder)
+
+
+def test_slices_of_different_sizes(tmp_path):
+    folder = write_series(tmp_path / "s")
+    slice_ = pydicom.dcmread(folder / "1-IM3")
+    slice_.Rows, slice_.PixelData = ROWS - 2, stored_pixels()[0, :-2].tobytes()
+    slice_.save_as(folder / "1-IM3")
+    refusal(folder, FormatError)

@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+import pytest
+
+from medbench.errors import DataError
+from medbench.formats import volume_files
+
+
+def touch(folder, *names, content=b"x"):
+    for name in names:
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+
+
+def found(folder):
+    return [path.relative_to(folder).as_posix() for path in volume_files(folder)]
+
+
+def test_volumes_of_every_format_are_found_in_the_tree(tmp_path):
+    touch(tmp_path, "a.nii.gz", "b.NII", "deep/er/c.mhd", "deep/er/c.raw", "deep/d.mha", "deep/e.NRRD")
+    assert found(tmp_path) == ["a.nii.gz", "b.NII", "deep/d.mha", "deep/e.NRRD", "deep/er/c.mhd"]
+
+
+def test_other_and_hidden_files_are_passed_over(tmp_path):
+    touch(
+        tmp_path,
+        "a.nii",
+        "manifest.jsonl",
+        "notes.txt",
+        "a.raw",
+        ".b.nii",
+        ".hidden/c.nii",
+        "._a.nii",
+        "d.png",
+        "DICOMDIR",
+    )
+    assert found(tmp_path) == ["a.nii"]
+
+
+def test_the_order_is_natural(tmp_path):
+    touch(tmp_path, "s10.nii", "s9.nii", "S1.nii", "s2/b.nii", "s02.nii", "s2.nii", "10/a.nii", "9/a.nii")
+    assert found(tmp_path) == ["9/a.nii", "10/a.nii", "S1.nii", "s02.nii", "s2.nii", "s2/b.nii", "s9.nii", "s10.nii"]
+
+
+def test_a_dicom_folder_counts_as_one_volume(tmp_path):
+    slices = [f"case2/IM{index}" for index in range(4)] + ["case10/a.dcm", "case10/b.dcm"]
+    touch(tmp_path, *slices, content=b"\0" * 128 + b"DICM")
+    touch(tmp_path, "case3.nii.gz", "case2/report.txt")
+    assert found(tmp_path) == ["case2", "case3.nii.gz", "case10"]
+
+
+def test_a_folder_may_itself_be_the_series(tmp_path):
+    touch(tmp_path, "1.dcm", "2.dcm", content=b"\0" * 128 + b"DICM")
+    assert volume_files(tmp_path) == [tmp_path]
+
+
+def test_linked_folders_are_followed_but_not_in_circles(tmp_path):
+    touch(tmp_path, "far/a.nii")
+    (tmp_path / "set").mkdir()
+    (tmp_path / "set" / "case").symlink_to(tmp_path / "far")
+    (tmp_path / "set" / "loop").symlink_to(tmp_path / "set")
+    assert found(tmp_path / "set") == ["case/a.nii"]
+
+
+@pytest.mark.parametrize("name", ["absent", "a.txt", "empty"])
+def test_a_folder_that_is_absent_or_holds_no_volume(tmp_path, name):
+    touch(tmp_path, "a.txt", "empty/b.txt")
+    with pytest.raises(DataError, match=name):
+        volume_files(tmp_path / name)
