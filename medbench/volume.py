@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 
-from medbench.errors import GeometryError
+from medbench.errors import FormatError, IntensityError
+from medbench.formats.geometry import check_affine, spacing_of
+from medbench.formats.image import read_image
+from medbench.formats.nifti import write_nifti
+
+_INT16 = np.iinfo(np.int16)
 
 
 @dataclass(frozen=True, eq=False)
@@ -18,10 +25,18 @@ class Volume:
     Args:
         voxels: (x, y, z), int16 or float32, Hounsfield units; x grows to the Right, y to Anterior, z to Superior.
         affine: (4, 4) float64, voxel index to RAS+ millimetres.
+
+    Raises:
+        FormatError: voxels of another type or not 3D.
+        GeometryError: the affine is not finite, or singular.
     """
 
     voxels: np.ndarray
     affine: np.ndarray = field(default_factory=lambda: np.eye(4))
+
+    def __post_init__(self) -> None:
+        _check_voxels("volume", self.voxels, (np.int16, np.float32))
+        object.__setattr__(self, "affine", _checked_affine("volume", self.affine))
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -32,5 +47,139 @@ class Volume:
     @property
     def spacing_mm(self) -> tuple[float, float, float]:
         """Distance between voxel centres along x, y, z in mm."""
-        x, y, z = np.linalg.norm(self.affine[:3, :3], axis=0)
-        return (float(x), float(y), float(z))
+        return spacing_of(self.affine)
+
+    @classmethod
+    def read(cls, path: Path | str) -> Self:
+        """Read a NIfTI, MetaImage or NRRD file, or the folder of one DICOM series, in HU and RAS+.
+
+        Raises:
+            DataError: see ``medbench.formats.read_image``; the message names the file and the mend.
+        """
+        return cls(*read_image(Path(path)))
+
+    def write(self, path: Path | str) -> None:
+        """Write int16 HU (rounded, clipped to int16) as .nii.gz or .nii; equal volumes give equal bytes.
+
+        Raises:
+            FormatError: another suffix.
+            IntensityError: NaN or infinite voxels.
+            StorageError: the disk is full or the folder not writable.
+        """
+        if self.voxels.dtype != np.int16 and not np.all(np.isfinite(self.voxels)):
+            raise IntensityError(f"{path}: not written: the volume holds NaN or infinite voxels")
+        write_nifti(Path(path), as_int16(self.voxels), self.affine)
+
+    def content_hash(self) -> str:
+        """Return the SHA-256 over shape, voxels as int16 HU and the affine to 1e-4, in hex.
+
+        A volume keeps its hash when it is written and read again.
+        """
+        return _content_hash("volume", as_int16(self.voxels), self.affine)
+
+
+@dataclass(frozen=True, eq=False)
+class LabelMap:
+    """Regions of a volume.
+
+    Args:
+        voxels: (x, y, z) uint8, 0 is background.
+        affine: (4, 4) float64, voxel index to RAS+ millimetres.
+        names: the region of each label value.
+
+    Raises:
+        FormatError: voxels of another type or not 3D.
+        GeometryError: the affine is not finite, or singular.
+    """
+
+    voxels: np.ndarray
+    affine: np.ndarray = field(default_factory=lambda: np.eye(4))
+    names: Mapping[int, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        _check_voxels("label map", self.voxels, (np.uint8,))
+        object.__setattr__(self, "affine", _checked_affine("label map", self.affine))
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Voxels along x, y, z."""
+        x, y, z = self.voxels.shape
+        return (x, y, z)
+
+    @property
+    def spacing_mm(self) -> tuple[float, float, float]:
+        """Distance between voxel centres along x, y, z in mm."""
+        return spacing_of(self.affine)
+
+    @classmethod
+    def read(cls, path: Path | str, names: Mapping[int, str] | None = None) -> Self:
+        """Read a label map of any format that a volume may have.
+
+        Args:
+            path: as for ``Volume.read``.
+            names: the region of each label value; None names the values that occur ``label_<value>``.
+
+        Raises:
+            DataError: see ``medbench.formats.read_image``.
+            FormatError: values other than the integers 0 to 255.
+        """
+        values, affine = read_image(Path(path))
+        if values.dtype != np.int16 or values.min() < 0 or values.max() > np.iinfo(np.uint8).max:
+            found = f"{values.min():g} to {values.max():g} ({values.dtype})"
+            raise FormatError(f"{path}: not a label map: labels are integers from 0 to 255, found {found}")
+        voxels = values.astype(np.uint8)
+        return cls(voxels, affine, names if names is not None else _default_names(voxels))
+
+    def write(self, path: Path | str) -> None:
+        """Write uint8 labels as .nii.gz or .nii; equal label maps give equal bytes (names are not stored).
+
+        Raises:
+            FormatError: another suffix.
+            StorageError: the disk is full or the folder not writable.
+        """
+        write_nifti(Path(path), self.voxels, self.affine)
+
+    def content_hash(self) -> str:
+        """Return the SHA-256 over shape, labels and the affine to 1e-4, in hex."""
+        return _content_hash("label map", self.voxels, self.affine)
+
+
+def same_grid(a: Volume | LabelMap, b: Volume | LabelMap) -> bool:
+    """Return whether two images have one shape and place their voxels alike (to a thousandth of a mm)."""
+    return a.shape == b.shape and bool(np.allclose(a.affine, b.affine, rtol=0, atol=1e-3))
+
+
+def as_int16(hu: np.ndarray) -> np.ndarray:
+    """Return HU rounded to the nearest integer (halves to even) and clipped to int16; int16 is returned as it is."""
+    if hu.dtype == np.int16:
+        return hu
+    rounded: np.ndarray = np.clip(np.rint(hu), _INT16.min, _INT16.max).astype(np.int16)
+    return rounded
+
+
+def _check_voxels(what: str, voxels: np.ndarray, types: tuple[type[np.generic], ...]) -> None:
+    if voxels.ndim != 3 or 0 in voxels.shape:
+        raise FormatError(f"a {what} needs voxels along x, y and z, got shape {voxels.shape}")
+    if voxels.dtype not in types:
+        wanted = " or ".join(np.dtype(kind).name for kind in types)
+        raise FormatError(f"a {what}'s voxels must be {wanted}, got {voxels.dtype}: convert them")
+
+
+def _checked_affine(what: str, affine: np.ndarray) -> np.ndarray:
+    affine = np.asarray(affine, dtype=np.float64)
+    check_affine(what, affine)
+    return affine
+
+
+def _content_hash(kind: str, voxels: np.ndarray, affine: np.ndarray) -> str:
+    digest = hashlib.sha256(f"{kind} {voxels.shape} {voxels.dtype.name}".encode())
+    stored = affine.astype(np.float32).astype(np.float64)  # a NIfTI file keeps float32
+    digest.update((np.round(stored, 4) + 0.0).astype("<f8").tobytes())  # + 0.0 turns -0.0 into 0.0
+    for plane in voxels:
+        digest.update(plane.astype(voxels.dtype.newbyteorder("<")).tobytes(order="C"))
+    return digest.hexdigest()
+
+
+def _default_names(voxels: np.ndarray) -> dict[int, str]:
+    counts = np.sum([np.bincount(plane.ravel(), minlength=256) for plane in voxels], axis=0)
+    return {int(value): f"label_{value}" for value in np.flatnonzero(counts) if value > 0}
