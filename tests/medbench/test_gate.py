@@ -1,0 +1,200 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+from medbench.errors import DataError, GeometryError, IntensityError
+from medbench.gate import Finding, SideReport, facts, file_facts, inspect, judge, raise_on_errors, rows
+from medbench.spec import Grid
+from medbench.volume import Volume
+
+DATA = Path(__file__).parents[1] / "data"
+
+
+def ct(seed=0, shape=(12, 11, 10), spacing=(1.0, 1.0, 1.0)):
+    return Volume(np.random.default_rng(seed).integers(-1024, 1500, shape).astype(np.int16), np.diag([*spacing, 1.0]))
+
+
+def uniform(low, high, dtype=np.float32):
+    values = np.random.default_rng(0).uniform(low, high, (12, 11, 10))
+    values[0, 0, 0], values[1, 1, 1] = low, high
+    return Volume(values.astype(dtype))
+
+
+def side(name, *volumes):
+    return inspect(name, [(f"{name}{index}", volume) for index, volume in enumerate(volumes)])
+
+
+def found(synthetic, grid=None, real=None):
+    """Return the findings about synthetic volumes beside sound real ones."""
+    return judge(real=side("real", *(real or [ct(100), ct(101)])), synthetic=side("synthetic", *synthetic), grid=grid)
+
+
+def kinds(findings):
+    return [(finding.severity, finding.check) for finding in findings]
+
+
+def test_sound_volumes_pass_without_a_finding():
+    assert found([ct(1), ct(2)]) == []
+    raise_on_errors([])
+
+
+def test_real_ct_passes_and_its_grid_is_compared():
+    files = [DATA / "ct_abdomen_pelvis.nii.gz", DATA / "cta_heart.nii.gz"]
+    report = SideReport("real", tuple((path.name, file_facts(path)) for path in files))
+    findings = judge(real=report, synthetic=report, grid=Grid(shape=(64, 64, 64)))
+    assert {finding.check for finding in findings} == {"grid", "copy"}
+    assert "error" not in {finding.severity for finding in findings}
+
+
+def test_facts_survive_json():
+    known = facts(ct())
+    assert json.loads(json.dumps(known, allow_nan=False)) == known
+    assert known["min_hu"] == ct().voxels.min()
+    assert known["max_hu"] == ct().voxels.max()
+    assert known["shape"] == [12, 11, 10]
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_a_volume_in_memory_with_nan_has_no_facts(value):
+    voxels = ct().voxels.astype(np.float32)
+    voxels[3, 3, 3] = value
+    with pytest.raises(IntensityError):
+        facts(Volume(voxels))
+
+
+@pytest.mark.parametrize("limits", [(0, 1), (-1, 1), (0, 255), (0.2, 0.7), (-0.5, 0.9), (-3.5, 3.5), (10, 60)])
+def test_scaled_images_are_refused_and_not_rescaled(limits):
+    findings = found([uniform(*limits)])
+    assert kinds(findings) == [("error", "not_hu")]
+    assert "undo the scaling" in findings[0].detail
+    with pytest.raises(IntensityError, match="synthetic0"):
+        raise_on_errors(findings)
+
+
+def test_eight_bit_images_are_refused_on_the_real_side_too():
+    findings = found([ct(1)], real=[uniform(0, 255, np.int16)])
+    assert [finding.file for finding in findings if finding.check == "not_hu"] == ["real0"]
+
+
+def test_a_constant_volume_is_refused():
+    findings = found([Volume(np.full((12, 11, 10), -1000, np.int16))])
+    assert kinds(findings) == [("error", "constant")]
+    with pytest.raises(IntensityError, match="-1000"):
+        raise_on_errors(findings)
+
+
+@pytest.mark.parametrize(
+    ("limits", "check"), [((0, 4095), "offset"), ((-9000, 1000), "far_below"), ((-1024, 30000), "far_above")]
+)
+def test_odd_ranges_only_warn(limits, check):
+    findings = found([uniform(*limits)])
+    assert kinds(findings) == [("warning", check)]
+    raise_on_errors(findings)
+
+
+@pytest.mark.parametrize(("axis", "plane"), [(0, "yz"), (1, "zx"), (2, "xy")])
+def test_many_constant_slices_warn_and_name_their_plane(axis, plane):
+    voxels = ct().voxels.copy()
+    np.moveaxis(voxels, axis, 0)[:2] = -1000
+    assert facts(Volume(voxels))["constant_slices"][plane] == pytest.approx(2 / voxels.shape[axis])
+    assert found([Volume(voxels)]) == []
+    np.moveaxis(voxels, axis, 0)[:5] = -1000
+    findings = found([Volume(voxels)])
+    assert kinds(findings) == [("warning", "constant_slices")]
+    assert plane in findings[0].detail
+
+
+def test_duplicates_within_a_side_warn_whatever_their_affine_and_type():
+    same = ct(1)
+    copies = [same, Volume(same.voxels.astype(np.float32)), Volume(same.voxels, same.affine + np.eye(4, k=3))]
+    findings = found(copies)
+    assert kinds(findings) == [("warning", "duplicate")]
+    assert "synthetic1 and 1 more" in findings[0].detail
+
+
+def test_a_synthetic_copy_of_a_real_volume_warns():
+    findings = found([ct(1), ct(101)])
+    assert kinds(findings) == [("warning", "copy")]
+    assert findings[0].file == "synthetic1"
+    assert "real1" in findings[0].detail
+
+
+@pytest.mark.parametrize(
+    "synthetic",
+    [
+        [ct(1), ct(2, shape=(12, 11, 9))],
+        [ct(1, shape=(12, 11, 9))],
+        [ct(1), ct(2, spacing=(1, 1, 2))],
+        [ct(1, spacing=(1, 1, 2))],
+    ],
+    ids=["shape within", "shape between", "spacing within", "spacing between"],
+)
+def test_grids_that_differ_are_an_error_without_a_canonical_grid_and_a_note_with_one(synthetic):
+    findings = found(synthetic)
+    assert kinds(findings) == [("error", "grid")]
+    with pytest.raises(GeometryError, match="canonical grid"):
+        raise_on_errors(findings)
+    assert kinds(found(synthetic, Grid(shape=(12, 11, 10)))) == [("note", "grid")]
+
+
+def test_a_side_that_may_lack_its_spacing_warns_where_it_would_be_resampled():
+    findings = found([ct(1), ct(2)], Grid(shape=(8, 8, 8), spacing_mm=(1, 1, 1)), real=[ct(3, spacing=(0.7, 0.7, 1))])
+    assert kinds(findings) == [("warning", "grid")]
+
+
+def test_spacings_that_differ_by_rounding_are_one():
+    assert found([ct(1), ct(2, spacing=(1.00001, 0.9999, 1.001))]) == []
+
+
+@pytest.mark.parametrize("spacing", [0.05, 25.0])
+def test_implausible_spacing_warns(spacing):
+    findings = found([ct(1, spacing=(1, 1, spacing))], Grid(shape=(12, 11, 10)))
+    assert ("warning", "spacing") in kinds(findings)
+
+
+def test_a_file_without_orientation_warns(tmp_path):
+    image = nib.Nifti1Image(ct(1).voxels, None)
+    image.to_filename(tmp_path / "a.nii.gz")
+    report = SideReport("synthetic", (("a.nii.gz", file_facts(tmp_path / "a.nii.gz")),))
+    assert kinds(judge(real=side("real", ct(2)), synthetic=report, grid=None)) == [("warning", "orientation")]
+
+
+def test_an_empty_side_is_an_error():
+    findings = judge(real=side("real"), synthetic=side("synthetic", ct()), grid=None)
+    assert kinds(findings) == [("error", "empty")]
+    with pytest.raises(DataError, match="real"):
+        raise_on_errors(findings)
+
+
+def test_errors_come_first_and_the_message_counts_the_rest():
+    findings = found([ct(1), ct(1), uniform(0, 1), Volume(np.zeros((12, 11, 10), np.int16))])
+    assert kinds(findings) == [("error", "not_hu"), ("error", "constant"), ("warning", "duplicate")]
+    with pytest.raises(IntensityError, match=r"synthetic2: .*and 1 more") as caught:
+        raise_on_errors(findings)
+    assert "\n" not in str(caught.value)
+
+
+def test_the_table_has_a_row_for_each_check():
+    findings = [Finding("warning", "a", "spacing", "x"), Finding("warning", "b", "spacing", "y")]
+    assert rows(findings) == [{"severity": "warning", "check": "spacing", "files": 2, "example": "a", "detail": "x"}]
+
+
+def test_volumes_are_streamed():
+    alive = []
+
+    def items():
+        import weakref
+
+        for index in range(4):
+            volume = ct(index)
+            alive.append(weakref.ref(volume))
+            yield str(index), volume
+            del volume
+            assert sum(reference() is not None for reference in alive) <= 1
+
+    assert len(inspect("real", items()).volumes) == 4
