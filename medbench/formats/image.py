@@ -42,10 +42,11 @@ def read_image(path: Path) -> tuple[np.ndarray, np.ndarray]:
         IntensityError: NaN or infinite voxels; another modality than CT.
     """
     try:
-        stored = _reader(path)(path)
+        with np.errstate(invalid="ignore", over="ignore"):  # NaN, also a signalling one, is found and told in words
+            stored = _reader(path)(path)
+            return to_ras(hounsfield(path, stored), stored.affine)
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
-    return to_ras(hounsfield(path, stored), stored.affine)
 
 
 def _reader(path: Path) -> Callable[[Path], Stored]:

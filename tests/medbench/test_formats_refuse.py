@@ -146,6 +146,17 @@ def test_impossible_nifti_spacing(tmp_path, spacing):
     assert "spacing" in refusal(patched(tmp_path / "a.nii.gz", 84, "<f", spacing), GeometryError)
 
 
+def test_signalling_nans_raise_no_warning(tmp_path):
+    signalling = 0x7FA00000
+    assert "spacing" in refusal(patched(tmp_path / "a.nii", 84, "<I", signalling), GeometryError)
+    voxels = noise(dtype=np.float32)
+    voxels.view(np.uint32)[0, 0, 0] = signalling
+    (tmp_path / "b.nrrd").write_bytes(
+        b"NRRD0004\ntype: float\ndimension: 3\nsizes: 7 6 5\nendian: little\nencoding: raw\n\n" + voxels.tobytes("F")
+    )
+    assert "1 of 210 voxels" in refusal(tmp_path / "b.nrrd", IntensityError)
+
+
 @pytest.mark.parametrize("spacing", ["0 1 1", "1 -1 1", "nan 1 1"])
 def test_impossible_metaimage_spacing(tmp_path, spacing):
     path = metaimage(tmp_path, replace=("ElementSpacing = 1 1 1", f"ElementSpacing = {spacing}"))
