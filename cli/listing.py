@@ -77,10 +77,10 @@ def features(as_json: JsonOption = False, quiet: QuietOption = False, debug: Deb
 def list_protocols(as_json: JsonOption = False, quiet: QuietOption = False, debug: DebugOption = False) -> None:
     """Show the protocols in words."""
     with session(quiet=quiet, debug=debug) as ui:
-        from medbench.report.words import protocol_in_words
+        from medbench.report.words import protocol_sentences
 
         rows = []
         for name in protocols.names():
             protocol = protocols.load(name)
-            rows.append({"name": name, "summary": protocol.summary, "in_words": protocol_in_words(protocol)})
+            rows.append({"name": name, "summary": protocol.summary, "in_words": " ".join(protocol_sentences(protocol))})
         _show(ui, rows, as_json)

@@ -7,25 +7,30 @@ from rich.table import Table
 
 from medbench.results import Report, Result
 
-_BETTER = {"lower": "lower is better", "higher": "higher is better"}
+_ARROWS = {"lower": "↓", "higher": "↑"}
 
 
 def print_report(console: Console, report: Report) -> None:
     """Print every number with its interval, floor, counts and fingerprint, then what was skipped."""
-    table = Table(title=f"{report.model} on {report.track}", title_justify="left")
-    for heading in ("metric", "value", "95 % interval", "floor", "n real / synthetic", "fingerprint", "stand-ins"):
-        table.add_column(heading)
+    console.print(f"{report.model} on {report.track}", style="bold")
+    table = Table(box=None, pad_edge=False)
+    for heading in ("metric", "value", "95 % interval", "floor", "real/synth.", "fingerprint"):
+        table.add_column(heading, no_wrap=True)
     for result in report.results:
         table.add_row(
-            f"{result.metric}\n[dim]{_BETTER[result.better]}[/dim]",
+            f"{result.metric} {_ARROWS[result.better]}",
             f"{result.value:.4g}{f' {result.unit}' if result.unit else ''}",
             _interval(result),
             "-" if result.floor is None else f"{result.floor:.4g}",
-            f"{result.n_real} / {result.n_synthetic}",
+            f"{result.n_real}/{result.n_synthetic}",
             result.fingerprint,
-            ", ".join(result.stand_ins) or "-",
         )
     console.print(table)
+    for result in report.results:
+        if result.stand_ins:
+            console.print(f"{result.metric}: made with the stand-in {' and '.join(result.stand_ins)}", markup=False)
+        for note in result.notes:
+            console.print(f"{result.metric}: {note}", markup=False, soft_wrap=True)
     for skipped in report.skipped:
         console.print(f"skipped {skipped.metric}: {skipped.reason}", markup=False, soft_wrap=True)
     for leak in report.leaks:

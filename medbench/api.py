@@ -23,6 +23,7 @@ def evaluate(
     metrics: Sequence[str] = (),
     protocol: str | None = None,
     out: Path | str | None = None,
+    workers: int = 1,
     progress: Progress = silent,
 ) -> Report:
     """Evaluate a folder of volumes against a data set or against a folder of real volumes.
@@ -34,6 +35,8 @@ def evaluate(
         metrics: registered names; all where empty.
         protocol: name or TOML file; the data set's own where None.
         out: folder for results, tables and figures; nothing is kept where None.
+        workers: processes that prepare volumes; a script that asks for more than one needs the usual
+            ``if __name__ == "__main__"`` guard.
         progress: told about every stage.
 
     Returns:
@@ -48,6 +51,7 @@ def evaluate(
         real=Path(real) if real is not None else None,
         metrics=tuple(metrics),
         protocol=protocol,
+        workers=workers,
     )
     evaluation = FolderEvaluation(options, progress)
     if out is not None:

@@ -80,7 +80,7 @@ class Dataset(Protocol):
         """Check that the data are complete and readable here; headers only, no voxels."""
 
     def identity(self) -> dict[str, object]:
-        """Return what makes this data set this one (name, version, options, files' hashes) for the run's fingerprint."""
+        """Return what makes this data set this one (name, version, options, hashes) for the fingerprint."""
 
 
 @runtime_checkable

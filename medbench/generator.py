@@ -60,8 +60,8 @@ class SampleRequest:
 class Generator(Protocol):
     """A generator of CT volumes. Constructors only store their arguments; work happens in the methods.
 
-    A generator speaks HU: windows, scaling, patches and native shape are its own business. It never touches run folders,
-    metrics or the leaderboard.
+    A generator speaks HU: windows, scaling, patches and native shape are its own business. It never touches run
+    folders, metrics or the leaderboard.
     """
 
     info: ClassVar[GeneratorInfo]
@@ -79,7 +79,7 @@ class Generator(Protocol):
         resume: bool,
         progress: Progress,
     ) -> Path:
-        """Train on ``train``, choose the checkpoint on ``select``, keep state in ``workspace``; return the checkpoint."""
+        """Train on ``train``, choose on ``select``, keep all state in ``workspace``; return the checkpoint."""
 
     def default_checkpoint(self) -> Path | None:
         """Return the preset's shipped or downloaded weights; None where the generator has no weights at all.

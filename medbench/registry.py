@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import difflib
 import functools
+import hashlib
 import importlib.util
+import sys
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
+from types import ModuleType
 from typing import Any, Literal
 
 from medbench.errors import SpecError, UnknownPluginError
@@ -21,6 +24,7 @@ _SINGULAR: dict[str, str] = {
     "segmenters": "segmenter",
     "features": "extractor",
 }
+_imported: dict[str, Path] = {}
 _LISTING: dict[str, str] = {"generators": "models"}
 
 
@@ -67,13 +71,29 @@ def _load_from_file(kind: Kind, reference: str) -> Any:
     path = Path(location)
     if not path.is_file():
         raise UnknownPluginError(f"{path} does not exist: give a {_SINGULAR[kind]} as path/to/file.py:ClassName")
-    module_spec = importlib.util.spec_from_file_location(path.stem, path)
-    if module_spec is None or module_spec.loader is None:
-        raise UnknownPluginError(f"{path} is no Python file: give a {_SINGULAR[kind]} as path/to/file.py:ClassName")
-    module = importlib.util.module_from_spec(module_spec)
-    module_spec.loader.exec_module(module)
+    module = import_file(path)
     if not hasattr(module, attribute):
         raise UnknownPluginError(
             f"{path} has no class '{attribute}': give a {_SINGULAR[kind]} as path/to/file.py:ClassName"
         )
     return getattr(module, attribute)
+
+
+def import_file(path: Path) -> ModuleType:
+    """Import a plug-in's file once, under a name by which its objects can be pickled (see ``imported_files``)."""
+    resolved = path.resolve()
+    name = f"medbench_plugin_{hashlib.sha256(str(resolved).encode()).hexdigest()[:12]}"
+    if name in sys.modules:
+        return sys.modules[name]
+    module_spec = importlib.util.spec_from_file_location(name, resolved)
+    assert module_spec is not None and module_spec.loader is not None  # the suffix is .py
+    module = importlib.util.module_from_spec(module_spec)
+    sys.modules[name] = module
+    module_spec.loader.exec_module(module)
+    _imported[name] = resolved
+    return module
+
+
+def imported_files() -> list[Path]:
+    """Return the plug-in files imported so far: worker processes import them before they unpickle work."""
+    return list(_imported.values())

@@ -43,7 +43,7 @@ class Cache:
         if not path.is_file():
             arrays = compute()
             with atomic_path(path) as temporary:
-                np.savez(temporary, **arrays)
+                np.savez(temporary, allow_pickle=False, **arrays)
             return dict(arrays)
         with np.load(path, allow_pickle=False) as stored:
             return {name: stored[name] for name in stored.files}

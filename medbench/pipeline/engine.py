@@ -7,7 +7,10 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TypeVar
+
+from medbench import registry
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -20,11 +23,21 @@ def local(workers: int) -> Iterator[Executor | None]:
         yield None
         return
     # Spawned, not forked: forking a process that has started threads (torch, BLAS) may hang.
-    pool = ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"))
+    pool = ProcessPoolExecutor(
+        workers,
+        mp_context=multiprocessing.get_context("spawn"),
+        initializer=_import_plugins,
+        initargs=(registry.imported_files(),),
+    )
     try:
         yield pool
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def _import_plugins(files: list[Path]) -> None:
+    for file in files:
+        registry.import_file(file)
 
 
 def run_all(function: Callable[[T], R], items: Sequence[T], *, executor: Executor | None) -> Iterator[R]:

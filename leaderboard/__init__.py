@@ -1,0 +1,1 @@
+"""The leaderboard: results store, ranking and comparison. Its place; it is not built yet."""

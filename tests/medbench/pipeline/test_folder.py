@@ -1,0 +1,120 @@
+"""Evaluating folders that somebody already has."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import nibabel
+import numpy as np
+import pytest
+
+import medbench
+from medbench.datasets.phantom import generate
+from medbench.errors import DataError, GeometryError, IntensityError, NotEnoughCasesError, SpecError
+from medbench.pipeline.folder import FolderEvaluation
+from medbench.pipeline.options import FolderOptions
+from medbench.progress import silent
+from medbench.samples import region_names
+from medbench.volume import LabelMap, Volume
+
+SHAPE = (32, 32, 16)
+
+
+def _write(folder: Path, seeds: range, *, change=lambda hu, rng: hu, masks: bool = False) -> Path:
+    for seed in seeds:
+        volume, labels = generate(seed, SHAPE)
+        hu = change(volume.voxels.astype(np.float32), np.random.default_rng(seed))
+        Volume(np.rint(hu).astype(np.int16), volume.affine).write(folder / f"case{seed}.nii.gz")
+        if masks:
+            labels.write(folder.with_name(f"{folder.name}-masks") / f"case{seed}.nii.gz")
+    return folder
+
+
+@pytest.fixture
+def real(tmp_path: Path) -> Path:
+    return _write(tmp_path / "real", range(6), masks=True)
+
+
+def test_a_folder_against_itself_scores_zero(real: Path, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(real, tmp_path / "copy"))
+    report = medbench.evaluate(copy, real=real, metrics=["fid25d"])
+    assert report.results[0].value == pytest.approx(0, abs=1e-9)
+
+
+def test_more_damage_scores_worse(real: Path, tmp_path: Path) -> None:
+    values = []
+    for sd in (0, 30, 100, 300):
+        folder = _write(tmp_path / f"noise{sd}", range(20, 26), change=lambda hu, rng, sd=sd: hu + rng.normal(0, sd, hu.shape))
+        values.append(medbench.evaluate(folder, real=real, metrics=["fid25d"]).results[0].value)
+    assert values == sorted(values)
+    assert values[-1] > 2 * values[0]
+
+
+def test_masks_give_region_volumes(real: Path, tmp_path: Path) -> None:
+    samples = _write(tmp_path / "samples", range(30, 36), masks=True)
+    options = FolderOptions(
+        samples=samples,
+        real=real,
+        masks=tmp_path / "samples-masks",
+        real_masks=tmp_path / "real-masks",
+        metrics=("rvr",),
+        device="cpu",
+    )
+    report = FolderEvaluation(options, silent).evaluate(tmp_path / "out")
+    assert "label_2" in report.results[0].parts
+    assert report.results[0].value >= 0
+
+
+def test_names_of_regions_come_from_labels_json(tmp_path: Path, real: Path) -> None:
+    (tmp_path / "real-masks" / "labels.json").write_text('{"2": "lung_left", "3": "lung_right"}')
+    assert region_names(tmp_path / "real-masks") == {2: "lung_left", 3: "lung_right"}
+
+
+@pytest.mark.parametrize("side", ["samples", "real"])
+def test_one_volume_is_no_distribution(side: str, real: Path, tmp_path: Path) -> None:
+    one = _write(tmp_path / "one", range(1))
+    folders = {"samples": real, "real": real} | {side: one}
+    with pytest.raises(NotEnoughCasesError, match="needs at least 2 volumes"):
+        medbench.evaluate(folders["samples"], real=folders["real"], metrics=["fid25d"])
+
+
+def test_an_image_of_0_to_1_is_refused(real: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "scaled"
+    folder.mkdir()
+    for index in range(3):
+        values = np.random.default_rng(index).random(SHAPE, dtype=np.float32)
+        nibabel.save(nibabel.Nifti1Image(values, generate(0, SHAPE)[0].affine), folder / f"{index}.nii.gz")
+    with pytest.raises(IntensityError, match=r"scaled/0\.nii\.gz"):
+        medbench.evaluate(folder, real=real, metrics=["fid25d"])
+
+
+def test_other_grids_are_refused_unless_a_shape_is_given(real: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "large"
+    for seed in range(3):
+        generate(seed, (40, 40, 16))[0].write(folder / f"{seed}.nii.gz")
+    with pytest.raises(GeometryError, match="grid"):
+        medbench.evaluate(folder, real=real, metrics=["fid25d"])
+
+
+def test_a_mask_on_another_grid_is_named(real: Path, tmp_path: Path) -> None:
+    masks = tmp_path / "real-masks"
+    LabelMap(np.ones((8, 8, 8), np.uint8), np.eye(4)).write(masks / "case0.nii.gz")
+    options = FolderOptions(samples=real, real=real, masks=masks, real_masks=masks, metrics=("rvr",), device="cpu")
+    with pytest.raises(GeometryError, match=r"case0\.nii\.gz lies on another grid"):
+        FolderEvaluation(options, silent).evaluate(tmp_path / "out")
+
+
+def test_exactly_one_real_side(real: Path) -> None:
+    with pytest.raises(SpecError, match="either --dataset NAME or --real DIR"):
+        medbench.evaluate(real)
+    with pytest.raises(SpecError, match="either --dataset NAME or --real DIR"):
+        medbench.evaluate(real, dataset="phantom", real=real)
+
+
+def test_an_empty_or_absent_folder_is_named(real: Path, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DataError, match="empty"):
+        medbench.evaluate(tmp_path / "empty", real=real)
+    with pytest.raises(DataError, match="absent"):
+        medbench.evaluate(tmp_path / "absent", real=real)

@@ -1,0 +1,178 @@
+"""A run: its folder, its resuming, and what it refuses."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from medbench.errors import SpecError
+from medbench.pipeline.options import RunOptions
+from medbench.pipeline.run import Run
+from medbench.progress import silent
+from medbench.results import Report
+from medbench.samples import Manifest
+from medbench.spec import fingerprint
+
+METRICS = ("fid25d", "reconstruction")
+
+
+@pytest.fixture
+def options(toy_generator: str, toy_dataset: str, tmp_path: Path) -> RunOptions:
+    return RunOptions(
+        model=toy_generator, dataset=toy_dataset, metrics=METRICS, out=tmp_path / "run", device="cpu", workers=1, seed=3
+    )
+
+
+@pytest.fixture
+def report(options: RunOptions) -> Report:
+    return Run(options, silent).report()
+
+
+def _values(report: Report) -> dict[str, object]:
+    """Everything but the times."""
+    return {r.metric: r.model_dump(exclude={"seconds"}) for r in report.results}
+
+
+def test_a_run_leaves_the_layout_of_the_contract(report: Report, options: RunOptions) -> None:
+    folder = options.out
+    assert folder is not None
+    expected = ["run.json", "results.json", "report.html", "samples/manifest.jsonl", "samples/000003.nii.gz"]
+    expected += ["tables/fid25d.csv", "tables/reconstruction.csv", "figures/montage.png", "figures/reconstruction.png"]
+    assert [name for name in expected if not (folder / name).is_file()] == []
+    assert Report.read(folder / "results.json") == report
+    record = json.loads((folder / "run.json").read_text())
+    assert {name: stage["status"] for name, stage in record["stages"].items()} == dict.fromkeys(
+        ("prepare", "sample", "evaluate", "report"), "done"
+    )
+    line = json.loads((folder / "samples/manifest.jsonl").read_text().splitlines()[0])
+    assert set(line) == {"index", "seed", "file", "sha256", "shape", "spacing", "native_shape", "condition", "seconds"}
+
+
+def test_every_number_carries_what_it_needs(report: Report) -> None:
+    for result in report.results:
+        assert result.fingerprint == fingerprint(result.protocol)
+        assert result.n_real == 8
+        assert result.n_synthetic == 4
+        assert result.ci_method
+        assert result.floor is not None or result.floor_note
+        if result.ci95 is not None:
+            assert result.ci95[0] <= result.value <= result.ci95[1]
+    assert report.budget.kind == "absent"
+    assert report.budget.stages["sample"].rss_bytes > 0
+
+
+def test_the_same_command_again_computes_nothing(report: Report, options: RunOptions) -> None:
+    assert options.out is not None
+    before = {path: path.stat().st_mtime_ns for path in options.out.rglob("*.nii.gz")}
+    results = (options.out / "results.json").stat().st_mtime_ns
+    assert Run(options, silent).report() == report
+    assert {path: path.stat().st_mtime_ns for path in options.out.rglob("*.nii.gz")} == before
+    assert (options.out / "results.json").stat().st_mtime_ns == results
+
+
+def test_a_lost_or_altered_sample_is_made_again_alike(report: Report, options: RunOptions) -> None:
+    assert options.out is not None
+    samples = options.out / "samples"
+    before = {index: record.sha256 for index, record in Manifest(samples).records().items()}
+    (samples / "000001.nii.gz").unlink()
+    (samples / "000002.nii.gz").write_bytes(b"half a file")
+    again = Run(options, silent).report()
+    assert {index: record.sha256 for index, record in Manifest(samples).records().items()} == before
+    assert _values(again) == _values(report)
+
+
+def test_samples_do_not_depend_on_their_number_or_order(options: RunOptions, tmp_path: Path) -> None:
+    few = Run(replace(options, samples=2, out=tmp_path / "few"), silent)
+    many = Run(replace(options, samples=4, out=tmp_path / "many"), silent)
+    few.sample()
+    many.sample()
+    first, second = (Manifest(run.folder.samples).records() for run in (few, many))
+    assert [first[i].sha256 for i in range(2)] == [second[i].sha256 for i in range(2)]
+
+
+def test_another_seed_makes_other_samples(options: RunOptions, tmp_path: Path) -> None:
+    one, two = (Run(replace(options, seed=seed, out=tmp_path / str(seed)), silent) for seed in (1, 2))
+    one.sample()
+    two.sample()
+    hashes = [{r.sha256 for r in Manifest(run.folder.samples).records().values()} for run in (one, two)]
+    assert not hashes[0] & hashes[1]
+
+
+def test_a_folder_of_another_spec_is_refused_and_kept(report: Report, options: RunOptions) -> None:
+    assert options.out is not None
+    before = (options.out / "run.json").read_bytes()
+    with pytest.raises(SpecError, match=r"another spec \(different: seed\)"):
+        Run(replace(options, seed=4), silent).report()
+    assert (options.out / "run.json").read_bytes() == before
+
+
+def test_a_folder_with_other_files_is_refused(options: RunOptions, tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "thesis.txt").write_text("irreplaceable")
+    with pytest.raises(SpecError, match="not empty and holds no run"):
+        Run(options, silent).sample()
+
+
+def test_training_first_uses_the_checkpoint_it_made(options: RunOptions) -> None:
+    run = Run(replace(options, train=True), silent)
+    run.sample()
+    assert (run.folder.path / run.record.stages["fit"].detail["checkpoint"]).is_file()
+
+
+def test_without_resume_a_run_starts_over(report: Report, options: RunOptions) -> None:
+    assert options.out is not None
+    before = (options.out / "samples/000000.nii.gz").stat().st_mtime_ns
+    again = Run(replace(options, resume=False), silent).report()
+    assert (options.out / "samples/000000.nii.gz").stat().st_mtime_ns > before
+    assert _values(again) == _values(report)
+
+
+def test_the_real_pseudo_model_scores_the_floor(options: RunOptions, tmp_path: Path) -> None:
+    report = Run(replace(options, model="real", metrics=("fid25d",), out=tmp_path / "real"), silent).report()
+    assert report.results[0].value == report.results[0].floor
+
+
+def _command(options: RunOptions, out: Path) -> list[str]:
+    return [
+        *(sys.executable, "-m", "cli.main", "run", "--model", options.model, "--dataset", options.dataset),
+        *("--metrics", ",".join(METRICS), "--out", str(out), "--device", "cpu", "--workers", "1", "--seed", "3", "--quiet"),
+    ]
+
+
+@pytest.mark.parametrize("stage", ["sample", "evaluate"])
+def test_a_killed_run_ends_like_an_uninterrupted_one(
+    stage: str, report: Report, options: RunOptions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "killed"
+    environment = {**os.environ, "MEDBENCH_HOME": str(tmp_path / "home")}
+    process = subprocess.Popen(_command(options, out), env=environment, start_new_session=True)
+    try:
+        _wait_for(out, stage, process)
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    assert not (out / "results.json").exists()
+    subprocess.run(_command(options, out), env=environment, check=True, capture_output=True)
+    assert _values(Report.read(out / "results.json")) == _values(report)
+
+
+def _wait_for(out: Path, stage: str, process: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline:
+        assert process.poll() is None, "the run ended before it could be killed"
+        manifest = out / "samples" / "manifest.jsonl"
+        record = out / "run.json"
+        if stage == "sample" and manifest.exists() and manifest.read_text():
+            return
+        if stage == "evaluate" and record.exists() and '"evaluate"' in record.read_text():
+            return
+        time.sleep(0.01)
+    raise AssertionError(f"stage {stage} was never reached")

@@ -1,0 +1,122 @@
+"""The house holds: who may import whom, and what must stay light."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+ALLOWED = {
+    "medbench": {"medbench"},
+    "medbench_models": {"medbench_models", "medbench"},
+    "leaderboard": {"leaderboard", "medbench"},
+    "cli": {"cli", "leaderboard", "medbench"},
+}
+# Inside medbench: a package may import those below it, never one above.
+FLOORS = [
+    {"errors", "files", "home", "progress", "spec"},
+    {"formats"},
+    {"volume", "registry"},
+    {"grid", "dataset", "generator", "results", "weights", "fetch", "unpack", "slices", "samples", "training"},
+    {"datasets", "features", "segmenters", "metrics", "gate", "budget", "protocols", "real"},
+    {"report", "health"},
+    {"pipeline"},
+    {"api"},
+]
+
+
+def _modules(package: str) -> Iterator[tuple[str, Path]]:
+    for path in sorted((ROOT / package).rglob("*.py")):
+        yield ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"), path
+
+
+def _imports(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+@pytest.mark.parametrize("package", ALLOWED)
+def test_packages_import_only_what_lies_below(package: str) -> None:
+    wrong = [
+        f"{module} imports {name}"
+        for module, path in _modules(package)
+        for name in _imports(path)
+        if name.split(".")[0] in ALLOWED and name.split(".")[0] not in ALLOWED[package]
+    ]
+    assert not wrong
+
+
+def _floor(part: str) -> int:
+    return next(level for level, floor in enumerate(FLOORS) if part in floor)
+
+
+def test_medbench_has_floors_and_no_imports_upwards() -> None:
+    known = {part for floor in FLOORS for part in floor}
+    wrong = []
+    for module, path in _modules("medbench"):
+        own = module.partition(".")[2].partition(".")[0]
+        for name in _imports(path):
+            root, _, part = name.partition(".")
+            part = part.partition(".")[0]
+            if root != "medbench" or not own or part not in known or part == own or _only_for_types(path, name):
+                continue
+            if _floor(part) > _floor(own):
+                wrong.append(f"{module} imports {name}")
+    assert not wrong
+
+
+def test_every_part_of_medbench_has_a_floor() -> None:
+    parts = {module.split(".")[1] for module, _ in _modules("medbench") if "." in module}
+    assert parts == {part for floor in FLOORS for part in floor}
+
+
+def _only_for_types(path: Path, name: str) -> bool:
+    """Say whether an import stands under ``if TYPE_CHECKING`` only: such names bind nothing at run time."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    guarded = [
+        node
+        for block in ast.walk(tree)
+        if isinstance(block, ast.If) and isinstance(block.test, ast.Name) and block.test.id == "TYPE_CHECKING"
+        for node in ast.walk(block)
+        if isinstance(node, ast.ImportFrom)
+    ]
+    return any(node.module and name.startswith(node.module) for node in guarded)
+
+
+HEAVY = ("torch", "monai", "pandas", "scipy", "matplotlib", "SimpleITK")
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "import medbench",
+        "import medbench; medbench.Volume; medbench.Metric; medbench.Generator; medbench.Report",
+        "import cli.main",
+        "import leaderboard",
+    ],
+)
+def test_importing_stays_light(statement: str) -> None:
+    probe = f"import sys; {statement}; print([name for name in {HEAVY!r} if name in sys.modules])"
+    found = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["list", "models", "--json"], ["list", "protocols", "--json"]])
+def test_listing_stays_light(arguments: list[str]) -> None:
+    probe = (
+        "import sys; from cli.main import app\n"
+        f"try: app({arguments!r})\n"
+        "except SystemExit as end: assert not end.code, end.code\n"
+        f"print([name for name in {HEAVY!r} if name in sys.modules], file=sys.stderr)"
+    )
+    found = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True)
+    assert found.stderr.strip() == "[]"

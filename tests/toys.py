@@ -1,0 +1,85 @@
+"""A small data set and a small generator, loaded by path like a user's own plug-ins."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+
+from medbench.dataset import Case, Check, DatasetInfo, Split
+from medbench.datasets.phantom import PhantomDataset, affine, generate
+from medbench.errors import CheckpointError
+from medbench.files import write_text
+from medbench.generator import GeneratorInfo, SampleRequest
+from medbench.progress import Progress
+from medbench.spec import Grid, Window
+from medbench.volume import Volume
+
+SHAPE = (32, 32, 16)
+SIZES: dict[Split, int] = {"train": 8, "select": 2, "test": 4}
+
+
+class ToyDataset:
+    info: ClassVar = DatasetInfo(
+        name="toy", version="1", summary="small phantoms", license="Apache-2.0", source="tests", protocol="folder-2.5d"
+    )
+
+    def __init__(self, root: Path | None = None) -> None:
+        self._phantom = PhantomDataset(root, shape=SHAPE)
+        self.grid: Grid | None = Grid(shape=SHAPE)
+        self.window = Window()
+
+    def cases(self, split: Split) -> Sequence[Case]:
+        return self._phantom.cases(split)[: SIZES[split]]
+
+    def verify(self) -> list[Check]:
+        return []
+
+    def identity(self) -> dict[str, object]:
+        return {"name": "toy", "version": "1"}
+
+
+class ToyGenerator:
+    """Phantoms of other seeds, made a little wrong; the pause lets a test kill a run between two samples."""
+
+    info: ClassVar = GeneratorInfo(
+        name="toy",
+        version="1",
+        capabilities=("unconditional", "reconstructs"),
+        presets=("tiny",),
+        native_shape=SHAPE,
+        license="Apache-2.0",
+        paper="",
+    )
+    pause_s = 0.05
+
+    def __init__(self, preset: str, *, device: str) -> None:
+        self.preset = preset
+        self.device = device
+
+    def fit(
+        self, *, train: Sequence[Case], select: Sequence[Case], workspace: Path, seed: int, resume: bool, progress: Progress
+    ) -> Path:
+        checkpoint = workspace / "toy.txt"
+        write_text(checkpoint, f"seed {seed}, {len(train)} cases")
+        return checkpoint
+
+    def default_checkpoint(self) -> Path | None:
+        return None
+
+    def load(self, checkpoint: Path | None) -> None:
+        if checkpoint is not None and not checkpoint.read_text().startswith("seed"):
+            raise CheckpointError(f"{checkpoint} is no checkpoint of toy: train one with --train")
+
+    def sample(self, request: SampleRequest) -> Iterator[Volume]:
+        for seed in request.seeds:
+            time.sleep(self.pause_s)
+            volume, _ = generate(seed % 1_000_000 + 1_000_000, SHAPE)
+            noise = np.random.default_rng(seed).normal(0, 40, SHAPE)
+            yield Volume(np.rint(volume.voxels + noise).astype(np.int16), affine(SHAPE))
+
+    def reconstruct(self, volume: Volume) -> Volume:
+        return Volume((volume.voxels // 16 * 16).astype(np.int16), volume.affine)
