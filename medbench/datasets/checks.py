@@ -8,27 +8,27 @@ from typing import Any
 
 import numpy as np
 
+from medbench.dataset import Check
 from medbench.errors import DataError, FormatError, MedbenchError
 from medbench.formats.geometry import LPS_TO_RAS, affine_from, check_affine, check_spacing, spatial_shape
 from medbench.volume import Volume
 
-Row = dict[str, object]
 _METAIMAGE_BYTES = {"CHAR": 1, "UCHAR": 1, "SHORT": 2, "USHORT": 2, "INT": 4, "UINT": 4, "FLOAT": 4, "DOUBLE": 8}
-_EXAMPLES_SHOWN = 20
+_FAULTS_SHOWN = 20
 
 
-def row(check: str, ok: bool, detail: str, mend: str = "") -> Row:
+def row(check: str, ok: bool, detail: str, mend: str = "") -> Check:
     """Return one row; ``mend`` is empty where all is well."""
     return {"check": check, "ok": ok, "detail": detail, "mend": "" if ok else mend}
 
 
-def failure(check: str, error: MedbenchError) -> Row:
+def failure(check: str, error: MedbenchError) -> Check:
     """Return the row of an error, whose message ends in its mend."""
     detail, _, mend = str(error).rpartition(": ")
     return row(check, False, detail or mend, mend)
 
 
-def header_rows(volumes: Iterable[Path], masks: Mapping[Path, Path] | None = None) -> list[Row]:
+def header_rows(volumes: Iterable[Path], masks: Mapping[Path, Path] | None = None) -> list[Check]:
     """Check every volume's header and, where it has a mask, that both have one grid.
 
     Args:
@@ -39,7 +39,7 @@ def header_rows(volumes: Iterable[Path], masks: Mapping[Path, Path] | None = Non
         One row for all headers and one for all masks, then a row for each of the first 20 faults.
     """
     masks = masks or {}
-    faults: list[Row] = []
+    faults: list[Check] = []
     seen = seen_masks = bad_masks = 0
     for path in volumes:
         seen += 1
@@ -57,11 +57,11 @@ def header_rows(volumes: Iterable[Path], masks: Mapping[Path, Path] | None = Non
             bad_masks += 1
             faults.append(row(str(mask), False, f"not on the grid of {path}", "resample the mask to its volume"))
     damaged = len(faults) - bad_masks
-    rows = [row("headers", not damaged, f"{seen - damaged} of {seen} files are whole 3D images", "see the rows below")]
+    rows = [row("headers", not damaged, f"{seen - damaged} of {seen} are sound", "see the rows below")]
     if seen_masks:
         fitting = f"{seen_masks - bad_masks} of {seen_masks} are on their volume's grid"
         rows.append(row("masks", not bad_masks, fitting, "see the rows below"))
-    return rows + faults[:_EXAMPLES_SHOWN]
+    return rows + faults[:_FAULTS_SHOWN]
 
 
 def read_grid(path: Path) -> tuple[tuple[int, int, int], np.ndarray]:
@@ -76,7 +76,7 @@ def read_grid(path: Path) -> tuple[tuple[int, int, int], np.ndarray]:
     name = path.name.lower()
     shape, affine = _nifti(path) if name.endswith((".nii", ".nii.gz")) else _itk(path)
     if name.endswith(".mhd"):
-        _check_data_file(path)
+        check_data_file(path)
     check_affine(path, affine)
     return _turned(spatial_shape(path, shape), affine)
 
@@ -113,8 +113,12 @@ def _itk(path: Path) -> tuple[tuple[int, ...], np.ndarray]:
     return reader.GetSize(), LPS_TO_RAS @ affine_from(directions, reader.GetSpacing(), reader.GetOrigin())
 
 
-def _check_data_file(path: Path) -> None:
-    """Hold the size of a MetaImage's data file against what its header promises (compressed ones: that it is there)."""
+def check_data_file(path: Path) -> None:
+    """Hold the size of a MetaImage's data file against what its header promises; a compressed one must be there.
+
+    Raises:
+        DataError: the data file is absent or has another size.
+    """
     lines = path.read_text(encoding="latin-1").splitlines()
     fields = {key.strip(): value.strip() for key, _, value in (line.partition("=") for line in lines)}
     name = fields.get("ElementDataFile", "")

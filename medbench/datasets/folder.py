@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
-from medbench.dataset import Case, DatasetInfo, Split
+from medbench.dataset import Case, Check, DatasetInfo, Split
 from medbench.datasets import checks
 from medbench.datasets.splits import Entry, read_splits, split_file
 from medbench.datasets.tree import content, masks_by_id, read_mask, volumes_by_id
@@ -86,7 +86,7 @@ class FolderDataset:
             "splits": sha256_of(splits) if splits else None,
         }
 
-    def verify(self) -> list[dict[str, object]]:
+    def verify(self) -> list[Check]:
         """Check the layout, every header, and that every mask is on its volume's grid."""
         try:
             tree = self._tree()

@@ -8,13 +8,13 @@ import json
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, get_args
+from typing import get_args
 
 from medbench.dataset import Split
 from medbench.errors import DataError
 from medbench.samples import volume_stem
 
-_SPLITS: tuple[str, ...] = get_args(Split)
+_SPLITS: dict[str, Split] = {name: name for name in get_args(Split)}
 
 
 @dataclass(frozen=True)
@@ -47,8 +47,8 @@ def split_file(root: Path) -> Path | None:
 def read_splits(path: Path, ids: Collection[str]) -> list[Entry]:
     """Read a split file; cases that it does not list are left out of the data set.
 
-    ``splits.json``: ``{"train": [ids], "select": [ids], "test": [ids]}``. ``splits.csv``: columns ``id``, ``split`` and,
-    where a person has several volumes, ``patient``. An id may carry its file's suffix.
+    ``splits.json``: ``{"train": [ids], "select": [ids], "test": [ids]}``. ``splits.csv``: columns ``id``, ``split``
+    and, where a person has several volumes, ``patient``. An id may carry its file's suffix.
 
     Args:
         path: the file.
@@ -90,14 +90,10 @@ def _from_csv(path: Path, text: str) -> Iterable[Entry]:
 
 
 def _entry(path: Path, name: str, split: str, patient: str | None) -> Entry:
-    name = volume_stem(Path(name.strip()))
-    return Entry(name, _split(path, name, split.strip()), (patient or "").strip() or name)
-
-
-def _split(path: Path, name: str, split: str) -> Literal["train", "select", "test"]:
-    if split == "train" or split == "select" or split == "test":
-        return split
-    raise DataError(f"{path} puts '{name}' into the split '{split}': use one of {', '.join(_SPLITS)}")
+    name = volume_stem(Path(name.strip())) if name.strip() else ""
+    if split.strip() not in _SPLITS:
+        raise DataError(f"{path} puts '{name}' into the split '{split}': use one of {', '.join(_SPLITS)}")
+    return Entry(name, _SPLITS[split.strip()], (patient or "").strip() or name)
 
 
 def _check(path: Path, entries: list[Entry], ids: Collection[str]) -> None:

@@ -24,8 +24,10 @@ def volumes_by_id(folder: Path, *, without: Sequence[Path] = ()) -> dict[str, Pa
         DataError: no volume, or two files of one id.
     """
     found: dict[str, Path] = {}
+    elsewhere = [other.resolve() for other in without]
     for path in volume_files(folder):
-        if any(path.is_relative_to(other) for other in without):
+        place = folder.resolve() / path.relative_to(folder)
+        if any(place.is_relative_to(other) for other in elsewhere):
             continue
         name = volume_stem(path.relative_to(folder)) if path != folder else path.resolve().name
         if name in found:
