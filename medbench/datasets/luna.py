@@ -1,0 +1,215 @@
+"""LUNA16: 888 thoracic CT scans of LIDC-IDRI in ten published subsets."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import ClassVar, Final
+
+import numpy as np
+
+from medbench.dataset import Case, Check, DatasetInfo, Split
+from medbench.datasets import checks
+from medbench.datasets.luna_files import LunaFiles, fetch_all, mark_of, published_files
+from medbench.datasets.luna_split import PATIENTS, Assignment, LunaSplit, assign, published_split, read_patients
+from medbench.datasets.tree import read_clipped, read_mask
+from medbench.errors import DataError
+from medbench.fetch import Download
+from medbench.home import data_root
+from medbench.progress import Progress, silent
+from medbench.spec import Grid, Window, fingerprint
+from medbench.volume import LabelMap
+
+REGIONS: Final[Mapping[int, str]] = {1: "lung_left", 2: "lung_right", 3: "trachea"}
+_STORED_VALUES: Final = (3, 4, 5)  # of the regions above, in the masks of LUNA16
+_MASKS: Final = "seg-lungs-LUNA16"
+
+
+@dataclass(frozen=True)
+class _Scans:
+    """The scans in order of subset and series UID."""
+
+    path: Mapping[str, Path]
+    mask: Mapping[str, Path]
+    patient: Mapping[str, str]
+    assignment: Assignment
+
+
+class LunaDataset:
+    """LUNA16 as it is published.
+
+    Layout (``medbench data fetch luna`` makes it; each folder may also lie once more in a folder of its own name)::
+
+        root/subset0/<seriesUID>.mhd, .raw      to subset9: 888 scans
+        root/seg-lungs-LUNA16/<seriesUID>.mhd   optional masks: left lung, right lung, trachea
+        root/patients.csv                       optional columns seriesuid, patient_id
+
+    The split is fixed: subsets 0 to 7 train (712), subset 8 selects (88), subset 9 is held out (88). A few patients of
+    LIDC-IDRI have two scans, which the series UIDs do not tell. With ``patients.csv`` every patient stays within one
+    split: a scan for training or selection whose patient is held out is left out. Copy TCIA's ``metadata.csv`` of
+    LIDC-IDRI there (the NBIA Data Retriever writes it); its columns Series UID and Subject ID are understood.
+
+    Volumes are clipped to the paper's window, -1000 to 2000 HU, when they are read: what lies outside the scanner's
+    field of view is stored as far below -1000 as -32768, which is no HU. The canonical grid stretches each field of
+    view to 512 x 512 x 256. 14 scans are stored with x and y flipped; reading through their affine undoes that.
+
+    Args:
+        root: the folder; None for ``MEDBENCH_DATA``/luna.
+        split: another split than the published one (for trees of another size).
+        files: other files than the published ones (for mirrors).
+    """
+
+    info: ClassVar = DatasetInfo(
+        name="luna",
+        version="1",
+        summary="LUNA16: 888 thoracic CT scans; 712 train, 88 select, 88 held out",
+        license="CC BY 4.0 (scans: LIDC-IDRI, CC BY 3.0)",
+        source="https://zenodo.org/records/3723295 and https://zenodo.org/records/4121926",
+        protocol="medlord-2.5d",
+    )
+
+    def __init__(
+        self, root: Path | None = None, *, split: LunaSplit | None = None, files: LunaFiles | None = None
+    ) -> None:
+        self.root = root
+        self.split = split
+        self.files = files
+        self.grid: Grid | None = Grid(shape=(512, 512, 256), fit="resize")
+        self.window = Window(low=-1000, high=2000)
+
+    def cases(self, split: Split) -> Sequence[Case]:
+        """Return the cases of a split, by subset and series UID.
+
+        Raises:
+            DataError: no such folder; subsets that are absent, incomplete or hold too much; a damaged patients.csv.
+        """
+        scans = self._scans()
+        return [self._case(scans, scan, split) for scan in scans.path if scans.assignment.split.get(scan) == split]
+
+    def identity(self) -> dict[str, object]:
+        """Return name, version, a hash of the split, and which scans patients.csv moved."""
+        scans = self._scans()
+        known = (self._root() / PATIENTS).is_file()
+        return {
+            "name": self.info.name,
+            "version": self.info.version,
+            "split": fingerprint(dict(scans.assignment.split)),
+            "masks": fingerprint(sorted(scans.mask)) if scans.mask else None,
+            "patients": fingerprint(dict(scans.patient)) if known else None,
+            "left_out": list(scans.assignment.left_out),
+            "moved_to_select": list(scans.assignment.moved),
+        }
+
+    def downloads(self) -> Sequence[Download]:
+        """Return all files that can be fetched (66 GB)."""
+        return (self.files or published_files()).downloads()
+
+    def fetch_plan(self) -> Sequence[Download]:
+        """Return the files that are still to be fetched; complete subsets and unpacked archives are not."""
+        return [download for download in self.downloads() if not self._is_here(download)]
+
+    def fetch(self, progress: Progress = silent) -> None:
+        """Fetch, verify and unpack what is missing; a killed call goes on where it stopped.
+
+        Raises:
+            DataError: the network, or a file that is not the published one.
+            StorageError: too little free disk space.
+        """
+        fetch_all(self.fetch_plan(), self._root(), progress)
+
+    def verify(self) -> list[Check]:
+        """Check every subset's count, the split, every header, the raw files' sizes, and the masks' grids."""
+        root, rule = self._root(), self.split or published_split()
+        rows = []
+        for number, subset in enumerate(rule.subsets):
+            found = len(_scans_in(root / f"subset{number}"))
+            detail = f"{found} of {subset.scans} scans ({subset.split})"
+            rows.append(checks.row(f"subset{number}", found == subset.scans, detail, self._mend()))
+        try:
+            scans = self._scans()
+        except DataError as error:
+            return [*rows, checks.failure("split", error)]
+        planned = list(scans.assignment.split.values())
+        counts = ", ".join(f"{name} {planned.count(name)}" for name in ("train", "select", "test"))
+        grouping = "grouped by patient" if (root / PATIENTS).is_file() else f"not grouped by patient (no {PATIENTS})"
+        rows.append(checks.row("split", True, f"{counts}, left out {len(scans.assignment.left_out)}; {grouping}"))
+        masks = {scans.path[scan]: mask for scan, mask in scans.mask.items()}
+        return [*rows, *checks.header_rows(scans.path.values(), masks)]
+
+    def _root(self) -> Path:
+        return data_root(self.root, self.info.name)
+
+    def _mend(self) -> str:
+        return f"run 'medbench data fetch luna --data-root {self._root()}'"
+
+    def _scans(self) -> _Scans:
+        root, rule = self._root(), self.split or published_split()
+        if not root.is_dir():
+            raise DataError(f"{root}: no such folder: {self._mend()} (66 GB), or give the --data-root that has subset0")
+        found = [_scans_in(root / f"subset{number}") for number in range(len(rule.subsets))]
+        wrong = [
+            f"subset{number} has {len(paths)} scans in place of {subset.scans}"
+            if paths
+            else f"subset{number} is missing"
+            for number, (paths, subset) in enumerate(zip(found, rule.subsets))
+            if len(paths) != subset.scans
+        ]
+        if wrong:
+            too_many = any(len(paths) > subset.scans for paths, subset in zip(found, rule.subsets))
+            mend = "keep only the published scans there" if too_many else self._mend()
+            raise DataError(f"{root}: {', '.join(wrong)}: {mend}")
+        path: dict[str, Path] = {}
+        planned: dict[str, Split] = {}
+        for paths, subset in zip(found, rule.subsets):
+            for scan in paths:
+                if scan.stem in path:
+                    raise DataError(f"{path[scan.stem]} and {scan} are the same scan: {self._mend()} into a new folder")
+                path[scan.stem], planned[scan.stem] = scan, subset.split
+        table = root / PATIENTS
+        patient = read_patients(table, list(path)) if table.is_file() else {scan: scan for scan in path}
+        masks = {mask.stem: mask for mask in _scans_in(root / _MASKS) if mask.stem in path}
+        return _Scans(path, masks, patient, assign(planned, patient))
+
+    def _is_here(self, download: Download) -> bool:
+        root, rule = self._root(), self.split or published_split()
+        name = download.filename.removesuffix(".zip")
+        wanted = {f"subset{number}": subset.scans for number, subset in enumerate(rule.subsets)}
+        if name in wanted:
+            return sum(_is_whole(path) for path in _scans_in(root / name)) == wanted[name]
+        if download.filename.endswith(".zip"):
+            return mark_of(root, download.filename).is_file() and (root / name).is_dir()
+        path = root / download.filename
+        return path.is_file() and download.size_bytes in (None, path.stat().st_size)
+
+    def _case(self, scans: _Scans, scan: str, split: Split) -> Case:
+        path, mask = scans.path[scan], scans.mask.get(scan)
+        return Case(
+            id=scan,
+            split=split,
+            patient=scans.patient[scan],
+            read_volume=partial(read_clipped, path, self.window),
+            read_label_map=partial(_read_lungs, mask, path) if mask else None,
+        )
+
+
+def _scans_in(folder: Path) -> list[Path]:
+    """Return the headers in a folder, or in the folder of the same name that unpacking into it makes."""
+    return sorted(folder.glob("*.mhd")) or sorted((folder / folder.name).glob("*.mhd"))
+
+
+def _is_whole(path: Path) -> bool:
+    try:
+        checks.check_data_file(path)
+    except DataError:
+        return False
+    return True
+
+
+def _read_lungs(path: Path, volume_path: Path) -> LabelMap:
+    stored = read_mask(path, volume_path, {})
+    voxels = np.zeros_like(stored.voxels)
+    for value, old in zip(REGIONS, _STORED_VALUES):
+        voxels[stored.voxels == old] = value
+    return LabelMap(voxels, stored.affine, REGIONS)

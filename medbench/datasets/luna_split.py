@@ -1,0 +1,100 @@
+"""The fixed split of LUNA16; its rule and reason are written down in ``luna_split.json``."""
+
+from __future__ import annotations
+
+import csv
+import functools
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Final
+
+from medbench.dataset import Split
+from medbench.errors import DataError
+from medbench.spec import Spec
+
+PATIENTS: Final = "patients.csv"
+# Spellings of one heading in the tables of TCIA and NBIA, without spaces, underscores and capitals.
+_SERIES_COLUMNS = ("seriesuid", "seriesinstanceuid")
+_PATIENT_COLUMNS = ("patientid", "subjectid")
+
+
+class Subset(Spec):
+    """One of the published folders: how many scans it holds and which split it is."""
+
+    scans: int
+    split: Split
+
+
+class LunaSplit(Spec):
+    """The split in words and numbers; ``subsets[k]`` describes the folder ``subsetk``."""
+
+    rule: str
+    reason: str
+    subsets: tuple[Subset, ...]
+
+
+@functools.cache
+def published_split() -> LunaSplit:
+    """Return the split of ``luna_split.json``."""
+    text = resources.files("medbench.datasets").joinpath("luna_split.json").read_text(encoding="utf-8")
+    return LunaSplit.model_validate_json(text)
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """Which scan belongs where.
+
+    Args:
+        split: by scan; those of ``left_out`` have none.
+        left_out: scans for training or selection whose patient is held out.
+        moved: scans for training whose patient is in the selection split, which they joined.
+    """
+
+    split: Mapping[str, Split]
+    left_out: tuple[str, ...]
+    moved: tuple[str, ...]
+
+
+def assign(planned: Mapping[str, Split], patient_of: Mapping[str, str]) -> Assignment:
+    """Keep every patient within one split; the held-out scans stay as they are planned.
+
+    Args:
+        planned: the split of each scan's subset.
+        patient_of: the patient of each scan.
+    """
+    held_out = {patient_of[scan] for scan, split in planned.items() if split == "test"}
+    left_out = {scan for scan, split in planned.items() if split != "test" and patient_of[scan] in held_out}
+    kept = {scan: split for scan, split in planned.items() if scan not in left_out}
+    selecting = {patient_of[scan] for scan, split in kept.items() if split == "select"}
+    moved = {scan for scan, split in kept.items() if split == "train" and patient_of[scan] in selecting}
+    return Assignment(
+        split={scan: "select" if scan in moved else split for scan, split in kept.items()},
+        left_out=tuple(sorted(left_out)),
+        moved=tuple(sorted(moved)),
+    )
+
+
+def read_patients(path: Path, scans: list[str]) -> dict[str, str]:
+    """Return the patient of every scan, from a table of series and patients (other series in it are passed over).
+
+    Raises:
+        DataError: not such a table, or scans are missing in it.
+    """
+    mend = f"take metadata.csv of the LIDC-IDRI collection from TCIA (Series UID, Subject ID), or delete {path.name}"
+    try:
+        rows = csv.reader(io.StringIO(path.read_text(encoding="utf-8-sig")))
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path} is not UTF-8 text: {mend}") from error
+    headings = [heading.lower().replace(" ", "").replace("_", "") for heading in next(rows, [])]
+    series = next((headings.index(name) for name in _SERIES_COLUMNS if name in headings), None)
+    patient = next((headings.index(name) for name in _PATIENT_COLUMNS if name in headings), None)
+    if series is None or patient is None:
+        raise DataError(f"{path} has no columns seriesuid and patient_id: {mend}")
+    table = {row[series].strip(): row[patient].strip() for row in rows if len(row) > max(series, patient)}
+    missing = [scan for scan in scans if not table.get(scan)]
+    if missing:
+        raise DataError(f"{path} lacks {len(missing)} of {len(scans)} scans (first: {missing[0]}): {mend}")
+    return {scan: table[scan] for scan in scans}
