@@ -1,0 +1,147 @@
+"""The photon-counting coronary CT angiographies of the MedLoRD paper, for those who hold them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import ClassVar
+
+from medbench.dataset import Case, Check, DatasetInfo, Split
+from medbench.datasets import checks
+from medbench.datasets.tree import content, masks_by_id, read_clipped, read_mask, volumes_by_id
+from medbench.errors import DataError
+from medbench.home import data_root
+from medbench.samples import region_names
+from medbench.spec import Grid, Spec, Window
+
+
+class PcctaCounts(Spec):
+    """How many volumes the two folders hold, and how many of ``train`` select checkpoints."""
+
+    train: int = 120
+    test: int = 16
+    select: int = 12
+
+
+@dataclass(frozen=True)
+class _Tree:
+    volumes: Mapping[str, Path]
+    split: Mapping[str, Split]
+    masks: Mapping[str, Path]
+    names: dict[int, str] | None
+
+
+class PcctaDataset:
+    """The paper's private set: 120 volumes for training and 16 held out, one a patient. It cannot be downloaded.
+
+    Layout::
+
+        root/train/<id>.nii.gz      120 volumes
+        root/test/<id>.nii.gz       16 volumes of other patients
+        root/labels/<id>.nii.gz     optional masks of either
+        root/labels/labels.json     {"1": "heart_myocardium", ...}, the names of the label values, if there are some
+
+    12 of the 120 are the selection split: those whose ids have the smallest SHA-256 of ``pccta:<id>``. The choice
+    depends on the ids alone, not on their order or the machine. Volumes are clipped to the paper's window, -1000 to
+    2000 HU, when they are read; the canonical grid crops and pads them about their centre to 512 x 512 x 256.
+
+    Args:
+        root: the folder; None for ``MEDBENCH_DATA``/pccta.
+        counts: other counts than the paper's.
+    """
+
+    info: ClassVar = DatasetInfo(
+        name="pccta",
+        version="1",
+        summary="the MedLoRD paper's photon-counting coronary CTA: 108 train, 12 select, 16 held out",
+        license="private: held by the paper's authors",
+        source="arXiv 2503.13211; not public",
+        protocol="medlord-2.5d",
+    )
+
+    def __init__(self, root: Path | None = None, *, counts: PcctaCounts | None = None) -> None:
+        self.root = root
+        self.counts = counts or PcctaCounts()
+        self.grid: Grid | None = Grid(shape=(512, 512, 256), fit="crop_pad")
+        self.window = Window(low=-1000, high=2000)
+
+    def cases(self, split: Split) -> Sequence[Case]:
+        """Return the cases of a split in natural order of their ids.
+
+        Raises:
+            DataError: no such folder, a wrong number of volumes, or an id in both folders.
+        """
+        tree = self._tree()
+        return [self._case(tree, name, split) for name in tree.volumes if tree.split[name] == split]
+
+    def identity(self) -> dict[str, object]:
+        """Return name, version, the counts and hashes of volumes and masks. Every file is read once."""
+        tree = self._tree()
+        return {
+            "name": self.info.name,
+            "version": self.info.version,
+            "counts": self.counts.model_dump(),
+            "volumes": content({f"{tree.split[name]}/{name}": path for name, path in tree.volumes.items()}),
+            "masks": content(tree.masks) if tree.masks else None,
+            "regions": {str(value): name for value, name in tree.names.items()} if tree.names else None,
+        }
+
+    def verify(self) -> list[Check]:
+        """Check the counts, every header, and that every mask is on its volume's grid."""
+        try:
+            tree = self._tree()
+        except DataError as error:
+            return [checks.failure("layout", error)]
+        splits = list(tree.split.values())
+        counts = ", ".join(f"{name} {splits.count(name)}" for name in ("train", "select", "test"))
+        masks = {tree.volumes[name]: path for name, path in tree.masks.items()}
+        layout = checks.row("layout", True, f"{counts}; {len(masks)} with a mask")
+        return [layout, *checks.header_rows(tree.volumes.values(), masks)]
+
+    def _tree(self) -> _Tree:
+        root = data_root(self.root, self.info.name)
+        if not root.is_dir():
+            raise DataError(f"{root}: no such folder: this set is private; if you hold it, {self._layout()}")
+        folders = {name: self._folder(root / name, wanted) for name, wanted in self._wanted().items()}
+        train, test = folders["train"], folders["test"]
+        if both := sorted(train.keys() & test.keys()):
+            raise DataError(
+                f"{root}: '{both[0]}' is in train/ and in test/: a held-out patient must not train, keep one"
+            )
+        selecting = set(sorted(train, key=_lot)[: self.counts.select])
+        split: dict[str, Split] = {name: "select" if name in selecting else "train" for name in train}
+        split |= dict.fromkeys(test, "test")
+        masks = root / "labels" if (root / "labels").is_dir() else None
+        volumes = train | test
+        return _Tree(volumes, split, masks_by_id(masks, volumes), region_names(masks) if masks else None)
+
+    def _wanted(self) -> dict[str, int]:
+        return {"train": self.counts.train, "test": self.counts.test}
+
+    def _folder(self, folder: Path, wanted: int) -> dict[str, Path]:
+        if not folder.is_dir():
+            raise DataError(f"{folder}: no such folder: {self._layout()}")
+        found = volumes_by_id(folder)
+        if len(found) != wanted:
+            raise DataError(f"{folder} has {len(found)} volumes in place of {wanted}: {self._layout()}")
+        return found
+
+    def _layout(self) -> str:
+        return f"put {self.counts.train} volumes into train/ and {self.counts.test} into test/ as <id>.nii.gz"
+
+    def _case(self, tree: _Tree, name: str, split: Split) -> Case:
+        path, mask = tree.volumes[name], tree.masks.get(name)
+        return Case(
+            id=name,
+            split=split,
+            patient=name,
+            read_volume=partial(read_clipped, path, self.window),
+            read_label_map=partial(read_mask, mask, path, tree.names) if mask else None,
+        )
+
+
+def _lot(name: str) -> str:
+    return hashlib.sha256(f"pccta:{name}".encode()).hexdigest()
