@@ -1,0 +1,106 @@
+"""Test doubles and weights that several folders use."""
+
+import json
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from medbench.metrics.base import Evidence, Plane, Side
+from medbench.spec import Protocol
+from medbench.volume import Volume
+
+DATA = Path(__file__).parents[1] / "data"
+
+
+@dataclass
+class MemorySide:
+    """A side of a comparison that holds everything in lists."""
+
+    ids: Sequence[str]
+    subjects: Sequence[str]
+    features: Mapping[Plane, Sequence[np.ndarray]] = field(default_factory=dict)
+    regions: pd.DataFrame | None = None
+    pairs: Sequence[tuple[Volume, Volume]] = ()
+
+    def slice_features(self, plane: Plane) -> Iterator[np.ndarray]:
+        return iter(self.features[plane])
+
+    def region_voxels(self) -> pd.DataFrame:
+        assert self.regions is not None
+        return self.regions
+
+    def volumes(self) -> Iterator[Volume]:
+        return (volume for volume, _ in self.pairs)
+
+    def reconstructions(self) -> Iterator[tuple[Volume, Volume]]:
+        return iter(self.pairs)
+
+
+@pytest.fixture
+def make_side():
+    def make(count: int, *, subjects: Sequence[str] | None = None, **evidence: object) -> MemorySide:
+        ids = [f"v{index:03}" for index in range(count)]
+        return MemorySide(ids, ids if subjects is None else subjects, **evidence)
+
+    return make
+
+
+@pytest.fixture
+def make_evidence():
+    def make(real: Side, synthetic: Side, *, held_out: Side | None = None, **protocol: object) -> Evidence:
+        return Evidence(Protocol(name="test", summary="test", **protocol), real, synthetic, held_out)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def radimagenet_entries() -> list[tuple[str, list[int], str]]:
+    """Name, shape and type of each entry of RadImageNet's state dict, in order."""
+    document = json.loads((DATA / "fid25d" / "radimagenet_resnet50_statedict.json").read_text())
+    return [tuple(entry) for entry in document["state_dict"]]
+
+
+@pytest.fixture(scope="session")
+def formula_weights(radimagenet_entries) -> dict[str, np.ndarray]:
+    """Weights without meaning that exercise every layer, bit for bit those of the golden numbers."""
+    return {key: _formula(key, tuple(shape)) for key, shape, _ in radimagenet_entries}
+
+
+@pytest.fixture(scope="session")
+def formula_weights_file(formula_weights, tmp_path_factory) -> Path:
+    import torch
+
+    path = tmp_path_factory.mktemp("weights") / "formula.pth"
+    torch.save({key: torch.from_numpy(value) for key, value in formula_weights.items()}, path)
+    return path
+
+
+def _formula(key: str, shape: tuple[int, ...]) -> np.ndarray:
+    """splitmix64 from the key's CRC32, mapped to a plausible range for the kind of tensor."""
+    if key.endswith("num_batches_tracked"):
+        return np.array(0, dtype=np.int64)
+    count = int(np.prod(shape))
+    z = np.uint64(zlib.crc32(key.encode())) + np.arange(1, count + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    z ^= z >> np.uint64(31)
+    u = (z >> np.uint64(40)).astype(np.float64) / 2**24
+    v = 2 * u - 1
+    if len(shape) == 4:
+        value = v * np.sqrt(6 / np.prod(shape[1:]))
+    elif key.endswith("running_var"):
+        value = 1 + 0.5 * u
+    elif key.endswith("running_mean"):
+        value = 0.1 * v
+    elif key.endswith("bn3.weight"):
+        value = 0.3 * (1 + 0.1 * v)
+    elif key.endswith(".weight"):
+        value = 1 + 0.1 * v
+    else:
+        value = 0.1 * v
+    return value.astype(np.float32).reshape(shape)

@@ -1,0 +1,127 @@
+import hashlib
+import json
+import pickle
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from medbench.errors import CheckpointError, MissingExtraError, Unavailable
+from medbench.features.radimagenet import RadImageNetResNet50
+from medbench.features.resnet50 import KerasResNet50
+from medbench.slices import plane_slices
+from medbench.spec import SliceProtocol, Window
+
+GOLDEN = Path(__file__).parents[2] / "data" / "fid25d"
+VARIABLE = "MEDBENCH_WEIGHTS_RADIMAGENET_RESNET50"
+MAISI = SliceProtocol(normalisation="minmax_per_plane")
+
+
+@pytest.fixture
+def extractor(formula_weights_file, monkeypatch):
+    monkeypatch.setenv(VARIABLE, str(formula_weights_file))
+    return RadImageNetResNet50(device="cpu")
+
+
+def golden_slices(plane):
+    with np.load(GOLDEN / "volumes.npz") as volumes:
+        return np.concatenate(list(plane_slices(volumes["real_0"], plane, protocol=MAISI, window=Window())))
+
+
+def test_the_formula_weights_are_the_golden_ones(formula_weights):
+    check = json.loads((GOLDEN / "weights_check.json").read_text())
+    floats = b"".join(value.tobytes() for value in formula_weights.values() if value.dtype == np.float32)
+    assert hashlib.sha256(floats).hexdigest() == check["sha256_of_all_float32_tensors_in_key_order"]
+    for key, facts in check["tensors"].items():
+        assert zlib.crc32(formula_weights[key].tobytes()) == facts["crc32_of_bytes"]
+
+
+def test_state_dict_has_the_published_names_shapes_and_types(radimagenet_entries):
+    state = KerasResNet50().state_dict()
+    found = [(key, list(value.shape), str(value.dtype).removeprefix("torch.")) for key, value in state.items()]
+    assert sorted(found) == sorted(radimagenet_entries)
+    assert len(found) == 371
+
+
+@pytest.mark.parametrize("plane", ["xy", "yz", "zx"])
+def test_features_match_the_golden_ones(extractor, plane):
+    with np.load(GOLDEN / "features_real_0.npz") as golden:
+        np.testing.assert_allclose(extractor.features(golden_slices(plane)), golden[plane], rtol=0, atol=1e-4)
+
+
+def test_batches_change_nothing_but_rounding(extractor, monkeypatch):
+    slices = golden_slices("xy")[:5]
+    whole = extractor.features(slices)
+    monkeypatch.setattr("medbench.features.radimagenet._BATCH_PIXELS", 2 * slices[0].size)
+    np.testing.assert_allclose(extractor.features(slices), whole, rtol=0, atol=1e-5)
+    assert whole.dtype == np.float32
+    assert whole.shape == (5, RadImageNetResNet50.info.dimension)
+
+
+def test_hash_is_that_of_the_file(extractor, formula_weights_file):
+    assert extractor.weights_sha256() == hashlib.sha256(formula_weights_file.read_bytes()).hexdigest()
+
+
+def test_extractor_pickles_and_its_repr_rebuilds_it(extractor):
+    assert pickle.loads(pickle.dumps(extractor)) == extractor
+    assert eval(repr(extractor)) == extractor
+
+
+def test_absent_weights_say_what_to_put_where(monkeypatch, tmp_path):
+    monkeypatch.delenv(VARIABLE, raising=False)
+    monkeypatch.setenv("MEDBENCH_HOME", str(tmp_path))
+    with pytest.raises(Unavailable) as caught:
+        RadImageNetResNet50(device="cpu").weights_sha256()
+    message = str(caught.value)
+    assert str(tmp_path / "weights" / "RadImageNet-ResNet50_notop.pth") in message
+    assert VARIABLE in message
+    assert "\n" not in message
+
+
+def test_weights_in_the_home_folder_are_found(monkeypatch, tmp_path, formula_weights_file):
+    monkeypatch.delenv(VARIABLE, raising=False)
+    monkeypatch.setenv("MEDBENCH_HOME", str(tmp_path))
+    (tmp_path / "weights").mkdir()
+    (tmp_path / "weights" / "RadImageNet-ResNet50_notop.pth").symlink_to(formula_weights_file)
+    assert RadImageNetResNet50(device="cpu").features(golden_slices("xy")[:1]).shape == (1, 2048)
+
+
+def test_a_variable_that_names_no_file_is_the_users_error(monkeypatch, tmp_path):
+    monkeypatch.setenv(VARIABLE, str(tmp_path / "absent.pth"))
+    with pytest.raises(MissingExtraError, match=VARIABLE):
+        RadImageNetResNet50(device="cpu").weights_sha256()
+
+
+def test_weights_of_another_network_are_refused(monkeypatch, tmp_path, formula_weights):
+    state = {key: torch.from_numpy(value) for key, value in formula_weights.items() if not key.startswith("layer4")}
+    state["conv1.bias"] = torch.zeros(3)
+    state["fc.weight"] = torch.zeros(3)
+    torch.save(state, tmp_path / "other.pth")
+    monkeypatch.setenv(VARIABLE, str(tmp_path / "other.pth"))
+    with pytest.raises(CheckpointError) as caught:
+        RadImageNetResNet50(device="cpu").features(np.zeros((1, 32, 32), dtype=np.float32))
+    message = str(caught.value)
+    for word in ("missing (layer4.0", "1 unexpected (fc.weight)", "1 of another shape (conv1.bias)"):
+        assert word in message
+    assert "\n" not in message
+
+
+@pytest.mark.parametrize("name", ["broken.pth", "broken.safetensors"])
+def test_damaged_weights_are_refused(monkeypatch, tmp_path, name):
+    (tmp_path / name).write_bytes(b"\x80\x02this is no checkpoint" * 20)
+    monkeypatch.setenv(VARIABLE, str(tmp_path / name))
+    with pytest.raises(CheckpointError, match=name):
+        RadImageNetResNet50(device="cpu").features(np.zeros((1, 32, 32), dtype=np.float32))
+
+
+def test_safetensors_give_the_same_features(monkeypatch, tmp_path, formula_weights, extractor):
+    from safetensors.torch import save_file
+
+    slices = golden_slices("xy")[:1]
+    expected = extractor.features(slices)
+    path = tmp_path / "weights.safetensors"
+    save_file({key: torch.from_numpy(value) for key, value in formula_weights.items()}, path)
+    monkeypatch.setenv(VARIABLE, str(path))
+    np.testing.assert_array_equal(extractor.features(slices), expected)

@@ -1,0 +1,166 @@
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from medbench.errors import NotEnoughCasesError, Unavailable
+from medbench.metrics.rvr import Rvr, log_volume_distance, region_figures
+
+VOXELS = 1_000_000
+
+
+def counts(count, *, seed, scale=1.0, spread=1.0, missing=0):
+    """Heart and lungs that grow together; ``missing`` volumes lack the heart."""
+    size = np.random.default_rng(seed).normal(0, 0.1 * spread, (count, 1)) + np.random.default_rng(seed + 1000).normal(
+        0, 0.05 * spread, (count, 2)
+    )
+    voxels = (np.array([20_000, 90_000]) * scale * np.exp(size)).astype(int)
+    frame = pd.DataFrame(voxels, columns=["heart", "lungs"], index=pd.Index([f"v{i:03}" for i in range(count)]))
+    frame.loc[frame.index[:missing], "heart"] = 0
+    return frame.assign(voxels=VOXELS, voxel_ml=0.002)
+
+
+@pytest.fixture
+def measure(make_side, make_evidence):
+    def measured(real, synthetic, **protocol):
+        sides = (make_side(len(frame), regions=frame) for frame in (real, synthetic))
+        return Rvr().measure(make_evidence(*sides, **protocol))
+
+    return measured
+
+
+def test_a_set_against_itself(measure):
+    found = measure(counts(12, seed=0), counts(12, seed=0))
+    assert found.value == 0
+    heart = found.parts["heart"]
+    assert (heart["wasserstein"], heart["ks"], heart["missing_rate"]) == (0, 0, 0)
+    assert (heart["spread_ratio"], heart["overlap"]) == (1, 1)
+    assert found.parts["overall"]["frechet_log_volume"] == pytest.approx(0, abs=1e-9)
+
+
+def test_a_shift_of_two_standard_deviations_scores_two(measure):
+    real = counts(30, seed=0)
+    synthetic = real.copy()
+    synthetic["heart"] += int(2 * real["heart"].std())
+    found = measure(real, synthetic)
+    assert found.parts["heart"]["wasserstein"] == pytest.approx(2, rel=1e-3)
+    assert found.parts["lungs"]["wasserstein"] == 0
+    assert found.value == found.parts["overall"]["wasserstein"] == pytest.approx(1, rel=1e-3)
+
+
+def test_figures_match_scipy():
+    rng = np.random.default_rng(0)
+    real, synthetic = rng.normal(5, 1, 50), rng.normal(5.5, 2, 31)
+    figures = region_figures(real=real, synthetic=synthetic)
+    up = stats.ks_2samp(real, synthetic, alternative="greater").statistic
+    down = stats.ks_2samp(real, synthetic, alternative="less").statistic
+    assert figures["ks"] == pytest.approx(max(up, down))
+    assert figures["overlap"] == pytest.approx(1 - up - down)
+    assert figures["wasserstein"] == pytest.approx(stats.wasserstein_distance(real, synthetic) / real.std(ddof=1))
+
+
+def test_overlap_is_the_overlapping_area_of_two_normals():
+    quantiles = stats.norm.ppf((np.arange(20_000) + 0.5) / 20_000)
+    figures = region_figures(real=quantiles, synthetic=0.4 + 1.8 * quantiles)
+    at = np.linspace(-12, 12, 200_001)
+    area = np.minimum(stats.norm.pdf(at), stats.norm.pdf(at, 0.4, 1.8)).sum() * (at[1] - at[0])
+    assert figures["overlap"] == pytest.approx(area, abs=1e-3)
+
+
+def test_spread_ratio_is_synthetic_over_real(measure):
+    tight, loose = counts(60, seed=0, spread=0.5), counts(60, seed=0)
+    assert measure(loose, tight).parts["heart"]["spread_ratio"] < 0.7
+    assert measure(tight, loose).parts["heart"]["spread_ratio"] > 1.4
+
+
+def test_missing_regions_are_counted_and_cost(measure):
+    real = counts(20, seed=0)
+    whole, gappy = measure(real, counts(20, seed=1)), measure(real, counts(20, seed=1, missing=5))
+    assert gappy.parts["heart"]["missing_rate"] == 0.25
+    assert gappy.value > whole.value
+    assert measure(counts(20, seed=1, missing=5), real).parts["heart"]["missing_rate"] == 0
+
+
+def test_volume_is_the_synthetic_median_in_ml(measure):
+    synthetic = counts(9, seed=1)
+    found = measure(counts(9, seed=0), synthetic)
+    assert found.parts["lungs"]["volume_ml"] == pytest.approx(float(synthetic["lungs"].median()) * 0.002)
+
+
+def test_joint_distance_sees_organs_that_no_longer_grow_together():
+    rng = np.random.default_rng(0)
+    size = rng.normal(size=(80, 1))
+    real = np.exp(5 + 0.1 * (size + 0.1 * rng.normal(size=(80, 3))))
+    shuffled = np.stack([rng.permutation(column) for column in real.T], axis=1)
+    assert log_volume_distance(real=real, synthetic=shuffled) > 0.3
+    assert log_volume_distance(real=1000 * real, synthetic=1000 * shuffled) == pytest.approx(
+        log_volume_distance(real=real, synthetic=shuffled)
+    )
+
+
+def test_ratio_uses_each_volumes_own_size(measure):
+    real = counts(10, seed=0)
+    doubled = real.assign(heart=real["heart"] * 2, lungs=real["lungs"] * 2, voxels=2 * VOXELS)
+    assert measure(real, doubled).value == pytest.approx(0, abs=1e-12)
+
+
+def test_regions_that_cannot_be_compared_are_named(measure):
+    real = counts(8, seed=0).assign(spleen=0, table=500, liver=range(8))
+    found = measure(real, counts(8, seed=1).assign(spleen=7, table=400))
+    assert set(found.parts) == {"heart", "lungs", "overall"}
+    for word in (
+        "spleen left out: no real",
+        "table left out: it does not vary",
+        "liver left out: the masks of the synth",
+    ):
+        assert any(note.startswith(word) for note in found.notes)
+
+
+def test_only_the_protocols_regions_count(measure):
+    found = measure(counts(8, seed=0), counts(8, seed=1), regions=("lungs",))
+    assert set(found.parts) == {"lungs", "overall"}
+    assert found.value == found.parts["lungs"]["wasserstein"]
+
+
+def test_no_region_left_is_unavailable_with_the_reasons(measure):
+    real = counts(8, seed=0).assign(heart=0, lungs=3)
+    with pytest.raises(Unavailable, match="heart left out: no real volume has it; lungs left out: it does not vary"):
+        measure(real, counts(8, seed=1))
+
+
+def test_interval_holds_the_value_and_narrows_with_subjects(measure):
+    few = measure(counts(10, seed=0), counts(10, seed=1, scale=1.2))
+    many = measure(counts(100, seed=0), counts(100, seed=1, scale=1.2))
+    for found in (few, many):
+        assert found.ci95[0] < found.value < found.ci95[1]
+        assert "jackknife over subjects" in found.ci_method
+    assert many.ci95[1] - many.ci95[0] < few.ci95[1] - few.ci95[0]
+
+
+def test_a_region_that_one_subject_alone_makes_vary_has_no_interval(measure):
+    real = counts(8, seed=0)
+    real["heart"] = [20_000, *[21_000] * 7]
+    found = measure(real, counts(8, seed=1))
+    assert found.ci95 is None
+    assert "varies only by one group" in found.ci_method
+
+
+def test_too_few_volumes_with_all_regions_are_noted(measure):
+    found = measure(counts(8, seed=0), counts(8, seed=1, missing=7))
+    assert "frechet_log_volume" not in found.parts["overall"]
+    assert "1 synthetic volumes have all regions" in found.notes[0]
+
+
+def test_three_subjects_have_no_interval_and_one_is_refused(measure):
+    assert measure(counts(3, seed=0), counts(8, seed=1)).ci95 is None
+    with pytest.raises(NotEnoughCasesError, match="2 real subjects or more, got 1"):
+        measure(counts(1, seed=0), counts(8, seed=1))
+
+
+def test_table_has_one_row_a_volume_and_region(measure):
+    table = measure(counts(5, seed=0), counts(6, seed=1)).table
+    assert list(table.columns) == ["side", "id", "region", "voxels", "ratio", "ml"]
+    assert len(table) == (5 + 6) * 2
+    row = table.iloc[0]
+    assert row["ratio"] == row["voxels"] / VOXELS
+    assert row["ml"] == pytest.approx(row["voxels"] * 0.002)

@@ -1,0 +1,97 @@
+"""One contract for every registered plug-in, ours and yours."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import tomllib
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+
+from medbench import registry
+from medbench.generator import GeneratorInfo
+from medbench.metrics.base import MetricInfo
+
+ROOT = Path(__file__).parents[1]
+PLUGINS = [(kind, name) for kind in get_args(registry.Kind) for name in registry.names(kind)]
+
+
+@pytest.mark.parametrize(("kind", "name"), PLUGINS)
+def test_metadata_is_complete(kind: registry.Kind, name: str) -> None:
+    info = registry.load(kind, name).info
+    assert info.name == name
+    assert info.version
+    optional = {"unit", "native_shape", "trained_on", "needs", "paper", "stand_in", "has_floor", "embedded", "min_real", "min_synthetic"}
+    if kind == "datasets":
+        optional.add("protocol")
+    empty = [field for field in vars(info) if field not in optional and not getattr(info, field)]
+    assert not empty, f"the declaration of {name} leaves out {', '.join(empty)}"
+
+
+@pytest.mark.parametrize(("kind", "name"), PLUGINS)
+def test_public_methods_are_documented_and_hide_nothing(kind: registry.Kind, name: str) -> None:
+    plugin = registry.load(kind, name)
+    assert inspect.getdoc(plugin)
+    for attribute, method in inspect.getmembers(plugin, inspect.isfunction):
+        if attribute.startswith("_"):
+            continue
+        assert inspect.getdoc(method), f"{name}.{attribute} has no docstring"
+        kinds = {parameter.kind for parameter in inspect.signature(method).parameters.values()}
+        assert inspect.Parameter.VAR_KEYWORD not in kinds, f"{name}.{attribute} takes **kwargs"
+
+
+@pytest.mark.parametrize("name", registry.names("metrics"))
+def test_metrics_say_how_to_read_them(name: str) -> None:
+    info: MetricInfo = registry.load("metrics", name).info
+    assert info.better in ("lower", "higher")
+    assert info.min_real >= 0
+    assert info.min_synthetic >= 0
+    assert info.source
+
+
+@pytest.mark.parametrize("name", registry.names("generators"))
+def test_generators_have_presets_and_capabilities(name: str) -> None:
+    info: GeneratorInfo = registry.load("generators", name).info
+    assert info.presets
+    assert info.capabilities
+
+
+@pytest.mark.parametrize("name", registry.names("generators"))
+def test_constructors_only_store(name: str) -> None:
+    plugin: Any = registry.load("generators", name)
+    generator = plugin(plugin.info.presets[0], device="cpu")
+    assert generator.preset == plugin.info.presets[0]
+    assert generator.device == "cpu"
+
+
+def test_every_plugin_file_has_its_entry() -> None:
+    """A plug-in class (one with an ``info``) without an entry point would never be found."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    declared = {target for group in project["entry-points"].values() for target in group.values()}
+    missing = []
+    for folder in ("medbench/datasets", "medbench/features", "medbench/metrics", "medbench/segmenters", "medbench_models"):
+        for path in (ROOT / folder).rglob("*.py"):
+            module = ".".join(path.relative_to(ROOT).with_suffix("").parts)
+            for node in ast.parse(path.read_text()).body:
+                bases = {base.id for base in getattr(node, "bases", []) if isinstance(base, ast.Name)}
+                if isinstance(node, ast.ClassDef) and "Protocol" not in bases and _declares_info(node):
+                    if f"{module}:{node.name}" not in declared:
+                        missing.append(f'{module}:{node.name} has no line under [project.entry-points] in pyproject.toml')
+    assert not missing
+
+
+def _declares_info(node: ast.ClassDef) -> bool:
+    return any(
+        isinstance(statement, ast.AnnAssign) and getattr(statement.target, "id", "") == "info" for statement in node.body
+    )
+
+
+def test_unknown_names_answer_with_near_ones() -> None:
+    with pytest.raises(registry.UnknownPluginError, match="did you mean fid25d"):
+        registry.load("metrics", "fid25")
+
+
+def test_names_ignore_case() -> None:
+    assert registry.load("generators", "Real") is registry.load("generators", "real")
