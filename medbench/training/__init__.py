@@ -1,0 +1,6 @@
+"""Training: the shared loop, moving averages of weights, and weights files."""
+
+from typing import Literal
+
+# Of the networks' arithmetic while they train; weights stay float32.
+Precision = Literal["32-true", "bf16-mixed", "16-mixed"]

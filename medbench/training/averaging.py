@@ -1,0 +1,68 @@
+"""Moving averages of weights, learning rates by step, and seeded initial weights."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch  # noqa: TID253  this module is imported only by what trains
+
+
+class Ema:
+    """Exponential moving average of a module's parameters, in float32.
+
+    The decay is ramped, ``min(decay, (1 + i) / (10 + i))`` for update i: with a plain decay a short run would still
+    hold much of its initial weights.
+    """
+
+    def __init__(self, module: torch.nn.Module, decay: float) -> None:
+        self.decay = decay
+        self.updates = 0
+        self.average = {name: value.detach().float().clone() for name, value in module.named_parameters()}
+
+    @torch.no_grad()
+    def update(self, module: torch.nn.Module) -> None:
+        """Take in the module's present parameters."""
+        weight = 1.0 - min(self.decay, (1 + self.updates) / (10 + self.updates))
+        self.updates += 1
+        for name, value in module.named_parameters():
+            self.average[name].lerp_(value.detach().float(), weight)
+
+    def applied_to(self, module: torch.nn.Module) -> torch.nn.Module:
+        """Return a copy of the module with the averaged parameters."""
+        averaged = copy.deepcopy(module)
+        averaged.load_state_dict({**module.state_dict(), **self.average})
+        return averaged
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the number of updates and the averages."""
+        return {"updates": self.updates, "average": self.average}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Restore a state in place, on the devices the averages are on."""
+        self.updates = state_dict["updates"]
+        for name, value in state_dict["average"].items():
+            self.average[name].copy_(value)
+
+
+def cosine_rate(step: int, steps: int, *, peak: float, warmup: int = 50) -> float:
+    """Return the learning rate of a step: linear warm-up to ``peak``, then half a cosine down to 0 at ``steps``."""
+    ramp = min(1.0, (step + 1) / warmup)
+    return peak * ramp * 0.5 * (1.0 + math.cos(math.pi * step / steps))
+
+
+def set_learning_rate(optimiser: torch.optim.Optimizer, rate: float) -> None:
+    """Set the learning rate of all parameter groups."""
+    for group in optimiser.param_groups:
+        group["lr"] = rate
+
+
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Seed PyTorch's initialisers inside the block; the global state is as before afterwards."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        yield

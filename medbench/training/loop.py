@@ -1,0 +1,200 @@
+"""The shared training loop on Lightning Fabric: precision, processes, checkpoints, exact resume, logs.
+
+A network's training is a ``Task``: its modules, its optimisers and what one step does with them. All else is here,
+once. Chance is derived from the seed, the step and the rank alone, never from a global state: a run that was killed and
+started again sees the same data and the same noise, and has the same losses, as one that was not.
+
+torchrun starts several processes (DDP): ``torchrun --nproc-per-node 4 -m cli.main fit ...``; without it there is one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import pickle
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch  # noqa: TID253  this module is imported only by what trains
+from lightning_fabric import Fabric
+
+from medbench.errors import CheckpointError
+from medbench.files import atomic_path, make_folder
+from medbench.progress import Progress
+from medbench.training import Precision
+
+STATE_FILE = "state.pt"
+BEST_FILE = "best.pt"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How long a task trains and how often it is looked at.
+
+    Args:
+        name: shown by the progress bar.
+        steps: optimiser steps in all.
+        seed: of the whole training.
+        save_every: steps between two checkpoints; a killed run loses at most these.
+        validate_every: steps between two validations.
+        log_every: steps between two entries of the TensorBoard log.
+        settings: what the task was built from, JSON-like; a checkpoint of other settings is refused.
+    """
+
+    name: str
+    steps: int
+    seed: int
+    save_every: int = 500
+    validate_every: int = 500
+    log_every: int = 50
+    settings: Mapping[str, Any] | None = None
+
+
+class Stateful(Protocol):
+    """Anything that can be stored and restored: modules, optimisers, ``Ema``."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the state as tensors, numbers and containers of these."""
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> Any:
+        """Restore the state."""
+
+
+class Task(Protocol):
+    """What is trained: the losses and the steps of one network or of several that train together."""
+
+    def setup(self, fabric: Fabric) -> None:
+        """Hand the modules and optimisers to Fabric, which places and wraps them."""
+
+    def step(self, index: int, chance: torch.Generator) -> Mapping[str, torch.Tensor]:
+        """Make one step with all its chance drawn from ``chance`` (on the CPU); return the losses to log."""
+
+    def validate(self) -> Mapping[str, float]:
+        """Return scores on the selection split; the one named ``score`` chooses the weights, lower is better."""
+
+    def weights(self) -> dict[str, torch.Tensor]:
+        """Return what a checkpoint of the trained network holds."""
+
+    def state(self) -> Mapping[str, Stateful]:
+        """Return everything a resumed training needs."""
+
+
+@dataclass(frozen=True)
+class Trained:
+    """The outcome: the best weights by validation score, and the step they come from."""
+
+    weights: dict[str, torch.Tensor]
+    scores: dict[str, float]
+    step: int
+
+
+def launch(device: str, precision: Precision = "32-true") -> Fabric:
+    """Return a Fabric for ``device`` (``cpu``, ``cuda``, ``cuda:1``); under torchrun it joins the process group.
+
+    Args:
+        device: the torch device.
+        precision: of the networks' arithmetic; weights stay float32.
+    """
+    accelerator, _, index = device.partition(":")
+    processes = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+    world = int(os.environ.get("WORLD_SIZE", "1"))
+    if world > 1:
+        nodes = max(1, world // processes)
+        fabric = Fabric(
+            accelerator=accelerator, devices=processes, num_nodes=nodes, strategy="ddp", precision=precision
+        )
+    else:
+        devices: int | list[int] = [int(index)] if index else 1
+        fabric = Fabric(accelerator=accelerator, devices=devices, precision=precision)
+    fabric.launch()
+    return fabric
+
+
+def step_chance(seed: int, step: int, rank: int = 0) -> torch.Generator:
+    """Return the source of chance of one step on one process."""
+    digest = hashlib.sha256(f"medbench training {seed} {step} {rank}".encode()).digest()
+    return torch.Generator().manual_seed(int.from_bytes(digest[:8], "big") >> 1)
+
+
+def train(task: Task, plan: Plan, *, fabric: Fabric, folder: Path, resume: bool, progress: Progress) -> Trained:
+    """Train ``task`` in ``folder`` until ``plan.steps``, going on from the last checkpoint where there is one.
+
+    Args:
+        task: what to train.
+        plan: how long.
+        fabric: from ``launch``.
+        folder: holds ``state.pt``, ``best.pt`` and the TensorBoard files.
+        resume: False begins anew and replaces an older training in the folder.
+        progress: reports the steps.
+
+    Raises:
+        CheckpointError: the folder's checkpoint is damaged or was made with other settings.
+        StorageError: the folder cannot be written.
+    """
+    make_folder(folder)
+    task.setup(fabric)
+    start, best_score = _restore(task, plan, folder) if resume else (0, float("inf"))
+    with _tensorboard(folder, start, active=fabric.is_global_zero) as log:
+        for index in progress.track(range(start, plan.steps), task=plan.name, total=plan.steps - start):
+            losses = task.step(index, step_chance(plan.seed, index, fabric.global_rank))
+            done = index + 1
+            if done % plan.log_every == 0:
+                log({f"train/{name}": float(value) for name, value in losses.items()}, done)
+            if done % plan.validate_every == 0 or done == plan.steps:
+                scores = dict(task.validate())
+                log({f"select/{name}": value for name, value in scores.items()}, done)
+                if scores["score"] < best_score:
+                    best_score = scores["score"]
+                    _write(folder / BEST_FILE, {"weights": task.weights(), "scores": scores, "step": done}, fabric)
+            if done % plan.save_every == 0 or done == plan.steps:
+                state = {name: part.state_dict() for name, part in task.state().items()}
+                document = {"settings": plan.settings, "step": done, "best_score": best_score, "state": state}
+                _write(folder / STATE_FILE, document, fabric)
+    fabric.barrier()
+    best = _read(folder / BEST_FILE)
+    return Trained(weights=best["weights"], scores=best["scores"], step=best["step"])
+
+
+def _restore(task: Task, plan: Plan, folder: Path) -> tuple[int, float]:
+    path = folder / STATE_FILE
+    if not path.exists():
+        return 0, float("inf")
+    document = _read(path)
+    if document["settings"] != plan.settings:
+        raise CheckpointError(f"{path} was made with other settings: begin anew with --no-resume or in another folder")
+    for name, part in task.state().items():
+        part.load_state_dict(document["state"][name])
+    return int(document["step"]), float(document["best_score"])
+
+
+def _write(path: Path, document: dict[str, Any], fabric: Fabric) -> None:
+    if fabric.is_global_zero:
+        with atomic_path(path) as temporary:
+            torch.save(document, temporary)
+    fabric.barrier()
+
+
+def _read(path: Path) -> Any:
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except (OSError, RuntimeError, EOFError, KeyError, pickle.UnpicklingError) as error:
+        raise CheckpointError(f"{path} is damaged: begin anew with --no-resume") from error
+
+
+@contextmanager
+def _tensorboard(folder: Path, start: int, *, active: bool) -> Iterator[Any]:
+    if not active:
+        yield lambda values, step: None
+        return
+    from torch.utils.tensorboard import SummaryWriter
+
+    with SummaryWriter(log_dir=str(folder), purge_step=start) as writer:
+
+        def log(values: Mapping[str, float], step: int) -> None:
+            for name, value in values.items():
+                writer.add_scalar(name, value, step)
+
+        yield log
