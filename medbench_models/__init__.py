@@ -1,0 +1,1 @@
+"""Generators of CT volumes, found by medbench through entry points."""

@@ -1,0 +1,113 @@
+"""MedLoRD's checkpoint: both networks in one safetensors file with all that sampling needs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from monai.networks.nets import VQVAE, DiffusionModelUNet
+from pydantic import ValidationError
+
+from medbench.errors import CheckpointError
+from medbench.spec import Spec
+from medbench.training.weights import read_weights, require_same, write_weights
+from medbench_models.medlord.config import NetworkConfig
+from medbench_models.medlord.networks import build_unet, build_vqvae
+
+MODEL = "medlord"
+# Only training needs the codebook's moving averages.
+_TRAINING_ONLY = ("quantizer.quantizer.ema_cluster_size", "quantizer.quantizer.ema_w")
+
+
+class Description(Spec):
+    """What a checkpoint says about itself.
+
+    Args:
+        model: always ``medlord``.
+        preset: the preset it was trained with.
+        network: the architecture.
+        scale_factor: latents were multiplied by it before diffusion.
+        shape: voxels (x, y, z) of what it generates.
+        affine: voxel index to RAS+ mm, row by row.
+        seed: of the training.
+        steps: of each stage, and the step whose weights were kept.
+        scores: on the selection split.
+        trained_on: number of training cases.
+        command: makes the checkpoint again.
+    """
+
+    model: str
+    preset: str
+    network: NetworkConfig
+    scale_factor: float
+    shape: tuple[int, int, int]
+    affine: tuple[tuple[float, float, float, float], ...]
+    seed: int
+    steps: dict[str, int]
+    scores: dict[str, float]
+    trained_on: int
+    command: str
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """Networks in evaluation mode with their description."""
+
+    vqvae: VQVAE
+    unet: DiffusionModelUNet
+    description: Description
+
+
+def save(
+    path: Path, *, vqvae: Mapping[str, torch.Tensor], unet: Mapping[str, torch.Tensor], description: Description
+) -> None:
+    """Write both networks' states as float16."""
+    weights = {f"vqvae.{name}": value for name, value in vqvae.items() if name not in _TRAINING_ONLY}
+    weights |= {f"unet.{name}": value for name, value in unet.items()}
+    write_weights(path, weights, description.model_dump(mode="json"))
+
+
+def load(path: Path, network: NetworkConfig, device: str) -> Loaded:
+    """Read a checkpoint for a preset's network.
+
+    Raises:
+        CheckpointError: damaged, another model's, or of another configuration.
+    """
+    weights, document = read_weights(path)
+    description = _description(path, document)
+    differing = [
+        name for name in NetworkConfig.model_fields if getattr(description.network, name) != getattr(network, name)
+    ]
+    if differing:
+        raise CheckpointError(
+            f"{path} was made by the preset {description.preset!r} with another {', '.join(differing)} configuration:"
+            " choose its preset"
+        )
+    vqvae, unet = build_vqvae(network.vqvae), build_unet(network.unet, network.vqvae.codebook_dim)
+    wanted = {f"vqvae.{name}": value for name, value in vqvae.state_dict().items() if name not in _TRAINING_ONLY}
+    wanted |= {f"unet.{name}": value for name, value in unet.state_dict().items()}
+    require_same(path, wanted, weights)
+    unused = {name: value for name, value in vqvae.state_dict().items() if name in _TRAINING_ONLY}
+    vqvae.load_state_dict(unused | _part(weights, "vqvae."))
+    unet.load_state_dict(_part(weights, "unet."))
+    return Loaded(vqvae.eval().to(device), unet.eval().to(device), description)
+
+
+def _description(path: Path, document: Mapping[str, Any]) -> Description:
+    if document.get("model") != MODEL:
+        raise CheckpointError(f"{path} belongs to the model {document.get('model')!r}, not to {MODEL}")
+    try:
+        description = Description.model_validate(document)
+    except ValidationError as error:
+        raise CheckpointError(f"{path} describes itself in a way this version cannot read: train it again") from error
+    if not (math.isfinite(description.scale_factor) and description.scale_factor > 0.0):
+        raise CheckpointError(f"{path} has the impossible scale factor {description.scale_factor}: train it again")
+    return description
+
+
+def _part(weights: Mapping[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:
+    return {name.removeprefix(prefix): value for name, value in weights.items() if name.startswith(prefix)}

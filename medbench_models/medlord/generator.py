@@ -1,0 +1,122 @@
+"""MedLoRD as a plug-in of medbench. PyTorch is imported where it is used, so that listing models stays quick."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+from medbench.dataset import Case
+from medbench.errors import MissingExtraError, SpecError
+from medbench.generator import GeneratorInfo, SampleRequest
+from medbench.progress import Progress
+from medbench.volume import Volume
+from medbench_models.medlord.config import PRESETS, preset
+
+if TYPE_CHECKING:
+    from medbench_models.medlord.checkpoint import Loaded
+
+
+class MedLoRD:
+    """Latent diffusion in the codebook of a VQ-VAE, for high-resolution 3D CT.
+
+    Args:
+        preset: one of ``info.presets``.
+        device: torch device.
+
+    Source: Seyfarth et al. 2025, arXiv 2503.13211.
+    """
+
+    info: ClassVar[GeneratorInfo] = GeneratorInfo(
+        name="medlord",
+        version="1",
+        capabilities=("unconditional", "reconstructs"),
+        presets=tuple(PRESETS),
+        native_shape=(64, 64, 32),
+        license="Apache-2.0; Apache-2.0",
+        paper="arXiv 2503.13211",
+        trained_on=("phantom train split",),
+    )
+
+    def __init__(self, preset: str, *, device: str) -> None:
+        self.preset = preset
+        self.device = device
+        self._loaded: Loaded | None = None
+
+    def fit(
+        self,
+        *,
+        train: Sequence[Case],
+        select: Sequence[Case],
+        workspace: Path,
+        seed: int,
+        resume: bool,
+        progress: Progress,
+    ) -> Path:
+        """Train both stages; return the checkpoint (safetensors, float16).
+
+        Raises:
+            SpecError: no such preset.
+            DataError: no cases, or cases of several shapes.
+            CheckpointError: the workspace holds a damaged training or one with other settings.
+        """
+        from medbench_models.medlord.fitting import Fitting
+
+        fitting = Fitting(
+            self.preset,
+            preset(self.preset),
+            workspace=workspace,
+            device=self.device,
+            seed=seed,
+            resume=resume,
+            progress=progress,
+        )
+        return fitting.run(train, select)
+
+    def default_checkpoint(self) -> Path:
+        """Return the shipped weights of the preset.
+
+        Raises:
+            MissingExtraError: the preset has none; the message says how to train them.
+        """
+        path = Path(__file__).with_name(f"{self.preset}.safetensors")
+        if not path.exists():
+            raise MissingExtraError(
+                f"medlord's preset {self.preset!r} has no weights here: train them with"
+                f" `medbench fit --model medlord --preset {self.preset} --dataset ...` and pass --checkpoint"
+            )
+        return path
+
+    def load(self, checkpoint: Path | None) -> None:
+        """Load a checkpoint, the shipped one for None.
+
+        Raises:
+            CheckpointError: damaged, another model's, or another preset's.
+        """
+        from medbench_models.medlord.checkpoint import load
+
+        self._loaded = load(checkpoint or self.default_checkpoint(), preset(self.preset).network, self.device)
+
+    def sample(self, request: SampleRequest) -> Iterator[Volume]:
+        """Yield one volume a seed, one at a time: neither order nor number changes a sample.
+
+        Raises:
+            SpecError: label maps were given; this generator is unconditional.
+        """
+        from medbench_models.medlord.sampling import sample
+
+        if request.conditions is not None:
+            raise SpecError("medlord's presets are unconditional: leave out --conditional")
+        for seed in request.seeds:
+            yield sample(self._networks(), seed, steps=preset(self.preset).ddim_steps, device=self.device)
+
+    def reconstruct(self, volume: Volume) -> Volume:
+        """Return the volume after the VQ-VAE, on its own grid."""
+        from medbench_models.medlord.sampling import reconstruct
+
+        return reconstruct(self._networks(), volume, device=self.device)
+
+    def _networks(self) -> Loaded:
+        if self._loaded is None:
+            raise SpecError("medlord has no weights yet: call load() first")
+        return self._loaded
