@@ -25,5 +25,7 @@ app.add_typer(data.app, name="data")
 def main() -> None:
     """Run the command line."""
     app()
+
+
 if __name__ == "__main__":
     main()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from medbench.formats import volume_files
 from medbench.formats.folder import suffix_of
 
 MANIFEST = "manifest.jsonl"
+REGION_NAMES = "labels.json"
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,7 @@ class Item:
         path: file, or folder of a DICOM series.
         sha256: of the file's bytes; caches are keyed by it.
         mask: label map on the volume's grid, or None.
+        regions: names of the mask's label values, where they are known.
     """
 
     id: str
@@ -37,6 +39,7 @@ class Item:
     path: Path
     sha256: str
     mask: Path | None = None
+    regions: Mapping[int, str] | None = None
 
 
 class SampleRecord(BaseModel):
@@ -175,7 +178,8 @@ def with_masks(items: Sequence[Item], masks: Path) -> list[Item]:
             + (f" and {len(missing) - 1} more" if len(missing) > 1 else "")
             + ": give each mask its volume's name"
         )
-    return [replace(item, mask=by_name[item.id]) for item in items]
+    regions = region_names(masks)
+    return [replace(item, mask=by_name[item.id], regions=regions) for item in items]
 
 
 def region_names(masks: Path) -> dict[int, str] | None:
@@ -184,7 +188,7 @@ def region_names(masks: Path) -> dict[int, str] | None:
     Raises:
         DataError: the file is damaged.
     """
-    path = masks / "labels.json"
+    path = masks / REGION_NAMES
     if not path.is_file():
         return None
     try:

@@ -23,7 +23,7 @@ FLOORS = [
     {"formats"},
     {"volume", "registry"},
     {"grid", "dataset", "generator", "results", "weights", "fetch", "unpack", "slices", "samples", "training"},
-    {"datasets", "features", "segmenters", "metrics", "gate", "budget", "protocols", "real"},
+    {"datasets", "features", "segmenters", "metrics", "gate", "budget", "protocols", "real", "record"},
     {"report", "health"},
     {"pipeline"},
     {"api"},

@@ -23,7 +23,18 @@ def test_metadata_is_complete(kind: registry.Kind, name: str) -> None:
     info = registry.load(kind, name).info
     assert info.name == name
     assert info.version
-    optional = {"unit", "native_shape", "trained_on", "needs", "paper", "stand_in", "has_floor", "embedded", "min_real", "min_synthetic"}
+    optional = {
+        "unit",
+        "native_shape",
+        "trained_on",
+        "needs",
+        "paper",
+        "stand_in",
+        "has_floor",
+        "embedded",
+        "min_real",
+        "min_synthetic",
+    }
     if kind == "datasets":
         optional.add("protocol")
     empty = [field for field in vars(info) if field not in optional and not getattr(info, field)]
@@ -71,21 +82,22 @@ def test_every_plugin_file_has_its_entry() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     declared = {target for group in project["entry-points"].values() for target in group.values()}
     missing = []
-    for folder in ("medbench/datasets", "medbench/features", "medbench/metrics", "medbench/segmenters", "medbench_models"):
+    for folder in (
+        *(f"medbench/{kind}" for kind in ("datasets", "features", "metrics", "segmenters")),
+        "medbench_models",
+    ):
         for path in (ROOT / folder).rglob("*.py"):
             module = ".".join(path.relative_to(ROOT).with_suffix("").parts)
-            for node in ast.parse(path.read_text()).body:
-                bases = {base.id for base in getattr(node, "bases", []) if isinstance(base, ast.Name)}
-                if isinstance(node, ast.ClassDef) and "Protocol" not in bases and _declares_info(node):
-                    if f"{module}:{node.name}" not in declared:
-                        missing.append(f'{module}:{node.name} has no line under [project.entry-points] in pyproject.toml')
-    assert not missing
+            classes = (node for node in ast.parse(path.read_text()).body if isinstance(node, ast.ClassDef))
+            targets = {f"{module}:{node.name}" for node in classes if _is_plugin(node)}
+            missing += sorted(targets - declared)
+    assert not missing, f"add a line under [project.entry-points] in pyproject.toml for {missing}"
 
 
-def _declares_info(node: ast.ClassDef) -> bool:
-    return any(
-        isinstance(statement, ast.AnnAssign) and getattr(statement.target, "id", "") == "info" for statement in node.body
-    )
+def _is_plugin(node: ast.ClassDef) -> bool:
+    if any(getattr(base, "id", "") == "Protocol" for base in node.bases):
+        return False
+    return any(isinstance(part, ast.AnnAssign) and getattr(part.target, "id", "") == "info" for part in node.body)
 
 
 def test_unknown_names_answer_with_near_ones() -> None:

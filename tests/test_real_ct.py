@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from itertools import product
+from itertools import pairwise, product
 from pathlib import Path
 
 import numpy as np
@@ -65,9 +65,10 @@ def test_fid25d_orders_damage(
     values = [0.0]
     for strength in strengths:
         damaged = [
-            Volume(np.rint(damage(crop.voxels.astype(np.float32), strength)).astype(np.int16), crop.affine) for crop in crops
+            Volume(np.rint(damage(crop.voxels.astype(np.float32), strength)).astype(np.int16), crop.affine)
+            for crop in crops
         ]
         folder = _write(damaged, tmp_path / str(strength))
         values.append(medbench.evaluate(folder, real=real, metrics=["fid25d"]).results[0].value)
     assert values == sorted(values)
-    assert all(later > 1.5 * earlier for earlier, later in zip(values[1:], values[2:]))
+    assert all(later > 1.5 * earlier for earlier, later in pairwise(values[1:]))

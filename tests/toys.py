@@ -61,7 +61,14 @@ class ToyGenerator:
         self.device = device
 
     def fit(
-        self, *, train: Sequence[Case], select: Sequence[Case], workspace: Path, seed: int, resume: bool, progress: Progress
+        self,
+        *,
+        train: Sequence[Case],
+        select: Sequence[Case],
+        workspace: Path,
+        seed: int,
+        resume: bool,
+        progress: Progress,
     ) -> Path:
         checkpoint = workspace / "toy.txt"
         write_text(checkpoint, f"seed {seed}, {len(train)} cases")

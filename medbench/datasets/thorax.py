@@ -195,7 +195,7 @@ class _Canvas:
     def within(self, half: Array) -> NDArray[np.bool_]:
         """Return the inside of the trunk's super-ellipse with half axes (mm) along x and y."""
         scale = np.float32(1) / half**self._squareness
-        return self._powers[0] * scale[0] + self._powers[1] * scale[1] < 1
+        return np.asarray(self._powers[0] * scale[0] + self._powers[1] * scale[1] < 1)
 
     def ellipsoid(self, centre: Array, half_axes: Array, frame: Array | None = None) -> Array:
         """Return the quadratic form that is below 1 inside; ``frame`` holds the axes' directions in its rows."""

@@ -29,6 +29,7 @@ class MetricInfo:
         min_real: fewest real subjects for which the value means anything.
         min_synthetic: fewest synthetic volumes, likewise.
         source: paper and equation.
+        has_floor: False where held-out volumes in place of the synthetic ones would mean nothing.
         needs: protocol fields that enter the metric's own fingerprint beside grid and window.
     """
 
@@ -40,6 +41,7 @@ class MetricInfo:
     min_real: int
     min_synthetic: int
     source: str
+    has_floor: bool = True
     needs: tuple[Literal["slices", "extractor", "segmenter", "regions"], ...] = ()
 
 
@@ -49,10 +51,11 @@ class Measurement:
 
     Args:
         value: the one number that is ranked.
-        ci95: lower and upper end of the 95 % interval of ``value``; None where it cannot be had, with ``ci_method`` saying why.
+        ci95: both ends of the 95 % interval of ``value``; None where it cannot be had, with ``ci_method`` saying why.
         ci_method: how the interval was made; always resampled over subjects.
         parts: values behind ``value`` by plane, region or term; a nested mapping for several figures a region.
         table: the values behind everything, one row a volume (or volume and region), for ``tables/<metric>.csv``.
+        notes: what a reader of ``value`` should know: parts that are absent and why, limits of these counts.
     """
 
     value: float
@@ -60,10 +63,11 @@ class Measurement:
     ci_method: str
     parts: Mapping[str, float | Mapping[str, float]] = field(default_factory=dict)
     table: pd.DataFrame | None = None
+    notes: tuple[str, ...] = ()
 
 
 class Side(Protocol):
-    """One side of a comparison, ``real`` or ``synthetic``: evidence is computed on demand, cached by content, streamed."""
+    """One side of a comparison, ``real`` or ``synthetic``: computed on demand, cached by content, streamed."""
 
     @property
     def ids(self) -> Sequence[str]:
@@ -81,8 +85,9 @@ class Side(Protocol):
         """
 
     def region_voxels(self) -> pd.DataFrame:
-        """Return voxel counts: one row a volume (index: id), one int column a region, plus ``voxels`` (all voxels of the
-        volume) and ``voxel_ml`` (mL of one voxel).
+        """Return voxel counts: one row a volume (index: id), one int column a region.
+
+        Two more columns: ``voxels`` (all voxels of the volume) and ``voxel_ml`` (mL of one voxel).
 
         Raises:
             Unavailable: no segmenter and no masks.

@@ -15,7 +15,7 @@ from medbench.grid import label_map_to_grid, to_grid
 from medbench.metrics.base import Plane
 from medbench.pipeline.cache import Cache
 from medbench.progress import Progress
-from medbench.samples import Item, region_names
+from medbench.samples import Item
 from medbench.segmenters.base import Segmenter
 from medbench.slices import plane_slices
 from medbench.spec import Protocol
@@ -126,7 +126,7 @@ class Laboratory:
     def _read_mask(self, item: Item) -> LabelMap:
         if item.mask is None:
             raise Unavailable("there are no masks: give --masks (and --real-masks), or a --protocol with a segmenter")
-        mask = LabelMap.read(item.mask, region_names(item.mask.parent))
+        mask = LabelMap.read(item.mask, item.regions)
         volume = Volume.read(item.path)
         if not same_grid(mask, volume):
             raise GeometryError(

@@ -18,8 +18,8 @@ from medbench.pipeline.evidence import Laboratory
 from medbench.pipeline.judge import Subject, evaluation_mark, judge
 from medbench.pipeline.options import FolderOptions, load_dataset, resolve_device, resolve_metrics, resolve_protocol
 from medbench.pipeline.prepare import prepare
-from medbench.pipeline.record import RunFolder
 from medbench.progress import Progress
+from medbench.record import RunFolder
 from medbench.results import Report
 from medbench.samples import Item, open_folder
 from medbench.spec import Grid, fingerprint

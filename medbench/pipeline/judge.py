@@ -12,8 +12,8 @@ from medbench.budget import Meter
 from medbench.errors import Unavailable
 from medbench.pipeline.evaluate import Comparison, inspect, measure_all, write_table
 from medbench.pipeline.evidence import Laboratory, StoredSide
-from medbench.pipeline.record import RunFolder, RunRecord, StageName, StageRecord
 from medbench.progress import Progress
+from medbench.record import RunFolder, RunRecord, StageName, StageRecord
 from medbench.results import Report
 from medbench.spec import fingerprint
 

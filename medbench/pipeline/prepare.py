@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 from medbench.dataset import Case, Dataset, Split
-from medbench.files import sha256_of
+from medbench.files import sha256_of, write_json
 from medbench.grid import label_map_to_grid, to_grid
 from medbench.home import home
 from medbench.pipeline import engine
 from medbench.progress import Progress
-from medbench.samples import Item
+from medbench.samples import REGION_NAMES, Item, region_names
 from medbench.spec import Grid, fingerprint
 
 
@@ -66,6 +66,8 @@ def _prepare_case(case: Case, *, folder: Path, grid: Grid | None) -> None:
     volume = case.read_volume()
     if case.read_label_map is not None:
         label_map = case.read_label_map()
+        names = {str(value): name for value, name in label_map.names.items()}
+        write_json(_mask_folder(folder, case) / REGION_NAMES, names)
         (label_map_to_grid(label_map, grid) if grid else label_map).write(_mask_path(folder, case))
     # The volume comes last: where it is, its label map is too.
     (to_grid(volume, grid) if grid else volume).write(_volume_path(folder, case))
@@ -75,11 +77,17 @@ def _volume_path(folder: Path, case: Case) -> Path:
     return folder / case.split / f"{case.id}.nii.gz"
 
 
+def _mask_folder(folder: Path, case: Case) -> Path:
+    return folder / f"{case.split}-labels"
+
+
 def _mask_path(folder: Path, case: Case) -> Path:
-    return folder / f"{case.split}-labels" / f"{case.id}.nii.gz"
+    return _mask_folder(folder, case) / f"{case.id}.nii.gz"
 
 
 def _item(folder: Path, case: Case) -> Item:
     path = _volume_path(folder, case)
-    mask = _mask_path(folder, case) if case.read_label_map is not None else None
-    return Item(id=case.id, subject=case.patient, path=path, sha256=sha256_of(path), mask=mask)
+    item = Item(id=case.id, subject=case.patient, path=path, sha256=sha256_of(path))
+    if case.read_label_map is None:
+        return item
+    return replace(item, mask=_mask_path(folder, case), regions=region_names(_mask_folder(folder, case)))

@@ -21,9 +21,9 @@ from medbench.pipeline.evidence import Laboratory
 from medbench.pipeline.judge import Subject, evaluation_mark, judge, metered
 from medbench.pipeline.options import RunOptions, load_dataset, resolve_device, resolve_metrics, resolve_protocol
 from medbench.pipeline.prepare import prepare
-from medbench.pipeline.record import GenerationSpec, RunFolder, RunRecord, StageName
 from medbench.pipeline.sample import missing_samples, sample
 from medbench.progress import Progress
+from medbench.record import GenerationSpec, RunFolder, RunRecord, StageName
 from medbench.results import Report
 from medbench.samples import open_folder
 from medbench.spec import Protocol, fingerprint

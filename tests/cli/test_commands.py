@@ -74,7 +74,9 @@ def test_bad_input_gets_one_line(arguments: list[str], words: str, tmp_path: Pat
 
 def test_evaluate_writes_and_prints_results(folders: dict[str, Path], tmp_path: Path) -> None:
     out = tmp_path / "out"
-    result = medbench("evaluate", folders["near"], "--real", folders["real"], "--metrics", "fid25d", "--out", out, "--json")
+    result = medbench(
+        "evaluate", folders["near"], "--real", folders["real"], "--metrics", "fid25d", "--out", out, "--json"
+    )
     assert result.returncode == 0, result.stderr
     document = json.loads(result.stdout)
     assert document == json.loads((out / "results.json").read_text())
@@ -135,9 +137,12 @@ def test_a_full_disk_is_named_and_nothing_half_written_remains(tmp_path: Path) -
     from medbench.errors import StorageError
     from medbench.files import storage_errors
 
-    with pytest.raises(StorageError, match="the disk is full"), storage_errors(tmp_path / "x"):
-        with Path("/dev/full").open("w") as handle:
-            handle.write("x" * 100_000)
+    with (
+        pytest.raises(StorageError, match="the disk is full"),
+        storage_errors(tmp_path / "x"),
+        Path("/dev/full").open("w") as handle,
+    ):
+        handle.write("x" * 100_000)
 
 
 def test_unexpected_failures_name_the_log(folders: dict[str, Path], tmp_path: Path) -> None:

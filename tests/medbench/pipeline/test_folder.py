@@ -45,7 +45,9 @@ def test_a_folder_against_itself_scores_zero(real: Path, tmp_path: Path) -> None
 def test_more_damage_scores_worse(real: Path, tmp_path: Path) -> None:
     values = []
     for sd in (0, 30, 100, 300):
-        folder = _write(tmp_path / f"noise{sd}", range(20, 26), change=lambda hu, rng, sd=sd: hu + rng.normal(0, sd, hu.shape))
+        folder = _write(
+            tmp_path / f"noise{sd}", range(20, 26), change=lambda hu, rng, sd=sd: hu + rng.normal(0, sd, hu.shape)
+        )
         values.append(medbench.evaluate(folder, real=real, metrics=["fid25d"]).results[0].value)
     assert values == sorted(values)
     assert values[-1] > 2 * values[0]

@@ -143,7 +143,19 @@ def test_the_real_pseudo_model_scores_the_floor(options: RunOptions, tmp_path: P
 def _command(options: RunOptions, out: Path) -> list[str]:
     return [
         *(sys.executable, "-m", "cli.main", "run", "--model", options.model, "--dataset", options.dataset),
-        *("--metrics", ",".join(METRICS), "--out", str(out), "--device", "cpu", "--workers", "1", "--seed", "3", "--quiet"),
+        *(
+            "--metrics",
+            ",".join(METRICS),
+            "--out",
+            str(out),
+            "--device",
+            "cpu",
+            "--workers",
+            "1",
+            "--seed",
+            "3",
+            "--quiet",
+        ),
     ]
 
 
