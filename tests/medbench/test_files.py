@@ -1,0 +1,58 @@
+"""Files appear whole or not at all."""
+
+from __future__ import annotations
+
+import errno
+from pathlib import Path
+
+import pytest
+
+from medbench.errors import StorageError
+from medbench.files import atomic_path, make_folder, sha256_of, storage_errors, write_json, write_text
+
+
+def test_a_file_is_replaced_only_when_it_is_complete(tmp_path: Path) -> None:
+    path = tmp_path / "results.json"
+    write_text(path, "old")
+    with pytest.raises(RuntimeError), atomic_path(path) as temporary:
+        temporary.write_text("ne")
+        raise RuntimeError
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_json_is_strict(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        write_json(tmp_path / "x.json", {"value": float("nan")})
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_suffix_is_kept_for_writers_that_choose_by_it(tmp_path: Path) -> None:
+    with atomic_path(tmp_path / "a.nii.gz") as temporary:
+        assert temporary.name.endswith(".nii.gz")
+        temporary.write_bytes(b"")
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [(errno.ENOSPC, "the disk is full"), (errno.EROFS, "read-only"), (errno.EACCES, "permission denied")],
+)
+def test_the_systems_refusals_become_one_line(code: int, words: str, tmp_path: Path) -> None:
+    with pytest.raises(StorageError, match=words), storage_errors(tmp_path / "x"):
+        raise OSError(code, "no")
+
+
+def test_other_failures_are_not_hidden(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="odd"), storage_errors(tmp_path):
+        raise OSError(errno.EIO, "odd")
+
+
+def test_a_folder_in_the_place_of_a_file_is_named(tmp_path: Path) -> None:
+    write_text(tmp_path / "file", "")
+    with pytest.raises(StorageError, match="is a file"):
+        make_folder(tmp_path / "file" / "folder")
+
+
+def test_hashes_are_those_of_the_bytes(tmp_path: Path) -> None:
+    write_text(tmp_path / "empty", "")
+    assert sha256_of(tmp_path / "empty").startswith("e3b0c44298fc1c14")

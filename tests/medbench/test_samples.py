@@ -1,0 +1,98 @@
+"""Sample folders: what the manifest promises is what lies there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from medbench.errors import DataError
+from medbench.files import sha256_of
+from medbench.generator import sample_seed
+from medbench.samples import Manifest, SampleRecord, open_folder, region_names
+from medbench.volume import Volume
+
+
+def _sample(folder: Path, index: int) -> SampleRecord:
+    path = folder / f"{index:06d}.nii.gz"
+    Volume(np.full((4, 4, 4), index, np.int16)).write(path)
+    return SampleRecord(
+        index=index,
+        seed=sample_seed(0, index),
+        file=path.name,
+        sha256=sha256_of(path),
+        shape=(4, 4, 4),
+        spacing=(1, 1, 1),
+        native_shape=(4, 4, 4),
+        condition=None,
+        seconds=0.1,
+    )
+
+
+@pytest.fixture
+def manifest(tmp_path: Path) -> Manifest:
+    manifest = Manifest(tmp_path)
+    for index in (2, 0, 1):
+        manifest.append(_sample(tmp_path, index))
+    return manifest
+
+
+def test_items_come_in_the_order_of_their_index(manifest: Manifest) -> None:
+    assert [item.id for item in open_folder(manifest.folder)] == ["000000", "000001", "000002"]
+
+
+def test_a_line_that_a_kill_cut_short_is_passed_over(manifest: Manifest) -> None:
+    with manifest.path.open("a") as handle:
+        handle.write('{"index": 3, "seed"')
+    assert sorted(manifest.records()) == [0, 1, 2]
+
+
+def test_a_damaged_line_in_the_middle_is_named(manifest: Manifest) -> None:
+    lines = manifest.path.read_text().splitlines()
+    manifest.path.write_text("\n".join([lines[0], "nonsense", lines[2]]))
+    with pytest.raises(DataError, match=r"manifest\.jsonl line 2 is damaged"):
+        manifest.records()
+
+
+def test_only_samples_with_the_recorded_content_are_complete(manifest: Manifest) -> None:
+    (manifest.folder / "000001.nii.gz").write_bytes(b"half")
+    assert sorted(manifest.complete(3)) == [0, 2]
+    assert sorted(manifest.complete(1)) == [0]
+
+
+@pytest.mark.parametrize("damage", ["missing", "altered"])
+def test_a_folder_that_does_not_match_its_manifest_is_refused(manifest: Manifest, damage: str) -> None:
+    path = manifest.folder / "000001.nii.gz"
+    if damage == "missing":
+        path.unlink()
+    else:
+        path.write_bytes(b"other")
+    with pytest.raises(DataError, match=r"000001\.nii\.gz"):
+        open_folder(manifest.folder)
+
+
+def test_masks_are_found_by_name_whatever_their_format(tmp_path: Path) -> None:
+    for name in ("a", "site/b"):
+        Volume(np.zeros((3, 3, 3), np.int16)).write(tmp_path / "volumes" / f"{name}.nii.gz")
+        Volume(np.zeros((3, 3, 3), np.int16)).write(tmp_path / "masks" / f"{name}.nii")
+    items = open_folder(tmp_path / "volumes", masks=tmp_path / "masks")
+    assert [item.id for item in items] == ["a", "site/b"]
+    assert all(item.mask is not None and item.mask.suffix == ".nii" for item in items)
+    (tmp_path / "masks" / "a.nii").unlink()
+    with pytest.raises(DataError, match="has no mask for a"):
+        open_folder(tmp_path / "volumes", masks=tmp_path / "masks")
+
+
+def test_region_names_must_be_a_mapping(tmp_path: Path) -> None:
+    assert region_names(tmp_path) is None
+    (tmp_path / "labels.json").write_text('["lung"]')
+    with pytest.raises(DataError, match="must map label values to names"):
+        region_names(tmp_path)
+
+
+def test_seeds_depend_on_run_and_index_alone() -> None:
+    seeds = {sample_seed(run, index) for run in range(3) for index in range(100)}
+    assert len(seeds) == 300
+    assert all(0 <= seed < 2**63 for seed in seeds)
+    assert sample_seed(0, 0) == sample_seed(0, 0)
