@@ -1,0 +1,167 @@
+"""What the report's page shows, made ready: pictures, tables of parts, summaries of the values behind a number."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from medbench.errors import DataError
+from medbench.report import words
+from medbench.results import Part, Result
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_PNG_SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
+_KEYS: Final = ("region", "plane", "training_set", "side")
+_IDENTIFIERS: Final = frozenset({"id", "index", "seed", "subject", "case"})
+_MOST_GROUPS: Final = 80
+
+# file name without suffix: caption, what is to be seen for those who cannot see it, the metric whose numbers it shows
+_FIGURES: Final[Mapping[str, tuple[str, str, str | None]]] = {
+    "montage": (
+        "Centre slices in three planes, one column a volume. The patient's right is on the left of the picture.",
+        "Axial, coronal and sagittal centre slices of real volumes beside those of synthetic ones",
+        None,
+    ),
+    "region_ratios": (
+        "How much of its volume each region fills: a dot a volume, a box for the quartiles.",
+        "Box plots of the share of the volume that each region fills, real against synthetic",
+        "rvr",
+    ),
+    "planes": (
+        "Fréchet distance in each plane and their mean, beside what held-out real volumes score.",
+        "Dot plot of fid25d by plane with interval and floor; the numbers are in the table of fid25d",
+        "fid25d",
+    ),
+    "reconstruction": (
+        "Held-out volumes, what the generator's autoencoder makes of them, and the difference.",
+        "Slices of original volumes, of their reconstructions and of the signed difference in HU",
+        "reconstruction",
+    ),
+}
+_DARK: Final = frozenset({"montage", "reconstruction"})
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A figure, ready to be put into the page; width and height in CSS pixels."""
+
+    uri: str
+    width: int
+    height: int
+    caption: str
+    alt: str
+    dark: bool
+    stand_ins: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Summary:
+    """Quartiles of the values behind a number, by group (region, side, ...)."""
+
+    rows: int
+    keys: Sequence[str]
+    columns: Sequence[str]
+    groups: Sequence[tuple[Sequence[str], int, Sequence[tuple[float, float, float] | None]]]
+
+
+@dataclass(frozen=True)
+class Glance:
+    """Positions (0 to 100) of value, interval and floor on one line from zero."""
+
+    value: float
+    low: float | None
+    high: float | None
+    floor: float | None
+
+
+def read_table(tables: Path, result: Result) -> pd.DataFrame | None:
+    """Read the values behind a number; None where the file is not there.
+
+    Raises:
+        DataError: the file is no readable CSV table.
+    """
+    import pandas as pd
+
+    path = tables / Path(result.table or "").name
+    if not result.table or not path.is_file():
+        return None
+    try:
+        return pd.read_csv(path)
+    except ValueError as error:  # pandas' parser errors and undecodable bytes
+        raise DataError(f"{path} is no readable CSV table: run the evaluation again") from error
+
+
+def glance(result: Result) -> Glance | None:
+    """Place a result's figures on a line of their own scale; None where all of them are zero."""
+    known = [x for x in (result.value, result.floor, *(result.ci95 or ())) if x is not None]
+    start, end = min(0.0, *known), max(0.0, *known)
+    if start == end:
+        return None
+
+    def place(x: float | None) -> float | None:
+        return None if x is None else round(100 * (x - start) / (end - start), 1)
+
+    low, high = result.ci95 or (None, None)
+    return Glance(value=place(result.value) or 0.0, low=place(low), high=place(high), floor=place(result.floor))
+
+
+def part_tables(parts: Mapping[str, Part]) -> list[tuple[list[str], dict[str, dict[str, float]]]]:
+    """Put parts with several figures each into tables (columns, rows): those that share most figures stand together."""
+    tables: list[tuple[list[str], dict[str, dict[str, float]]]] = []
+    for part, figures in parts.items():
+        if not isinstance(figures, dict):
+            continue
+        for columns, rows in tables:
+            if 2 * len(figures.keys() & set(columns)) >= max(len(figures), len(columns)):
+                columns += [name for name in figures if name not in columns]
+                rows[part] = figures
+                break
+        else:
+            tables.append((list(figures), {part: figures}))
+    return tables
+
+
+def pictures(folder: Path, results: Sequence[Result]) -> list[Picture]:
+    """Return the figures that are there: the known ones in the page's order, then others by name."""
+    order = list(_FIGURES)
+    paths = sorted(
+        folder.glob("*.png"), key=lambda path: (order.index(path.stem) if path.stem in order else 99, path.name)
+    )
+    stand_ins = {result.metric: result.stand_ins for result in results}
+    found = []
+    for path in paths:
+        caption, alt, metric = _FIGURES.get(
+            path.stem, (words.label(path.stem), f"Figure: {words.label(path.stem)}", None)
+        )
+        content = path.read_bytes()
+        if not content.startswith(_PNG_SIGNATURE) or len(content) < 24:
+            raise DataError(f"{path} is no PNG file: delete it, or make the figure again")
+        uri = f"data:image/png;base64,{base64.b64encode(content).decode('ascii')}"
+        # medbench's figures have 150 dots an inch, a page 96 pixels
+        width, height = (round(int.from_bytes(content[start : start + 4]) * 96 / 150) for start in (16, 20))
+        found.append(Picture(uri, width, height, caption, alt, path.stem in _DARK, stand_ins.get(metric or "", ())))
+    return found
+
+
+def summary(table: pd.DataFrame) -> Summary:
+    """Summarise the values behind a number by region, plane, training set and side, as far as the table names them."""
+    keys = [key for key in _KEYS if key in table]
+    columns = [name for name in table.select_dtypes("number") if name not in _IDENTIFIERS and name not in keys]
+    groups = [(name, part) for name, part in table.groupby(keys, sort=False, dropna=False)] if keys else [((), table)]
+    if len(groups) > _MOST_GROUPS:
+        groups = []
+    shown = [(tuple(map(str, name)), len(part), [_quartiles(part[c]) for c in columns]) for name, part in groups]
+    return Summary(len(table), keys, list(map(str, columns)), shown)
+
+
+def _quartiles(values: pd.Series[Any]) -> tuple[float, float, float] | None:
+    present = values.dropna()
+    if present.empty:
+        return None
+    low, middle, high = present.quantile([0.25, 0.5, 0.75])
+    return float(middle), float(low), float(high)

@@ -1,0 +1,144 @@
+"""``report.html``: everything a run found, in one file that loads nothing else."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from medbench.files import write_text
+from medbench.record import RunFolder, RunRecord
+from medbench.report import content, words
+from medbench.results import Report
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from jinja2 import Environment
+
+
+class Footnotes:
+    """Numbered reasons under a table, each said once.
+
+    Args:
+        prefix: makes the anchors unique within the page.
+    """
+
+    def __init__(self, prefix: str) -> None:
+        self.prefix = prefix
+        self.reasons: list[str] = []
+
+    def mark(self, reason: str) -> int:
+        """Return the number of a reason, which is kept for the list."""
+        if reason not in self.reasons:
+            self.reasons.append(reason)
+        return self.reasons.index(reason) + 1
+
+
+def write_report(folder: Path) -> Path:
+    """Write a run's ``report.html`` from what lies in its folder: records, tables and figures.
+
+    Figures of numbers (region ratios, planes) are drawn here; those that show volumes are taken as they are.
+
+    Args:
+        folder: a run folder with ``run.json`` and ``results.json``.
+
+    Returns:
+        The path of the page, which needs no other file, no network and no script.
+
+    Raises:
+        SpecError: the folder is no run folder.
+        DataError: ``results.json`` is absent or damaged, or a table or figure is damaged.
+    """
+    run = RunFolder(folder)
+    record = run.read()
+    report = Report.read(run.results_file)
+    tables = {
+        result.metric: table
+        for result in report.results
+        if (table := content.read_table(run.tables, result)) is not None
+    }
+    _draw(run, report, tables)
+    page = _environment().get_template("report.html.j2").render(
+        report=report,
+        record=record,
+        date=_date(record),
+        unfinished=[name for name, stage in record.stages.items() if stage.status != "done" and name != "report"],
+        stand_ins=sorted({name for result in report.results for name in result.stand_ins}),
+        glances=[content.glance(result) for result in report.results],
+        summaries={metric: content.summary(table) for metric, table in tables.items()},
+        pictures=content.pictures(run.figures, report.results),
+        gate=_gate(record),
+        command=_command(record),
+    )  # fmt: skip
+    write_text(run.report_file, page)
+    return run.report_file
+
+
+def _draw(run: RunFolder, report: Report, tables: Mapping[str, pd.DataFrame]) -> None:
+    from medbench.report import figures
+
+    for result in report.results:
+        if result.metric == "fid25d":
+            figures.planes(result, run.figures / "planes.png")
+        table = tables.get(result.metric)
+        if result.metric == "rvr" and table is not None and {"side", "region", "voxels", "ratio"} <= set(table):
+            compared = table[table["region"].isin(result.parts)]
+            if len(compared):
+                figures.region_ratios(compared, run.figures / "region_ratios.png", stand_ins=result.stand_ins)
+
+
+def _environment() -> Environment:
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("medbench.report", ""),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters |= {
+        "number": words.number,
+        "gib": words.gib,
+        "seconds": words.seconds,
+        "label": words.label,
+        "json": lambda value: json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False),
+    }
+    environment.globals |= {"words": words, "Footnotes": Footnotes, "part_tables": content.part_tables}
+    return environment
+
+
+def _date(record: RunRecord) -> str | None:
+    """Say when the numbers were made: the start of the evaluation, or else of the last stage before the report."""
+    started = {name: stage.started for name, stage in record.stages.items() if name != "report"}
+    if not started:
+        return None
+    return words.moment(started.get("evaluate", max(started.values())))
+
+
+def _command(record: RunRecord) -> str | None:
+    command = record.evaluation.get("command")
+    if isinstance(command, str):
+        return command
+    return shlex.join(map(str, command)) if isinstance(command, list) else None
+
+
+def _gate(record: RunRecord) -> list[dict[str, str]] | None:
+    """Return the gate's findings with the keys that the page shows; None where no gate has run."""
+    findings = record.evaluation.get("gate")
+    if not isinstance(findings, list):
+        return None
+    return [
+        {
+            "severity": str(finding.get("severity", "")),
+            "check": str(finding.get("check", "")),
+            "files": str(finding.get("files", 1)),
+            "file": str(finding.get("file") or finding.get("example") or ""),
+            "detail": str(finding.get("detail", "")),
+        }
+        for finding in findings
+        if isinstance(finding, dict)
+    ]

@@ -1,0 +1,151 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.image import imread
+
+from medbench.report import figures
+from medbench.report.sheet import centre_slice
+from medbench.results import Result
+from medbench.volume import Volume
+
+AXIAL, CORONAL, SAGITTAL = range(3)
+
+
+def volume(shape: tuple[int, int, int] = (20, 16, 12), spacing: tuple[float, float, float] = (1, 1, 2)) -> Volume:
+    rng = np.random.default_rng(1)
+    return Volume(rng.integers(-1000, 400, shape, dtype=np.int16), np.diag([*spacing, 1.0]))
+
+
+def marked(index: tuple[int, int, int]) -> Volume:
+    voxels = np.full((9, 9, 9), -1000, np.int16)
+    voxels[index] = 1000
+    return Volume(voxels)
+
+
+def is_picture(path: Path) -> bool:
+    pixels = imread(path)
+    return bool(path.read_bytes().startswith(b"\x89PNG") and pixels.std() > 0.01 and min(pixels.shape[:2]) > 150)
+
+
+# the middle is index 4; 8 is the last voxel towards Right, Anterior, Superior
+@pytest.mark.parametrize(
+    ("view", "index", "row", "column"),
+    [
+        (AXIAL, (8, 8, 4), 0, 0),  # patient's right anterior: top left
+        (AXIAL, (0, 0, 4), 8, 8),
+        (CORONAL, (8, 4, 8), 0, 0),  # right superior: top left
+        (CORONAL, (0, 4, 8), 0, 8),
+        (SAGITTAL, (4, 8, 8), 0, 0),  # anterior superior: top left
+        (SAGITTAL, (4, 0, 0), 8, 8),
+    ],
+)
+def test_slices_are_in_radiological_display(view: int, index: tuple[int, int, int], row: int, column: int) -> None:
+    picture = centre_slice(marked(index), view)
+    assert np.argwhere(picture == 1000).tolist() == [[row, column]]
+
+
+@pytest.mark.parametrize(
+    ("index", "towards_left", "towards_top"),
+    [((7, 7, 4), True, True), ((1, 7, 4), False, True), ((7, 1, 4), True, False)],
+)
+def test_the_montage_shows_a_marker_where_a_radiologist_expects_it(
+    tmp_path: Path, index: tuple[int, int, int], towards_left: bool, towards_top: bool
+) -> None:
+    figures.montage([marked((4, 4, 0))], [], tmp_path / "without.png", window=(-1000, 1000))
+    figures.montage([marked(index)], [], tmp_path / "with.png", window=(-1000, 1000))
+    height = imread(tmp_path / "with.png").shape[0]
+    axial = slice(0, height // 3 + 20)  # the axial cell is the first of three equal rows
+    before, after = (imread(tmp_path / name)[axial, :, 0] for name in ("without.png", "with.png"))
+    cell = np.argwhere(after == 0)  # the black of the window, darker than the sheet
+    middle_row, middle_column = (cell.min(axis=0) + cell.max(axis=0)) / 2
+    row, column = np.argwhere(after - before > 0.5).mean(axis=0)
+    assert (column < middle_column) == towards_left
+    assert (row < middle_row) == towards_top
+
+
+def test_the_montage_keeps_proportions_in_mm(tmp_path: Path) -> None:
+    thick = Volume(np.full((10, 10, 5), -1000, np.int16), np.diag([1.0, 1.0, 4.0, 1.0]))
+    figures.montage([thick], [], tmp_path / "thick.png", window=(-1000, 1000))
+    pixels = imread(tmp_path / "thick.png")[..., 0]
+    black = (pixels == 0).mean(axis=1) > 0.5
+    columns = (pixels == 0).mean(axis=0) > 0.5
+    axial, coronal = np.split(np.flatnonzero(black), np.flatnonzero(np.diff(np.flatnonzero(black)) > 1) + 1)[:2]
+    assert len(axial) == pytest.approx(columns.sum(), abs=3)  # 10 x 10 mm
+    assert len(coronal) == pytest.approx(2 * columns.sum(), abs=3)  # 10 x 20 mm
+
+
+def test_the_montage_takes_up_to_four_of_each_side(tmp_path: Path) -> None:
+    four, five = tmp_path / "four.png", tmp_path / "five.png"
+    figures.montage([volume()] * 4, [volume()] * 4, four, window=(-1000, 400))
+    figures.montage([volume()] * 5, [volume()] * 5, five, window=(-1000, 400))
+    assert is_picture(four)
+    assert four.read_bytes() == five.read_bytes()
+    assert imread(four).shape[1] == pytest.approx(1860, abs=60)
+
+
+def test_the_montage_shows_volumes_of_several_sizes(tmp_path: Path) -> None:
+    figures.montage([volume()], [volume((8, 30, 6))], tmp_path / "mixed.png", window=(-1000, 400))
+    assert is_picture(tmp_path / "mixed.png")
+
+
+def test_a_montage_of_nothing_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="no volume"):
+        figures.montage([], [], tmp_path / "none.png", window=(-1000, 400))
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_difference_is_signed(tmp_path: Path) -> None:
+    flat = Volume(np.zeros((16, 16, 16), np.int16))
+    brighter, darker = (Volume(np.full((16, 16, 16), hu, np.int16)) for hu in (30, -30))
+    colours = []
+    for rebuilt, name in ((brighter, "up.png"), (darker, "down.png")):
+        figures.reconstruction([(flat, rebuilt)], tmp_path / name, (-1000, 1000))
+        assert is_picture(tmp_path / name)
+        colours.append(imread(tmp_path / name)[200, 700, :3])  # within the third cell
+    (red_up, _, blue_up), (red_down, _, blue_down) = colours
+    assert red_up > blue_up and blue_down > red_down
+
+
+def test_a_reconstruction_without_error_is_drawn(tmp_path: Path) -> None:
+    figures.reconstruction([(volume(), volume())] * 2, tmp_path / "same.png", (-1000, 1000))
+    assert is_picture(tmp_path / "same.png")
+
+
+@pytest.mark.parametrize("regions", [1, 2, 12])
+def test_region_ratios_are_drawn_for_any_number_of_regions(tmp_path: Path, ratios: pd.DataFrame, regions: int) -> None:
+    lung = ratios[ratios["region"] == "lung_left"]
+    table = pd.concat([lung.assign(region=f"region_{index}") for index in range(regions)])
+    figures.region_ratios(table, tmp_path / "ratios.png")
+    assert is_picture(tmp_path / "ratios.png")
+
+
+def test_region_ratios_bear_a_missing_region_and_a_missing_side(tmp_path: Path, ratios: pd.DataFrame) -> None:
+    table = ratios[(ratios["side"] != "held_out") | (ratios["region"] == "aorta")].copy()
+    table.loc[table.index[0], ["voxels", "ratio"]] = 0
+    figures.region_ratios(table, tmp_path / "ratios.png", stand_ins=("phantom",))
+    assert is_picture(tmp_path / "ratios.png")
+
+
+def test_region_ratios_of_nothing_are_refused(tmp_path: Path, ratios: pd.DataFrame) -> None:
+    with pytest.raises(ValueError, match="empty"):
+        figures.region_ratios(ratios[:0], tmp_path / "ratios.png")
+
+
+def test_planes_are_drawn_with_and_without_interval_and_floor(tmp_path: Path, fid: Result) -> None:
+    bare = fid.model_copy(update={"ci95": None, "floor": None, "floor_parts": {}, "stand_ins": ()})
+    for result, name in ((fid, "full.png"), (bare, "bare.png")):
+        figures.planes(result, tmp_path / name)
+        assert is_picture(tmp_path / name)
+
+
+def test_the_same_input_makes_the_same_bytes(tmp_path: Path, ratios: pd.DataFrame, fid: Result) -> None:
+    for name in ("first", "second"):
+        figures.montage([volume()], [volume()], tmp_path / name / "m.png", window=(-1000, 400))
+        figures.region_ratios(ratios, tmp_path / name / "r.png")
+        figures.planes(fid, tmp_path / name / "p.png")
+    for file in ("m.png", "r.png", "p.png"):
+        assert (tmp_path / "first" / file).read_bytes() == (tmp_path / "second" / file).read_bytes()
