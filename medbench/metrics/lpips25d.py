@@ -1,0 +1,111 @@
+"""LPIPS of 3D volumes, slice by slice in the protocol's planes (LPIPS is defined for 2D images).
+
+The ``lpips`` package brings the calibrated linear layers; the AlexNet below them is torchvision's and has to be here
+already: nothing is downloaded.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from medbench.errors import CheckpointError, Unavailable
+from medbench.slices import plane_view
+from medbench.weights import WeightFile, read_tensors
+
+if TYPE_CHECKING:
+    import torch
+
+    from medbench.metrics.base import Plane
+
+BACKBONE = WeightFile(
+    name="lpips-alexnet",
+    file="alexnet-owt-7be5be79.pth",
+    origin="https://download.pytorch.org/models/alexnet-owt-7be5be79.pth",
+)
+# AlexNet's first stride-4 convolution and its two pools leave nothing of smaller slices.
+_SMALLEST_SIDE = 31
+_BATCH_PIXELS = 2**20
+
+
+@dataclass(frozen=True, eq=False)
+class Lpips25d:
+    """LPIPS averaged over all slices of a plane, then over planes.
+
+    Args:
+        network: the LPIPS module, in evaluation mode.
+    """
+
+    network: torch.nn.Module
+
+    def __call__(self, real: np.ndarray, reconstructed: np.ndarray, *, planes: Sequence[Plane]) -> float:
+        """Return the distance of two volumes; 0 for equal ones.
+
+        Args:
+            real: (x, y, z) float32 in 0..1.
+            reconstructed: likewise.
+            planes: which planes.
+        """
+        import torch
+
+        means = []
+        with torch.inference_mode():
+            for plane in planes:
+                pairs = zip(_batches(plane_view(real, plane)), _batches(plane_view(reconstructed, plane)))
+                means.append(torch.cat([self.network(a, b, normalize=True).flatten() for a, b in pairs]).mean().item())
+        return float(np.mean(means))
+
+
+def fits(shape: Sequence[int]) -> bool:
+    """Say whether the slices of a volume of this shape are large enough for AlexNet."""
+    return min(shape) >= _SMALLEST_SIDE
+
+
+def load_lpips() -> Lpips25d:
+    """Return LPIPS with AlexNet on the CPU.
+
+    Raises:
+        Unavailable: AlexNet's weights are not here.
+        CheckpointError: its file is damaged or holds another network.
+    """
+    import lpips
+
+    state = read_tensors(_backbone_path())
+    with warnings.catch_warnings():
+        # The package still calls torchvision with arguments that torchvision has replaced.
+        warnings.filterwarnings("ignore", category=UserWarning, module="torchvision")
+        network = lpips.LPIPS(net="alex", pnet_rand=True, verbose=False)
+    # The package cuts AlexNet into slices but keeps the indices: slice2.3.weight is torchvision's features.3.weight.
+    names = {name: f"features.{name.split('.', 1)[1]}" for name in network.net.state_dict()}
+    missing = [source for source in names.values() if source not in state]
+    if missing:
+        raise CheckpointError(f"the weights '{BACKBONE.name}' are not torchvision's AlexNet: {missing[0]} is missing")
+    network.net.load_state_dict({name: state[source] for name, source in names.items()})
+    return Lpips25d(network.eval())
+
+
+def _backbone_path() -> Path:
+    import torch
+
+    cached = Path(torch.hub.get_dir()) / "checkpoints" / BACKBONE.file
+    try:
+        return BACKBONE.locate()
+    except Unavailable:
+        if cached.is_file():
+            return cached
+        raise
+
+
+def _batches(slices: np.ndarray) -> Iterator[torch.Tensor]:
+    import torch
+
+    count, height, width = slices.shape
+    step = max(1, _BATCH_PIXELS // (height * width))
+    for start in range(0, count, step):
+        grey = torch.from_numpy(np.ascontiguousarray(slices[start : start + step]))[:, None]
+        yield grey.expand(-1, 3, -1, -1)
