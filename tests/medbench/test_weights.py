@@ -42,7 +42,7 @@ def test_a_replaced_file_is_hashed_again(tmp_path):
 
 def test_a_variable_that_names_no_file_is_an_error_not_a_fallback(monkeypatch, tmp_path):
     monkeypatch.setenv("MEDBENCH_WEIGHTS_MY_NET", str(tmp_path))
-    with pytest.raises(MissingExtraError, match="MEDBENCH_WEIGHTS_MY_NET names .* which is no file"):
+    with pytest.raises(MissingExtraError, match=r"MEDBENCH_WEIGHTS_MY_NET names .* which is no file"):
         WEIGHTS.locate()
 
 

@@ -1,3 +1,4 @@
+import itertools
 import pickle
 from pathlib import Path
 
@@ -92,5 +93,5 @@ def test_fid25d_rises_with_damage(damage, strengths, crops, make_side, make_evid
     for strength in strengths:
         synthetic = make_side(len(crops), features=features_of([damage(crop, strength) for crop in crops]))
         values.append(Fid25d().measure(make_evidence(real, synthetic)).value)
-    assert all(weaker < stronger for weaker, stronger in zip(values, values[1:]))
+    assert all(weaker < stronger for weaker, stronger in itertools.pairwise(values))
     assert values[1] > 1e-5
