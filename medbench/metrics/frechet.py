@@ -93,8 +93,8 @@ def frechet_distance(real: FeatureStatistics, synthetic: FeatureStatistics) -> f
     Raises:
         ValueError: fewer than two vectors on a side.
 
-    Source: Heusel et al. 2017, arXiv:1706.08500, eq. 6. Equals ``monai.metrics.FIDMetric`` and
-        ``torchmetrics.FrechetInceptionDistance`` where their matrix roots are well conditioned.
+    Source: Heusel et al. 2017, arXiv:1706.08500, eq. 6. Equals ``monai.metrics.FIDMetric`` where its matrix root is
+        well conditioned.
     """
     a, b = real.factor, synthetic.factor
     overlap = np.linalg.svd(a.T @ b, compute_uv=False).sum() if a.size and b.size else 0.0
