@@ -47,9 +47,8 @@ def evaluate(
     """Evaluate a folder of volumes that you already have, against a data set or a folder of real volumes."""
     with session(quiet=quiet, debug=debug, log=out / "log.txt" if out else None) as ui:
         use_weight_files(weights or [])
-        from medbench.report.html import write_report
-
         from medbench.pipeline.folder import FolderEvaluation
+        from medbench.report.html import write_report
 
         options = FolderOptions(
             samples=samples,

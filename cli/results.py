@@ -26,6 +26,7 @@ def print_report(console: Console, report: Report) -> None:
             result.fingerprint,
         )
     console.print(table)
+    _print_gate(console, report)
     for result in report.results:
         if result.stand_ins:
             console.print(f"{result.metric}: made with the stand-in {' and '.join(result.stand_ins)}", markup=False)
@@ -35,6 +36,18 @@ def print_report(console: Console, report: Report) -> None:
         console.print(f"skipped {skipped.metric}: {skipped.reason}", markup=False, soft_wrap=True)
     for leak in report.leaks:
         console.print(f"leak: {leak}", markup=False, soft_wrap=True)
+
+
+def _print_gate(console: Console, report: Report) -> None:
+    if not report.gate:
+        return
+    console.print("\nThe gate found:")
+    table = Table(box=None, pad_edge=False)
+    for heading in report.gate[0]:
+        table.add_column(heading, overflow="fold")
+    for row in report.gate:
+        table.add_row(*map(str, row.values()))
+    console.print(table)
 
 
 def _interval(result: Result) -> str:

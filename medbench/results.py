@@ -58,7 +58,7 @@ class Result(_Record):
     fingerprint: str
     protocol: dict[str, Any]
     stand_ins: tuple[str, ...] = Field((), description="named offline substitutes that took part")
-    notes: tuple[str, ...] = Field((), description="absent parts and their reasons, limits of these counts")
+    notes: tuple[str, ...] = Field((), description="what a reader of the value should know")
     seconds: float
     table: str | None = Field(description="path of the values behind the number, relative to the run folder")
 
@@ -81,6 +81,7 @@ class Report(_Record):
     track: str
     budget: Budget
     leaks: tuple[str, ...] = ()
+    gate: tuple[dict[str, str | int], ...] = Field((), description="what the gate found, one row a check")
     results: tuple[Result, ...]
     skipped: tuple[Skipped, ...] = ()
 

@@ -55,7 +55,8 @@ class Measurement:
         ci_method: how the interval was made; always resampled over subjects.
         parts: values behind ``value`` by plane, region or term; a nested mapping for several figures a region.
         table: the values behind everything, one row a volume (or volume and region), for ``tables/<metric>.csv``.
-        notes: what a reader of ``value`` should know: parts that are absent and why, limits of these counts.
+        notes: what a reader of ``value`` should know, like the limits of these counts.
+        skipped: parts that are absent, and why; they join the report's list.
     """
 
     value: float
@@ -64,6 +65,7 @@ class Measurement:
     parts: Mapping[str, float | Mapping[str, float]] = field(default_factory=dict)
     table: pd.DataFrame | None = None
     notes: tuple[str, ...] = ()
+    skipped: Mapping[str, str] = field(default_factory=dict)
 
 
 class Side(Protocol):

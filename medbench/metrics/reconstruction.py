@@ -55,13 +55,13 @@ class Reconstruction:
         if not held_out.ids:
             raise NotEnoughCasesError("reconstruction needs 1 held-out volume or more, got 0")
         window, planes = evidence.protocol.window, evidence.protocol.slices.planes
-        lpips, notes = _lpips_or_why_not()
+        lpips, skipped = _lpips_or_why_not()
         rows: list[dict[str, object]] = []
         for volume_id, subject, (volume, again) in zip(held_out.ids, held_out.subjects, held_out.reconstructions()):
             real, reconstructed = _unit(volume.voxels, window), _unit(again.voxels, window)
             row = {"id": volume_id, "subject": subject, **_figures(volume_id, real=real, reconstructed=reconstructed)}
             if lpips is not None and not fits(real.shape):
-                lpips, notes = None, (f"lpips is absent: slices of volumes {real.shape} are too small for its network",)
+                lpips, skipped = None, {"lpips": f"slices of volumes {real.shape} are too small for its network"}
             if lpips is not None:
                 row["lpips"] = lpips(real, reconstructed, planes=planes)
             rows.append(row)
@@ -69,7 +69,7 @@ class Reconstruction:
         interval = mean_interval(table["psnr"].to_numpy(), held_out.subjects)
         parts = {name: _summary(table[name].to_numpy()) for name in ("psnr", "ms_ssim", "lpips") if name in table}
         parts["ms_ssim"]["scales"] = float(table["ms_ssim_scales"].min())
-        return Measurement(parts["psnr"]["mean"], interval.ends, interval.method, parts, table, notes)
+        return Measurement(parts["psnr"]["mean"], interval.ends, interval.method, parts, table, skipped=skipped)
 
 
 def psnr(*, real: np.ndarray, reconstructed: np.ndarray) -> float:
@@ -134,11 +134,11 @@ def _figures(volume_id: str, *, real: np.ndarray, reconstructed: np.ndarray) -> 
     return {"psnr": ratio, "ms_ssim": similarity, "ms_ssim_scales": float(scales_that_fit(min(real.shape)))}
 
 
-def _lpips_or_why_not() -> tuple[Lpips25d | None, tuple[str, ...]]:
+def _lpips_or_why_not() -> tuple[Lpips25d | None, dict[str, str]]:
     try:
-        return load_lpips(), ()
+        return load_lpips(), {}
     except Unavailable as reason:
-        return None, (f"lpips is absent: {reason}",)
+        return None, {"lpips": str(reason)}
 
 
 def _summary(values: np.ndarray) -> dict[str, float]:

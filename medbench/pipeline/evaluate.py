@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -99,13 +99,17 @@ def measure_all(
     skipped: list[Skipped] = []
     for metric in loaded:
         try:
-            results.append(_result(metric, comparison, laboratory, tables))
+            result, absent = _result(metric, comparison, laboratory, tables)
+            results.append(result)
+            skipped += [Skipped(metric=f"{result.metric}.{part}", reason=reason) for part, reason in absent.items()]
         except (Unavailable, NotEnoughCasesError) as reason:
             skipped.append(Skipped(metric=metric.info.name, reason=str(reason)))
     return results, skipped
 
 
-def _result(metric: Metric, comparison: Comparison, laboratory: Laboratory, tables: Path) -> Result:
+def _result(
+    metric: Metric, comparison: Comparison, laboratory: Laboratory, tables: Path
+) -> tuple[Result, Mapping[str, str]]:
     info = metric.info
     clock = time.monotonic()
     _require_counts(info, comparison)
@@ -122,7 +126,7 @@ def _result(metric: Metric, comparison: Comparison, laboratory: Laboratory, tabl
     table = _joined(measurement.table, floor.table if floor else None)
     if table is not None:
         write_table(tables / f"{info.name}.csv", table)
-    return Result(
+    result = Result(
         metric=info.name,
         value=measurement.value,
         ci95=measurement.ci95,
@@ -142,6 +146,7 @@ def _result(metric: Metric, comparison: Comparison, laboratory: Laboratory, tabl
         seconds=round(time.monotonic() - clock, 3),
         table=f"tables/{info.name}.csv" if table is not None else None,
     )
+    return result, measurement.skipped
 
 
 def _require_counts(info: MetricInfo, comparison: Comparison) -> None:

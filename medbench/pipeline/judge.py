@@ -58,12 +58,7 @@ def judge(
     protocol = laboratory.protocol.model_dump(mode="json")
     with metered(folder, record, "evaluate", meter):
         findings = inspect(comparison, laboratory, progress)
-        for row in gate.rows(findings):
-            progress.note(f"{row['severity']}: {row['example']}: {row['detail']}")
-        record.evaluation |= {
-            "protocol": protocol,
-            "gate": gate.rows(findings),
-        }
+        record.evaluation |= {"protocol": protocol, "gate": gate.rows(findings)}
         if findings:
             import pandas as pd
 
@@ -78,6 +73,7 @@ def judge(
         track=f"{subject.dataset}/{fingerprint({'reference': comparison.identity, 'protocol': protocol})}",
         budget=meter.budget({name: entry.memory for name, entry in record.stages.items() if entry.memory is not None}),
         leaks=subject.leaks,
+        gate=tuple(gate.rows(findings)),
         results=tuple(results),
         skipped=tuple(skipped),
     )

@@ -113,14 +113,13 @@ def test_one_case_has_a_value_but_neither_spread_nor_interval(measure):
 def test_lpips_without_weights_is_absent_with_the_reason(measure):
     found = measure([(smooth_volume(0), noisy(smooth_volume(0), 10))])
     assert "lpips" not in found.parts
-    assert "lpips is absent" in found.notes[0]
-    assert "MEDBENCH_WEIGHTS_LPIPS_ALEXNET" in found.notes[0]
+    assert "MEDBENCH_WEIGHTS_LPIPS_ALEXNET" in found.skipped["lpips"]
 
 
 def test_lpips_with_weights(measure, alexnet, monkeypatch):
     monkeypatch.setenv("MEDBENCH_WEIGHTS_LPIPS_ALEXNET", str(alexnet))
     small, large = (measure([(smooth_volume(0), noisy(smooth_volume(0), sigma))]) for sigma in (10, 80))
-    assert small.notes == ()
+    assert small.skipped == {}
     assert 0 < small.parts["lpips"]["mean"] < large.parts["lpips"]["mean"]
 
 
@@ -152,7 +151,7 @@ def test_slices_too_small_for_lpips_are_noted(measure, alexnet, monkeypatch):
     hu = smooth_volume(0, (32, 32, 24))
     found = measure([(hu, noisy(hu, 10))] * 2)
     assert "lpips" not in found.parts
-    assert "too small" in found.notes[0]
+    assert "too small" in found.skipped["lpips"]
 
 
 def test_no_held_out_split_is_unavailable(make_side, make_evidence):
