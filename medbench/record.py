@@ -31,8 +31,8 @@ class GenerationSpec(Spec):
     seed: int
     samples: int
     conditional: bool = False
-    checkpoint: str = "shipped"
-    """``shipped``, ``train`` or the SHA-256 of a file given with ``--checkpoint``."""
+    checkpoint: str
+    """SHA-256 of the weights, ``train`` where the run trains its own, ``none`` where the model has no weights."""
 
 
 class StageRecord(BaseModel):

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from medbench.dataset import Case, Check, DatasetInfo, Split
 from medbench.datasets import thorax
 from medbench.datasets.thorax import LABELS
+from medbench.datasets.thorax_paint import paint
 from medbench.spec import Grid, Window
 from medbench.volume import LabelMap, Volume
 
@@ -60,7 +61,7 @@ def generate(seed: int, shape: Shape = DEFAULT_SHAPE) -> tuple[Volume, LabelMap]
     for start in range(0, shape[2], slab):
         stop = min(start + slab, shape[2])
         points = warp(_coordinates(shape, factor, start, stop))
-        block_hu, block_label = thorax.paint(anatomy, *points)
+        block_hu, block_label = paint(anatomy, *points)
         hu[..., start:stop] = _block_mean(block_hu, factor)
         label[..., start:stop] = _block_majority(block_label, factor)
     hu = _blur(hu, 0.35) + _noise(noise_rng, shape, noise_sd)

@@ -29,7 +29,8 @@ class MetricInfo:
         min_real: fewest real subjects for which the value means anything.
         min_synthetic: fewest synthetic volumes, likewise.
         source: paper and equation.
-        has_floor: False where held-out volumes in place of the synthetic ones would mean nothing.
+        judges: ``samples``, or ``autoencoder`` for a metric that compares held-out volumes with their reconstructions;
+            it then has no floor, and both its counts are those of the held-out volumes.
         needs: protocol fields that enter the metric's own fingerprint beside grid and window.
     """
 
@@ -41,7 +42,7 @@ class MetricInfo:
     min_real: int
     min_synthetic: int
     source: str
-    has_floor: bool = True
+    judges: Literal["samples", "autoencoder"] = "samples"
     needs: tuple[Literal["slices", "extractor", "segmenter", "regions"], ...] = ()
 
 

@@ -37,7 +37,7 @@ class Reconstruction:
         min_real=1,
         min_synthetic=0,
         source="MedLoRD, arXiv:2503.13211; MS-SSIM: Wang et al. 2003; LPIPS: Zhang et al. 2018, arXiv:1801.03924",
-        has_floor=False,
+        judges="autoencoder",
     )
 
     def measure(self, evidence: Evidence) -> Measurement:

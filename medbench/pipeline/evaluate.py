@@ -159,12 +159,15 @@ def _require_counts(info: MetricInfo, comparison: Comparison) -> None:
 
 def _protocol(info: MetricInfo, comparison: Comparison, laboratory: Laboratory) -> dict[str, Any]:
     """Return everything that decides the metric's value besides the voxels of the samples."""
+    sides = (comparison.reference, comparison.synthetic)
+    if info.judges == "autoencoder":
+        sides = (comparison.held_out, comparison.held_out)
     return {
         "metric": info.name,
         "version": info.version,
         "reference": comparison.identity,
-        "n_real": len(comparison.reference),
-        "n_synthetic": len(comparison.synthetic),
+        "n_real": len(sides[0]),
+        "n_synthetic": len(sides[1]),
         **{field: laboratory.describe(field) for field in ("grid", "window", *info.needs)},
     }
 
@@ -172,8 +175,8 @@ def _protocol(info: MetricInfo, comparison: Comparison, laboratory: Laboratory) 
 def _floor(
     metric: Metric, evidence: Evidence, comparison: Comparison, laboratory: Laboratory
 ) -> tuple[Measurement | None, str]:
-    if not metric.info.has_floor:
-        return None, "this metric has no floor: it looks at held-out real volumes itself"
+    if metric.info.judges == "autoencoder":
+        return None, "no floor: held-out real volumes are what the autoencoder is judged by"
     wanted = len(comparison.synthetic)
     items = comparison.held_out[:wanted]
     if len(items) < max(FEWEST_VOLUMES, metric.info.min_synthetic):

@@ -33,6 +33,7 @@ class Subject:
 @contextmanager
 def metered(folder: RunFolder, record: RunRecord, name: StageName, meter: Meter) -> Iterator[StageRecord]:
     """Run a stage with its status, time and memory kept in ``run.json``."""
+    record.device = meter.device
     with folder.stage(record, name) as entry:
         with meter.measure(name) as measured:
             yield entry

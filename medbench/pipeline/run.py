@@ -94,12 +94,15 @@ class Run:
     def generator(self) -> Generator:
         """The generator with its weights loaded."""
         generator: Generator = self._generator_class(self.preset, device=self.device)
-        if self.options.train:
-            checkpoint: Path | None = self.fit()
-        else:
-            checkpoint = self.options.checkpoint or generator.default_checkpoint()
-        generator.load(checkpoint)
+        generator.load(self.fit() if self.options.train else self._weights())
         return generator
+
+    def _weights(self) -> Path | None:
+        """The weights that were given, else the preset's own; None where the model has none."""
+        if self.options.checkpoint is not None:
+            return self.options.checkpoint
+        weights: Path | None = self._generator_class(self.preset, device="cpu").default_checkpoint()
+        return weights
 
     def fit(self) -> Path:
         """Train the generator unless that is done; return the checkpoint."""
@@ -205,7 +208,7 @@ class Run:
 
     def _generation_spec(self) -> GenerationSpec:
         options = self.options
-        checkpoint = "train" if options.train else sha256_of(options.checkpoint) if options.checkpoint else "shipped"
+        weights = None if options.train else self._weights()
         return GenerationSpec(
             model=self.info.name,
             model_version=self.info.version,
@@ -214,7 +217,7 @@ class Run:
             seed=options.seed,
             samples=options.samples or len(self.held_out) or _DEFAULT_SAMPLES,
             conditional=options.conditional,
-            checkpoint=checkpoint,
+            checkpoint="train" if options.train else sha256_of(weights) if weights else "none",
         )
 
     def _leaks(self) -> tuple[str, ...]:

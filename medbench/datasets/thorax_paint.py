@@ -1,0 +1,247 @@
+"""The thorax as implicit shapes: HU and labels at coordinates, painted structure by structure."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from medbench.datasets.thorax import LABELS, Array, Capsule, Thorax
+
+_VALUE: Final = {name: value for value, name in LABELS.items()}
+
+
+def paint(thorax: Thorax, x: Array, y: Array, z: Array) -> tuple[Array, NDArray[np.uint8]]:
+    """Evaluate a thorax at coordinates.
+
+    Args:
+        thorax: what was drawn.
+        x: coordinates in mm, any shape.
+        y: likewise, same shape.
+        z: likewise, same shape.
+
+    Returns:
+        HU (float32) and label values (uint8, see ``LABELS``), both of the coordinates' shape.
+    """
+    canvas = _Canvas(x, y, z, thorax.squareness)
+    _paint_trunk(canvas, thorax)
+    _paint_lungs(canvas, thorax)
+    _paint_skeleton(canvas, thorax)
+    _paint_heart(canvas, thorax)
+    _paint_great_vessels(canvas, thorax)
+    return canvas.hu, canvas.label
+
+
+class _Canvas:
+    """Coordinates with the HU and labels painted so far; later paint covers earlier paint."""
+
+    def __init__(self, x: Array, y: Array, z: Array, squareness: float) -> None:
+        self.x, self.y, self.z = x, y, z
+        self._squareness = np.float32(squareness)
+        self._extremes = tuple(_extremes(axis, coordinates) for axis, coordinates in enumerate((x, y, z)))
+        self._powers = (np.abs(x) ** self._squareness, np.abs(y) ** self._squareness)
+        self.hu: Array = np.full(x.shape, -1000.0, np.float32)
+        self.label: NDArray[np.uint8] = np.zeros(x.shape, np.uint8)
+
+    def fill(self, where: NDArray[np.bool_], hu: float | Array, region: str | None = "body") -> None:
+        """Set HU, and the label unless ``region`` is None (the label below then stays)."""
+        self.hu[where] = hu[where] if isinstance(hu, np.ndarray) else hu
+        if region is not None:
+            self.label[where] = _VALUE[region]
+
+    def tube(self, capsule: Capsule) -> tuple[tuple[slice, ...], NDArray[np.bool_]]:
+        """Return the box around a capsule and the mask of its inside within the box."""
+        low = np.minimum(capsule.start, capsule.end) - capsule.radius
+        high = np.maximum(capsule.start, capsule.end) + capsule.radius
+        box = tuple(_extent(*self._extremes[axis], low[axis], high[axis]) for axis in range(3))
+        points = np.stack([self.x[box], self.y[box], self.z[box]], axis=-1)
+        return box, _tube_distance(points, capsule) <= capsule.radius
+
+    def paint_tube(self, capsule: Capsule, hu: float, region: str | None) -> None:
+        box, inside = self.tube(capsule)
+        self.hu[box][inside] = hu
+        if region is not None:
+            self.label[box][inside] = _VALUE[region]
+
+    def within(self, half: Array) -> NDArray[np.bool_]:
+        """Return the inside of the trunk's super-ellipse with half axes (mm) along x and y."""
+        scale = np.float32(1) / half**self._squareness
+        return np.asarray(self._powers[0] * scale[0] + self._powers[1] * scale[1] < 1)
+
+    def ellipsoid(self, centre: Array, half_axes: Array, frame: Array | None = None) -> Array:
+        """Return the quadratic form that is below 1 inside; ``frame`` holds the axes' directions in its rows."""
+        offsets = [self.x - centre[0], self.y - centre[1], self.z - centre[2]]
+        if frame is not None:
+            offsets = [row[0] * offsets[0] + row[1] * offsets[1] + row[2] * offsets[2] for row in frame]
+        total: Array = sum((o / h) ** 2 for o, h in zip(offsets, half_axes))
+        return total
+
+
+def _extremes(axis: int, coordinates: Array) -> tuple[Array, Array]:
+    """Smallest and largest coordinate (mm) on each plane across an axis: a warp bends planes a little."""
+    others = tuple(a for a in range(3) if a != axis)
+    return coordinates.min(axis=others), coordinates.max(axis=others)
+
+
+def _extent(smallest: Array, largest: Array, low: float, high: float) -> slice:
+    touched = np.flatnonzero((largest >= low) & (smallest <= high))
+    return slice(int(touched[0]), int(touched[-1]) + 1) if touched.size else slice(0, 0)
+
+
+def _tube_distance(points: Array, capsule: Capsule) -> Array:
+    """Distance (mm) of points (..., 3) to a capsule's centre line."""
+    along = capsule.end - capsule.start
+    offset = points - capsule.start
+    share = np.clip(offset @ along / float(along @ along), 0.0, 1.0)
+    distance: Array = np.linalg.norm(offset - share[..., None] * along, axis=-1)
+    return distance
+
+
+def _cage(thorax: Thorax) -> Array:
+    """Half axes (mm) of the space inside the chest wall."""
+    return thorax.body - np.float32(thorax.fat + thorax.muscle)
+
+
+def _below_diaphragm(canvas: _Canvas, thorax: Thorax) -> NDArray[np.bool_]:
+    """Below the higher of two domes, each a Gaussian hill of 42 mm."""
+    forward = (canvas.y / 78) ** 2
+    right, left = (
+        np.exp(-(((canvas.x - side * 62) / 62) ** 2) - forward) * 42 + (height - 42)
+        for side, height in zip((1.0, -1.0), thorax.dome)
+    )
+    return np.asarray(canvas.z < np.maximum(right, left))
+
+
+def _paint_trunk(canvas: _Canvas, thorax: Thorax) -> None:
+    hu = thorax.hu
+    cage = _cage(thorax)
+    canvas.fill(canvas.within(thorax.body), hu["fat"])
+    canvas.fill(canvas.within(thorax.body - np.float32(thorax.fat)), hu["muscle"])
+    inside = canvas.within(cage)
+    canvas.fill(inside, hu["mediastinum"])
+    abdomen = inside & _below_diaphragm(canvas, thorax)
+    canvas.fill(abdomen, hu["abdomen"])
+    liver = canvas.ellipsoid(np.array([48, 8, -82], np.float32), np.array([74, 70, 60], np.float32)) < 1
+    spleen = canvas.ellipsoid(np.array([-80, -32, -88], np.float32), np.array([30, 34, 40], np.float32)) < 1
+    canvas.fill(abdomen & liver, hu["liver"])
+    canvas.fill(abdomen & spleen, hu["spleen"])
+
+
+def _paint_lungs(canvas: _Canvas, thorax: Thorax) -> None:
+    allowed = canvas.within(_cage(thorax)) & ~_below_diaphragm(canvas, thorax)
+    # Dependent lung is denser: 0.6 HU more for each mm towards the back.
+    parenchyma = np.float32(thorax.hu["lung"]) - 0.6 * canvas.y
+    for side, region in ((-1.0, "lung_left"), (1.0, "lung_right")):
+        offset = [
+            (canvas.x - side * thorax.lung_x) / thorax.lung[0],
+            (canvas.y + 2) / thorax.lung[1],
+            (canvas.z + 22) / thorax.lung[2],
+        ]
+        canvas.fill(allowed & (sum(np.abs(o) ** 2.4 for o in offset) < 1), parenchyma, region)
+    for vessel in thorax.vessels:
+        box, inside = canvas.tube(vessel)
+        lung = (canvas.label[box] == _VALUE["lung_left"]) | (canvas.label[box] == _VALUE["lung_right"])
+        canvas.hu[box][inside & lung] = thorax.hu["vessel"]
+    trachea = np.array([[1, -12, 110], [1, -14, 32]], np.float32)
+    canvas.paint_tube(Capsule(trachea[0], trachea[1], 8.5), -960, "body")
+    for side in (-1.0, 1.0):
+        canvas.paint_tube(Capsule(trachea[1], np.array([side * 30, -16, 12], np.float32), 6.0), -940, None)
+
+
+def _paint_skeleton(canvas: _Canvas, thorax: Thorax) -> None:
+    hu = thorax.hu
+    cage = _cage(thorax)
+    outside = ~canvas.within(cage)
+    shell = outside & canvas.within(cage + np.float32(12.0))
+    # Ribs slope down towards the front; heights repeat with the period.
+    height = (canvas.z + thorax.rib_slope * (canvas.y + cage[1]) + thorax.rib_phase) % thorax.rib_period
+    band = np.abs(height - thorax.rib_period / 2)
+    rib = shell & (band < 7.0) & ((np.abs(canvas.x) > 18) | (canvas.y < 0))
+    canvas.fill(rib, hu["cortex"], "ribs")
+    core = rib & (band < 3.5) & canvas.within(cage + np.float32(8.5)) & ~canvas.within(cage + np.float32(3.5))
+    canvas.fill(core, hu["marrow"], "ribs")
+    sternum = shell & (canvas.y > 0) & (np.abs(canvas.x) < 18) & (canvas.z > -45)
+    canvas.fill(sternum, hu["marrow"] + 60, "ribs")
+
+    back = -cage[1] + 12
+    body = ((canvas.x / 19) ** 2 + ((canvas.y - back - 6) / 17) ** 2) < 1
+    rim = ((canvas.x / 15) ** 2 + ((canvas.y - back - 6) / 13) ** 2) >= 1
+    disc = (canvas.z + thorax.spine_phase) % thorax.spine_period < 7.0
+    canvas.fill(body, hu["marrow"], "spine")
+    canvas.fill(body & rim, hu["cortex"] - 80, "spine")
+    canvas.fill(body & disc, hu["disc"], "spine")
+    arch = ((canvas.x / 16) ** 2 + ((canvas.y - back + 18) / 13) ** 2) < 1
+    canal = ((canvas.x / 8.5) ** 2 + ((canvas.y - back + 17) / 7.5) ** 2) < 1
+    process = (np.abs(canvas.x) < 5) & (canvas.y < back - 26) & (canvas.y > back - 46)
+    level = (canvas.z + thorax.spine_phase) % thorax.spine_period > 9.0
+    canvas.fill((arch | process) & level & ~body, hu["cortex"] - 140, "spine")
+    canvas.fill(canal & ~body, 30, "spine")
+
+
+def _heart_frame(axis: Array) -> Array:
+    """Rows: base-to-apex direction, then the direction towards the right heart, then the third axis."""
+    rightward = np.array([0.75, 0.55, 0.0], np.float32)
+    rightward -= axis * float(rightward @ axis)
+    rightward /= np.linalg.norm(rightward)
+    return np.stack([axis, rightward, np.cross(axis, rightward)]).astype(np.float32)
+
+
+def _paint_heart(canvas: _Canvas, thorax: Thorax) -> None:
+    hu = thorax.hu
+    frame = _heart_frame(thorax.axis)
+    length, width = (float(v) for v in thorax.ventricle)
+    centre = thorax.heart
+    base = centre - thorax.axis * length * 0.75
+    rv_scale, la_scale, ra_scale = (np.float32(v) for v in thorax.chambers)
+
+    rim = canvas.ellipsoid(centre - thorax.axis * 14, np.array([80, 62, 58], np.float32), frame) < 1
+    lung = (canvas.label == _VALUE["lung_left"]) | (canvas.label == _VALUE["lung_right"])
+    canvas.fill(rim & lung & ~_below_diaphragm(canvas, thorax), hu["mediastinum"])
+
+    la = canvas.ellipsoid(base + np.array([4, -24, 12], np.float32), np.array([27, 19, 23], np.float32) * la_scale) < 1
+    canvas.fill(la, hu["left_blood"] - 10, "heart_atrium_left")
+    ra_centre = centre + np.array([52, 4, 10], np.float32)
+    ra = canvas.ellipsoid(ra_centre, np.array([24, 26, 32], np.float32) * ra_scale) < 1
+    canvas.fill(ra, hu["right_blood"], "heart_atrium_right")
+    rv_centre = centre + frame[1] * 36 - thorax.axis * 4
+    rv = canvas.ellipsoid(rv_centre, np.array([42, 20, 31], np.float32) * rv_scale, frame) < 1
+    canvas.fill(rv, hu["right_blood"], "heart_ventricle_right")
+
+    outer = np.array([length, width, width], np.float32) + np.float32(thorax.wall)
+    along = sum(direction * axis for direction, axis in zip(thorax.axis, (canvas.x, canvas.y, canvas.z)))
+    not_base = along > float(thorax.axis @ base)
+    canvas.fill((canvas.ellipsoid(centre, outer, frame) < 1) & not_base, hu["myocardium"], "heart_myocardium")
+    cavity = canvas.ellipsoid(centre, np.array([length, width, width], np.float32), frame) < 1
+    canvas.fill(cavity, hu["left_blood"], "heart_ventricle_left")
+
+
+def _paint_great_vessels(canvas: _Canvas, thorax: Thorax) -> None:
+    hu = thorax.hu
+    ascending, descending = (float(v) for v in thorax.aorta)
+    root = thorax.heart - thorax.axis * float(thorax.ventricle[0]) * 0.8 + np.array([8, 8, 12], np.float32)
+    top = np.array([13, 10, 56], np.float32)
+    back = _cage(thorax)[1]
+    down = np.array([-24, -back + 34, 50], np.float32)
+
+    trunk = thorax.heart + np.array([6, 26, 32], np.float32)
+    fork = thorax.heart + np.array([-2, 2, 60], np.float32)
+    for start, end, radius in (
+        (trunk, fork, thorax.pulmonary),
+        (fork, fork + np.array([-42, -12, 4], np.float32), thorax.pulmonary * 0.72),
+        (fork, fork + np.array([56, -14, -4], np.float32), thorax.pulmonary * 0.72),
+    ):
+        canvas.paint_tube(Capsule(start, end, radius), hu["right_blood"], "pulmonary_artery")
+    cava = np.array([[34, 4, 100], [34, 2, 8]], np.float32)
+    canvas.paint_tube(Capsule(cava[0], cava[1], 9.5), hu["right_blood"] - 20, "body")
+    canvas.paint_tube(Capsule(root, top, ascending), hu["left_blood"], "aorta_ascending")
+    bend = np.array([-2, -8, 96], np.float32)
+    curve = [(1 - t) ** 2 * top + 2 * t * (1 - t) * bend + t**2 * down for t in np.linspace(0, 1, 9, dtype=np.float32)]
+    for index, (start, end) in enumerate(itertools.pairwise(curve)):
+        share = (index + 0.5) / (len(curve) - 1)
+        region = "aorta_ascending" if share < 0.5 else "aorta_descending"
+        canvas.paint_tube(Capsule(start, end, ascending * (1 - share) + descending * share), hu["left_blood"], region)
+    canvas.paint_tube(
+        Capsule(down, np.array([-22, -back + 34, -200], np.float32), descending), hu["left_blood"], "aorta_descending"
+    )
