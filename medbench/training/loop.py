@@ -142,7 +142,7 @@ def train(task: Task, plan: Plan, *, fabric: Fabric, folder: Path, resume: bool,
             losses = task.step(index, step_chance(plan.seed, index, fabric.global_rank))
             done = index + 1
             if done % plan.log_every == 0:
-                log({f"train/{name}": float(value) for name, value in losses.items()}, done)
+                log({f"train/{name}": float(value.detach()) for name, value in losses.items()}, done)
             if done % plan.validate_every == 0 or done == plan.steps:
                 scores = dict(task.validate())
                 log({f"select/{name}": value for name, value in scores.items()}, done)

@@ -1,0 +1,177 @@
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from lightning_fabric import Fabric
+
+from medbench.errors import CheckpointError
+from medbench.progress import silent
+from medbench.training.averaging import Ema, cosine_rate, seeded
+from medbench.training.loop import BEST_FILE, STATE_FILE, Plan, Stateful, launch, step_chance, train
+
+
+class LineTask:
+    """Fits a line to noisy points drawn from the step's chance."""
+
+    def __init__(self) -> None:
+        with seeded(0):
+            self.line = torch.nn.Linear(1, 1)
+        self.ema = Ema(self.line, 0.9)
+        self.losses: dict[int, float] = {}
+
+    def setup(self, fabric: Fabric) -> None:
+        self.fabric = fabric
+        optimiser = torch.optim.AdamW(self.line.parameters(), lr=0.05)
+        self.net, self.optimiser = fabric.setup(self.line, optimiser)
+
+    def step(self, index: int, chance: torch.Generator) -> Mapping[str, torch.Tensor]:
+        x = torch.randn(8, 1, generator=chance)
+        loss = (self.net(x) - (3.0 * x + 1.0)).square().mean()
+        self.optimiser.zero_grad()
+        self.fabric.backward(loss)
+        self.optimiser.step()
+        self.ema.update(self.line)
+        self.losses[index] = float(loss.detach())
+        return {"mse": loss}
+
+    def validate(self) -> Mapping[str, float]:
+        return {"score": abs(float(self.line.weight.detach()) - 3.0)}
+
+    def weights(self) -> dict[str, torch.Tensor]:
+        return {name: value.clone() for name, value in self.line.state_dict().items()}
+
+    def state(self) -> Mapping[str, Stateful]:
+        return {"line": self.line, "optimiser": self.optimiser, "ema": self.ema}
+
+
+class KillAt:
+    """Progress that is interrupted before the given step."""
+
+    def __init__(self, step: int) -> None:
+        self.step = step
+
+    def track(self, items: Iterable[Any], *, task: str, total: int | None = None) -> Iterator[Any]:
+        del task, total
+        for item in items:
+            if item == self.step:
+                raise KeyboardInterrupt
+            yield item
+
+    def note(self, message: str) -> None:
+        del message
+
+
+PLAN = Plan(name="line", steps=30, seed=5, save_every=7, validate_every=10, log_every=5, settings={"lr": 0.05})
+
+
+def run(folder: Path, *, plan: Plan = PLAN, resume: bool = True, progress: Any = silent) -> LineTask:
+    task = LineTask()
+    train(task, plan, fabric=launch("cpu"), folder=folder, resume=resume, progress=progress)
+    return task
+
+
+def test_a_killed_run_has_the_same_losses_as_an_uninterrupted_one(tmp_path: Path) -> None:
+    whole = run(tmp_path / "whole")
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path / "killed", progress=KillAt(17))
+    rest = run(tmp_path / "killed")
+    assert sorted(rest.losses) == list(range(14, 30))  # the checkpoint before the kill
+    assert rest.losses == {index: whole.losses[index] for index in rest.losses}
+    assert rest.ema.state_dict()["updates"] == 30
+    assert all(torch.equal(rest.ema.average[name], whole.ema.average[name]) for name in whole.ema.average)
+    best, other = (torch.load(tmp_path / name / BEST_FILE, weights_only=True) for name in ("whole", "killed"))
+    assert best["step"] == other["step"]
+    assert all(torch.equal(best["weights"][name], other["weights"][name]) for name in best["weights"])
+
+
+def test_a_finished_run_trains_no_further(tmp_path: Path) -> None:
+    run(tmp_path)
+    assert run(tmp_path).losses == {}
+
+
+def test_without_resume_the_run_begins_anew(tmp_path: Path) -> None:
+    run(tmp_path)
+    assert len(run(tmp_path, resume=False).losses) == 30
+
+
+def test_the_best_weights_are_returned_not_the_last(tmp_path: Path) -> None:
+    class Worsening(LineTask):
+        def validate(self) -> Mapping[str, float]:
+            return {"score": float(len(self.losses))}
+
+    trained = train(Worsening(), PLAN, fabric=launch("cpu"), folder=tmp_path, resume=True, progress=silent)
+    assert trained.step == 10
+    assert trained.scores == {"score": 10.0}
+
+
+def test_other_settings_are_refused(tmp_path: Path) -> None:
+    run(tmp_path)
+    other = Plan(name="line", steps=30, seed=5, settings={"lr": 0.1})
+    with pytest.raises(CheckpointError, match="other settings.*--no-resume"):
+        run(tmp_path, plan=other)
+
+
+@pytest.mark.parametrize("damage", [b"", b"not a checkpoint", None])
+def test_a_damaged_checkpoint_is_refused(tmp_path: Path, damage: bytes | None) -> None:
+    run(tmp_path)
+    path = tmp_path / STATE_FILE
+    path.write_bytes(path.read_bytes()[:300] if damage is None else damage)
+    with pytest.raises(CheckpointError, match="is damaged"):
+        run(tmp_path)
+
+
+def test_tensorboard_files_are_written(tmp_path: Path) -> None:
+    run(tmp_path)
+    assert list(tmp_path.glob("events.out.tfevents.*"))
+
+
+def test_chance_depends_on_seed_step_and_rank() -> None:
+    def draw(*key: int) -> float:
+        return float(torch.rand((), generator=step_chance(*key)))
+
+    assert draw(1, 2, 3) == draw(1, 2, 3)
+    assert len({draw(1, 2, 3), draw(0, 2, 3), draw(1, 0, 3), draw(1, 2, 0)}) == 4
+
+
+def test_ema_forgets_its_start_in_a_short_run() -> None:
+    line = torch.nn.Linear(1, 1)
+    ema = Ema(line, 0.999)
+    with torch.no_grad():
+        for value in line.parameters():
+            value.fill_(7.0)
+    for _ in range(20):
+        ema.update(line)
+    averaged = ema.applied_to(line)
+    assert float(averaged.weight.detach()) == pytest.approx(7.0, abs=1e-3)  # a plain 0.999 would be at 0.02 of the way
+
+
+def test_ema_decay_is_ramped() -> None:
+    line = torch.nn.Linear(1, 1, bias=False)
+    line.weight.data.fill_(0.0)
+    ema = Ema(line, 0.5)
+    line.weight.data.fill_(1.0)
+    seen = []
+    for _ in range(3):
+        ema.update(line)
+        seen.append(float(ema.average["weight"]))
+    expected, value = [], 0.0
+    for decay in (1 / 10, 2 / 11, 3 / 12):
+        value = decay * value + (1 - decay)
+        expected.append(value)
+    assert seen == pytest.approx(expected, abs=1e-6)
+
+
+def test_learning_rate_rises_then_falls_to_zero() -> None:
+    rates = [cosine_rate(step, 1000, peak=2.0, warmup=10) for step in (0, 9, 500, 1000)]
+    assert rates == pytest.approx([0.2, 2.0, 1.0, 0.0], abs=1e-3)
+
+
+def test_seeded_leaves_the_global_state_alone() -> None:
+    before = torch.random.get_rng_state()
+    with seeded(3):
+        first = torch.rand(1)
+    with seeded(3):
+        assert torch.equal(first, torch.rand(1))
+    assert torch.equal(before, torch.random.get_rng_state())
