@@ -1,9 +1,10 @@
 """A MedLoRD that trains in seconds, and cases for it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
+import torch
 
 from medbench.dataset import Case, Split
 from medbench.volume import Volume
@@ -11,6 +12,15 @@ from medbench_models.medlord import config
 from medbench_models.medlord.config import MedLoRDConfig, NetworkConfig, Stage1Config, Stage2Config
 
 AFFINE = np.diag([5.0, 5.0, 6.0, 1.0])
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> Iterator[None]:
+    """Networks this small are slower with more threads, much slower on a busy machine."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 @pytest.fixture

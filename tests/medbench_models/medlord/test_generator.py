@@ -1,0 +1,147 @@
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+
+from medbench.datasets.phantom import PhantomDataset
+from medbench.errors import CheckpointError, MissingExtraError, SpecError
+from medbench.generator import SampleRequest
+from medbench.volume import LabelMap, Volume
+from medbench_models.medlord import config
+from medbench_models.medlord.config import MedLoRDConfig
+from medbench_models.medlord.generator import MedLoRD
+
+SHIPPED = MedLoRD("tiny", device="cpu").default_checkpoint()
+
+
+@pytest.fixture(scope="module")
+def shipped() -> MedLoRD:
+    model = MedLoRD("tiny", device="cpu")
+    model.load(None)
+    return model
+
+
+@pytest.fixture
+def parts() -> Iterator[tuple[dict[str, torch.Tensor], dict[str, object]]]:
+    """The shipped checkpoint's tensors and description, to be damaged."""
+    with safe_open(SHIPPED, framework="pt") as file:
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        yield tensors, json.loads(file.metadata()["medbench"])
+
+
+def write(path: Path, tensors: dict[str, torch.Tensor], description: dict[str, object]) -> Path:
+    save_file(tensors, path, metadata={"medbench": json.dumps(description)})
+    return path
+
+
+def refusal(path: Path) -> str:
+    with pytest.raises(CheckpointError) as caught:
+        MedLoRD("tiny", device="cpu").load(path)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def test_the_shipped_checkpoint_is_small_and_says_how_it_was_made(parts) -> None:
+    _, description = parts
+    assert SHIPPED.stat().st_size < 3_000_000
+    assert description["command"] == "medbench fit --model medlord --dataset phantom --preset tiny --seed 0"
+    assert description["seed"] == 0
+    assert description["scores"]["select_psnr_db"] > 32.0
+
+
+def test_held_out_phantoms_are_reconstructed(shipped: MedLoRD) -> None:
+    decibels = []
+    for case in PhantomDataset().cases("test")[:4]:
+        volume = case.read_volume()
+        found = shipped.reconstruct(volume)
+        assert found.voxels.dtype == np.int16
+        assert np.array_equal(found.affine, volume.affine)
+        error = np.square(found.voxels.astype(float) - volume.voxels.clip(-1000, 1000)).mean()
+        decibels.append(10 * np.log10(2000**2 / error))
+    assert np.mean(decibels) >= 32.0
+
+
+def test_a_sample_depends_on_its_seed_alone(shipped: MedLoRD) -> None:
+    first, second = shipped.sample(SampleRequest(seeds=[11, 2**63 - 1]))
+    again, alone = (next(shipped.sample(SampleRequest(seeds=[seed]))) for seed in (2**63 - 1, 11))
+    assert np.array_equal(first.voxels, alone.voxels)
+    assert np.array_equal(second.voxels, again.voxels)
+    assert not np.array_equal(first.voxels, second.voxels)
+
+
+def test_samples_are_hu_on_the_phantoms_grid(shipped: MedLoRD) -> None:
+    real = PhantomDataset().cases("test")[0].read_volume()
+    (volume,) = shipped.sample(SampleRequest(seeds=[0]))
+    assert volume.shape == real.shape == MedLoRD.info.native_shape
+    np.testing.assert_allclose(volume.affine, real.affine)
+    assert volume.voxels.min() == -1000
+    assert 100 < volume.voxels.max() <= 1000
+
+
+def test_odd_shapes_are_reconstructed(shipped: MedLoRD) -> None:
+    volume = Volume(np.full((17, 22, 9), -1000, np.int16), np.eye(4))
+    assert shipped.reconstruct(volume).shape == (17, 22, 9)
+
+
+def test_conditions_and_missing_weights_are_refused(shipped: MedLoRD) -> None:
+    label_map = LabelMap(np.zeros((4, 4, 4), np.uint8), np.eye(4))
+    with pytest.raises(SpecError, match="unconditional"):
+        next(shipped.sample(SampleRequest(seeds=[0], conditions=[label_map])))
+    with pytest.raises(SpecError, match="load"):
+        next(MedLoRD("tiny", device="cpu").sample(SampleRequest(seeds=[0])))
+
+
+def test_unknown_presets(tmp_path: Path) -> None:
+    with pytest.raises(MissingExtraError, match="medbench fit"):
+        MedLoRD("huge", device="cpu").default_checkpoint()
+    with pytest.raises(SpecError, match="choose one of tiny"):
+        MedLoRD("huge", device="cpu").load(tmp_path)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.001, 0.5, 0.999])
+def test_a_truncated_checkpoint_is_refused(tmp_path: Path, share: float) -> None:
+    path = tmp_path / "cut.safetensors"
+    whole = SHIPPED.read_bytes()
+    path.write_bytes(whole[: int(share * len(whole))])
+    assert "not a readable safetensors file" in refusal(path)
+
+
+def test_another_models_checkpoint_is_refused(tmp_path: Path, parts) -> None:
+    tensors, description = parts
+    path = write(tmp_path / "other.safetensors", tensors, description | {"model": "maisi"})
+    assert "belongs to the model 'maisi'" in refusal(path)
+
+
+def test_another_configurations_checkpoint_is_refused(
+    tmp_path: Path, parts, small: MedLoRDConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write(tmp_path / "same.safetensors", *parts)
+    monkeypatch.setitem(config.PRESETS, "tiny", small)
+    assert "another vqvae, unet configuration" in refusal(path)
+
+
+def test_missing_and_unexpected_weights_are_listed(tmp_path: Path, parts) -> None:
+    tensors, description = parts
+    tensors["unet.extra"] = tensors.pop("unet.conv_in.conv.weight")
+    message = refusal(write(tmp_path / "renamed.safetensors", tensors, description))
+    assert "unet.conv_in.conv.weight missing" in message
+    assert "unet.extra unexpected" in message
+
+
+def test_nonsense_descriptions_are_refused(tmp_path: Path, parts) -> None:
+    tensors, description = parts
+    assert "cannot read" in refusal(write(tmp_path / "a.safetensors", tensors, {"model": "medlord"}))
+    path = write(tmp_path / "b.safetensors", tensors, description | {"scale_factor": 0.0})
+    assert "impossible scale factor" in refusal(path)
+
+
+def test_listing_the_model_does_not_import_torch() -> None:
+    code = "import sys; from medbench_models.medlord.generator import MedLoRD; MedLoRD.info; assert 'torch' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)
