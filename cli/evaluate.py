@@ -45,7 +45,7 @@ def evaluate(
     debug: DebugOption = False,
 ) -> None:
     """Evaluate a folder of volumes that you already have, against a data set or a folder of real volumes."""
-    with session(quiet=quiet, debug=debug, log=out / "log.txt" if out else None) as ui:
+    with session(quiet=quiet, debug=debug) as ui:
         use_weight_files(weights or [])
         from medbench.pipeline.folder import FolderEvaluation
         from medbench.report.html import write_report
@@ -66,6 +66,7 @@ def evaluate(
         )
         evaluation = FolderEvaluation(options, ui.progress)
         folder = out or evaluation.default_folder()
+        ui.log = folder / "log.txt"
         report = evaluation.evaluate(folder)
         page = write_report(folder)
         if as_json:

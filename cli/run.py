@@ -68,7 +68,7 @@ def _stages(body: Callable[[Session, RunOptions, bool], None]) -> Callable[..., 
         quiet: QuietOption = False,
         debug: DebugOption = False,
     ) -> None:
-        with session(quiet=quiet, debug=debug, log=out / "log.txt" if out else None) as ui:
+        with session(quiet=quiet, debug=debug) as ui:
             use_weight_files(weights or [])
             options = RunOptions(
                 model=model,
@@ -101,6 +101,7 @@ def run(ui: Session, options: RunOptions, as_json: bool) -> None:
     from medbench.pipeline.run import Run
 
     current = Run(options, ui.progress)
+    ui.log = current.folder.log_file
     report = current.report()
     if as_json:
         ui.print_json(report.model_dump(mode="json", by_alias=True))
@@ -115,6 +116,7 @@ def fit(ui: Session, options: RunOptions, as_json: bool) -> None:
     from medbench.pipeline.run import Run
 
     current = Run(replace(options, train=True), ui.progress)
+    ui.log = current.folder.log_file
     checkpoint = current.fit()
     if as_json:
         ui.print_json({"run": str(current.folder.path), "checkpoint": str(checkpoint)})
@@ -128,6 +130,7 @@ def sample(ui: Session, options: RunOptions, as_json: bool) -> None:
     from medbench.pipeline.run import Run
 
     current = Run(options, ui.progress)
+    ui.log = current.folder.log_file
     current.sample()
     if as_json:
         ui.print_json(

@@ -29,6 +29,7 @@ class Session:
     """The streams of one command: results on stdout, progress and errors on stderr."""
 
     def __init__(self, *, quiet: bool) -> None:
+        self.log: Path | None = None  # set by a command once it knows its run folder
         self.out = Console(highlight=False)
         self.errors = Console(stderr=True, highlight=False, soft_wrap=True)
         self.progress: Progress = silent if quiet else ConsoleProgress(self.errors)
@@ -39,13 +40,14 @@ class Session:
 
 
 @contextmanager
-def session(*, quiet: bool = False, debug: bool = False, log: Path | None = None) -> Iterator[Session]:
+def session(*, quiet: bool = False, debug: bool = False) -> Iterator[Session]:
     """Run a command's body; turn what it raises into one line on stderr and the contract's exit code.
 
     Args:
         quiet: no progress.
         debug: let the traceback through.
-        log: where the traceback of an unexpected failure is kept; ``MEDBENCH_HOME/log.txt`` where None.
+
+    The traceback of an unexpected failure goes to the session's log, or to ``MEDBENCH_HOME/log.txt``.
     """
     current = Session(quiet=quiet)
     try:
@@ -65,7 +67,7 @@ def session(*, quiet: bool = False, debug: bool = False, log: Path | None = None
     except Exception as error:
         if debug:
             raise
-        kept = _keep_traceback(log)
+        kept = _keep_traceback(current.log)
         current.errors.print(
             f"medbench: unexpected failure ({type(error).__name__}: {error}); the log lies in {kept}", markup=False
         )

@@ -47,16 +47,25 @@ def names(kind: Kind) -> list[str]:
     return sorted(_table(kind))
 
 
+def canonical(name: str) -> str:
+    """Return a name as it is registered: lower case, unless it is a ``path/to/file.py:Class``."""
+    return name if _is_file_reference(name) else name.lower()
+
+
+def _is_file_reference(name: str) -> bool:
+    return name.rpartition(":")[0].endswith(".py")
+
+
 def load(kind: Kind, name: str) -> Any:
     """Return the plug-in class registered under a name (case does not matter), or named as ``path/to/file.py:Class``.
 
     Raises:
         UnknownPluginError: nothing has that name; the message holds the nearest ones.
     """
-    if ":" in name and name.rpartition(":")[0].endswith(".py"):
+    if _is_file_reference(name):
         return _load_from_file(kind, name)
     table = _table(kind)
-    entry = table.get(name.lower())
+    entry = table.get(canonical(name))
     if entry is None:
         near = difflib.get_close_matches(name.lower(), table, n=3, cutoff=0.5)
         hint = f"did you mean {' or '.join(near)}? " if near else ""

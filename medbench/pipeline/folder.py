@@ -18,7 +18,7 @@ from medbench.pipeline.evidence import Laboratory
 from medbench.pipeline.judge import Subject, evaluation_mark, judge
 from medbench.pipeline.options import FolderOptions, load_dataset, resolve_device, resolve_metrics, resolve_protocol
 from medbench.pipeline.prepare import prepare
-from medbench.progress import Progress
+from medbench.progress import Logged, Progress
 from medbench.record import RunFolder
 from medbench.results import Report
 from medbench.samples import Item, open_folder
@@ -86,6 +86,7 @@ class FolderEvaluation:
             DataError: a number would be meaningless; the message names the file and the mend.
         """
         folder = RunFolder(out)
+        progress = Logged(self.progress, folder.log_file)
         comparison = self.comparison
         comparison.require()
         record = folder.open(kind="evaluation", spec=self._spec(), device=self.options.device)
@@ -95,7 +96,7 @@ class FolderEvaluation:
         if done and done.status == "done" and record.evaluation.get("mark") == mark and folder.results_file.is_file():
             return Report.read(folder.results_file)
         device = resolve_device(self.options.device)
-        laboratory = Laboratory(self.protocol, device=device, cache=Cache(home() / "cache"), progress=self.progress)
+        laboratory = Laboratory(self.protocol, device=device, cache=Cache(home() / "cache"), progress=progress)
         report = judge(
             Subject(self.options.samples.resolve().name, None, self.dataset.info.name if self.dataset else "folder"),
             comparison,
@@ -104,7 +105,7 @@ class FolderEvaluation:
             folder=folder,
             record=record,
             meter=Meter(24 * GIB, device),
-            progress=self.progress,
+            progress=progress,
         )
         record.evaluation["mark"] = mark
         folder.write(record)

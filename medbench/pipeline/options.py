@@ -98,7 +98,7 @@ def resolve_device(asked: str) -> str:
 
 def resolve_metrics(asked: Sequence[str]) -> list[str]:
     """Return the metrics' registered names, all of them where none was asked for; unknown ones raise."""
-    names = [name.lower() for name in asked] or registry.names("metrics")
+    names = [registry.canonical(name) for name in asked] or registry.names("metrics")
     for name in names:
         registry.load("metrics", name)
     return list(dict.fromkeys(names))

@@ -10,7 +10,7 @@ from pathlib import Path
 from medbench import registry
 from medbench.budget import Meter
 from medbench.dataset import Case, Dataset
-from medbench.errors import SpecError
+from medbench.errors import NotEnoughCasesError, SpecError
 from medbench.files import sha256_of
 from medbench.generator import Generator, GeneratorInfo
 from medbench.home import home
@@ -22,7 +22,7 @@ from medbench.pipeline.judge import Subject, evaluation_mark, judge, metered
 from medbench.pipeline.options import RunOptions, load_dataset, resolve_device, resolve_metrics, resolve_protocol
 from medbench.pipeline.prepare import prepare
 from medbench.pipeline.sample import missing_samples, sample
-from medbench.progress import Progress
+from medbench.progress import Logged, Progress
 from medbench.record import GenerationSpec, RunFolder, RunRecord, StageName
 from medbench.results import Report
 from medbench.samples import open_folder
@@ -46,7 +46,6 @@ class Run:
 
     def __init__(self, options: RunOptions, progress: Progress) -> None:
         self.options = options
-        self.progress = progress
         self._generator_class = registry.load("generators", options.model)
         self.info: GeneratorInfo = self._generator_class.info
         self.dataset: Dataset = load_dataset(options.dataset, root=options.data_root)
@@ -57,8 +56,14 @@ class Run:
         _check(options, self.info)
         self.preset = options.preset or self.info.presets[0]
         self.spec = self._generation_spec()
+        self._needs_cases = options.conditional or self.info.native_shape is None
+        if self._needs_cases and self.spec.samples > len(self.held_out):
+            raise NotEnoughCasesError(
+                f"{len(self.held_out)} held-out cases are not enough for {self.spec.samples} samples: lower --samples"
+            )
         name = f"{self.info.name}-{self.dataset.info.name}-{fingerprint(self.spec)}"
         self.folder = RunFolder(options.out or Path("runs") / name)
+        self.progress = Logged(progress, self.folder.log_file)
 
     @cached_property
     def held_out(self) -> Sequence[Case]:
@@ -130,14 +135,13 @@ class Run:
         if self.options.train:
             self.fit()
         # Cases are opened only where they are needed: published weights can be sampled without the data set.
-        needs_cases = self.options.conditional or self.info.native_shape is None
         with metered(self.folder, self.record, "sample", self.meter):
             sample(
                 self.generator,
                 self.folder.samples,
                 count=self.spec.samples,
                 seed=self.spec.seed,
-                cases=self.held_out if needs_cases else (),
+                cases=self.held_out if self._needs_cases else (),
                 grid=self.protocol.grid,
                 conditional=self.options.conditional,
                 progress=self.progress,

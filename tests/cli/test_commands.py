@@ -2,33 +2,42 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-import os
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
+from cli.main import app
+from medbench import protocols
 from medbench.datasets.phantom import generate
+from medbench.errors import StorageError
+from medbench.files import storage_errors
 from medbench.volume import Volume
 
 SHAPE = (32, 32, 16)
 
 
-def medbench(*arguments: str | Path, cwd: Path | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "cli.main", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        cwd=cwd,
-        env={**os.environ, "COLUMNS": "200", **environment},
-        check=False,
-    )
+@dataclass(frozen=True)
+class Finished:
+    returncode: int
+    stdout: str
+    stderr: str
 
 
-def refused(result: subprocess.CompletedProcess[str], *, code: int = 2) -> str:
+def medbench(*arguments: str | Path, cwd: Path | None = None) -> Finished:
+    """Run a command in this process, which spares each test the import of torch."""
+    with contextlib.chdir(cwd or Path.cwd()):
+        result = CliRunner().invoke(app, list(map(str, arguments)), env={"COLUMNS": "200"})
+    return Finished(result.exit_code, result.stdout, result.stderr)
+
+
+def refused(result: Finished, *, code: int = 2) -> str:
     """Check that a command refused with one line, no traceback and nothing on stdout; return the line."""
     assert result.returncode == code, result.stderr
     lines = [line for line in result.stderr.splitlines() if line.startswith("medbench: ")]
@@ -72,6 +81,13 @@ def test_bad_input_gets_one_line(arguments: list[str], words: str, tmp_path: Pat
     assert not list(tmp_path.rglob("results.json"))
 
 
+def test_the_console_script_ends_with_the_exit_code_and_one_line(tmp_path: Path) -> None:
+    command = [str(Path(sys.executable).with_name("medbench")), "evaluate", "absent", "--real", "absent"]
+    result = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
+    line = refused(Finished(result.returncode, result.stdout, result.stderr))
+    assert result.stderr.strip() == line
+
+
 def test_evaluate_writes_and_prints_results(folders: dict[str, Path], tmp_path: Path) -> None:
     out = tmp_path / "out"
     result = medbench(
@@ -107,7 +123,7 @@ def test_what_cannot_be_had_is_skipped_with_its_mend(folders: dict[str, Path], t
 
 
 def test_a_protocol_file_has_its_own_fingerprint(folders: dict[str, Path], tmp_path: Path) -> None:
-    original = Path(sys.modules["medbench"].__file__ or "").parent / "protocols" / "folder-2.5d.toml"
+    original = Path(str(protocols.__file__)).with_name("folder-2.5d.toml")
     (tmp_path / "mine.toml").write_text(original.read_text().replace("high = 1000.0", "high = 400.0"))
     fingerprints = set()
     for protocol in ("folder-2.5d", "mine.toml"):
@@ -134,9 +150,6 @@ def test_an_unwritable_output_is_named(folders: dict[str, Path], tmp_path: Path)
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
 def test_a_full_disk_is_named_and_nothing_half_written_remains(tmp_path: Path) -> None:
-    from medbench.errors import StorageError
-    from medbench.files import storage_errors
-
     with (
         pytest.raises(StorageError, match="the disk is full"),
         storage_errors(tmp_path / "x"),
