@@ -109,7 +109,7 @@ def test_the_best_weights_are_returned_not_the_last(tmp_path: Path) -> None:
 def test_other_settings_are_refused(tmp_path: Path) -> None:
     run(tmp_path)
     other = Plan(name="line", steps=30, seed=5, settings={"lr": 0.1})
-    with pytest.raises(CheckpointError, match="other settings.*--no-resume"):
+    with pytest.raises(CheckpointError, match=r"other settings.*--no-resume"):
         run(tmp_path, plan=other)
 
 
