@@ -144,7 +144,7 @@ def train(task: Task, plan: Plan, *, fabric: Fabric, folder: Path, resume: bool,
             if done % plan.log_every == 0:
                 log({f"train/{name}": float(value.detach()) for name, value in losses.items()}, done)
             if done % plan.validate_every == 0 or done == plan.steps:
-                scores = dict(task.validate())
+                scores = fabric.broadcast(dict(task.validate()))  # all processes must choose alike
                 log({f"select/{name}": value for name, value in scores.items()}, done)
                 if scores["score"] < best_score:
                     best_score = scores["score"]

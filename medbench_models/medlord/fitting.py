@@ -90,7 +90,7 @@ class Fitting:
         if fabric.is_global_zero and not self.resume:
             for name in ("stage1", "stage2"):
                 shutil.rmtree(self.workspace / name, ignore_errors=True)
-            for path in self.workspace.glob("volumes-*.npy"):
+            for path in (*self.workspace.glob("volumes-*.npy"), *self.workspace.glob("*.safetensors")):
                 path.unlink()
 
     def _train(self, task, name: str, config, fabric: Fabric) -> Trained:
