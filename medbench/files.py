@@ -20,6 +20,7 @@ _STORAGE_MENDS = {
     errno.EPERM: "permission denied: choose a folder you may write to",
     errno.EROFS: "the file system is read-only: choose another folder",
     errno.ENOTDIR: "a part of the path is a file, not a folder: choose another folder",
+    errno.ENOENT: "there is no such place: choose another folder",
     errno.EEXIST: "a file of that name is in the way: choose another folder",
 }
 
