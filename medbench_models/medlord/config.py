@@ -110,7 +110,7 @@ PRESETS: dict[str, MedLoRDConfig] = {
             discriminator_rate=2e-4,
             precision="bf16-mixed",
         ),
-        stage2=Stage2Config(steps=2400, batch=16, rate=2e-3, ema_decay=0.995, precision="bf16-mixed"),
+        stage2=Stage2Config(steps=3000, batch=16, rate=2e-3, ema_decay=0.995, precision="bf16-mixed"),
         ddim_steps=25,
     )
 }
