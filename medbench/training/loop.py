@@ -191,7 +191,7 @@ def _tensorboard(folder: Path, start: int, *, active: bool) -> Iterator[Any]:
         return
     from torch.utils.tensorboard import SummaryWriter
 
-    with SummaryWriter(log_dir=str(folder), purge_step=start) as writer:
+    with SummaryWriter(log_dir=str(folder), purge_step=start + 1) as writer:
 
         def log(values: Mapping[str, float], step: int) -> None:
             for name, value in values.items():
