@@ -11,10 +11,10 @@ _ARROWS = {"lower": "↓", "higher": "↑"}
 
 
 def print_report(console: Console, report: Report) -> None:
-    """Print every number with its interval, floor, counts and fingerprint, then what was skipped."""
+    """Print every number with its interval, floor, counts (real/synthetic) and fingerprint, then what was skipped."""
     console.print(f"{report.model} on {report.track}", style="bold")
     table = Table(box=None, pad_edge=False)
-    for heading in ("metric", "value", "95 % interval", "floor", "real/synth.", "fingerprint"):
+    for heading in ("metric", "value", "95 % interval", "floor", "n", "fingerprint"):
         table.add_column(heading, no_wrap=True)
     for result in report.results:
         table.add_row(
