@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -126,8 +127,9 @@ def _block_mean(points: NDArray[np.float32], factor: int) -> NDArray[np.float32]
 def _block_majority(points: NDArray[np.uint8], factor: int) -> NDArray[np.uint8]:
     if factor == 1:
         return points
-    values = np.unique(points)
-    votes = np.stack([_block_mean((points == value).astype(np.float32), factor) for value in values])
+    values = np.flatnonzero(np.bincount(points.reshape(-1), minlength=256)).astype(np.uint8)
+    corners = [points[i::factor, j::factor, k::factor] for i, j, k in itertools.product(range(factor), repeat=3)]
+    votes = np.stack([sum((corner == value).view(np.uint8) for corner in corners) for value in values])
     majority: NDArray[np.uint8] = values[votes.argmax(axis=0)]
     return majority
 

@@ -25,11 +25,12 @@ def paint(thorax: Thorax, x: Array, y: Array, z: Array) -> tuple[Array, NDArray[
     Returns:
         HU (float32) and label values (uint8, see ``LABELS``), both of the coordinates' shape.
     """
-    canvas = _Canvas(x, y, z, thorax.squareness)
-    _paint_trunk(canvas, thorax)
-    _paint_lungs(canvas, thorax)
+    canvas = _Canvas(x, y, z, thorax)
+    abdomen = _below_diaphragm(canvas, thorax)
+    _paint_trunk(canvas, thorax, abdomen)
+    _paint_lungs(canvas, thorax, abdomen)
     _paint_skeleton(canvas, thorax)
-    _paint_heart(canvas, thorax)
+    _paint_heart(canvas, thorax, abdomen)
     _paint_great_vessels(canvas, thorax)
     return canvas.hu, canvas.label
 
@@ -37,9 +38,9 @@ def paint(thorax: Thorax, x: Array, y: Array, z: Array) -> tuple[Array, NDArray[
 class _Canvas:
     """Coordinates with the HU and labels painted so far; later paint covers earlier paint."""
 
-    def __init__(self, x: Array, y: Array, z: Array, squareness: float) -> None:
+    def __init__(self, x: Array, y: Array, z: Array, thorax: Thorax) -> None:
         self.x, self.y, self.z = x, y, z
-        self._squareness = np.float32(squareness)
+        self._squareness = np.float32(thorax.squareness)
         self._extremes = tuple(_extremes(axis, coordinates) for axis, coordinates in enumerate((x, y, z)))
         self._powers = (np.abs(x) ** self._squareness, np.abs(y) ** self._squareness)
         self.hu: Array = np.full(x.shape, -1000.0, np.float32)
@@ -114,23 +115,23 @@ def _below_diaphragm(canvas: _Canvas, thorax: Thorax) -> NDArray[np.bool_]:
     return np.asarray(canvas.z < np.maximum(right, left))
 
 
-def _paint_trunk(canvas: _Canvas, thorax: Thorax) -> None:
+def _paint_trunk(canvas: _Canvas, thorax: Thorax, abdomen: NDArray[np.bool_]) -> None:
     hu = thorax.hu
     cage = _cage(thorax)
     canvas.fill(canvas.within(thorax.body), hu["fat"])
     canvas.fill(canvas.within(thorax.body - np.float32(thorax.fat)), hu["muscle"])
     inside = canvas.within(cage)
     canvas.fill(inside, hu["mediastinum"])
-    abdomen = inside & _below_diaphragm(canvas, thorax)
-    canvas.fill(abdomen, hu["abdomen"])
+    below = inside & abdomen
+    canvas.fill(below, hu["abdomen"])
     liver = canvas.ellipsoid(np.array([48, 8, -82], np.float32), np.array([74, 70, 60], np.float32)) < 1
     spleen = canvas.ellipsoid(np.array([-80, -32, -88], np.float32), np.array([30, 34, 40], np.float32)) < 1
-    canvas.fill(abdomen & liver, hu["liver"])
-    canvas.fill(abdomen & spleen, hu["spleen"])
+    canvas.fill(below & liver, hu["liver"])
+    canvas.fill(below & spleen, hu["spleen"])
 
 
-def _paint_lungs(canvas: _Canvas, thorax: Thorax) -> None:
-    allowed = canvas.within(_cage(thorax)) & ~_below_diaphragm(canvas, thorax)
+def _paint_lungs(canvas: _Canvas, thorax: Thorax, abdomen: NDArray[np.bool_]) -> None:
+    allowed = canvas.within(_cage(thorax)) & ~abdomen
     # Dependent lung is denser: 0.6 HU more for each mm towards the back.
     parenchyma = np.float32(thorax.hu["lung"]) - 0.6 * canvas.y
     for side, region in ((-1.0, "lung_left"), (1.0, "lung_right")):
@@ -188,7 +189,7 @@ def _heart_frame(axis: Array) -> Array:
     return np.stack([axis, rightward, np.cross(axis, rightward)]).astype(np.float32)
 
 
-def _paint_heart(canvas: _Canvas, thorax: Thorax) -> None:
+def _paint_heart(canvas: _Canvas, thorax: Thorax, abdomen: NDArray[np.bool_]) -> None:
     hu = thorax.hu
     frame = _heart_frame(thorax.axis)
     length, width = (float(v) for v in thorax.ventricle)
@@ -198,7 +199,7 @@ def _paint_heart(canvas: _Canvas, thorax: Thorax) -> None:
 
     rim = canvas.ellipsoid(centre - thorax.axis * 14, np.array([80, 62, 58], np.float32), frame) < 1
     lung = (canvas.label == _VALUE["lung_left"]) | (canvas.label == _VALUE["lung_right"])
-    canvas.fill(rim & lung & ~_below_diaphragm(canvas, thorax), hu["mediastinum"])
+    canvas.fill(rim & lung & ~abdomen, hu["mediastinum"])
 
     la = canvas.ellipsoid(base + np.array([4, -24, 12], np.float32), np.array([27, 19, 23], np.float32) * la_scale) < 1
     canvas.fill(la, hu["left_blood"] - 10, "heart_atrium_left")
