@@ -37,7 +37,6 @@ class Description(Spec):
         steps: of each stage, and the step whose weights were kept.
         scores: on the selection split.
         trained_on: number of training cases.
-        command: makes the checkpoint again.
     """
 
     model: str
@@ -50,7 +49,6 @@ class Description(Spec):
     steps: dict[str, int]
     scores: dict[str, float]
     trained_on: int
-    command: str
 
 
 @dataclass(frozen=True)

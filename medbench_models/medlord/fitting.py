@@ -127,7 +127,6 @@ class Fitting:
             },
             scores={"select_psnr_db": stage1.scores["psnr"], "select_diffusion_mse": stage2.scores["score"]},
             trained_on=len(cases),
-            command=f"medbench fit --model {MODEL} --dataset phantom --preset {self.preset} --seed {self.seed}",
         )
 
 
