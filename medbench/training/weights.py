@@ -28,11 +28,12 @@ def write_weights(path: Path, weights: Mapping[str, torch.Tensor], description: 
     Raises:
         StorageError: the file cannot be written.
     """
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
     halves = {name: value.detach().cpu().half().contiguous() for name, value in weights.items()}
     with atomic_path(path) as temporary:
-        save_file(halves, temporary, metadata={_KEY: json.dumps(description, allow_nan=False)})
+        # Not safetensors' own file writer: its files are readable by their owner alone.
+        temporary.write_bytes(save(halves, metadata={_KEY: json.dumps(description, allow_nan=False)}))
 
 
 def read_weights(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
