@@ -106,7 +106,7 @@ HEAVY = ("torch", "monai", "pandas", "scipy", "matplotlib", "SimpleITK")
 )
 def test_importing_stays_light(statement: str) -> None:
     probe = f"import sys; {statement}; print([name for name in {HEAVY!r} if name in sys.modules])"
-    found = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True)
+    found = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, encoding="utf-8", check=True)
     assert found.stdout.strip() == "[]"
 
 
@@ -118,5 +118,5 @@ def test_listing_stays_light(arguments: list[str]) -> None:
         "except SystemExit as end: assert not end.code, end.code\n"
         f"print([name for name in {HEAVY!r} if name in sys.modules], file=sys.stderr)"
     )
-    found = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True)
+    found = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, encoding="utf-8", check=True)
     assert found.stderr.strip() == "[]"

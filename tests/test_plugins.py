@@ -78,7 +78,7 @@ def test_constructors_only_store(name: str) -> None:
 
 def test_every_plugin_file_has_its_entry() -> None:
     """A plug-in class (one with an ``info``) without an entry point would never be found."""
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     declared = {target for group in project["entry-points"].values() for target in group.values()}
     missing = []
     for folder in (
@@ -87,7 +87,9 @@ def test_every_plugin_file_has_its_entry() -> None:
     ):
         for path in (ROOT / folder).rglob("*.py"):
             module = ".".join(path.relative_to(ROOT).with_suffix("").parts)
-            classes = (node for node in ast.parse(path.read_text()).body if isinstance(node, ast.ClassDef))
+            classes = (
+                node for node in ast.parse(path.read_text(encoding="utf-8")).body if isinstance(node, ast.ClassDef)
+            )
             targets = {f"{module}:{node.name}" for node in classes if _is_plugin(node)}
             missing += sorted(targets - declared)
     assert not missing, f"add a line under [project.entry-points] in pyproject.toml for {missing}"

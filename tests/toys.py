@@ -78,7 +78,7 @@ class ToyGenerator:
         return None
 
     def load(self, checkpoint: Path | None) -> None:
-        if checkpoint is not None and not checkpoint.read_text().startswith("seed"):
+        if checkpoint is not None and not checkpoint.read_text(encoding="utf-8").startswith("seed"):
             raise CheckpointError(f"{checkpoint} is no checkpoint of toy: train one with --train")
 
     def sample(self, request: SampleRequest) -> Iterator[Volume]:

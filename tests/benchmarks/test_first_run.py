@@ -1,6 +1,6 @@
 """Time and memory of the commands that a newcomer meets. They print; they decide nothing.
 
-    pytest -m benchmark -s tests/benchmarks
+pytest -m benchmark -s tests/benchmarks
 """
 
 from __future__ import annotations
@@ -55,6 +55,11 @@ def test_memory_does_not_grow_with_the_number_of_volumes(tmp_path: Path) -> None
             (folder / path.name).symlink_to(path)
         environment = {**os.environ, "MEDBENCH_HOME": str(tmp_path / f"home{count}")}
         done = subprocess.run(
-            [sys.executable, "-c", probe, str(folder)], env=environment, check=True, capture_output=True, text=True
+            [sys.executable, "-c", probe, str(folder)],
+            env=environment,
+            check=True,
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
         )
         print(f"\n{count} volumes: peak {done.stdout.strip()} MiB")

@@ -83,7 +83,7 @@ def test_bad_input_gets_one_line(arguments: list[str], words: str, tmp_path: Pat
 
 def test_the_console_script_ends_with_the_exit_code_and_one_line(tmp_path: Path) -> None:
     command = [str(Path(sys.executable).with_name("medbench")), "evaluate", "absent", "--real", "absent"]
-    result = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
+    result = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", cwd=tmp_path, check=False)
     line = refused(Finished(result.returncode, result.stdout, result.stderr))
     assert result.stderr.strip() == line
 
@@ -95,7 +95,7 @@ def test_evaluate_writes_and_prints_results(folders: dict[str, Path], tmp_path: 
     )
     assert result.returncode == 0, result.stderr
     document = json.loads(result.stdout)
-    assert document == json.loads((out / "results.json").read_text())
+    assert document == json.loads((out / "results.json").read_text(encoding="utf-8"))
     assert document["schema"] == 1
     assert document["results"][0]["metric"] == "fid25d"
     assert document["results"][0]["stand_ins"] == ["seeded-resnet"]
@@ -124,7 +124,7 @@ def test_what_cannot_be_had_is_skipped_with_its_mend(folders: dict[str, Path], t
 
 def test_a_protocol_file_has_its_own_fingerprint(folders: dict[str, Path], tmp_path: Path) -> None:
     original = Path(str(protocols.__file__)).with_name("folder-2.5d.toml")
-    (tmp_path / "mine.toml").write_text(original.read_text().replace("high = 1000.0", "high = 400.0"))
+    (tmp_path / "mine.toml").write_text(original.read_text(encoding="utf-8").replace("high = 1000.0", "high = 400.0"))
     fingerprints = set()
     for protocol in ("folder-2.5d", "mine.toml"):
         arguments = ("evaluate", folders["near"], "--real", folders["real"], "--metrics", "fid25d", "--json")
@@ -167,7 +167,7 @@ def test_unexpected_failures_name_the_log(folders: dict[str, Path], tmp_path: Pa
     result = medbench(*arguments, "--metrics", f"{tmp_path / 'broken.py'}:Broken")
     line = refused(result, code=1)
     assert "a defect" in line
-    assert "Traceback" in (tmp_path / "out" / "log.txt").read_text()
+    assert "Traceback" in (tmp_path / "out" / "log.txt").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("what", ["models", "datasets", "metrics", "protocols", "segmenters", "features"])

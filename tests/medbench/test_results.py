@@ -44,7 +44,7 @@ def test_a_report_survives_the_disk(tmp_path: Path) -> None:
 
 
 def test_the_file_has_the_keys_of_the_contract(tmp_path: Path) -> None:
-    document = json.loads(REPORT.save(tmp_path).read_text())
+    document = json.loads(REPORT.save(tmp_path).read_text(encoding="utf-8"))
     assert document["schema"] == 1
     head = {"schema", "run", "model", "model_version", "dataset", "track", "budget", "leaks", "results", "skipped"}
     assert head <= set(document)

@@ -49,7 +49,7 @@ def test_a_line_that_a_kill_cut_short_is_passed_over(manifest: Manifest) -> None
 
 
 def test_a_damaged_line_in_the_middle_is_named(manifest: Manifest) -> None:
-    lines = manifest.path.read_text().splitlines()
+    lines = manifest.path.read_text(encoding="utf-8").splitlines()
     manifest.path.write_text("\n".join([lines[0], "nonsense", lines[2]]))
     with pytest.raises(DataError, match=r"manifest\.jsonl line 2 is damaged"):
         manifest.records()

@@ -48,11 +48,11 @@ def test_a_run_leaves_the_layout_of_the_contract(report: Report, options: RunOpt
     expected += ["tables/fid25d.csv", "tables/reconstruction.csv", "figures/montage.png", "figures/reconstruction.png"]
     assert [name for name in expected if not (folder / name).is_file()] == []
     assert Report.read(folder / "results.json") == report
-    record = json.loads((folder / "run.json").read_text())
+    record = json.loads((folder / "run.json").read_text(encoding="utf-8"))
     assert {name: stage["status"] for name, stage in record["stages"].items()} == dict.fromkeys(
         ("prepare", "sample", "evaluate", "report"), "done"
     )
-    line = json.loads((folder / "samples/manifest.jsonl").read_text().splitlines()[0])
+    line = json.loads((folder / "samples/manifest.jsonl").read_text(encoding="utf-8").splitlines()[0])
     assert set(line) == {"index", "seed", "file", "sha256", "shape", "spacing", "native_shape", "condition", "seconds"}
 
 
@@ -181,9 +181,9 @@ def _wait_for(out: Path, stage: str, process: subprocess.Popen[bytes]) -> None:
         assert process.poll() is None, "the run ended before it could be killed"
         manifest = out / "samples" / "manifest.jsonl"
         record = out / "run.json"
-        if stage == "sample" and manifest.exists() and manifest.read_text():
+        if stage == "sample" and manifest.exists() and manifest.read_text(encoding="utf-8"):
             return
-        if stage == "evaluate" and record.exists() and '"evaluate"' in record.read_text():
+        if stage == "evaluate" and record.exists() and '"evaluate"' in record.read_text(encoding="utf-8"):
             return
         time.sleep(0.01)
     raise AssertionError(f"stage {stage} was never reached")
