@@ -30,7 +30,7 @@ def small() -> MedLoRDConfig:
     vqvae = tiny.network.vqvae.model_copy(update={"channels": (4, 8), "codebook_size": 16})
     unet = tiny.network.unet.model_copy(update={"channels": (8, 8), "timesteps": 50})
     stage1 = tiny.stage1.model_dump() | {"steps": 10, "crop": (16, 16, 8), "batch": 2, "precision": "32-true"}
-    stage1 |= {"discriminator_layers": 1, "discriminator_channels": 4}
+    stage1 |= {"discriminator_layers": 1, "discriminator_channels": 4, "adversarial_from": 0.6}
     stage2 = tiny.stage2.model_dump() | {"steps": 6, "batch": 4, "precision": "32-true"}
     return MedLoRDConfig(
         network=NetworkConfig(vqvae=vqvae, unet=unet),
