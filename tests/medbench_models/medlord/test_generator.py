@@ -12,6 +12,7 @@ from safetensors.torch import save_file
 
 from medbench.datasets.phantom import PhantomDataset
 from medbench.errors import CheckpointError, MissingExtraError, SpecError
+from medbench.files import sha256_of
 from medbench.generator import SampleRequest
 from medbench.volume import LabelMap, Volume
 from medbench_models.medlord import config
@@ -51,8 +52,13 @@ def refusal(path: Path) -> str:
 def test_the_shipped_checkpoint_is_small_and_says_how_it_was_made(parts) -> None:
     _, description = parts
     assert SHIPPED.stat().st_size < 3_000_000
-    assert description["command"] == "medbench fit --model medlord --dataset phantom --preset tiny --seed 0"
-    assert description["seed"] == 0
+    card = json.loads(SHIPPED.with_suffix(".json").read_text(encoding="utf-8"))
+    assert card["command"] == "medbench fit --model medlord --dataset phantom --preset tiny --seed 0"
+    assert card["sha256"] == sha256_of(SHIPPED)
+    assert card["seed"] == description["seed"] == 0
+    assert card["steps"] == description["steps"]
+    assert card["steps"]["stage1"] == config.PRESETS["tiny"].stage1.steps
+    assert card["steps"]["stage2"] == config.PRESETS["tiny"].stage2.steps
     assert description["scores"]["select_psnr_db"] > 32.0
 
 
