@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import sys
+from typing import Annotated, Any
+
 import typer
 
+import medbench
 from cli import data, doctor, evaluate, listing, run
 
 app = typer.Typer(
@@ -22,9 +26,38 @@ app.add_typer(listing.app, name="list")
 app.add_typer(data.app, name="data")
 
 
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"medbench {medbench.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _common(
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_show_version, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    del version  # its callback has done all there is to do
+
+
+# The base of what typer raises for a misspelt option or command; some versions bring it themselves, some take click's.
+_UsageError: type[Any] = typer.BadParameter.__mro__[1]
+
+
 def main() -> None:
-    """Run the command line."""
-    app()
+    """Run the command line; a misspelt option is refused in one line, like any bad input."""
+    try:
+        code = app(standalone_mode=False)
+    except _UsageError as error:
+        message = " ".join(str(error.format_message()).split()).rstrip(".")
+        command = error.ctx.command_path if error.ctx else "medbench"
+        sys.stderr.write(f"medbench: {message}: '{command} --help' shows what there is\n")
+        sys.exit(2)
+    except typer.Abort:
+        sys.stderr.write("medbench: nothing was started\n")
+        sys.exit(2)
+    sys.exit(code if isinstance(code, int) else 0)
 
 
 if __name__ == "__main__":

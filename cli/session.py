@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
+import tempfile
 import time
 import traceback
 from collections.abc import Iterator
@@ -68,18 +70,21 @@ def session(*, quiet: bool = False, debug: bool = False) -> Iterator[Session]:
         if debug:
             raise
         kept = _keep_traceback(current.log)
-        current.errors.print(
-            f"medbench: unexpected failure ({type(error).__name__}: {error}); the log lies in {kept}", markup=False
-        )
+        what = " ".join(f"{type(error).__name__}: {error}".split())
+        current.errors.print(f"medbench: unexpected failure ({what}); the log lies in {kept}", markup=False)
         raise typer.Exit(1) from None
 
 
 def _keep_traceback(log: Path | None) -> Path:
-    if log is None or not log.parent.is_dir():
-        from medbench.home import home
+    from medbench.home import home
 
-        log = home() / "log.txt"
-        log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("a", encoding="utf-8") as handle:
-        handle.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')}\n{traceback.format_exc()}\n")
-    return log
+    candidates = [log] if log is not None and log.parent.is_dir() else []
+    for file in (*candidates, home() / "log.txt", Path(tempfile.gettempdir()) / "medbench-log.txt"):
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            with file.open("a", encoding="utf-8") as handle:
+                handle.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')}\n{traceback.format_exc()}\n")
+        except OSError:
+            continue
+        return file
+    return Path(os.devnull)

@@ -20,8 +20,13 @@ def evaluate(
     *,
     dataset: str | None = None,
     real: Path | str | None = None,
+    masks: Path | str | None = None,
+    real_masks: Path | str | None = None,
     metrics: Sequence[str] = (),
     protocol: str | None = None,
+    shape: tuple[int, int, int] | None = None,
+    data_root: Path | str | None = None,
+    device: str = "auto",
     out: Path | str | None = None,
     workers: int = 1,
     progress: Progress = silent,
@@ -32,8 +37,13 @@ def evaluate(
         samples: folder of volumes (any supported format, searched recursively).
         dataset: registered data set; or give ``real``.
         real: folder of real volumes.
+        masks: folder of the samples' label maps, with the volumes' names.
+        real_masks: folder of the real volumes' label maps, likewise.
         metrics: registered names; all where empty.
         protocol: name or TOML file; the data set's own where None.
+        shape: bring all volumes to this shape (x, y, z).
+        data_root: folder that holds the data set.
+        device: ``auto``, ``cpu``, ``cuda`` or ``cuda:1``.
         out: folder for results, tables and figures; nothing is kept where None.
         workers: processes that prepare volumes; a script that asks for more than one needs the usual
             ``if __name__ == "__main__"`` guard.
@@ -48,9 +58,14 @@ def evaluate(
     options = FolderOptions(
         samples=Path(samples),
         dataset=dataset,
-        real=Path(real) if real is not None else None,
+        real=_path(real),
+        masks=_path(masks),
+        real_masks=_path(real_masks),
         metrics=tuple(metrics),
         protocol=protocol,
+        shape=shape,
+        data_root=_path(data_root),
+        device=device,
         workers=workers,
     )
     evaluation = FolderEvaluation(options, progress)
@@ -58,6 +73,10 @@ def evaluate(
         return evaluation.evaluate(Path(out))
     with tempfile.TemporaryDirectory(prefix="medbench-") as scratch:
         return evaluation.evaluate(Path(scratch) / "evaluation")
+
+
+def _path(given: Path | str | None) -> Path | None:
+    return None if given is None else Path(given)
 
 
 @dataclass(frozen=True)
@@ -85,4 +104,4 @@ def load_dataset(name: str, *, root: Path | str | None = None) -> LoadedDataset:
     Raises:
         UnknownPluginError: no data set has that name.
     """
-    return LoadedDataset(_load_dataset(name, root=Path(root) if root is not None else None))
+    return LoadedDataset(_load_dataset(name, root=_path(root)))

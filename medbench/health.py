@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from medbench import registry
 from medbench.dataset import Check
 from medbench.errors import MedbenchError, Unavailable
+from medbench.files import sha256_of
 from medbench.home import home
+from medbench.metrics.lpips25d import BACKBONE
 
 _LIBRARIES = (
     "torch",
@@ -80,15 +83,31 @@ def _existing(folder: Path) -> Path:
 
 
 def _weights() -> Iterator[Check]:
+    """Say which weights are here, under which licence; absent ones say how to get them."""
     kinds: tuple[registry.Kind, ...] = ("features", "segmenters")
     for kind in kinds:
         for name in registry.names(kind):
-            try:
-                sha256 = registry.load(kind, name)(device="cpu").weights_sha256()
-                yield Check(check=f"weights {name}", ok=True, detail=f"sha256 {sha256[:12]}", mend="")
-            except (Unavailable, MedbenchError) as reason:
-                detail, _, mend = str(reason).partition(": ")
-                yield Check(check=f"weights {name}", ok=False, detail=detail, mend=mend)
+            plugin = registry.load(kind, name)
+            yield _weight_check(name, plugin(device="cpu").weights_sha256, plugin.info.license)
+    yield _weight_check("lpips-alexnet", BACKBONE.sha256, "BSD-3-Clause (torchvision)")
+    for name in registry.names("generators"):
+        generator = registry.load("generators", name)
+        for preset in generator.info.presets:
+            find = generator(preset, device="cpu").default_checkpoint
+            yield _weight_check(f"{name} {preset}", partial(_hash_of, find), generator.info.license)
+
+
+def _hash_of(find: Callable[[], Path | None]) -> str:
+    checkpoint = find()
+    return "none needed" if checkpoint is None else sha256_of(checkpoint)
+
+
+def _weight_check(name: str, sha256: Callable[[], str], licence: str) -> Check:
+    try:
+        return Check(check=f"weights {name}", ok=True, detail=f"{sha256()[:12]}; licence: {licence}", mend="")
+    except (Unavailable, MedbenchError) as reason:
+        detail, _, mend = str(reason).partition(": ")
+        return Check(check=f"weights {name}", ok=False, detail=f"{detail}; licence: {licence}", mend=mend)
 
 
 def _data() -> Iterator[Check]:

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Protocol, TypeVar
 
+from medbench.files import storage_errors
+
 T = TypeVar("T")
 
 
@@ -60,5 +62,5 @@ class Logged:
 
     def _write(self, line: str) -> None:
         if self._file.parent.is_dir():
-            with self._file.open("a", encoding="utf-8") as handle:
+            with storage_errors(self._file), self._file.open("a", encoding="utf-8") as handle:
                 handle.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {line}\n")

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from medbench.errors import SpecError
 from medbench.files import write_json
-from medbench.results import StageMemory
+from medbench.results import Budget, StageMemory
 from medbench.spec import Spec, fingerprint
 
 StageName = Literal["prepare", "fit", "sample", "evaluate", "report"]
@@ -31,6 +31,10 @@ class GenerationSpec(Spec):
     seed: int
     samples: int
     conditional: bool = False
+    grid: dict[str, Any] | None = None
+    """The canonical grid, on which samples are kept."""
+    source: str | None = None
+    """SHA-256 of a generator's file, where it was named as ``path/to/file.py:Class``."""
     checkpoint: str
     """SHA-256 of the weights, ``train`` where the run trains its own, ``none`` where the model has no weights."""
 
@@ -61,7 +65,9 @@ class RunRecord(BaseModel):
     spec: dict[str, Any]
     fingerprint: str
     versions: dict[str, str]
-    device: str
+    device: str = ""
+    """The device of the last stage that ran."""
+    budget: Budget | None = None
     stages: dict[StageName, StageRecord] = {}
     evaluation: dict[str, Any] = {}
     """Protocol in force, where the compared volumes came from, findings of the gate."""
@@ -103,14 +109,14 @@ class RunFolder:
         """
         try:
             return RunRecord.model_validate_json(self.record_file.read_bytes())
-        except FileNotFoundError as error:
+        except (FileNotFoundError, NotADirectoryError) as error:
             raise SpecError(
                 f"{self.path} is no run folder (it has no run.json): give a folder that 'medbench run' made"
             ) from error
-        except ValidationError as error:
-            raise SpecError(f"{self.record_file} is damaged: delete it and run the same command again") from error
+        except (OSError, ValidationError) as error:
+            raise SpecError(f"{self.record_file} is no run record: give a folder that 'medbench run' made") from error
 
-    def open(self, *, kind: Literal["run", "evaluation"], spec: dict[str, Any], device: str) -> RunRecord:
+    def open(self, *, kind: Literal["run", "evaluation"], spec: dict[str, Any]) -> RunRecord:
         """Return the folder's record, or a new one where there is none.
 
         Raises:
@@ -125,13 +131,11 @@ class RunFolder:
                     f"{self.path} holds a run of another spec (different: {', '.join(changed)}): "
                     "choose another --out, or the options it was made with"
                 )
-            record.device = device
-            record.versions = library_versions()
             return record
         if self.path.is_dir() and any(self.path.iterdir()):
             raise SpecError(f"{self.path} is not empty and holds no run: choose another --out")
         record = RunRecord(
-            kind=kind, id=self.path.name, spec=spec, fingerprint=mark, versions=library_versions(), device=device
+            kind=kind, id=self.path.resolve().name, spec=spec, fingerprint=mark, versions=library_versions()
         )
         self.write(record)
         return record

@@ -13,6 +13,7 @@ from types import ModuleType
 from typing import Any, Literal
 
 from medbench.errors import SpecError, UnknownPluginError
+from medbench.files import sha256_of
 
 Kind = Literal["generators", "datasets", "metrics", "segmenters", "features"]
 
@@ -56,6 +57,11 @@ def _is_file_reference(name: str) -> bool:
     return name.rpartition(":")[0].endswith(".py")
 
 
+def source_sha256(name: str) -> str | None:
+    """Return the SHA-256 of the file behind a ``path/to/file.py:Class``; None for a registered name."""
+    return sha256_of(Path(name.rpartition(":")[0])) if _is_file_reference(name) else None
+
+
 def load(kind: Kind, name: str) -> Any:
     """Return the plug-in class registered under a name (case does not matter), or named as ``path/to/file.py:Class``.
 
@@ -80,12 +86,18 @@ def _load_from_file(kind: Kind, reference: str) -> Any:
     path = Path(location)
     if not path.is_file():
         raise UnknownPluginError(f"{path} does not exist: give a {_SINGULAR[kind]} as path/to/file.py:ClassName")
-    module = import_file(path)
+    try:
+        module = import_file(path)
+    except (SyntaxError, ImportError) as error:
+        raise SpecError(f"{path} cannot be imported ({error}): mend the file") from error
     if not hasattr(module, attribute):
         raise UnknownPluginError(
             f"{path} has no class '{attribute}': give a {_SINGULAR[kind]} as path/to/file.py:ClassName"
         )
-    return getattr(module, attribute)
+    plugin = getattr(module, attribute)
+    if not hasattr(plugin, "info"):
+        raise SpecError(f"{path}: {attribute} has no 'info', so it is no {_SINGULAR[kind]}: see CONTRIBUTING.md")
+    return plugin
 
 
 def import_file(path: Path) -> ModuleType:
@@ -98,7 +110,11 @@ def import_file(path: Path) -> ModuleType:
     assert module_spec is not None and module_spec.loader is not None  # the suffix is .py
     module = importlib.util.module_from_spec(module_spec)
     sys.modules[name] = module
-    module_spec.loader.exec_module(module)
+    try:
+        module_spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
     _imported[name] = resolved
     return module
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, PositiveInt, model_validator
+
+Length = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
 class Spec(BaseModel):
@@ -38,8 +40,10 @@ class Grid(Spec):
     ``fit="crop_pad"`` resamples to ``spacing_mm`` where given, then crops or pads about the centre with ``pad_hu``.
     """
 
-    shape: tuple[int, int, int] = Field(description="voxels along x, y, z")
-    spacing_mm: tuple[float, float, float] | None = Field(None, description="mm along x, y, z; None keeps the volume's")
+    shape: tuple[PositiveInt, PositiveInt, PositiveInt] = Field(description="voxels along x, y, z")
+    spacing_mm: tuple[Length, Length, Length] | None = Field(
+        None, description="mm along x, y, z; None keeps the volume's"
+    )
     fit: Literal["resize", "crop_pad"] = "crop_pad"
     pad_hu: int = -1000
 
@@ -47,8 +51,14 @@ class Grid(Spec):
 class Window(Spec):
     """A window of Hounsfield units with its exact forward and inverse scaling."""
 
-    low: float = -1000.0
-    high: float = 1000.0
+    low: FiniteFloat = -1000.0
+    high: FiniteFloat = 1000.0
+
+    @model_validator(mode="after")
+    def _check_order(self) -> Self:
+        if self.low >= self.high:
+            raise ValueError(f"low ({self.low}) must lie below high ({self.high})")
+        return self
 
     @property
     def width(self) -> float:
@@ -67,7 +77,7 @@ class Window(Spec):
 class SliceProtocol(Spec):
     """Which 2D slices a 2.5D metric sees and how they are normalised."""
 
-    planes: tuple[Literal["xy", "yz", "zx"], ...] = ("xy", "yz", "zx")
+    planes: tuple[Literal["xy", "yz", "zx"], ...] = Field(("xy", "yz", "zx"), min_length=1)
     centre_ratio: float | None = Field(None, gt=0, le=1, description="share of slices kept about the centre; None: all")
     normalisation: Literal["minmax_per_plane", "window"] = Field(
         "window",

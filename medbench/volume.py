@@ -17,6 +17,9 @@ from medbench.formats.nifti import write_nifti
 
 _INT16 = np.iinfo(np.int16)
 
+UNNAMED = "label_"
+"""How the name of a label value begins that nobody has named."""
+
 
 @dataclass(frozen=True, eq=False)
 class Volume:
@@ -182,4 +185,4 @@ def _content_hash(kind: str, voxels: np.ndarray, affine: np.ndarray) -> str:
 
 def _default_names(voxels: np.ndarray) -> dict[int, str]:
     counts = np.sum([np.bincount(plane.ravel(), minlength=256) for plane in voxels], axis=0)
-    return {int(value): f"label_{value}" for value in np.flatnonzero(counts) if value > 0}
+    return {int(value): f"{UNNAMED}{value}" for value in np.flatnonzero(counts) if value > 0}

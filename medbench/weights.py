@@ -33,11 +33,13 @@ class WeightFile:
         name: name in ``MEDBENCH_WEIGHTS_<NAME>`` and ``--weights NAME=FILE``.
         file: its name in ``MEDBENCH_HOME/weights``.
         origin: where it comes from, for the message when it is absent.
+        shipped: the file that comes with medbench, where there is one.
     """
 
     name: str
     file: str
     origin: str
+    shipped: Path | None = None
 
     @property
     def variable(self) -> str:
@@ -57,6 +59,8 @@ class WeightFile:
             if not path.is_file():
                 raise MissingExtraError(f"{self.variable} names {path}, which is no file: correct or unset it")
             return path
+        if self.shipped is not None:
+            return self.shipped
         path = home() / "weights" / self.file
         if not path.is_file():
             raise Unavailable(

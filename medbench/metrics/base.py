@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, ClassVar, Literal, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
 if TYPE_CHECKING:
     import numpy as np
@@ -31,7 +31,7 @@ class MetricInfo:
         source: paper and equation.
         judges: ``samples``, or ``autoencoder`` for a metric that compares held-out volumes with their reconstructions;
             it then has no floor, and both its counts are those of the held-out volumes.
-        needs: protocol fields that enter the metric's own fingerprint beside grid and window.
+        needs: what enters the metric's fingerprint beside grid and window: protocol fields, and LPIPS's weights.
     """
 
     name: str
@@ -43,7 +43,7 @@ class MetricInfo:
     min_synthetic: int
     source: str
     judges: Literal["samples", "autoencoder"] = "samples"
-    needs: tuple[Literal["slices", "extractor", "segmenter", "regions"], ...] = ()
+    needs: tuple[Literal["slices", "extractor", "segmenter", "regions", "lpips"], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -58,6 +58,8 @@ class Measurement:
         table: the values behind everything, one row a volume (or volume and region), for ``tables/<metric>.csv``.
         notes: what a reader of ``value`` should know, like the limits of these counts.
         skipped: parts that are absent, and why; they join the report's list.
+        scope: what the value rests on and only measuring tells, like the regions that could be compared; it joins the
+            metric's protocol, hence its fingerprint.
     """
 
     value: float
@@ -67,6 +69,7 @@ class Measurement:
     table: pd.DataFrame | None = None
     notes: tuple[str, ...] = ()
     skipped: Mapping[str, str] = field(default_factory=dict)
+    scope: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Side(Protocol):

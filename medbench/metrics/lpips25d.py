@@ -9,12 +9,11 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from medbench.errors import CheckpointError, Unavailable
+from medbench.errors import CheckpointError
 from medbench.slices import plane_view
 from medbench.weights import WeightFile, read_tensors
 
@@ -75,7 +74,7 @@ def load_lpips() -> Lpips25d:
     """
     import lpips
 
-    state = read_tensors(_backbone_path())
+    state = read_tensors(BACKBONE.locate())
     with warnings.catch_warnings():
         # The package still calls torchvision with arguments that torchvision has replaced.
         warnings.filterwarnings("ignore", category=UserWarning, module="torchvision")
@@ -87,18 +86,6 @@ def load_lpips() -> Lpips25d:
         raise CheckpointError(f"the weights '{BACKBONE.name}' are not torchvision's AlexNet: {missing[0]} is missing")
     network.net.load_state_dict({name: state[source] for name, source in names.items()})
     return Lpips25d(network.eval())
-
-
-def _backbone_path() -> Path:
-    import torch
-
-    cached = Path(torch.hub.get_dir()) / "checkpoints" / BACKBONE.file
-    try:
-        return BACKBONE.locate()
-    except Unavailable:
-        if cached.is_file():
-            return cached
-        raise
 
 
 def _batches(slices: np.ndarray) -> Iterator[torch.Tensor]:

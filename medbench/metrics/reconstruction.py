@@ -38,6 +38,7 @@ class Reconstruction:
         min_synthetic=0,
         source="MedLoRD, arXiv:2503.13211; MS-SSIM: Wang et al. 2003; LPIPS: Zhang et al. 2018, arXiv:1801.03924",
         judges="autoencoder",
+        needs=("slices", "lpips"),
     )
 
     def measure(self, evidence: Evidence) -> Measurement:
@@ -57,7 +58,8 @@ class Reconstruction:
         window, planes = evidence.protocol.window, evidence.protocol.slices.planes
         lpips, skipped = _lpips_or_why_not()
         rows: list[dict[str, object]] = []
-        for volume_id, subject, (volume, again) in zip(held_out.ids, held_out.subjects, held_out.reconstructions()):
+        # The generator comes first: zip then asks it for its end, where it reports its progress.
+        for (volume, again), volume_id, subject in zip(held_out.reconstructions(), held_out.ids, held_out.subjects):
             real, reconstructed = _unit(volume.voxels, window), _unit(again.voxels, window)
             row = {"id": volume_id, "subject": subject, **_figures(volume_id, real=real, reconstructed=reconstructed)}
             if lpips is not None and not fits(real.shape):

@@ -17,6 +17,7 @@ from medbench.errors import Unavailable
 from medbench.metrics.base import Evidence, Measurement, MetricInfo
 from medbench.metrics.frechet import FeatureStatistics, frechet_distance
 from medbench.metrics.resampling import Interval, delete_each_group, jackknife_interval, require_subjects, too_few
+from medbench.volume import UNNAMED
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -48,7 +49,7 @@ class Rvr:
         """
         real_side, synthetic_side = evidence.real, evidence.synthetic
         require_subjects(self.info, real=real_side.subjects, synthetic=synthetic_side.subjects)
-        counts = _Counts(real_side.region_voxels(), synthetic_side.region_voxels())
+        counts = _complete(real_side.region_voxels(), synthetic_side.region_voxels())
         regions, notes = _usable(counts, evidence.protocol.regions)
         if not regions:
             raise Unavailable(f"no region can be compared: {'; '.join(notes)}")
@@ -68,13 +69,25 @@ class Rvr:
         interval = too_few(real_side.subjects, synthetic_side.subjects) or _interval(
             real=real, synthetic=synthetic, subjects=(real_side.subjects, synthetic_side.subjects)
         )
-        return Measurement(value, interval.ends, interval.method, parts, _table(counts), tuple(notes))
+        return Measurement(
+            value, interval.ends, interval.method, parts, _table(counts), tuple(notes), scope={"compared": regions}
+        )
 
 
 @dataclass(frozen=True, eq=False)
 class _Counts:
     real: pd.DataFrame
     synthetic: pd.DataFrame
+
+
+def _complete(real: pd.DataFrame, synthetic: pd.DataFrame) -> _Counts:
+    """Count 0 voxels of an unnamed label value that only the other side's masks hold; named regions must be known."""
+
+    def with_values_of(frame: pd.DataFrame, other: pd.DataFrame) -> pd.DataFrame:
+        absent = [name for name in other.columns if name.startswith(UNNAMED) and name not in frame]
+        return frame.assign(**dict.fromkeys(absent, 0))
+
+    return _Counts(with_values_of(real, synthetic), with_values_of(synthetic, real))
 
 
 def region_figures(*, real: np.ndarray, synthetic: np.ndarray) -> dict[str, float]:

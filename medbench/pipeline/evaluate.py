@@ -13,7 +13,6 @@ from medbench.errors import NotEnoughCasesError, Unavailable
 from medbench.files import atomic_path
 from medbench.metrics.base import Evidence, Measurement, Metric, MetricInfo
 from medbench.pipeline.evidence import Laboratory, StoredSide
-from medbench.progress import Progress
 from medbench.results import Result, Skipped
 from medbench.samples import Item
 from medbench.spec import fingerprint
@@ -33,12 +32,14 @@ class Comparison:
         reference: real volumes they are compared with.
         held_out: real volumes outside the reference, for the floor; empty where there are none.
         identity: what makes the reference this one; enters every fingerprint.
+        reference_masks: fingerprint of masks that were given for the reference; enters what rests on them.
     """
 
     synthetic: Sequence[Item]
     reference: Sequence[Item]
     held_out: Sequence[Item]
     identity: dict[str, Any]
+    reference_masks: str | None = None
 
     def require(self, fewest: int = FEWEST_VOLUMES) -> None:
         """Check that both sides have enough volumes for any number.
@@ -52,11 +53,12 @@ class Comparison:
                 raise NotEnoughCasesError(f"the {side} has {came}: a distribution needs at least {fewest} volumes")
 
 
-def inspect(comparison: Comparison, laboratory: Laboratory, progress: Progress) -> list[gate.Finding]:
-    """Pass all volumes through the gate; return what it found worth a warning.
+def inspect(comparison: Comparison, laboratory: Laboratory) -> list[gate.Finding]:
+    """Pass all volumes through the gate; return what it found.
 
     Raises:
-        DataError: a number would be meaningless; the message names the file and the mend.
+        NotEnoughCasesError: a side has too few volumes for any number.
+        DataError: a volume cannot be read.
     """
     comparison.require()
     real, synthetic = (
@@ -64,14 +66,12 @@ def inspect(comparison: Comparison, laboratory: Laboratory, progress: Progress) 
             side,
             tuple(
                 (str(item.path), _facts(item, laboratory))
-                for item in progress.track(items, task=f"gate of {side}", total=len(items))
+                for item in laboratory.progress.track(items, task=f"gate of {side}", total=len(items))
             ),
         )
         for side, items in (("real", comparison.reference), ("synthetic", comparison.synthetic))
     )
-    findings = gate.judge(real=real, synthetic=synthetic, grid=laboratory.protocol.grid)
-    gate.raise_on_errors(findings)
-    return findings
+    return gate.judge(real=real, synthetic=synthetic, grid=laboratory.protocol.grid)
 
 
 def _facts(item: Item, laboratory: Laboratory) -> gate.Facts:
@@ -94,12 +94,13 @@ def measure_all(
     Returns:
         The results in the order of ``metrics``, and what could not be computed, with its reason.
     """
-    loaded: list[Metric] = [registry.load("metrics", name)() for name in metrics]
     results: list[Result] = []
     skipped: list[Skipped] = []
-    for metric in loaded:
+    for name in metrics:
+        metric: Metric = registry.load("metrics", name)()
+        source = registry.source_sha256(name)
         try:
-            result, absent = _result(metric, comparison, laboratory, tables)
+            result, absent = _result(metric, comparison, laboratory, tables, source)
             results.append(result)
             skipped += [Skipped(metric=f"{result.metric}.{part}", reason=reason) for part, reason in absent.items()]
         except (Unavailable, NotEnoughCasesError) as reason:
@@ -108,12 +109,12 @@ def measure_all(
 
 
 def _result(
-    metric: Metric, comparison: Comparison, laboratory: Laboratory, tables: Path
+    metric: Metric, comparison: Comparison, laboratory: Laboratory, tables: Path, source: str | None
 ) -> tuple[Result, Mapping[str, str]]:
     info = metric.info
     clock = time.monotonic()
     _require_counts(info, comparison)
-    protocol = _protocol(info, comparison, laboratory)
+    protocol = _protocol(info, comparison, laboratory) | ({"source_sha256": source} if source else {})
     held_out = StoredSide(comparison.held_out, laboratory, name="held-out") if comparison.held_out else None
     evidence = Evidence(
         protocol=laboratory.protocol,
@@ -122,6 +123,7 @@ def _result(
         held_out=held_out,
     )
     measurement = metric.measure(evidence)
+    protocol |= measurement.scope
     floor, note = _floor(metric, evidence, comparison, laboratory)
     table = _joined(measurement.table, floor.table if floor else None)
     if table is not None:
@@ -162,10 +164,12 @@ def _protocol(info: MetricInfo, comparison: Comparison, laboratory: Laboratory) 
     sides = (comparison.reference, comparison.synthetic)
     if info.judges == "autoencoder":
         sides = (comparison.held_out, comparison.held_out)
+    masks = {"reference_masks": comparison.reference_masks} if "segmenter" in info.needs else {}
     return {
         "metric": info.name,
         "version": info.version,
         "reference": comparison.identity,
+        **masks,
         "n_real": len(sides[0]),
         "n_synthetic": len(sides[1]),
         **{field: laboratory.describe(field) for field in ("grid", "window", *info.needs)},
@@ -179,8 +183,10 @@ def _floor(
         return None, "no floor: held-out real volumes are what the autoencoder is judged by"
     wanted = len(comparison.synthetic)
     items = comparison.held_out[:wanted]
-    if len(items) < max(FEWEST_VOLUMES, metric.info.min_synthetic):
+    if not items:
         return None, "no floor: the real data have no held-out split"
+    if len(items) < max(FEWEST_VOLUMES, metric.info.min_synthetic):
+        return None, f"no floor: {len(items)} held-out volumes are too few"
     stand_in = replace(evidence, synthetic=StoredSide(items, laboratory, name="held-out"))
     try:
         floor = metric.measure(stand_in)

@@ -13,6 +13,7 @@ from medbench.errors import GeometryError, Unavailable
 from medbench.features.base import SliceExtractor
 from medbench.grid import label_map_to_grid, to_grid
 from medbench.metrics.base import Plane
+from medbench.metrics.lpips25d import BACKBONE
 from medbench.pipeline.cache import Cache
 from medbench.progress import Progress
 from medbench.samples import Item
@@ -20,6 +21,7 @@ from medbench.segmenters.base import Segmenter
 from medbench.slices import plane_slices
 from medbench.spec import Protocol
 from medbench.volume import LabelMap, Volume, same_grid
+from medbench.weights import WeightFile
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -80,10 +82,14 @@ class Laboratory:
             instrument: SliceExtractor | Segmenter = self.extractor
         elif field == "segmenter":
             instrument = self.segmenter
+        elif field == "lpips":
+            return _sha256_or_absent(BACKBONE)
         else:
             return self.protocol.model_dump(mode="json")[field]
         info = instrument.info
-        return {"name": info.name, "version": info.version, "weights_sha256": instrument.weights_sha256()}
+        described = {"name": info.name, "version": info.version, "weights_sha256": instrument.weights_sha256()}
+        source = registry.source_sha256(getattr(self.protocol, field))
+        return described if source is None else {**described, "source_sha256": source}
 
     def slice_features(self, item: Item) -> dict[str, np.ndarray]:
         """Return the features of a volume's slices: (slices, features) for each plane of the protocol."""
@@ -136,6 +142,13 @@ class Laboratory:
         return label_map_to_grid(mask, self.protocol.grid) if self.protocol.grid else mask
 
 
+def _sha256_or_absent(weights: WeightFile) -> str:
+    try:
+        return weights.sha256()
+    except Unavailable:
+        return "absent"
+
+
 def _mm(image: Volume | LabelMap) -> str:
     return " x ".join(f"{step:.2f}" for step in image.spacing_mm)
 
@@ -179,16 +192,17 @@ class StoredSide:
         rows = [self._count(item) for item in self._tracked(self.items, "regions")]
         frame = pd.DataFrame(rows, index=pd.Index(self.ids, name="id"))
         regions = [column for column in frame.columns if column not in {"voxels", "voxel_ml"}]
-        # A region that a volume's mask does not name has no voxels there.
+        # Masks without names are named after the values they hold: a value that one of them lacks has no voxels there.
         frame[regions] = frame[regions].fillna(0).astype(int)
         return frame
 
     def _count(self, item: Item) -> dict[str, float]:
         label_map = self._laboratory.label_map(item)
         counts = np.bincount(label_map.voxels.reshape(-1), minlength=256)
-        wanted = self._laboratory.protocol.regions or tuple(label_map.names.values())
         values = {name: value for value, name in label_map.names.items()}
-        found: dict[str, float] = {name: int(counts[values[name]]) if name in values else 0 for name in wanted}
+        wanted = self._laboratory.protocol.regions or tuple(values)
+        # A region that the masks do not name is left out, not counted as absent: the metric then says so.
+        found: dict[str, float] = {name: int(counts[values[name]]) for name in wanted if name in values}
         found["voxels"] = label_map.voxels.size
         found["voxel_ml"] = float(np.prod(label_map.spacing_mm)) / 1000.0
         return found

@@ -15,13 +15,13 @@ from medbench.pipeline.cache import Cache
 from medbench.pipeline.engine import available_cores
 from medbench.pipeline.evaluate import Comparison
 from medbench.pipeline.evidence import Laboratory
-from medbench.pipeline.judge import Subject, evaluation_mark, judge
+from medbench.pipeline.judge import Judge, Subject
 from medbench.pipeline.options import FolderOptions, load_dataset, resolve_device, resolve_metrics, resolve_protocol
 from medbench.pipeline.prepare import prepare
 from medbench.progress import Logged, Progress
 from medbench.record import RunFolder
 from medbench.results import Report
-from medbench.samples import Item, open_folder
+from medbench.samples import Item, content_sha256, open_folder
 from medbench.spec import Grid, fingerprint
 
 _DEFAULT_PROTOCOL = "folder-2.5d"
@@ -63,7 +63,8 @@ class FolderEvaluation:
         if self.dataset is None:
             assert self.options.real is not None
             reference = open_folder(self.options.real, masks=self.options.real_masks)
-            return Comparison(self.samples, reference, (), {"name": "folder", "content": _content(reference)})
+            identity = {"name": "folder", "content": _content(reference)}
+            return Comparison(self.samples, reference, (), identity, reference_masks=_masks(reference))
         real = prepare(
             self.dataset,
             grid=self.protocol.grid,
@@ -76,7 +77,7 @@ class FolderEvaluation:
     def default_folder(self) -> Path:
         """Return where the evaluation is kept unless ``--out`` says otherwise."""
         name = self.options.samples.resolve().name
-        return Path("evaluations") / f"{name}-{fingerprint(self._spec())}"
+        return Path("evaluations") / f"{name}-{fingerprint(self.spec)}"
 
     def evaluate(self, out: Path) -> Report:
         """Compute the metrics unless that is done; write the results, tables and figures to ``out``.
@@ -89,36 +90,39 @@ class FolderEvaluation:
         progress = Logged(self.progress, folder.log_file)
         comparison = self.comparison
         comparison.require()
-        record = folder.open(kind="evaluation", spec=self._spec(), device=self.options.device)
+        record = folder.open(kind="evaluation", spec=self.spec)
         record.evaluation["command"] = self.options.command
-        mark = evaluation_mark(self.metrics, self.protocol.model_dump(mode="json"))
-        done = record.stages.get("evaluate")
-        if done and done.status == "done" and record.evaluation.get("mark") == mark and folder.results_file.is_file():
-            return Report.read(folder.results_file)
         device = resolve_device(self.options.device)
         laboratory = Laboratory(self.protocol, device=device, cache=Cache(home() / "cache"), progress=progress)
-        report = judge(
-            Subject(self.options.samples.resolve().name, None, self.dataset.info.name if self.dataset else "folder"),
-            comparison,
-            laboratory,
-            self.metrics,
-            folder=folder,
-            record=record,
-            meter=Meter(24 * GIB, device),
-            progress=progress,
-        )
-        record.evaluation["mark"] = mark
-        folder.write(record)
-        return report
+        judge = Judge(laboratory, self.metrics, folder=folder, record=record, meter=Meter(24 * GIB, device))
+        finished = judge.finished()
+        if finished is not None:
+            return finished
+        dataset = self.dataset.info.name if self.dataset else "folder"
+        return judge.judge(Subject(self.options.samples.resolve().name, None, dataset), comparison)
 
-    def _spec(self) -> dict[str, Any]:
+    @cached_property
+    def spec(self) -> dict[str, Any]:
+        """What is compared with what, and how: an evaluation folder belongs to one spec."""
         return {
             "samples": _content(self.samples),
+            "masks": _masks(self.samples),
             "reference": self.comparison.identity,
-            "masks": self.options.masks is not None,
+            "reference_masks": self.comparison.reference_masks,
+            "protocol": self.protocol.model_dump(mode="json"),
         }
 
 
 def _content(items: Sequence[Item]) -> str:
     """Return a fingerprint of a set's content: the files' hashes, whatever their names and order."""
     return fingerprint(sorted(item.sha256 for item in items))
+
+
+def _masks(items: Sequence[Item]) -> str | None:
+    """Return a fingerprint of the masks and of the names of their values; None where there are none."""
+    described = [
+        [item.sha256, content_sha256(item.mask), {str(value): name for value, name in (item.regions or {}).items()}]
+        for item in sorted(items, key=lambda item: item.id)
+        if item.mask is not None
+    ]
+    return fingerprint(described) if described else None

@@ -5,19 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
-from medbench import gate
+from medbench import gate, registry
 from medbench.budget import Meter
 from medbench.errors import Unavailable
+from medbench.metrics.base import MetricInfo
 from medbench.pipeline.evaluate import Comparison, inspect, measure_all, write_table
 from medbench.pipeline.evidence import Laboratory, StoredSide
-from medbench.progress import Progress
-from medbench.record import RunFolder, RunRecord, StageName, StageRecord
+from medbench.record import RunFolder, RunRecord, StageName, StageRecord, library_versions
 from medbench.results import Report
 from medbench.spec import fingerprint
 
 _SHOWN = 4
+_SHOWN_RECONSTRUCTIONS = 2
 
 
 @dataclass(frozen=True)
@@ -33,73 +35,124 @@ class Subject:
 @contextmanager
 def metered(folder: RunFolder, record: RunRecord, name: StageName, meter: Meter) -> Iterator[StageRecord]:
     """Run a stage with its status, time and memory kept in ``run.json``."""
-    record.device = meter.device
+    record.device, record.versions = meter.device, library_versions()
     with folder.stage(record, name) as entry:
         with meter.measure(name) as measured:
             yield entry
         entry.memory = measured[0]
+        record.budget = meter.budget({n: e.memory for n, e in record.stages.items() if e.memory is not None})
 
 
-def judge(
-    subject: Subject,
-    comparison: Comparison,
-    laboratory: Laboratory,
-    metrics: Sequence[str],
-    *,
-    folder: RunFolder,
-    record: RunRecord,
-    meter: Meter,
-    progress: Progress,
-) -> Report:
-    """Pass the volumes through the gate, compute the metrics, write ``results.json``, tables and figures.
+class Judge:
+    """Computes the metrics of one run or folder, and recognises results that still stand.
 
-    Raises:
-        DataError: a number would be meaningless; the message names the file and the mend.
+    Args:
+        laboratory: the instruments.
+        metrics: registered names.
+        folder: where results, tables and figures go.
+        record: the folder's record.
+        meter: measures the stage.
     """
-    protocol = laboratory.protocol.model_dump(mode="json")
-    with metered(folder, record, "evaluate", meter):
-        findings = inspect(comparison, laboratory, progress)
-        record.evaluation |= {"protocol": protocol, "gate": gate.rows(findings)}
-        if findings:
+
+    def __init__(
+        self, laboratory: Laboratory, metrics: Sequence[str], *, folder: RunFolder, record: RunRecord, meter: Meter
+    ) -> None:
+        self.laboratory = laboratory
+        self.metrics = metrics
+        self.folder = folder
+        self.record = record
+        self.meter = meter
+
+    def finished(self) -> Report | None:
+        """Return the folder's results if the same evaluation, with the same instruments, made them; else None."""
+        done = self.record.stages.get("evaluate")
+        if done is None or done.status != "done" or self.record.evaluation.get("mark") != self._mark():
+            return None
+        return Report.read(self.folder.results_file) if self.folder.results_file.is_file() else None
+
+    def judge(self, subject: Subject, comparison: Comparison) -> Report:
+        """Pass the volumes through the gate, compute the metrics, write ``results.json``, tables and figures.
+
+        Raises:
+            DataError: a number would be meaningless; the message names the file and the mend.
+        """
+        protocol = self.laboratory.protocol.model_dump(mode="json")
+        self.record.evaluation |= {"protocol": protocol, "mark": None}
+        with metered(self.folder, self.record, "evaluate", self.meter):
+            found = self._gate(comparison)
+            results, skipped = measure_all(comparison, self.laboratory, self.metrics, tables=self.folder.tables)
+            drawn = self._draw(comparison)
+        assert self.record.budget is not None  # set by the stage
+        report = Report(
+            run=self.record.id,
+            model=subject.model,
+            model_version=subject.version,
+            dataset=subject.dataset,
+            track=f"{subject.dataset}/{fingerprint({'reference': comparison.identity, 'protocol': protocol})}",
+            budget=self.record.budget,
+            leaks=subject.leaks,
+            gate=tuple(found),
+            results=tuple(results),
+            skipped=tuple(skipped),
+        )
+        report.save(self.folder.path)
+        _keep_only(self.folder.tables, {Path(r.table).name for r in results if r.table} | {"gate.csv"})
+        _keep_only(self.folder.figures, drawn)
+        # The mark comes last: a run that is killed before this line computes its results again.
+        self.record.evaluation["mark"] = self._mark()
+        self.folder.write(self.record)
+        return report
+
+    def _mark(self) -> str:
+        """Return a fingerprint of all that decides the results besides the volumes."""
+        return fingerprint(
+            {
+                "medbench": library_versions().get("medbench"),
+                "protocol": self.laboratory.protocol.model_dump(mode="json"),
+                "metrics": [self._described(name) for name in self.metrics],
+            }
+        )
+
+    def _described(self, name: str) -> dict[str, Any]:
+        info: MetricInfo = registry.load("metrics", name).info
+        described: dict[str, Any] = {"metric": name, "version": info.version, "source": registry.source_sha256(name)}
+        for instrument in info.needs:
+            try:
+                described[instrument] = self.laboratory.describe(instrument)
+            except Unavailable as reason:
+                described[instrument] = str(reason)
+        return described
+
+    def _gate(self, comparison: Comparison) -> list[dict[str, str | int]]:
+        findings = inspect(comparison, self.laboratory)
+        rows = gate.rows(findings)
+        self.record.evaluation["gate"] = rows
+        if rows:
             import pandas as pd
 
-            write_table(folder.tables / "gate.csv", pd.DataFrame(gate.rows(findings)))
-        results, skipped = measure_all(comparison, laboratory, metrics, tables=folder.tables)
-        _draw(comparison, laboratory, folder)
-    report = Report(
-        run=record.id,
-        model=subject.model,
-        model_version=subject.version,
-        dataset=subject.dataset,
-        track=f"{subject.dataset}/{fingerprint({'reference': comparison.identity, 'protocol': protocol})}",
-        budget=meter.budget({name: entry.memory for name, entry in record.stages.items() if entry.memory is not None}),
-        leaks=subject.leaks,
-        gate=tuple(gate.rows(findings)),
-        results=tuple(results),
-        skipped=tuple(skipped),
-    )
-    report.save(folder.path)
-    return report
+            write_table(self.folder.tables / "gate.csv", pd.DataFrame(rows))
+        gate.raise_on_errors(findings)
+        return rows
+
+    def _draw(self, comparison: Comparison) -> set[str]:
+        """Draw the figures that need volumes (the report draws the others from tables); return their names."""
+        from medbench.report import figures
+
+        laboratory = self.laboratory
+        window = (laboratory.protocol.window.low, laboratory.protocol.window.high)
+        real = [laboratory.read(item) for item in (comparison.held_out or comparison.reference)[:_SHOWN]]
+        synthetic = [laboratory.read(item) for item in comparison.synthetic[:_SHOWN]]
+        figures.montage(real, synthetic, self.folder.figures / "montage.png", window=window)
+        if "reconstruction" not in self.metrics or laboratory.reconstruct is None or not comparison.held_out:
+            return {"montage.png"}
+        side = StoredSide(comparison.held_out[:_SHOWN_RECONSTRUCTIONS], laboratory, name="shown")
+        figures.reconstruction(list(side.reconstructions()), self.folder.figures / "reconstruction.png", window=window)
+        return {"montage.png", "reconstruction.png"}
 
 
-def _draw(comparison: Comparison, laboratory: Laboratory, folder: RunFolder) -> None:
-    """Draw the figures that need volumes; those that need tables alone are drawn by the report."""
-    from medbench.report import figures
-
-    window = laboratory.protocol.window
-    bounds = (window.low, window.high)
-    shown = comparison.held_out or comparison.reference
-    real = [laboratory.read(item) for item in shown[:_SHOWN]]
-    synthetic = [laboratory.read(item) for item in comparison.synthetic[:_SHOWN]]
-    figures.montage(real, synthetic, folder.figures / "montage.png", window=bounds)
-    if comparison.held_out:
-        try:
-            pairs = list(StoredSide(comparison.held_out[:2], laboratory, name="held-out").reconstructions())
-        except Unavailable:
-            return
-        figures.reconstruction(pairs, folder.figures / "reconstruction.png", window=bounds)
-
-
-def evaluation_mark(metrics: Sequence[str], protocol: dict[str, Any]) -> str:
-    """Return the fingerprint by which a finished evaluation is recognised."""
-    return fingerprint({"metrics": list(metrics), "protocol": protocol})
+def _keep_only(folder: Path, names: set[str]) -> None:
+    """Remove what an earlier evaluation with other metrics left behind."""
+    if folder.is_dir():
+        for path in folder.iterdir():
+            if path.name not in names:
+                path.unlink()

@@ -65,17 +65,20 @@ def use_weight_files(assignments: Sequence[str]) -> None:
     """Let ``NAME=FILE`` pairs take the place of ``MEDBENCH_WEIGHTS_<NAME>``, for this process and its workers.
 
     Raises:
-        SpecError: not a pair, or no such file.
+        SpecError: not a pair, no such file, or a name that nothing asks for.
     """
+    known = [*registry.names("features"), *registry.names("segmenters"), "lpips-alexnet"]
     for assignment in assignments:
         name, separator, file = assignment.partition("=")
         if not separator or not Path(file).is_file():
             raise SpecError(f"--weights {assignment}: give NAME=FILE with a file that exists")
+        if name.lower() not in known:
+            raise SpecError(f"--weights {assignment}: nothing asks for '{name}': choose from {', '.join(known)}")
         os.environ[weights_variable(name)] = str(Path(file).resolve())
 
 
 def resolve_device(asked: str) -> str:
-    """Return ``cpu`` or ``cuda[:i]``; ``auto`` takes the first CUDA device where there is one.
+    """Return ``cpu`` or ``cuda:i``; ``auto`` takes the current CUDA device where there is one.
 
     Raises:
         SpecError: no such device here.
@@ -87,8 +90,8 @@ def resolve_device(asked: str) -> str:
     import torch
 
     if asked == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    index = asked.partition(":")[2] or "0"
+        return f"cuda:{torch.cuda.current_device()}" if torch.cuda.is_available() else "cpu"
+    index = asked.removeprefix("cuda").removeprefix(":") or "0"
     if not index.isdigit() or int(index) >= torch.cuda.device_count():
         raise SpecError(
             f"there is no device {asked} here ({torch.cuda.device_count()} CUDA devices): give --device cpu"

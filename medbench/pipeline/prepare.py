@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 from medbench.dataset import Case, Dataset, Split
-from medbench.files import sha256_of, write_json
+from medbench.files import sha256_of, write_json, write_text
 from medbench.grid import label_map_to_grid, to_grid
 from medbench.home import home
 from medbench.pipeline import engine
 from medbench.progress import Progress
-from medbench.samples import REGION_NAMES, Item, region_names
+from medbench.samples import Item
 from medbench.spec import Grid, fingerprint
+from medbench.volume import UNNAMED, LabelMap, Volume
 
 
 @dataclass(frozen=True)
@@ -52,42 +54,68 @@ def prepare(
         "train": dataset.cases("train")[:reference_count],
         "test": dataset.cases("test"),
     }
-    waiting = [case for cases in chosen.values() for case in cases if not _volume_path(folder, case).is_file()]
+    chosen = {split: on_grid(cases, grid) for split, cases in chosen.items()}
+    waiting = [case for cases in chosen.values() for case in cases if not _Files(folder, case).volume.is_file()]
     if waiting:
         with engine.local(min(workers, len(waiting))) as executor:
-            work = engine.run_all(partial(_prepare_case, folder=folder, grid=grid), waiting, executor=executor)
+            work = engine.run_all(partial(_prepare_case, folder=folder), waiting, executor=executor)
             for _ in progress.track(work, task=f"prepare {dataset.info.name}", total=len(waiting)):
                 pass
     reference, held_out = ([_item(folder, case) for case in chosen[split]] for split in ("train", "test"))
     return RealSplits(reference, held_out)
 
 
-def _prepare_case(case: Case, *, folder: Path, grid: Grid | None) -> None:
-    volume = case.read_volume()
+def on_grid(cases: Sequence[Case], grid: Grid | None) -> Sequence[Case]:
+    """Return cases whose volumes and label maps come on the canonical grid when they are read."""
+    if grid is None:
+        return cases
+    return [
+        replace(
+            case,
+            read_volume=partial(_volume_on_grid, case, grid),
+            read_label_map=partial(_label_map_on_grid, case, grid) if case.read_label_map else None,
+        )
+        for case in cases
+    ]
+
+
+def _volume_on_grid(case: Case, grid: Grid) -> Volume:
+    return to_grid(case.read_volume(), grid)
+
+
+def _label_map_on_grid(case: Case, grid: Grid) -> LabelMap:
+    assert case.read_label_map is not None  # on_grid asked
+    return label_map_to_grid(case.read_label_map(), grid)
+
+
+def _prepare_case(case: Case, *, folder: Path) -> None:
+    """Write label map, names and hash first and the volume last: where it is, all of it is."""
+    files = _Files(folder, case)
     if case.read_label_map is not None:
         label_map = case.read_label_map()
-        names = {str(value): name for value, name in label_map.names.items()}
-        write_json(_mask_folder(folder, case) / REGION_NAMES, names)
-        (label_map_to_grid(label_map, grid) if grid else label_map).write(_mask_path(folder, case))
-    # The volume comes last: where it is, its label map is too.
-    (to_grid(volume, grid) if grid else volume).write(_volume_path(folder, case))
+        label_map.write(files.mask)
+        names = {str(value): name for value, name in label_map.names.items() if not name.startswith(UNNAMED)}
+        write_json(files.names, names or None)
+    case.read_volume().write(files.staged)
+    write_text(files.sha256, sha256_of(files.staged))
+    files.staged.replace(files.volume)
 
 
-def _volume_path(folder: Path, case: Case) -> Path:
-    return folder / case.split / f"{case.id}.nii.gz"
+class _Files:
+    """Where a prepared case lies."""
 
-
-def _mask_folder(folder: Path, case: Case) -> Path:
-    return folder / f"{case.split}-labels"
-
-
-def _mask_path(folder: Path, case: Case) -> Path:
-    return _mask_folder(folder, case) / f"{case.id}.nii.gz"
+    def __init__(self, folder: Path, case: Case) -> None:
+        self.volume = folder / case.split / f"{case.id}.nii.gz"
+        self.staged = folder / case.split / f"{case.id}.part.nii.gz"
+        self.sha256 = folder / case.split / f"{case.id}.sha256"
+        self.mask = folder / f"{case.split}-labels" / f"{case.id}.nii.gz"
+        self.names = folder / f"{case.split}-labels" / f"{case.id}.json"
 
 
 def _item(folder: Path, case: Case) -> Item:
-    path = _volume_path(folder, case)
-    item = Item(id=case.id, subject=case.patient, path=path, sha256=sha256_of(path))
+    files = _Files(folder, case)
+    item = Item(case.id, case.patient, files.volume, files.sha256.read_text(encoding="utf-8"))
     if case.read_label_map is None:
         return item
-    return replace(item, mask=_mask_path(folder, case), regions=region_names(_mask_folder(folder, case)))
+    names: dict[str, str] | None = json.loads(files.names.read_bytes())
+    return replace(item, mask=files.mask, regions={int(v): name for v, name in names.items()} if names else None)

@@ -18,10 +18,10 @@ from medbench.pipeline.cache import Cache
 from medbench.pipeline.engine import available_cores
 from medbench.pipeline.evaluate import Comparison
 from medbench.pipeline.evidence import Laboratory
-from medbench.pipeline.judge import Subject, evaluation_mark, judge, metered
+from medbench.pipeline.judge import Judge, Subject, metered
 from medbench.pipeline.options import RunOptions, load_dataset, resolve_device, resolve_metrics, resolve_protocol
-from medbench.pipeline.prepare import prepare
-from medbench.pipeline.sample import missing_samples, sample
+from medbench.pipeline.prepare import on_grid, prepare
+from medbench.pipeline.sample import SamplePlan, missing_samples, sample
 from medbench.progress import Logged, Progress
 from medbench.record import GenerationSpec, RunFolder, RunRecord, StageName
 from medbench.results import Report
@@ -87,11 +87,14 @@ class Run:
         Raises:
             SpecError: the folder holds another run.
         """
-        record = self.folder.open(kind="run", spec=self.spec.model_dump(mode="json"), device=self.options.device)
+        record = self.folder.open(kind="run", spec=self.spec.model_dump(mode="json"))
         record.evaluation["command"] = self.options.command
         if not self.options.resume:
             for stale in (self.folder.samples, self.folder.tables, self.folder.figures, self.folder.path / "fit"):
-                shutil.rmtree(stale, ignore_errors=True)
+                if stale.is_dir():
+                    shutil.rmtree(stale)
+            self.folder.results_file.unlink(missing_ok=True)
+            self.folder.report_file.unlink(missing_ok=True)
             record.stages.clear()
         return record
 
@@ -118,8 +121,8 @@ class Run:
         with metered(self.folder, self.record, "fit", self.meter) as entry:
             generator: Generator = self._generator_class(self.preset, device=self.device)
             checkpoint: Path = generator.fit(
-                train=self.dataset.cases("train"),
-                select=self.dataset.cases("select"),
+                train=on_grid(self.dataset.cases("train"), self.protocol.grid),
+                select=on_grid(self.dataset.cases("select"), self.protocol.grid),
                 workspace=self.folder.path / "fit",
                 seed=self.options.seed,
                 resume=self.options.resume,
@@ -136,23 +139,29 @@ class Run:
             self.fit()
         # Cases are opened only where they are needed: published weights can be sampled without the data set.
         with metered(self.folder, self.record, "sample", self.meter):
-            sample(
-                self.generator,
-                self.folder.samples,
+            plan = SamplePlan(
                 count=self.spec.samples,
                 seed=self.spec.seed,
-                cases=self.held_out if self._needs_cases else (),
                 grid=self.protocol.grid,
+                cases=on_grid(self.held_out, self.protocol.grid) if self._needs_cases else (),
                 conditional=self.options.conditional,
-                progress=self.progress,
             )
+            sample(self.generator, self.folder.samples, plan, self.progress)
 
     def evaluate(self) -> Report:
         """Make whatever is missing, then compute the metrics unless that is done; return the results."""
-        mark = evaluation_mark(self.metrics, self.protocol.model_dump(mode="json"))
-        evaluated = self._is_done("evaluate") and self.record.evaluation.get("mark") == mark
-        if evaluated and self._is_sampled() and self.folder.results_file.is_file():
-            return Report.read(self.folder.results_file)
+        reconstructs = "reconstructs" in self.info.capabilities
+        laboratory = Laboratory(
+            self.protocol,
+            device=self.device,
+            cache=Cache(home() / "cache"),
+            progress=self.progress,
+            reconstruct=self._reconstruct if reconstructs else None,
+        )
+        judge = Judge(laboratory, self.metrics, folder=self.folder, record=self.record, meter=self.meter)
+        finished = judge.finished() if self._is_sampled() else None
+        if finished is not None:
+            return finished
         with metered(self.folder, self.record, "prepare", self.meter):
             real = prepare(
                 self.dataset,
@@ -165,28 +174,9 @@ class Run:
         comparison = Comparison(
             open_folder(self.folder.samples), real.reference, real.held_out, self.dataset.identity()
         )
-        reconstructs = "reconstructs" in self.info.capabilities
-        laboratory = Laboratory(
-            self.protocol,
-            device=self.device,
-            cache=Cache(home() / "cache"),
-            progress=self.progress,
-            reconstruct=self._reconstruct if reconstructs else None,
+        return judge.judge(
+            Subject(self.info.name, self.info.version, self.dataset.info.name, self._leaks()), comparison
         )
-        subject = Subject(self.info.name, self.info.version, self.dataset.info.name, self._leaks())
-        report = judge(
-            subject,
-            comparison,
-            laboratory,
-            self.metrics,
-            folder=self.folder,
-            record=self.record,
-            meter=self.meter,
-            progress=self.progress,
-        )
-        self.record.evaluation["mark"] = mark
-        self.folder.write(self.record)
-        return report
 
     def report(self) -> Report:
         """Make whatever is missing, then write ``report.html`` unless it is there; return the results."""
@@ -221,18 +211,21 @@ class Run:
             seed=options.seed,
             samples=options.samples or len(self.held_out) or _DEFAULT_SAMPLES,
             conditional=options.conditional,
+            grid=self.protocol.grid.model_dump(mode="json") if self.protocol.grid else None,
+            source=registry.source_sha256(options.model),
             checkpoint="train" if options.train else sha256_of(weights) if weights else "none",
         )
 
     def _leaks(self) -> tuple[str, ...]:
-        """Say where the shipped weights saw data that this run is judged by."""
-        if self.options.train or self.options.checkpoint is not None:
-            return ()
+        """Say what the weights saw of the data that this run is judged by, or that nobody can say."""
         name = self.dataset.info.name
+        if self.options.checkpoint is not None:
+            return (f"{self.info.name}: what {self.options.checkpoint.name} was trained on is not declared",)
+        seen = (f"{name} train split",) if self.options.train else self.info.trained_on
         return tuple(
-            f"{self.info.name}: weights trained on {seen}, which is the reference here (never on the held-out split)"
-            for seen in self.info.trained_on
-            if seen.partition(" ")[0] == name
+            f"{self.info.name}: weights trained on the {data}, of which the reference is a part"
+            for data in seen
+            if data.partition(" ")[0] == name
         )
 
 

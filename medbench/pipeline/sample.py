@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from medbench.dataset import Case
@@ -23,27 +24,32 @@ def missing_samples(folder: Path, count: int) -> list[int]:
     return [index for index in range(count) if index not in done]
 
 
-def sample(
-    generator: Generator,
-    folder: Path,
-    *,
-    count: int,
-    seed: int,
-    cases: Sequence[Case],
-    grid: Grid | None,
-    conditional: bool,
-    progress: Progress,
-) -> None:
+@dataclass(frozen=True)
+class SamplePlan:
+    """Which samples a run has.
+
+    Args:
+        count: how many.
+        seed: the run's seed; each sample's own is derived from it and the sample's index.
+        grid: canonical grid, or None to keep the generator's.
+        cases: held-out cases, for pseudo-models and conditions; empty where neither needs them.
+        conditional: steer sample i by the label map of held-out case i.
+    """
+
+    count: int
+    seed: int
+    grid: Grid | None
+    cases: Sequence[Case] = ()
+    conditional: bool = False
+
+
+def sample(generator: Generator, folder: Path, plan: SamplePlan, progress: Progress) -> None:
     """Generate the samples that are missing, bring them to the canonical grid and list them in the manifest.
 
     Args:
         generator: with its weights loaded.
         folder: ``RUN/samples``.
-        count: how many samples the run has.
-        seed: the run's seed; each sample's own is derived from it and the sample's index.
-        cases: held-out cases, for conditions and pseudo-models.
-        grid: canonical grid, or None to keep the generator's.
-        conditional: steer sample i by the label map of held-out case i.
+        plan: which samples there are to be.
         progress: told about every sample.
 
     Raises:
@@ -52,52 +58,50 @@ def sample(
     """
     make_folder(folder)
     manifest = Manifest(folder)
-    manifest.rewrite(manifest.complete(count).values())
-    indices = missing_samples(folder, count)
-    if not indices:
-        return
-    conditions = _conditions(cases, indices) if conditional else None
+    manifest.rewrite(manifest.complete(plan.count).values())
+    indices = missing_samples(folder, plan.count)
+    conditions = _conditions(plan, indices, folder) if plan.conditional else {}
     request = SampleRequest(
-        seeds=[sample_seed(seed, index) for index in indices],
-        conditions=conditions,
-        cases=[cases[index] for index in indices if index < len(cases)],
+        seeds=[sample_seed(plan.seed, index) for index in indices],
+        conditions=[read for read, _ in conditions.values()] if plan.conditional else None,
+        cases=[plan.cases[index] for index in indices if index < len(plan.cases)],
     )
-    made = 0
+    waiting = iter(indices)
     clock = time.monotonic()
     for volume in progress.track(generator.sample(request), task="sample", total=len(indices)):
-        index = indices[made]
+        index = next(waiting)
         path = folder / f"{index:06d}.nii.gz"
-        on_grid = to_grid(volume, grid) if grid else volume
+        on_grid = to_grid(volume, plan.grid) if plan.grid else volume
         on_grid.write(path)
         manifest.append(
             SampleRecord(
                 index=index,
-                seed=request.seeds[made],
+                seed=sample_seed(plan.seed, index),
                 file=path.name,
                 sha256=sha256_of(path),
                 shape=on_grid.shape,
                 spacing=on_grid.spacing_mm,
                 native_shape=volume.shape,
-                condition=cases[index].id if conditional else None,
+                condition=conditions[index][1] if plan.conditional else None,
                 seconds=round(time.monotonic() - clock, 3),
             )
         )
-        made += 1
         clock = time.monotonic()
-    if made != len(indices):
-        raise DataError(
-            f"{generator.info.name} made {made} of {len(indices)} samples: this is a defect of the generator"
-        )
+    left = len(list(waiting))
+    if left:
+        raise DataError(f"{generator.info.name} stopped {left} samples early: this is a defect of the generator")
     manifest.rewrite(manifest.records().values())
 
 
-def _conditions(cases: Sequence[Case], indices: Sequence[int]) -> list[LabelMap]:
-    label_maps = []
+def _conditions(plan: SamplePlan, indices: Sequence[int], folder: Path) -> dict[int, tuple[LabelMap, str]]:
+    """Return each sample's label map, and the path below ``folder`` where it is kept."""
+    found = {}
     for index in indices:
-        read = cases[index].read_label_map if index < len(cases) else None
+        read = plan.cases[index].read_label_map
         if read is None:
-            raise SpecError(
-                f"--conditional needs a label map for sample {index}, but only {len(cases)} held-out cases exist"
-            )
-        label_maps.append(read())
-    return label_maps
+            raise SpecError(f"--conditional needs label maps, and the held-out case {plan.cases[index].id} has none")
+        label_map = read()
+        kept = f"conditions/{index:06d}.nii.gz"
+        label_map.write(folder / kept)
+        found[index] = (label_map, kept)
+    return found

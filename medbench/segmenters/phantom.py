@@ -13,16 +13,17 @@ import numpy as np
 
 from medbench.datasets.thorax import LABELS
 from medbench.errors import CheckpointError
-from medbench.files import sha256_of
 from medbench.segmenters.base import SegmenterInfo
 from medbench.spec import Window
 from medbench.volume import LabelMap, Volume
+from medbench.weights import WeightFile
 
 if TYPE_CHECKING:
     from medbench.segmenters.phantom_network import PhantomUnet
 
 MODEL: Final = "phantom-segmenter"
-WEIGHTS: Final = Path(__file__).with_name("phantom.safetensors")
+SHIPPED: Final = Path(__file__).with_name("phantom.safetensors")
+WEIGHTS: Final = WeightFile("phantom", SHIPPED.name, "medbench", shipped=SHIPPED)
 WINDOW: Final = Window(low=-1000, high=1000)
 CLASSES: Final = len(LABELS) + 1
 
@@ -52,8 +53,8 @@ class PhantomSegmenter:
         return LABELS
 
     def weights_sha256(self) -> str:
-        """Return the SHA-256 of the shipped weights."""
-        return sha256_of(WEIGHTS)
+        """Return the SHA-256 of the weights in force."""
+        return WEIGHTS.sha256()
 
     def segment(self, volume: Volume) -> LabelMap:
         """Return the label map of a volume, on its grid.
@@ -68,7 +69,7 @@ class PhantomSegmenter:
 
         from medbench.segmenters.phantom_network import MULTIPLE
 
-        network = load_network(WEIGHTS, self.device)
+        network = load_network(WEIGHTS.locate(), self.device)
         padded = np.pad(
             volume.voxels, [(0, -size % MULTIPLE) for size in volume.shape], constant_values=int(WINDOW.low)
         )
@@ -100,5 +101,5 @@ def load_network(path: Path, device: str) -> PhantomUnet:
 
 def shipped_description() -> dict[str, object]:
     """Return how the shipped weights were made and how well they do on held-out phantoms."""
-    description: dict[str, object] = json.loads(WEIGHTS.with_suffix(".json").read_text(encoding="utf-8"))
+    description: dict[str, object] = json.loads(SHIPPED.with_suffix(".json").read_text(encoding="utf-8"))
     return description

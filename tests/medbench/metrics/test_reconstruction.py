@@ -132,13 +132,6 @@ def test_lpips_takes_the_backbones_weights_and_is_zero_for_equal_volumes(alexnet
     assert lpips(unit, unit, planes=("xy", "yz", "zx")) == 0
 
 
-def test_lpips_finds_the_file_that_torchvision_cached(alexnet, tmp_path):
-    cached = tmp_path / "torch" / "hub" / "checkpoints" / "alexnet-owt-7be5be79.pth"
-    cached.parent.mkdir(parents=True)
-    alexnet.rename(cached)
-    load_lpips()
-
-
 def test_lpips_of_another_network_is_refused(monkeypatch, tmp_path):
     torch.save({"fc.weight": torch.zeros(2)}, tmp_path / "other.pth")
     monkeypatch.setenv("MEDBENCH_WEIGHTS_LPIPS_ALEXNET", str(tmp_path / "other.pth"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import nibabel
@@ -11,10 +12,11 @@ import pytest
 
 import medbench
 from medbench.datasets.phantom import generate
-from medbench.errors import DataError, GeometryError, IntensityError, NotEnoughCasesError, SpecError
+from medbench.errors import CheckpointError, DataError, GeometryError, IntensityError, NotEnoughCasesError, SpecError
 from medbench.pipeline.folder import FolderEvaluation
 from medbench.pipeline.options import FolderOptions
 from medbench.progress import silent
+from medbench.results import Report
 from medbench.samples import region_names
 from medbench.volume import LabelMap, Volume
 
@@ -65,7 +67,8 @@ def test_masks_give_region_volumes(real: Path, tmp_path: Path) -> None:
     )
     report = FolderEvaluation(options, silent).evaluate(tmp_path / "out")
     assert "label_2" in report.results[0].parts
-    assert report.results[0].value >= 0
+    assert report.results[0].parts["label_2"]["missing_rate"] == 0.0  # type: ignore[index]
+    assert 0 < report.results[0].value < 3
 
 
 def test_names_of_regions_come_from_labels_json(tmp_path: Path, real: Path) -> None:
@@ -120,3 +123,59 @@ def test_an_empty_or_absent_folder_is_named(real: Path, tmp_path: Path) -> None:
         medbench.evaluate(tmp_path / "empty", real=real)
     with pytest.raises(DataError, match="absent"):
         medbench.evaluate(tmp_path / "absent", real=real)
+
+
+def _evaluate_masks(real: Path, samples: Path, tmp_path: Path, *, out: str = "out") -> Report:
+    options = FolderOptions(
+        samples=samples,
+        real=real,
+        masks=tmp_path / "samples-masks",
+        real_masks=tmp_path / "real-masks",
+        metrics=("rvr",),
+        device="cpu",
+    )
+    evaluation = FolderEvaluation(options, silent)
+    return evaluation.evaluate(tmp_path / out)
+
+
+def test_other_masks_are_another_evaluation(real: Path, tmp_path: Path) -> None:
+    samples = _write(tmp_path / "samples", range(30, 36), masks=True)
+    first = _evaluate_masks(real, samples, tmp_path)
+    assert _evaluate_masks(real, samples, tmp_path) == first
+    for path in (tmp_path / "samples-masks").iterdir():
+        mask = LabelMap.read(path)
+        LabelMap(np.where(mask.voxels == 2, 3, mask.voxels).astype(np.uint8), mask.affine).write(path)
+    with pytest.raises(SpecError, match=r"another spec \(different: masks\)"):
+        _evaluate_masks(real, samples, tmp_path)
+    changed = _evaluate_masks(real, samples, tmp_path, out="other").results[0]
+    assert changed.value > first.results[0].value
+    assert changed.parts["label_2"]["missing_rate"] == 1.0  # type: ignore[index]
+
+
+def test_a_region_that_masks_do_not_name_is_left_out_not_counted_as_missing(real: Path, tmp_path: Path) -> None:
+    samples = _write(tmp_path / "samples", range(30, 36), masks=True)
+    (tmp_path / "real-masks" / "labels.json").write_text('{"2": "lung_left", "3": "lung_right"}', encoding="utf-8")
+    (tmp_path / "samples-masks" / "labels.json").write_text('{"2": "lung_left"}', encoding="utf-8")
+    result = _evaluate_masks(real, samples, tmp_path).results[0]
+    assert set(result.parts) == {"lung_left", "overall"}
+    assert result.protocol["compared"] == ["lung_left"]
+    assert any("lung_right" in note for note in result.notes)
+
+
+def test_weights_that_arrive_later_are_used(real: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    arguments = {"real": real, "metrics": ["fid25d"], "protocol": "medlord-2.5d", "out": tmp_path / "out"}
+    assert "are not here" in medbench.evaluate(real, **arguments).skipped[0].reason
+    (tmp_path / "weights.pth").write_bytes(b"no weights")
+    monkeypatch.setenv("MEDBENCH_WEIGHTS_RADIMAGENET_RESNET50", str(tmp_path / "weights.pth"))
+    with pytest.raises(CheckpointError, match=r"weights\.pth"):
+        medbench.evaluate(real, **arguments)
+
+
+def test_fewer_metrics_leave_nothing_of_the_others_behind(real: Path, tmp_path: Path) -> None:
+    samples = _write(tmp_path / "samples", range(30, 36), masks=True)
+    options = FolderOptions(
+        samples=samples, real=real, masks=tmp_path / "samples-masks", real_masks=tmp_path / "real-masks", device="cpu"
+    )
+    for metrics in (("fid25d", "rvr"), ("fid25d",)):
+        FolderEvaluation(replace(options, metrics=metrics), silent).evaluate(tmp_path / "out")
+    assert [path.name for path in (tmp_path / "out" / "tables").iterdir()] == ["fid25d.csv"]

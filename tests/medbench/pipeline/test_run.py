@@ -13,13 +13,16 @@ from pathlib import Path
 
 import pytest
 
+from medbench import protocols
 from medbench.errors import SpecError
 from medbench.pipeline.options import RunOptions
 from medbench.pipeline.run import Run
+from medbench.pipeline.sample import SamplePlan, sample
 from medbench.progress import silent
 from medbench.results import Report
 from medbench.samples import Manifest
 from medbench.spec import fingerprint
+from medbench.volume import LabelMap
 
 METRICS = ("fid25d", "reconstruction")
 
@@ -187,3 +190,46 @@ def _wait_for(out: Path, stage: str, process: subprocess.Popen[bytes]) -> None:
             return
         time.sleep(0.01)
     raise AssertionError(f"stage {stage} was never reached")
+
+
+def test_another_grid_is_another_run(report: Report, options: RunOptions, tmp_path: Path) -> None:
+    named = Path(str(protocols.__file__)).with_name("folder-2.5d.toml").read_text(encoding="utf-8")
+    (tmp_path / "small.toml").write_text(f"{named}\n[grid]\nshape = [8, 8, 8]\nfit = 'resize'\n", encoding="utf-8")
+    with pytest.raises(SpecError, match=r"different: grid"):
+        Run(replace(options, protocol=str(tmp_path / "small.toml")), silent).report()
+
+
+def test_an_edited_plugin_file_is_another_run(options: RunOptions, tmp_path: Path) -> None:
+    model, _, name = options.model.rpartition(":")
+    copy = tmp_path / "mine.py"
+    copy.write_text(Path(model).read_text(encoding="utf-8"), encoding="utf-8")
+    Run(replace(options, model=f"{copy}:{name}"), silent).sample()
+    copy.write_text(copy.read_text(encoding="utf-8") + "\n# edited\n", encoding="utf-8")
+    with pytest.raises(SpecError, match=r"different: source"):
+        Run(replace(options, model=f"{copy}:{name}"), silent).sample()
+
+
+def test_conditions_are_kept_beside_the_samples(options: RunOptions) -> None:
+    run = Run(options, silent)
+    plan = SamplePlan(count=2, seed=0, grid=run.protocol.grid, cases=run.held_out, conditional=True)
+    sample(run.generator, run.folder.samples, plan, silent)
+    kept = [record.condition for record in Manifest(run.folder.samples).records().values()]
+    assert kept == ["conditions/000000.nii.gz", "conditions/000001.nii.gz"]
+    first = LabelMap.read(run.folder.samples / kept[0])  # type: ignore[operator]
+    assert first.content_hash() == run.held_out[0].read_label_map().content_hash()  # type: ignore[misc]
+
+
+def test_the_record_holds_the_budget_and_the_device(report: Report, options: RunOptions) -> None:
+    assert options.out is not None
+    record = json.loads((options.out / "run.json").read_text(encoding="utf-8"))
+    assert record["budget"] == json.loads((options.out / "results.json").read_text(encoding="utf-8"))["budget"]
+    assert record["device"] == "cpu"
+
+
+def test_leaks_are_declared(options: RunOptions, tmp_path: Path) -> None:
+    trained = Run(replace(options, train=True, out=tmp_path / "trained"), silent).report()
+    assert "trained on the toy train split" in trained.leaks[0]
+    checkpoint = tmp_path / "given.txt"
+    checkpoint.write_text("seed 1", encoding="utf-8")
+    given = Run(replace(options, checkpoint=checkpoint, out=tmp_path / "given"), silent).report()
+    assert "given.txt was trained on is not declared" in given.leaks[0]

@@ -39,8 +39,8 @@ def test_held_out_phantoms_are_segmented(segmenter: PhantomSegmenter) -> None:
 
 def test_the_shipped_weights_are_small_and_say_how_they_were_made() -> None:
     description = shipped_description()
-    assert phantom.WEIGHTS.stat().st_size < 500_000
-    assert description == read_weights(phantom.WEIGHTS)[1]
+    assert phantom.SHIPPED.stat().st_size < 500_000
+    assert description == read_weights(phantom.SHIPPED)[1]
     assert description["command"] == (
         "python -m medbench.segmenters.phantom_training --out phantom.safetensors --seed 0 --steps 2000"
     )
@@ -69,7 +69,7 @@ def test_weights_hash_is_the_files(segmenter: PhantomSegmenter) -> None:
 
 
 def test_other_weights_are_refused(tmp_path) -> None:
-    weights, description = read_weights(phantom.WEIGHTS)
+    weights, description = read_weights(phantom.SHIPPED)
     path = tmp_path / "other.safetensors"
     write_weights(path, weights, description | {"model": "medlord"})
     with pytest.raises(CheckpointError, match="belongs to the model 'medlord'"):
