@@ -15,28 +15,31 @@ from typing import Literal, TypedDict
 import numpy as np
 
 from medbench.errors import DataError, GeometryError, IntensityError
-from medbench.formats import orientation_is_stored
+from medbench.formats import Header, read_header
 from medbench.spec import Grid
 from medbench.volume import Volume
 
-FACTS_VERSION = "1"
+FACTS_VERSION = "2"
 
 Severity = Literal["error", "warning", "note"]
 
 _AIR_BELOW = -200.0  # lung, air or fat: every CT field of view wider than one organ holds voxels below
-_SCALED_RANGES = {"-1 to 1": (-1.0, 1.0), "0 to 255": (0.0, 255.0)}  # 0 to 1 lies within the first
+# The narrowest first; a thousandth wider than their name, since interpolation reaches a little beyond.
+_SCALED_RANGES = {"0 to 1": (-0.001, 1.001), "-1 to 1": (-1.002, 1.002), "0 to 255": (-0.255, 255.255)}
 _SMALLEST_RANGE = 100.0  # HU; noise alone spans more in a clinical scan
 _LOWEST, _HIGHEST = -2048.0, 20000.0  # HU; scanners pad with -2048, dense metal reads up to about 20000
 _MANY_CONSTANT_SLICES = 0.25
 _PLAUSIBLE_SPACING_MM = (0.1, 20.0)
 _SAME_SPACING = 0.01  # share of the spacing
+_FEWEST_LEVELS = 2000  # scanners store 4096
 
 
 class Facts(TypedDict):
     """What the gate knows of a volume; strict JSON.
 
     ``constant_slices`` is the share of slices of each plane whose voxels are all equal; ``voxels_sha256`` leaves out
-    the affine, so that a copy with another header is still a copy.
+    the affine, so that a copy with another header is still a copy; ``stored_type`` is the voxels' type on disk (such
+    as uint16) and ``scaled`` whether a slope or an intercept made HU of it.
     """
 
     shape: list[int]
@@ -46,6 +49,8 @@ class Facts(TypedDict):
     constant_slices: dict[str, float]
     voxels_sha256: str
     orientation_stored: bool
+    stored_type: str
+    scaled: bool
 
 
 @dataclass(frozen=True)
@@ -70,7 +75,7 @@ class SideReport:
     """The facts about one side of a comparison.
 
     Args:
-        name: "real" or "synthetic".
+        name: "real", "synthetic" or "held-out".
         volumes: file (or case) and facts, in the side's order.
     """
 
@@ -78,12 +83,8 @@ class SideReport:
     volumes: tuple[tuple[str, Facts], ...]
 
 
-def facts(volume: Volume, *, orientation_stored: bool = True) -> Facts:
-    """Measure what the gate must know of a volume.
-
-    Args:
-        volume: in HU.
-        orientation_stored: False where the file left left and right to assumption.
+def facts(volume: Volume, *, header: Header | None = None) -> Facts:
+    """Measure what the gate must know of a volume (in HU), and of the header of its file, where it has one.
 
     Raises:
         IntensityError: NaN or infinite voxels (files that hold them are refused when they are read).
@@ -104,7 +105,9 @@ def facts(volume: Volume, *, orientation_stored: bool = True) -> Facts:
         max_hu=float(high_yz.max()),
         constant_slices={plane: float(np.mean(slices)) for plane, slices in constant.items()},
         voxels_sha256=Volume(voxels).content_hash(),
-        orientation_stored=orientation_stored,
+        orientation_stored=header is None or header.orientation_stored,
+        stored_type=(header or volume.voxels).dtype.name,
+        scaled=header is not None and header.scaled,
     )
 
 
@@ -114,37 +117,32 @@ def file_facts(path: Path) -> Facts:
     Raises:
         DataError: the file cannot be read as a volume.
     """
-    return facts(Volume.read(path), orientation_stored=orientation_is_stored(path))
+    return facts(Volume.read(path), header=read_header(path))
 
 
-def inspect(name: str, items: Iterable[tuple[str, Volume]]) -> SideReport:
-    """Measure the volumes of one side, one in memory at a time.
-
-    Args:
-        name: "real" or "synthetic".
-        items: file (or case) and volume.
-    """
-    return SideReport(name, tuple((file, facts(volume)) for file, volume in items))
-
-
-def judge(*, real: SideReport, synthetic: SideReport, grid: Grid | None) -> list[Finding]:
+def judge(
+    *, real: SideReport, synthetic: SideReport, grid: Grid | None, held_out: SideReport | None = None
+) -> list[Finding]:
     """Return all findings about a comparison, errors first.
 
     Args:
         real: facts about the real volumes.
         synthetic: facts about the synthetic volumes.
         grid: the canonical grid that both sides will be brought to; None if they are compared as they are.
+        held_out: facts about the real volumes that give the floor; None or empty where there are none.
     """
     findings: list[Finding] = []
     for side in (real, synthetic):
         if not side.volumes:
-            findings.append(
-                Finding("error", side.name, "empty", f"the {side.name} side holds no volume: give its folder")
-            )
+            detail = f"the {side.name} side holds no volume: give its folder"
+            findings.append(Finding("error", side.name, "empty", detail))
+    for side in filter(None, (real, synthetic, held_out)):
         for file, known in side.volumes:
             findings += [Finding(severity, file, check, detail) for severity, check, detail in _volume_checks(known)]
         findings += _duplicates(side)
-    findings += _copies(real, synthetic)
+    findings += _copies(real, synthetic, "this synthetic volume is a copy")
+    if held_out:
+        findings += _copies(real, held_out, "it makes the floor too low: take it out of one of the two")
     findings += _grid_differences(real, synthetic, grid)
     return sorted(findings, key=lambda finding: _ORDER.index(finding.severity))
 
@@ -190,7 +188,7 @@ _Check = tuple[Severity, str, str]
 
 
 def _volume_checks(known: Facts) -> Iterator[_Check]:
-    yield from _intensity_checks(known["min_hu"], known["max_hu"])
+    yield from _intensity_checks(known)
     plane, share = max(known["constant_slices"].items(), key=lambda item: item[1])
     if share > _MANY_CONSTANT_SLICES and known["min_hu"] < known["max_hu"]:
         yield "warning", "constant_slices", f"{share:.0%} of its {plane} slices are constant: crop the padding away"
@@ -202,21 +200,28 @@ def _volume_checks(known: Facts) -> Iterator[_Check]:
         yield "warning", "orientation", "the file stores no orientation; left and right are assumed: write an sform"
 
 
-def _intensity_checks(low: float, high: float) -> Iterator[_Check]:
+def _intensity_checks(known: Facts) -> Iterator[_Check]:
+    low, high, stored = known["min_hu"], known["max_hu"], np.dtype(known["stored_type"])
     found = f"values run from {low:g} to {high:g}"
-    scaled = [name for name, (bottom, top) in _SCALED_RANGES.items() if bottom <= low and high <= top]
+    scaled = [
+        name
+        for name, (bottom, top) in _SCALED_RANGES.items()
+        if bottom <= low and top / 4 <= max(-low, high) and high <= top
+    ]
     if low == high:
         yield "error", "constant", f"all voxels equal {low:g}: leave this volume out"
     elif low >= _AIR_BELOW and scaled:
-        yield (
-            "error",
-            "not_hu",
-            f"{found}: scaled to {scaled[0]}, not HU: undo the scaling with the window that made it",
-        )
+        mend = "undo the scaling with the window that made it"
+        yield "error", "not_hu", f"{found}: scaled to {scaled[0]}, not HU: {mend}"
     elif high - low < _SMALLEST_RANGE:
         yield "error", "not_hu", f"{found}: no CT in HU spans so little: undo the scaling that made it"
     elif low >= 0:
-        yield "warning", "offset", f"{found}: nothing is below water: was the rescale intercept (often -1024) left out?"
+        unsigned = stored.kind == "u" and not known["scaled"]
+        check, why = ("stored_type", f"; {stored} holds nothing else") if unsigned else ("offset", "")
+        mend = "was the rescale intercept (often -1024) left out?"
+        yield "warning", check, f"{found}: nothing is below water{why}: {mend}"
+    if stored.kind in "iu" and (levels := 256**stored.itemsize) < _FEWEST_LEVELS:
+        yield "warning", "stored_type", f"stored as {stored}: its {levels} levels cannot hold CT: write int16"
     if low < _LOWEST:
         yield "warning", "far_below", f"{found}: padding below {_LOWEST:g} HU: set it to -1000 (air)"
     if high > _HIGHEST:
@@ -238,11 +243,11 @@ def _duplicates(side: SideReport) -> Iterator[Finding]:
             yield Finding("warning", first, "duplicate", detail)
 
 
-def _copies(real: SideReport, synthetic: SideReport) -> Iterator[Finding]:
+def _copies(real: SideReport, other: SideReport, meaning: str) -> Iterator[Finding]:
     originals = _by_content(real)
-    for content, files in _by_content(synthetic).items():
+    for content, files in _by_content(other).items():
         if content in originals:
-            detail = f"the same voxels as the real {originals[content][0]}: this synthetic volume is a copy"
+            detail = f"the same voxels as the real {originals[content][0]}: {meaning}"
             yield Finding("warning", files[0], "copy", detail)
 
 

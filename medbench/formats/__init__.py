@@ -1,7 +1,8 @@
 """Files of 3D images: NIfTI, MetaImage, NRRD and DICOM series, read as RAS+ arrays in Hounsfield units."""
 
-from medbench.formats.folder import volume_files
-from medbench.formats.image import read_image
-from medbench.formats.nifti import orientation_is_stored, write_nifti
+from medbench.formats.folder import volume_files, volume_parts
+from medbench.formats.image import read_header, read_image
+from medbench.formats.nifti import write_nifti
+from medbench.formats.stored import Header
 
-__all__ = ["orientation_is_stored", "read_image", "volume_files", "write_nifti"]
+__all__ = ["Header", "read_header", "read_image", "volume_files", "volume_parts", "write_nifti"]

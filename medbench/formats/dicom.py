@@ -6,6 +6,7 @@ import contextlib
 import os
 import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +14,25 @@ import numpy as np
 
 from medbench.errors import DataError, FormatError, GeometryError, IntensityError
 from medbench.formats.geometry import LPS_TO_RAS, affine_from, check_affine, check_spacing, spatial_shape
-from medbench.formats.stored import Stored
+from medbench.formats.stored import Header, Stored
 
 _MODALITY, _DESCRIPTION, _POSITION = "0008|0060", "0008|103e", "0020|0032"
+_INTERCEPT, _SLOPE, _BITS, _SIGNED = "0028|1052", "0028|1053", "0028|0100", "0028|0103"
+_TAGS = (_MODALITY, _DESCRIPTION, _POSITION, _INTERCEPT, _SLOPE, _BITS, _SIGNED)
 _SPACING_TOLERANCE = 0.05  # share of the slice distance; a missing slice deviates by 1.0
 _STDERR = 2
 _OTHER_MODALITIES = {"MR", "PT", "NM", "US", "CR", "DX", "MG", "XA", "SEG", "RTDOSE", "RTSTRUCT"}
+
+
+@dataclass(frozen=True)
+class _Slice:
+    """What the header of one file says: ITK's geometry (LPS, mm), and the tags used here that it has."""
+
+    size: tuple[int, int, int]
+    spacing: np.ndarray
+    origin: np.ndarray
+    directions: np.ndarray
+    tags: dict[str, str]
 
 
 def is_dicom(path: Path) -> bool:
@@ -41,31 +55,78 @@ def read_dicom(folder: Path) -> Stored:
     sitk: Any = SimpleITK  # its functions carry no types
     with _quiet(sitk):
         files = _one_series(sitk, folder)
-        headers = [_header(sitk, Path(file)) for file in files]
-        modality = headers[0].get(_MODALITY, "")
-        if modality in _OTHER_MODALITIES:
-            raise IntensityError(
-                f"{folder}: the series has modality {modality}, which has no Hounsfield units: give a CT series"
-            )
+        header = _header(folder, [_slice(sitk, Path(file)) for file in files])
         reader = sitk.ImageSeriesReader()
         reader.SetFileNames(files)
         reader.SetOutputPixelType(sitk.sitkFloat32)  # rescale slopes may be fractions and differ between slices
         try:
             image = reader.Execute()
         except RuntimeError as error:
-            raise FormatError(
-                f"{folder}: the {len(files)} slices cannot be read as one volume (damaged, or of different sizes): "
-                "export the series again"
-            ) from error
+            raise _no_volume(folder, len(files)) from error
     voxels = sitk.GetArrayFromImage(image).T
-    spatial_shape(folder, voxels.shape)
-    check_spacing(folder, image.GetSpacing())
-    directions = np.reshape(image.GetDirection(), (3, 3))
-    affine = affine_from(directions, np.asarray(image.GetSpacing()), np.asarray(image.GetOrigin()))
-    if len(files) > 1:
-        affine[:3, 2] = _slice_step(folder, headers, normal=np.cross(directions[:, 0], directions[:, 1]))
+    if voxels.shape != header.shape:
+        raise _no_volume(folder, len(files))
+    return Stored(voxels, header.affine)
+
+
+def dicom_header(folder: Path) -> Header:
+    """Return what the slices' headers say about the one DICOM series in a folder.
+
+    Raises:
+        DataError: no series, or several.
+        FormatError: headers that cannot be read, or that make no volume.
+        GeometryError: slices are missing, doubled or unevenly spaced.
+        IntensityError: the series is of another modality than CT.
+    """
+    import SimpleITK
+
+    sitk: Any = SimpleITK
+    with _quiet(sitk):
+        return _header(folder, [_slice(sitk, Path(file)) for file in _one_series(sitk, folder)])
+
+
+def _header(folder: Path, slices: list[_Slice]) -> Header:
+    first = slices[0]
+    modality = first.tags.get(_MODALITY, "")
+    if modality in _OTHER_MODALITIES:
+        raise IntensityError(
+            f"{folder}: the series has modality {modality}, which has no Hounsfield units: give a CT series"
+        )
+    if any(other.size != first.size for other in slices):
+        raise _no_volume(folder, len(slices))
+    columns, rows, frames = first.size
+    shape = spatial_shape(folder, (columns, rows, frames * len(slices)))
+    check_spacing(folder, first.spacing if len(slices) == 1 else first.spacing[:2])  # the step follows from positions
+    affine = affine_from(first.directions, first.spacing, first.origin)
+    if len(slices) > 1:
+        affine[:3, 2] = _slice_step(folder, slices)
     check_affine(folder, LPS_TO_RAS @ affine)
-    return Stored(voxels, LPS_TO_RAS @ affine)
+    scaled = any(_is_rescaled(folder, slice_.tags) for slice_ in slices)
+    return Header(shape, LPS_TO_RAS @ affine, _stored_type(folder, first.tags), scaled)
+
+
+def _no_volume(folder: Path, count: int) -> FormatError:
+    return FormatError(
+        f"{folder}: the {count} slices cannot be read as one volume (damaged, or of different sizes): "
+        "export the series again"
+    )
+
+
+def _stored_type(folder: Path, tags: dict[str, str]) -> np.dtype:
+    bits, signed = (_number(folder, tags, tag, default) for tag, default in ((_BITS, 16), (_SIGNED, 0)))
+    return np.dtype(f"{'i' if signed else 'u'}{next((size for size in (1, 2, 4) if bits <= 8 * size), 8)}")
+
+
+def _is_rescaled(folder: Path, tags: dict[str, str]) -> bool:
+    return (_number(folder, tags, _SLOPE, 1), _number(folder, tags, _INTERCEPT, 0)) != (1, 0)
+
+
+def _number(folder: Path, tags: dict[str, str], tag: str, default: float) -> float:
+    text = tags.get(tag) or str(default)
+    try:
+        return float(text)
+    except ValueError as error:
+        raise FormatError(f"{folder}: '{text[:40]}' in tag {tag} is not a number: export the series again") from error
 
 
 def _one_series(sitk: Any, folder: Path) -> list[str]:
@@ -77,15 +138,15 @@ def _one_series(sitk: Any, folder: Path) -> list[str]:
     series = [list(sitk.ImageSeriesReader.GetGDCMSeriesFileNames(str(folder), uid)) for uid in identifiers]
     if len(series) > 1:
         found = "; ".join(
-            f"{_header(sitk, Path(files[0])).get(_DESCRIPTION) or 'no description'} ({len(files)} files, {uid})"
+            f"{_slice(sitk, Path(files[0])).tags.get(_DESCRIPTION) or 'no description'} ({len(files)} files, {uid})"
             for uid, files in zip(identifiers, series)
         )
         raise DataError(f"{folder}: {len(series)} DICOM series in one folder: {found}: move each into its own folder")
     return series[0]
 
 
-def _header(sitk: Any, path: Path) -> dict[str, str]:
-    """Return the tags used here that a file has; no pixel is read."""
+def _slice(sitk: Any, path: Path) -> _Slice:
+    """Return a file's header; no pixel is read."""
     reader = sitk.ImageFileReader()
     reader.SetFileName(str(path))
     reader.SetImageIO("GDCMImageIO")
@@ -93,17 +154,22 @@ def _header(sitk: Any, path: Path) -> dict[str, str]:
         reader.ReadImageInformation()
     except RuntimeError as error:
         raise FormatError(f"{path}: this DICOM file cannot be read: export the series again") from error
-    tags = (_MODALITY, _DESCRIPTION, _POSITION)
-    return {tag: reader.GetMetaData(tag).strip() for tag in tags if reader.HasMetaDataKey(tag)}
+    return _Slice(
+        size=reader.GetSize(),
+        spacing=np.asarray(reader.GetSpacing()),
+        origin=np.asarray(reader.GetOrigin()),
+        directions=np.reshape(reader.GetDirection(), (3, 3)),
+        tags={tag: reader.GetMetaData(tag).strip() for tag in _TAGS if reader.HasMetaDataKey(tag)},
+    )
 
 
-def _slice_step(folder: Path, headers: list[dict[str, str]], *, normal: np.ndarray) -> np.ndarray:
+def _slice_step(folder: Path, slices: list[_Slice]) -> np.ndarray:
     """Return the vector (LPS, mm) from one slice to the next; it leaves the normal where the gantry was tilted."""
     try:
-        positions = np.array([[float(value) for value in header[_POSITION].split("\\")] for header in headers])
+        positions = np.array([[float(value) for value in slice_.tags[_POSITION].split("\\")] for slice_ in slices])
     except (KeyError, ValueError) as error:
         raise GeometryError(f"{folder}: slices without a position (0020,0032): export the series again") from error
-    heights = positions @ normal
+    heights = positions @ np.cross(slices[0].directions[:, 0], slices[0].directions[:, 1])
     distances = np.diff(heights)
     usual = float(np.median(distances))
     uneven = np.abs(distances - usual) > _SPACING_TOLERANCE * abs(usual)
@@ -111,7 +177,7 @@ def _slice_step(folder: Path, headers: list[dict[str, str]], *, normal: np.ndarr
         at = int(np.argmax(uneven))
         raise GeometryError(
             f"{folder}: slices are missing, doubled or unevenly spaced: {distances[at]:.3f} mm after slice {at + 1} of "
-            f"{len(headers)}, usually {usual:.3f} mm: export the series complete"
+            f"{len(slices)}, usually {usual:.3f} mm: export the series complete"
         )
     step: np.ndarray = (positions[-1] - positions[0]) / (len(positions) - 1)
     return step

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from medbench.errors import DataError
 from medbench.formats.dicom import is_dicom
+from medbench.formats.metaimage import data_file
 
 SUFFIXES = (".nii.gz", ".nii", ".mhd", ".mha", ".nrrd")
 
@@ -40,6 +41,20 @@ def volume_files(folder: Path) -> list[Path]:
             f"{folder}: no volume below this folder: put {', '.join(SUFFIXES)} files or DICOM folders there"
         )
     return sorted(found, key=lambda path: _natural(path.relative_to(folder)))
+
+
+def volume_parts(path: Path) -> list[Path]:
+    """Return the files that make up a volume: header and data file, the slices of a DICOM folder, else the file.
+
+    Raises:
+        DataError: an .mhd file without its data file, or that names none.
+    """
+    if path.is_dir():
+        files = sorted(entry for entry in path.iterdir() if entry.is_file() and not entry.name.startswith("."))
+        return [file for file in files if _is_slice(file)] or files  # slices may lack the mark, then all of them do
+    if suffix_of(path) == ".mhd":
+        return list(dict.fromkeys([path, data_file(path)]))
+    return [path]
 
 
 def _volumes(folder: Path, *, seen: frozenset[Path]) -> Iterator[Path]:

@@ -3,25 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from medbench.errors import DataError, FormatError
-from medbench.formats.dicom import read_dicom
+from medbench.formats.dicom import dicom_header, read_dicom
 from medbench.formats.folder import suffix_of
-from medbench.formats.geometry import to_ras
-from medbench.formats.metaimage import read_metaimage
-from medbench.formats.nifti import read_nifti
-from medbench.formats.nrrd import read_nrrd
-from medbench.formats.stored import Stored, hounsfield
+from medbench.formats.geometry import grid_to_ras, to_ras
+from medbench.formats.metaimage import metaimage_header, read_metaimage
+from medbench.formats.nifti import nifti_header, read_nifti
+from medbench.formats.nrrd import nrrd_header, read_nrrd
+from medbench.formats.stored import Header, Stored, hounsfield
 
-_READERS: dict[str, Callable[[Path], Stored]] = {
-    ".nii": read_nifti,
-    ".nii.gz": read_nifti,
-    ".mhd": read_metaimage,
-    ".mha": read_metaimage,
-    ".nrrd": read_nrrd,
+
+class _Format(NamedTuple):
+    read: Callable[[Path], Stored]
+    header: Callable[[Path], Header]
+
+
+_NIFTI = _Format(read_nifti, nifti_header)
+_METAIMAGE = _Format(read_metaimage, metaimage_header)
+_DICOM = _Format(read_dicom, dicom_header)
+_FORMATS = {
+    ".nii": _NIFTI,
+    ".nii.gz": _NIFTI,
+    ".mhd": _METAIMAGE,
+    ".mha": _METAIMAGE,
+    ".nrrd": _Format(read_nrrd, nrrd_header),
 }
 
 
@@ -43,21 +54,41 @@ def read_image(path: Path) -> tuple[np.ndarray, np.ndarray]:
     """
     try:
         with np.errstate(invalid="ignore", over="ignore"):  # NaN, also a signalling one, is found and told in words
-            stored = _reader(path)(path)
+            stored = _format(path).read(path)
             return to_ras(hounsfield(path, stored), stored.affine)
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
 
 
-def _reader(path: Path) -> Callable[[Path], Stored]:
+def read_header(path: Path) -> Header:
+    """Return what a file says about its image, on the grid that ``read_image`` would give, without its voxels.
+
+    Of a DICOM series every slice's header is read.
+
+    Raises:
+        DataError: the file is absent or unreadable; a folder without a series or with several.
+        FormatError: an unknown format, a damaged header, a header that its file cannot keep, or not one 3D volume.
+        GeometryError: spacing or affine is impossible.
+        IntensityError: another modality than CT.
+    """
+    try:
+        with np.errstate(invalid="ignore", over="ignore"):
+            header = _format(path).header(path)
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
+    shape, affine = grid_to_ras(header.shape, header.affine)
+    return replace(header, shape=shape, affine=affine)
+
+
+def _format(path: Path) -> _Format:
     if path.is_dir():
-        return read_dicom
+        return _DICOM
     if not path.exists():
         raise DataError(f"{path}: no such file or folder: check the path")
-    reader = _READERS.get(suffix_of(path))
-    if reader is None:
-        known = ", ".join(_READERS)
+    found = _FORMATS.get(suffix_of(path))
+    if found is None:
+        known = ", ".join(_FORMATS)
         raise FormatError(f"{path}: unknown format: give one of {known}, or the folder of a DICOM series")
     if path.stat().st_size == 0:
         raise FormatError(f"{path}: the file is empty: copy or export it again")
-    return reader
+    return found

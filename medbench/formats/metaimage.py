@@ -8,6 +8,7 @@ from __future__ import annotations
 import gzip
 import io
 import zlib
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
@@ -15,7 +16,7 @@ import numpy as np
 
 from medbench.errors import DataError, FormatError
 from medbench.formats.geometry import LPS_TO_RAS, affine_from, check_affine, check_spacing, spatial_shape
-from medbench.formats.stored import Stored, check_claim, claimed_bytes, read_voxels
+from medbench.formats.stored import Header, Stored, check_claim, claimed_bytes, read_voxels
 
 _TYPES = {
     "MET_CHAR": "i1",
@@ -34,6 +35,15 @@ _TYPES = {
 _MAX_HEADER_LINES = 1000
 
 
+@dataclass(frozen=True)
+class _Voxels:
+    """Where the voxels lie."""
+
+    file: Path
+    start: int
+    compressed: bool
+
+
 def read_metaimage(path: Path) -> Stored:
     """Read a MetaImage; world coordinates are turned from ITK's LPS to RAS.
 
@@ -42,8 +52,39 @@ def read_metaimage(path: Path) -> Stored:
         FormatError: not a whole, binary MetaImage of one 3D volume.
         GeometryError: spacing or orientation is impossible.
     """
+    header, voxels = _examined(path)
+    with voxels.file.open("rb") as file:
+        file.seek(voxels.start)
+        expected = claimed_bytes(header.shape, header.dtype)
+        stream = _inflated(file, expected) if voxels.compressed else file
+        return Stored(read_voxels(voxels.file, stream, header.shape, header.dtype), header.affine)
+
+
+def metaimage_header(path: Path) -> Header:
+    """Return what a MetaImage says about its image; the size of its data file is held against it.
+
+    Raises:
+        DataError: the data file that the header names is absent.
+        FormatError: not the header of one binary 3D volume, or a claim that the data file cannot keep.
+        GeometryError: spacing or orientation is impossible.
+    """
+    return _examined(path)[0]
+
+
+def data_file(path: Path) -> Path:
+    """Return the file that holds a MetaImage's voxels: the one that its header names, or itself.
+
+    Raises:
+        DataError: the data file is absent.
+        FormatError: no MetaImage header, or voxels spread over several files.
+    """
     with path.open("rb") as file:
-        fields, local = _read_header(path, file)
+        return _data(path, *_read_fields(path, file))[0]
+
+
+def _examined(path: Path) -> tuple[Header, _Voxels]:
+    with path.open("rb") as file:
+        fields, local = _read_fields(path, file)
     shape = spatial_shape(path, tuple(_numbers(path, fields, "DimSize", kind=int)))
     affine = _affine(path, fields)
     dtype = _dtype(path, fields)
@@ -57,12 +98,10 @@ def read_metaimage(path: Path) -> Stored:
         raise FormatError(
             f"{data}: {path.name} promises {expected} bytes of voxels, found {found}: copy both files again"
         )
-    with data.open("rb") as file:
-        file.seek(offset)
-        return Stored(read_voxels(data, _inflated(file, expected) if compressed else file, shape, dtype), affine)
+    return Header(shape, affine, dtype), _Voxels(data, offset, compressed)
 
 
-def _read_header(path: Path, file: IO[bytes]) -> tuple[dict[str, str], int]:
+def _read_fields(path: Path, file: IO[bytes]) -> tuple[dict[str, str], int]:
     """Return the header's fields and where it ends."""
     fields: dict[str, str] = {}
     for _ in range(_MAX_HEADER_LINES):

@@ -14,7 +14,7 @@ import numpy as np
 from medbench.errors import FormatError, GeometryError
 from medbench.files import atomic_path
 from medbench.formats.geometry import check_affine, check_spacing, spatial_shape
-from medbench.formats.stored import MAX_BYTES, Stored, check_claim, claimed_bytes, read_voxels
+from medbench.formats.stored import MAX_BYTES, Header, Stored, check_claim, claimed_bytes, read_voxels
 
 _MM_PER_UNIT = {1: 1000.0, 3: 0.001}  # metres and micrometres; mm and "unknown" are taken as they are
 _GZIP_LEVEL = 1  # CT noise hardly compresses: level 6 takes four times as long and saves a few percent
@@ -23,42 +23,29 @@ _GZIP_LEVEL = 1  # CT noise hardly compresses: level 6 takes four times as long 
 def read_nifti(path: Path) -> Stored:
     """Read a NIfTI file.
 
-    The affine is the sform's, else the qform's, else (neither is stored) nibabel's: spacing from the header and
-    an axis 0 that runs to the Left; see ``orientation_is_stored``.
-
     Raises:
         FormatError: not a whole NIfTI file of one 3D volume.
         GeometryError: spacing or affine is impossible.
     """
     with _open(path) as (stream, compressed):
-        header = _read_header(path, stream)
-        stored_shape = tuple(int(size) for size in header["dim"][1 : 1 + int(header["dim"][0])])
-        shape = spatial_shape(path, stored_shape)
-        affine = _affine(path, header)
-        slope, intercept = _scaling(path, header)
-        dtype = _dtype(path, header)
-        offset = _offset(path, header)
-        check_claim(
-            path, claimed=offset + claimed_bytes(shape, dtype), stored=path.stat().st_size, compressed=compressed
-        )
-        stream.seek(offset)
-        voxels = read_voxels(path, stream, shape, dtype)
-    return Stored(voxels, affine, slope, intercept)
+        fields = _read_fields(path, stream)
+        header = _header(path, fields, compressed=compressed)
+        voxels = read_voxels(path, stream, header.shape, header.dtype, start=_offset(path, fields))
+    return Stored(voxels, header.affine, *_scaling(path, fields))
 
 
-def orientation_is_stored(path: Path) -> bool:
-    """Return whether a file says how its voxels lie in the patient.
+def nifti_header(path: Path) -> Header:
+    """Return what a NIfTI file says about its image.
 
-    Only NIfTI files can keep silent (sform and qform codes both 0); left and right are then an assumption.
+    The affine is the sform's, else the qform's, else (neither is stored) nibabel's: spacing from the header and
+    an axis 0 that runs to the Left.
 
     Raises:
-        FormatError: the file is named NIfTI but is none.
+        FormatError: not the header of one 3D volume, or a claim that the file cannot keep.
+        GeometryError: spacing or affine is impossible.
     """
-    if not path.name.lower().endswith((".nii", ".nii.gz")):
-        return True
-    with _open(path) as (stream, _):
-        header = _read_header(path, stream)
-    return bool(header["sform_code"] > 0 or header["qform_code"] > 0)
+    with _open(path) as (stream, compressed):
+        return _header(path, _read_fields(path, stream), compressed=compressed)
 
 
 def write_nifti(path: Path, voxels: np.ndarray, affine: np.ndarray) -> None:
@@ -105,7 +92,16 @@ def _open(path: Path) -> Iterator[tuple[Any, bool]]:
         yield (gzip.GzipFile(fileobj=file) if compressed else file), compressed
 
 
-def _read_header(path: Path, stream: Any) -> Any:
+def _header(path: Path, fields: Any, *, compressed: bool) -> Header:
+    shape = spatial_shape(path, tuple(int(size) for size in fields["dim"][1 : 1 + int(fields["dim"][0])]))
+    affine, dtype = _affine(path, fields), _dtype(path, fields)
+    scaled = _scaling(path, fields) != (1.0, 0.0)
+    claimed = _offset(path, fields) + claimed_bytes(shape, dtype)
+    check_claim(path, claimed=claimed, stored=path.stat().st_size, compressed=compressed)
+    return Header(shape, affine, dtype, scaled, bool(fields["sform_code"] > 0 or fields["qform_code"] > 0))
+
+
+def _read_fields(path: Path, stream: Any) -> Any:
     """Return nibabel's header unchecked: its own checks mend in silence what must be refused here."""
     import nibabel
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from medbench.errors import FormatError
 from medbench.formats.geometry import LPS_TO_RAS, affine_from, check_affine, check_spacing, spacing_of, spatial_shape
-from medbench.formats.stored import MAX_BYTES, Stored, check_claim, claimed_bytes, read_voxels
+from medbench.formats.stored import MAX_BYTES, Header, Stored, check_claim, claimed_bytes, read_voxels
 
 _TYPES = {
     "i1": ("signed char", "int8", "int8_t"),
@@ -46,26 +46,41 @@ def read_nrrd(path: Path) -> Stored:
         GeometryError: spacing or orientation is impossible.
     """
     with path.open("rb") as file:
-        fields = _read_header(path, file)
-        sizes = tuple(_numbers(path, fields.get("sizes", ""), kind=int))
-        shape = spatial_shape(path, sizes)
-        affine = _affine(path, fields, len(sizes))
-        dtype = _dtype(path, fields)
-        encoding = _encoding(path, fields)
-        expected, stored = claimed_bytes(shape, dtype), path.stat().st_size - file.tell()
-        # bzip2 knows no bound on its ratio; only the absolute limit holds there.
-        check_claim(
-            path, claimed=expected, stored=MAX_BYTES if encoding == "bzip2" else stored, compressed=encoding != "raw"
-        )
+        header, encoding = _examined(path, file)
         streams: dict[str, Callable[[], Any]] = {
             "raw": lambda: file,
             "gzip": lambda: gzip.GzipFile(fileobj=file),
             "bzip2": lambda: bz2.BZ2File(file),
         }
-        return Stored(read_voxels(path, streams[encoding](), shape, dtype), affine)
+        return Stored(read_voxels(path, streams[encoding](), header.shape, header.dtype), header.affine)
 
 
-def _read_header(path: Path, file: IO[bytes]) -> dict[str, str]:
+def nrrd_header(path: Path) -> Header:
+    """Return what a NRRD file says about its image.
+
+    Raises:
+        FormatError: not the header of one 3D volume, or a claim that the file cannot keep.
+        GeometryError: spacing or orientation is impossible.
+    """
+    with path.open("rb") as file:
+        return _examined(path, file)[0]
+
+
+def _examined(path: Path, file: IO[bytes]) -> tuple[Header, str]:
+    """Return the header and the encoding; the file then stands at the first byte of voxels."""
+    fields = _read_fields(path, file)
+    sizes = tuple(_numbers(path, fields.get("sizes", ""), kind=int))
+    header = Header(spatial_shape(path, sizes), _affine(path, fields, len(sizes)), _dtype(path, fields))
+    encoding = _encoding(path, fields)
+    expected, stored = claimed_bytes(header.shape, header.dtype), path.stat().st_size - file.tell()
+    # bzip2 knows no bound on its ratio; only the absolute limit holds there.
+    check_claim(
+        path, claimed=expected, stored=MAX_BYTES if encoding == "bzip2" else stored, compressed=encoding != "raw"
+    )
+    return header, encoding
+
+
+def _read_fields(path: Path, file: IO[bytes]) -> dict[str, str]:
     if not file.readline(80).startswith(b"NRRD"):
         raise FormatError(f"{path}: not a NRRD file: export it again, for example as .nii.gz")
     fields: dict[str, str] = {}

@@ -20,6 +20,30 @@ DEFLATE_RATIO = 1032
 
 
 @dataclass(frozen=True, eq=False)
+class Header:
+    """What a file says about its image; no voxel is read for it.
+
+    Args:
+        shape: voxels along each axis.
+        affine: (4, 4) float64, voxel index to RAS+ mm.
+        dtype: of the voxels on disk, before any scaling.
+        scaled: whether a slope or an intercept turns what is stored into HU.
+        orientation_stored: False where left and right are an assumption; only NIfTI files can keep silent (sform and
+            qform codes both 0).
+    """
+
+    shape: tuple[int, int, int]
+    affine: np.ndarray
+    dtype: np.dtype
+    scaled: bool = False
+    orientation_stored: bool = True
+
+    def same_grid(self, other: Header) -> bool:
+        """Return whether two images have one shape and place their voxels alike (to a thousandth of a mm)."""
+        return self.shape == other.shape and bool(np.allclose(self.affine, other.affine, rtol=0, atol=1e-3))
+
+
+@dataclass(frozen=True, eq=False)
 class Stored:
     """An image as a file holds it.
 
@@ -66,14 +90,17 @@ def check_claim(path: Path, *, claimed: int, stored: int, compressed: bool) -> N
         )
 
 
-def read_voxels(path: Path, stream: IO[bytes], shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+def read_voxels(
+    path: Path, stream: IO[bytes], shape: tuple[int, ...], dtype: np.dtype, *, start: int | None = None
+) -> np.ndarray:
     """Read an array whose first axis runs fastest, as in NIfTI, MetaImage and NRRD.
 
     Args:
         path: the file named in the message.
-        stream: positioned at the first voxel.
+        stream: positioned at the first voxel, or ``start`` says where that lies.
         shape: voxels along each axis.
         dtype: with byte order.
+        start: byte of the (unpacked) stream at which the voxels begin; None for where it stands.
 
     Returns:
         Read-only array of ``shape``.
@@ -83,6 +110,8 @@ def read_voxels(path: Path, stream: IO[bytes], shape: tuple[int, ...], dtype: np
     """
     expected = claimed_bytes(shape, dtype)
     try:
+        if start is not None:
+            stream.seek(start)
         data = stream.read(expected)
         stream.read(1)  # reaching the end of the stream is what makes gzip verify its checksum
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:

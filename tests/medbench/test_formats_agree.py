@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from medbench.formats import orientation_is_stored, read_image
+from medbench.formats import read_header, read_image
 
 
 def noise(shape=(7, 6, 5), dtype=np.int16, seed=0):
@@ -155,7 +155,7 @@ def test_without_orientation_nibabels_assumption_holds_and_is_told(tmp_path, sfo
     voxels, affine = read_image(tmp_path / "a.nii")
     np.testing.assert_array_equal(voxels, np.asarray(reference.dataobj))
     np.testing.assert_allclose(affine, reference.affine, atol=1e-5)
-    assert orientation_is_stored(tmp_path / "a.nii") is bool(sform or qform)
+    assert read_header(tmp_path / "a.nii").orientation_stored is bool(sform or qform)
 
 
 @pytest.mark.parametrize(("encoding", "pack"), [("gzip", gzip.compress), ("raw", bytes)])

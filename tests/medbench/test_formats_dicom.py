@@ -8,7 +8,7 @@ from pydicom.dataset import FileDataset, FileMetaDataset
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, RLELossless, generate_uid
 
 from medbench.errors import DataError, FormatError, GeometryError, IntensityError
-from medbench.formats import read_image
+from medbench.formats import read_header, read_image
 
 ROWS, COLUMNS, SLICES = 12, 10, 6
 
@@ -105,6 +105,34 @@ def test_lossless_jpeg_compression(tmp_path, compressor, uid):
         writer.Execute(sitk.ReadImage(path, sitk.sitkInt16))
         assert pydicom.dcmread(tmp_path / f"{path.name}.dcm").file_meta.TransferSyntaxUID == uid
     np.testing.assert_array_equal(read_image(tmp_path)[0], expected())
+
+
+@pytest.mark.parametrize(
+    ("series", "scaled"), [({}, True), ({"intercept": "0"}, False), ({"slope": "0.5"}, True), ({"tilt": 0.6}, True)]
+)
+def test_the_slices_headers_tell_grid_and_storage(tmp_path, series, scaled):
+    folder = write_series(tmp_path / "s", **series)
+    header = read_header(folder)
+    voxels, affine = read_image(folder)
+    assert (header.shape, header.dtype.name, header.scaled) == (voxels.shape, "uint16", scaled)
+    np.testing.assert_array_equal(header.affine, affine)
+
+
+def test_signed_slices_are_told(tmp_path):
+    folder = write_series(tmp_path / "s")
+    for path in folder.iterdir():
+        slice_ = pydicom.dcmread(path)
+        slice_.PixelRepresentation = 1
+        slice_.save_as(path)
+    assert read_header(folder).dtype.name == "int16"
+
+
+@pytest.mark.parametrize("damage", [{"modality": "MR"}, {"keep": (0, 1, 3, 4, 5)}, {"keep": [0]}])
+def test_headers_alone_refuse_what_reading_refuses(tmp_path, damage):
+    folder = write_series(tmp_path / "s", **damage)
+    with pytest.raises(DataError) as by_header:
+        read_header(folder)
+    assert str(by_header.value) == refusal(folder, by_header.type)
 
 
 def test_a_tilted_gantry_shears_the_affine_and_not_the_anatomy(tmp_path):

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from medbench.errors import DataError
-from medbench.formats import volume_files
+from medbench.errors import DataError, FormatError
+from medbench.formats import volume_files, volume_parts
 
 
 def touch(folder, *names, content=b"x"):
@@ -68,3 +68,30 @@ def test_a_folder_that_is_absent_or_holds_no_volume(tmp_path, name):
     touch(tmp_path, "a.txt", "empty/b.txt")
     with pytest.raises(DataError, match=name):
         volume_files(tmp_path / name)
+
+
+def parts(path):
+    return [part.name for part in volume_parts(path)]
+
+
+def test_a_header_and_the_data_file_it_names_make_up_a_volume(tmp_path):
+    touch(tmp_path, "voxels/shared.raw", "a.raw", "a.mha", "b.nii.gz")
+    touch(tmp_path, "a.mhd", "b[1].mhd", content=b"NDims = 3\nElementDataFile = voxels/shared.raw\n")
+    touch(tmp_path, "c.mhd", content=b"ElementDataFile = LOCAL\n")
+    assert parts(tmp_path / "a.mhd") == ["a.mhd", "shared.raw"]
+    assert parts(tmp_path / "b[1].mhd") == ["b[1].mhd", "shared.raw"]
+    assert parts(tmp_path / "c.mhd") == ["c.mhd"]
+    assert parts(tmp_path / "a.mha") == ["a.mha"]
+    assert parts(tmp_path / "b.nii.gz") == ["b.nii.gz"]
+
+
+def test_a_header_that_names_no_data_file_has_no_parts(tmp_path):
+    touch(tmp_path, "a.mhd", content=b"nothing")
+    with pytest.raises(FormatError, match=r"a\.mhd"):
+        volume_parts(tmp_path / "a.mhd")
+
+
+def test_the_slices_of_a_series_are_its_parts(tmp_path):
+    touch(tmp_path, "1.dcm", "2", content=b"\0" * 128 + b"DICM")
+    touch(tmp_path, "notes.txt", "DICOMDIR", ".hidden", "other.nii")
+    assert parts(tmp_path) == ["1.dcm", "2"]

@@ -11,7 +11,7 @@ import pytest
 import SimpleITK as sitk
 
 from medbench.errors import DataError, FormatError, GeometryError, IntensityError
-from medbench.formats import read_image
+from medbench.formats import read_header, read_image
 
 SHAPE = (7, 6, 5)
 BYTES = 2 * 7 * 6 * 5
@@ -56,10 +56,10 @@ def nrrd(folder, replace=("", ""), compressed=False):
     return metaimage(folder, "a.nrrd", replace, compressed)
 
 
-def refusal(path, kind):
+def refusal(path, kind, read=read_image):
     """Return the one line with which a file is refused."""
     with pytest.raises(DataError) as caught:
-        read_image(path)
+        read(path)
     message = str(caught.value)
     assert caught.type is kind, message
     assert "\n" not in message
@@ -83,6 +83,13 @@ def test_a_truncated_nifti_says_what_was_expected_and_found(tmp_path):
     message = refusal(cut(nifti(tmp_path / "a.nii"), 500), FormatError)
     assert f"{352 + BYTES} bytes" in message
     assert "500 bytes" in message
+
+
+def test_a_nifti_gz_that_ends_before_its_voxels_begin(tmp_path):
+    path = patched(tmp_path / "a.nii.gz", 108, "<f", 9000)
+    packed = gzip.compress(gzip.decompress(path.read_bytes()) + noise((30, 20, 10)).tobytes())
+    path.write_bytes(packed[: len(packed) // 3])
+    assert "truncated" in refusal(path, FormatError)
 
 
 def test_damaged_gzip_data(tmp_path):
@@ -280,3 +287,21 @@ def test_metaimage_headers_that_make_no_sense(tmp_path, replace):
 )
 def test_nrrd_headers_that_make_no_sense(tmp_path, replace):
     refusal(nrrd(tmp_path, replace), FormatError)
+
+
+@pytest.mark.parametrize("read", [read_image, read_header])
+def test_headers_are_refused_alike_with_and_without_voxels(tmp_path, read):
+    absent = metaimage(tmp_path, "b.mhd")
+    (tmp_path / "b.raw").unlink()
+    refused = {
+        nifti(tmp_path / "flat.nii", noise((7, 6))): FormatError,
+        patched(tmp_path / "spacing.nii.gz", 84, "<f", 0.0): GeometryError,
+        patched(tmp_path / "claim.nii.gz", 40, "<4h", 3, 32000, 32000, 32000): FormatError,
+        cut(nifti(tmp_path / "short.nii"), 500): FormatError,
+        metaimage(tmp_path, replace=("DimSize = 5 6 7\n", "")): FormatError,
+        absent: DataError,
+        cut(nrrd(tmp_path), -1): FormatError,
+        tmp_path / "absent.mha": DataError,
+    }
+    for path, kind in refused.items():
+        refusal(path, kind, read)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from medbench.errors import DataError, GeometryError, IntensityError
-from medbench.gate import Finding, SideReport, facts, file_facts, inspect, judge, raise_on_errors, rows
+from medbench.gate import Finding, SideReport, facts, file_facts, judge, raise_on_errors, rows
 from medbench.spec import Grid
 from medbench.volume import Volume
 
@@ -26,12 +26,26 @@ def uniform(low, high, dtype=np.float32):
 
 
 def side(name, *volumes):
-    return inspect(name, [(f"{name}{index}", volume) for index, volume in enumerate(volumes)])
+    return SideReport(name, tuple((f"{name}{index}", facts(volume)) for index, volume in enumerate(volumes)))
 
 
-def found(synthetic, grid=None, real=None):
+def found(synthetic, grid=None, real=None, held_out=None):
     """Return the findings about synthetic volumes beside sound real ones."""
-    return judge(real=side("real", *(real or [ct(100), ct(101)])), synthetic=side("synthetic", *synthetic), grid=grid)
+    return judge(
+        real=side("real", *(real or [ct(100), ct(101)])),
+        synthetic=side("synthetic", *synthetic),
+        grid=grid,
+        held_out=side("held-out", *held_out) if held_out is not None else None,
+    )
+
+
+def stored(path, voxels, slope=1.0, intercept=0.0):
+    """Return the findings about a synthetic NIfTI file with voxels of this type, checks only."""
+    image = nib.Nifti1Image(voxels, np.eye(4))
+    image.header.set_slope_inter(slope, intercept)
+    image.to_filename(path)
+    report = SideReport("synthetic", ((path.name, file_facts(path)),))
+    return judge(real=side("real", ct(2)), synthetic=report, grid=None)
 
 
 def kinds(findings):
@@ -74,6 +88,40 @@ def test_scaled_images_are_refused_and_not_rescaled(limits):
     assert "undo the scaling" in findings[0].detail
     with pytest.raises(IntensityError, match="synthetic0"):
         raise_on_errors(findings)
+
+
+@pytest.mark.parametrize(
+    ("limits", "name"),
+    [
+        ((0, 1), "scaled to 0 to 1,"),
+        ((0.2, 1.0005), "scaled to 0 to 1,"),
+        ((-1, 1), "scaled to -1 to 1,"),
+        ((-0.5, 0.9), "scaled to -1 to 1,"),
+        ((0, 255), "scaled to 0 to 255,"),
+        ((3, 240), "scaled to 0 to 255,"),
+        ((0, 3), "no CT in HU spans so little"),
+    ],
+)
+def test_scalings_are_named_rightly(limits, name):
+    (finding,) = found([uniform(*limits)])
+    assert name in finding.detail
+
+
+def test_unsigned_voxels_without_an_intercept_are_told(tmp_path):
+    voxels = np.random.default_rng(0).integers(0, 2500, (12, 11, 10)).astype(np.uint16)
+    (finding,) = stored(tmp_path / "a.nii.gz", voxels)
+    assert (finding.severity, finding.check) == ("warning", "stored_type")
+    assert "uint16" in finding.detail
+    assert stored(tmp_path / "b.nii.gz", voxels, intercept=-1024) == []
+    assert kinds(stored(tmp_path / "c.nii.gz", voxels.astype(np.int16))) == [("warning", "offset")]
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int8])
+def test_eight_bits_are_too_few_levels_even_if_they_span_hu(tmp_path, dtype):
+    voxels = np.random.default_rng(0).integers(0, 127, (12, 11, 10)).astype(dtype)
+    (finding,) = stored(tmp_path / "a.nii.gz", voxels, slope=20.0, intercept=-1024)
+    assert (finding.severity, finding.check) == ("warning", "stored_type")
+    assert "256 levels" in finding.detail
 
 
 def test_eight_bit_images_are_refused_on_the_real_side_too():
@@ -122,6 +170,18 @@ def test_a_synthetic_copy_of_a_real_volume_warns():
     assert kinds(findings) == [("warning", "copy")]
     assert findings[0].file == "synthetic1"
     assert "real1" in findings[0].detail
+
+
+def test_a_reference_volume_among_the_held_out_ones_lowers_the_floor():
+    findings = found([ct(1)], held_out=[ct(3), ct(101), ct(3)])
+    assert kinds(findings) == [("warning", "duplicate"), ("warning", "copy")]
+    assert [finding.file for finding in findings] == ["held-out0", "held-out1"]
+    assert "the real real1: it makes the floor too low" in findings[1].detail
+
+
+def test_held_out_volumes_must_be_hu_and_may_be_none():
+    assert kinds(found([ct(1)], held_out=[uniform(0, 1)])) == [("error", "not_hu")]
+    assert found([ct(1)], held_out=[]) == []
 
 
 @pytest.mark.parametrize(
@@ -182,19 +242,3 @@ def test_errors_come_first_and_the_message_counts_the_rest():
 def test_the_table_has_a_row_for_each_check():
     findings = [Finding("warning", "a", "spacing", "x"), Finding("warning", "b", "spacing", "y")]
     assert rows(findings) == [{"severity": "warning", "check": "spacing", "files": 2, "example": "a", "detail": "x"}]
-
-
-def test_volumes_are_streamed():
-    alive = []
-
-    def items():
-        import weakref
-
-        for index in range(4):
-            volume = ct(index)
-            alive.append(weakref.ref(volume))
-            yield str(index), volume
-            del volume
-            assert sum(reference() is not None for reference in alive) <= 1
-
-    assert len(inspect("real", items()).volumes) == 4
