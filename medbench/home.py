@@ -18,8 +18,13 @@ def home() -> Path:
     return Path(platformdirs.user_data_dir("medbench", appauthor=False))
 
 
-def data_root(explicit: Path | None, dataset: str) -> Path:
+def data_root(explicit: Path | None, dataset: str, *, mend: str = "") -> Path:
     """Return the folder that holds a data set: ``--data-root``, else ``MEDBENCH_DATA``/name.
+
+    Args:
+        explicit: ``--data-root``.
+        dataset: its name.
+        mend: how to come by the data set or what its folder must hold; ends the message.
 
     Raises:
         DataError: neither is given.
@@ -31,4 +36,5 @@ def data_root(explicit: Path | None, dataset: str) -> Path:
         return Path(configured).expanduser() / dataset
     raise DataError(
         f"where is {dataset}? Give --data-root DIR or set MEDBENCH_DATA (the data set lies in its {dataset}/)"
+        + (f": {mend}" if mend else "")
     )
