@@ -17,6 +17,7 @@ from medbench.datasets.luna_split import PATIENTS, Assignment, LunaSplit, assign
 from medbench.datasets.tree import read_clipped, read_mask
 from medbench.errors import DataError
 from medbench.fetch import Download
+from medbench.formats import read_header
 from medbench.home import data_root
 from medbench.progress import Progress, silent
 from medbench.spec import Grid, Window, fingerprint
@@ -139,7 +140,8 @@ class LunaDataset:
         return [*rows, *checks.header_rows(scans.path.values(), masks)]
 
     def _root(self) -> Path:
-        return data_root(self.root, self.info.name)
+        mend = "if it is not here yet, run 'medbench data fetch luna --data-root DIR' (66 GB)"
+        return data_root(self.root, self.info.name, mend=mend)
 
     def _mend(self) -> str:
         return f"run 'medbench data fetch luna --data-root {self._root()}'"
@@ -201,7 +203,7 @@ def _scans_in(folder: Path) -> list[Path]:
 
 def _is_whole(path: Path) -> bool:
     try:
-        checks.check_data_file(path)
+        read_header(path)
     except DataError:
         return False
     return True

@@ -183,8 +183,8 @@ def test_verify_names_what_is_damaged_and_where_masks_lie_off(root: Path, write_
     rows = {row["check"]: row for row in FolderDataset(root).verify()}
     assert rows["headers"]["detail"] == "1 of 3 are sound"
     assert rows["masks"]["detail"] == "0 of 1 are on their volume's grid"
-    assert "b.raw has 5 bytes in place of 240" in rows["b.mhd"]["detail"]
-    assert "no readable header" in rows["c.nrrd"]["detail"]
+    assert "promises 240 bytes, found 5 bytes" in rows["b.mhd"]["detail"]
+    assert "not a NRRD file" in rows["c.nrrd"]["detail"]
     assert all(not row["ok"] and row["mend"] for check, row in rows.items() if check != "layout")
 
 

@@ -214,7 +214,7 @@ def test_verify_reads_headers_raw_sizes_and_masks(root: Path, write_itk: Write) 
     write_itk(root / "seg-lungs-LUNA16" / f"{uid(3, 1)}.mhd", np.zeros((6, 5, 3), np.int16), AFFINE)
     faults = [row["detail"] for row in luna(root).verify() if not row["ok"]]
     assert faults[:2] == ["7 of 8 are sound", "0 of 1 are on their volume's grid"]
-    assert "has 7 bytes in place of 240" in str(faults[2])
+    assert "promises 240 bytes, found 7 bytes" in str(faults[2])
 
 
 def test_the_identity_does_not_depend_on_the_place(root: Path) -> None:
@@ -270,9 +270,11 @@ def mirror(root: Path, folder: Path) -> Iterator[tuple[LunaFiles, list[str]]]:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         address = f"http://127.0.0.1:{server.server_port}"
-        yield LunaFiles(base_url=address, license="test", files=tuple(files)), asked
-        server.shutdown()
-        thread.join()
+        try:
+            yield LunaFiles(base_url=address, license="test", files=tuple(files)), asked
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 def test_fetching_makes_the_tree_and_asks_for_nothing_twice(root: Path, tmp_path: Path, write_itk: Write) -> None:
@@ -306,6 +308,18 @@ def test_only_what_is_missing_is_fetched(root: Path, tmp_path: Path, write_itk: 
         assert [download.filename for download in dataset.fetch_plan()] == wanted
         dataset.fetch(silent)
         assert len(asked) == 4
+    assert all(row["ok"] for row in dataset.verify())
+
+
+def test_a_damaged_header_is_fetched_again_and_verify_says_so(root: Path, tmp_path: Path) -> None:
+    (root / "seg-lungs-LUNA16").mkdir()
+    path = root / "subset1" / f"{uid(1, 0)}.mhd"
+    with mirror(root, tmp_path / "zenodo") as (files, _):
+        path.write_text(path.read_text().replace("DimSize", "Dim"))
+        dataset = luna(root, files)
+        assert [row["check"] for row in dataset.verify() if not row["ok"]] == ["headers", path.name]
+        assert "subset1.zip" in [download.filename for download in dataset.fetch_plan()]
+        dataset.fetch(silent)
     assert all(row["ok"] for row in dataset.verify())
 
 
