@@ -14,10 +14,12 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from medbench.errors import DataError
 from medbench.files import sha256_of, storage_errors, write_text
-from medbench.formats import volume_files
+from medbench.formats import volume_files, volume_parts
 from medbench.formats.folder import suffix_of
+from medbench.progress import Progress, silent
 
 MANIFEST = "manifest.jsonl"
+MASK_FOLDERS = ("labels", "masks")  # inside a folder of volumes; they hold label maps, never volumes
 REGION_NAMES = "labels.json"
 
 
@@ -112,26 +114,34 @@ class Manifest:
         write_text(self.path, "".join(record.model_dump_json() + "\n" for record in ordered))
 
 
-def open_folder(folder: Path, *, masks: Path | None = None) -> list[Item]:
+def open_folder(folder: Path, *, masks: Path | None = None, progress: Progress = silent) -> list[Item]:
     """Return the volumes of a folder: those of its manifest where it has one, else every volume in the tree.
 
     Args:
-        folder: searched recursively.
+        folder: searched recursively, without the folders of masks in it (see ``volumes_by_id``).
         masks: folder of label maps with the volumes' relative names; the format may differ.
+        progress: every file is hashed, which takes as long as reading it.
 
     Raises:
-        DataError: no such folder, no volumes, a manifest that does not match its files, or a volume without its mask.
+        DataError: no such folder, no volumes, two files of one id, a manifest that does not match its files, or a
+            volume without its mask.
     """
+    task = f"read {folder.resolve().name}"
     if (folder / MANIFEST).is_file():
-        items = _from_manifest(folder)
+        items = _from_manifest(folder, progress, task)
     else:
-        items = [_item(folder, path) for path in volume_files(folder)]
+        found = volumes_by_id(folder, masks=masks)
+        items = [
+            Item(id=name, subject=name, path=path, sha256=content_sha256(path))
+            for name, path in progress.track(found.items(), task=task, total=len(found))
+        ]
     return items if masks is None else with_masks(items, masks)
 
 
-def _from_manifest(folder: Path) -> list[Item]:
+def _from_manifest(folder: Path, progress: Progress, task: str) -> list[Item]:
     items = []
-    for index, record in sorted(Manifest(folder).records().items()):
+    records = sorted(Manifest(folder).records().items())
+    for index, record in progress.track(records, task=task, total=len(records)):
         path = folder / record.file
         if not path.is_file():
             raise DataError(f"{path} is in {MANIFEST} but not in the folder: sample again, or delete {MANIFEST}")
@@ -143,9 +153,33 @@ def _from_manifest(folder: Path) -> list[Item]:
     return items
 
 
-def _item(folder: Path, path: Path) -> Item:
-    name = volume_stem(path.relative_to(folder)) if path != folder else path.name
-    return Item(id=name, subject=name, path=path, sha256=content_sha256(path))
+def volumes_by_id(folder: Path, *, masks: Path | None = None) -> dict[str, Path]:
+    """Return the volumes below a folder by id: the path relative to the folder, without the format's suffix.
+
+    What lies in ``folder/labels``, ``folder/masks`` or the folder given as ``masks`` is no volume.
+
+    Args:
+        folder: searched recursively; natural order is kept.
+        masks: folder of label maps, inside or outside.
+
+    Raises:
+        DataError: no volume, or two files of one id.
+    """
+    elsewhere = [(folder / name).resolve() for name in MASK_FOLDERS]
+    if masks is not None and not folder.resolve().is_relative_to(masks.resolve()):
+        elsewhere.append(masks.resolve())
+    found: dict[str, Path] = {}
+    for path in volume_files(folder):
+        place = (path if path.is_dir() else path.parent).resolve()
+        if any(place.is_relative_to(other) for other in elsewhere):
+            continue
+        name = volume_stem(path.relative_to(folder)) if path != folder else path.resolve().name
+        if name in found:
+            raise DataError(f"{found[name]} and {path} are both volume '{name}': keep one of them")
+        found[name] = path
+    if not found:
+        raise DataError(f"{folder} holds masks but no volume: put the volumes beside the folder of masks")
+    return found
 
 
 def volume_stem(relative: Path) -> str:
@@ -154,14 +188,15 @@ def volume_stem(relative: Path) -> str:
 
 
 def content_sha256(path: Path) -> str:
-    """Return the SHA-256 of a file, or over the files of a DICOM series folder or of a header with its data file."""
-    if path.is_dir():
-        parts = [sha256_of(file) for file in sorted(path.iterdir()) if file.is_file()]
-    elif path.suffix.lower() in {".mhd", ".nhdr"}:
-        parts = [sha256_of(file) for file in sorted(path.parent.glob(f"{path.stem}.*")) if file.is_file()]
-    else:
+    """Return the SHA-256 of a file, or over the files of a DICOM series folder or of a header with its data file.
+
+    Raises:
+        DataError: see ``medbench.formats.volume_parts``.
+    """
+    parts = volume_parts(path)
+    if parts == [path]:
         return sha256_of(path)
-    return hashlib.sha256("".join(parts).encode()).hexdigest()
+    return hashlib.sha256("".join(sha256_of(part) for part in parts).encode()).hexdigest()
 
 
 def with_masks(items: Sequence[Item], masks: Path) -> list[Item]:
@@ -170,7 +205,7 @@ def with_masks(items: Sequence[Item], masks: Path) -> list[Item]:
     Raises:
         DataError: a volume has no mask.
     """
-    by_name = {volume_stem(path.relative_to(masks)): path for path in volume_files(masks)}
+    by_name = volumes_by_id(masks)
     missing = [item.id for item in items if item.id not in by_name]
     if missing:
         raise DataError(

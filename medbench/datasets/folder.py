@@ -11,15 +11,13 @@ from typing import ClassVar
 from medbench.dataset import Case, Check, DatasetInfo, Split
 from medbench.datasets import checks
 from medbench.datasets.splits import Entry, read_splits, split_file
-from medbench.datasets.tree import content, masks_by_id, read_mask, volumes_by_id
+from medbench.datasets.tree import content, masks_by_id, read_mask
 from medbench.errors import DataError
 from medbench.files import sha256_of
 from medbench.home import data_root
-from medbench.samples import region_names
+from medbench.samples import MASK_FOLDERS, region_names, volumes_by_id
 from medbench.spec import Grid, Window
 from medbench.volume import Volume
-
-_MASK_FOLDERS = ("labels", "masks")
 
 
 @dataclass(frozen=True)
@@ -102,15 +100,16 @@ class FolderDataset:
         return [checks.row("layout", True, detail), *checks.header_rows(used.values(), masks)]
 
     def _root(self) -> Path:
-        return data_root(self.root, self.info.name)
+        mend = "put volumes there in any tree, label maps into its labels/"
+        return data_root(self.root, self.info.name, mend=mend)
 
     def _tree(self) -> _Tree:
         root = self._root()
-        usual = [root / name for name in _MASK_FOLDERS if (root / name).is_dir()]
+        usual = [root / name for name in MASK_FOLDERS if (root / name).is_dir()]
         masks = self.masks or (usual[0] if usual else None)
         if self.masks is None and len(usual) > 1:
             raise DataError(f"{root} has both labels/ and masks/: say with --masks which of them")
-        volumes = volumes_by_id(root, without=usual if masks is None else [*usual, masks])
+        volumes = volumes_by_id(root, masks=masks)
         splits = split_file(root)
         entries = read_splits(splits, volumes) if splits else [Entry(name, "train", name) for name in volumes]
         names = region_names(masks) if masks else None

@@ -11,10 +11,10 @@ from typing import ClassVar
 
 from medbench.dataset import Case, Check, DatasetInfo, Split
 from medbench.datasets import checks
-from medbench.datasets.tree import content, masks_by_id, read_clipped, read_mask, volumes_by_id
+from medbench.datasets.tree import content, masks_by_id, read_clipped, read_mask
 from medbench.errors import DataError
 from medbench.home import data_root
-from medbench.samples import region_names
+from medbench.samples import region_names, volumes_by_id
 from medbench.spec import Grid, Spec, Window
 
 
@@ -102,9 +102,10 @@ class PcctaDataset:
         return [layout, *checks.header_rows(tree.volumes.values(), masks)]
 
     def _tree(self) -> _Tree:
-        root = data_root(self.root, self.info.name)
+        mend = f"this set is private; if you hold it, {self._layout()}"
+        root = data_root(self.root, self.info.name, mend=mend)
         if not root.is_dir():
-            raise DataError(f"{root}: no such folder: this set is private; if you hold it, {self._layout()}")
+            raise DataError(f"{root}: no such folder: {mend}")
         folders = {name: self._folder(root / name, wanted) for name, wanted in self._wanted().items()}
         train, test = folders["train"], folders["test"]
         if both := sorted(train.keys() & test.keys()):

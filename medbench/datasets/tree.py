@@ -3,39 +3,15 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 from medbench.errors import DataError, GeometryError
-from medbench.formats import volume_files
-from medbench.samples import content_sha256, volume_stem
+from medbench.formats import Header, read_header, volume_parts
+from medbench.formats.geometry import spacing_of
+from medbench.samples import content_sha256, volumes_by_id
 from medbench.spec import Window, fingerprint
-from medbench.volume import LabelMap, Volume, same_grid
-
-
-def volumes_by_id(folder: Path, *, without: Sequence[Path] = ()) -> dict[str, Path]:
-    """Return the volumes below a folder by id: the path relative to the folder, without the format's suffix.
-
-    Args:
-        folder: searched recursively; natural order is kept.
-        without: folders inside it that hold something else (masks).
-
-    Raises:
-        DataError: no volume, or two files of one id.
-    """
-    found: dict[str, Path] = {}
-    elsewhere = [other.resolve() for other in without]
-    for path in volume_files(folder):
-        place = folder.resolve() / path.relative_to(folder)
-        if any(place.is_relative_to(other) for other in elsewhere):
-            continue
-        name = volume_stem(path.relative_to(folder)) if path != folder else path.resolve().name
-        if name in found:
-            raise DataError(f"{found[name]} and {path} are both volume '{name}': keep one of them")
-        found[name] = path
-    if not found:
-        raise DataError(f"{folder} holds masks but no volume: put the volumes beside the folder of masks")
-    return found
+from medbench.volume import LabelMap, Volume
 
 
 def masks_by_id(masks: Path | None, volumes: Mapping[str, Path]) -> dict[str, Path]:
@@ -75,18 +51,18 @@ def read_mask(path: Path, volume_path: Path, names: Mapping[int, str] | None) ->
         DataError: see ``LabelMap.read``.
         GeometryError: the mask lies on another grid than the volume.
     """
-    label_map, volume = LabelMap.read(path, names), Volume.read(volume_path)
-    if not same_grid(label_map, volume):
+    mask, volume = read_header(path), read_header(volume_path)
+    if not mask.same_grid(volume):
         raise GeometryError(
-            f"{path} {_grid(label_map)} is not on the grid of {volume_path} {_grid(volume)}: "
+            f"{path} {_grid(mask)} is not on the grid of {volume_path} {_grid(volume)}: "
             "resample the mask to its volume (nearest label)"
         )
-    return label_map
+    return LabelMap.read(path, names)
 
 
-def _grid(image: Volume | LabelMap) -> str:
+def _grid(image: Header) -> str:
     shape = "x".join(map(str, image.shape))
-    spacing = "x".join(f"{step:.3f}" for step in image.spacing_mm)
+    spacing = "x".join(f"{step:.3f}" for step in spacing_of(image.affine))
     origin = ", ".join(f"{value:.2f}" for value in image.affine[:3, 3])
     return f"({shape} voxels of {spacing} mm from {origin})"
 
@@ -98,13 +74,7 @@ def content(paths: Mapping[str, Path]) -> str:
 
 def _stamp(path: Path) -> tuple[tuple[str, int, int], ...]:
     """Return what tells whether a volume's files have changed since they were hashed."""
-    if path.is_dir():
-        files = sorted(file for file in path.iterdir() if file.is_file())
-    elif path.suffix.lower() == ".mhd":
-        files = sorted(path.parent.glob(f"{path.stem}.*"))
-    else:
-        files = [path]
-    return tuple((file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in files)
+    return tuple((file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in volume_parts(path))
 
 
 @functools.lru_cache(maxsize=4096)

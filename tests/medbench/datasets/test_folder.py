@@ -86,6 +86,24 @@ def test_two_folders_of_masks_need_a_word(root: Path, write_mask: Write) -> None
     assert FolderDataset(root, masks=root / "masks").cases("train")[0].read_label_map
 
 
+def test_masks_behind_a_link_are_no_volumes(
+    root: Path, write_mask: Write, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    far = tmp_path_factory.mktemp("far")
+    write_mask(far / "a.nii.gz")
+    (root / "labels").symlink_to(far)
+    assert [case.id for case in FolderDataset(root).cases("train")] == ["a", "site.1/b", "site.1/c"]
+
+
+def test_the_identity_follows_the_voxels_of_an_mhd_whatever_its_files_are_called(root: Path) -> None:
+    header = root / "site.1" / "b.mhd"
+    (root / "site.1" / "b.raw").rename(root / "site.1" / "voxels.raw")
+    header.write_text(header.read_text().replace("b.raw", "voxels.raw"))
+    before = FolderDataset(root).identity()
+    (root / "site.1" / "voxels.raw").write_bytes(bytes(240))
+    assert FolderDataset(root).identity() != before
+
+
 def test_a_folder_of_masks_alone_holds_no_volume(tmp_path: Path, write_mask: Write) -> None:
     write_mask(tmp_path / "labels" / "a.nii.gz")
     with pytest.raises(DataError, match="holds masks but no volume"):
