@@ -21,7 +21,7 @@ def print_report(console: Console, report: Report) -> None:
             f"{result.metric} {_ARROWS[result.better]}",
             f"{result.value:.4g}{f' {result.unit}' if result.unit else ''}",
             _interval(result),
-            "-" if result.floor is None else f"{result.floor:.4g}",
+            "-" if result.floor is None else f"{result.floor:.3g}",
             f"{result.n_real}/{result.n_synthetic}",
             result.fingerprint,
         )
@@ -51,4 +51,4 @@ def _print_gate(console: Console, report: Report) -> None:
 
 
 def _interval(result: Result) -> str:
-    return "-" if result.ci95 is None else f"{result.ci95[0]:.4g} .. {result.ci95[1]:.4g}"
+    return "-" if result.ci95 is None else f"{result.ci95[0]:.3g} .. {result.ci95[1]:.3g}"
