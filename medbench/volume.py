@@ -147,11 +147,6 @@ class LabelMap:
         return _content_hash("label map", self.voxels, self.affine)
 
 
-def same_grid(a: Volume | LabelMap, b: Volume | LabelMap) -> bool:
-    """Return whether two images have one shape and place their voxels alike (to a thousandth of a mm)."""
-    return a.shape == b.shape and bool(np.allclose(a.affine, b.affine, rtol=0, atol=1e-3))
-
-
 def as_int16(hu: np.ndarray) -> np.ndarray:
     """Return HU rounded to the nearest integer (halves to even) and clipped to int16; int16 is returned as it is."""
     if hu.dtype == np.int16:

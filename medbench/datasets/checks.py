@@ -8,6 +8,7 @@ from pathlib import Path
 from medbench.dataset import Check
 from medbench.errors import DataError, MedbenchError
 from medbench.formats import read_header
+from medbench.formats.geometry import same_grid
 
 _FAULTS_SHOWN = 20
 
@@ -42,7 +43,7 @@ def header_rows(volumes: Iterable[Path], masks: Mapping[Path, Path] | None = Non
         seen_masks += mask is not None
         try:
             header = read_header(path)
-            fits = mask is None or read_header(mask).same_grid(header)
+            fits = mask is None or same_grid(read_header(mask), header)
         except DataError as error:
             faults.append(failure(path.name, error))
             continue

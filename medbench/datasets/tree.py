@@ -8,7 +8,7 @@ from pathlib import Path
 
 from medbench.errors import DataError, GeometryError
 from medbench.formats import Header, read_header, volume_parts
-from medbench.formats.geometry import spacing_of
+from medbench.formats.geometry import same_grid, spacing_of
 from medbench.samples import content_sha256, volumes_by_id
 from medbench.spec import Window, fingerprint
 from medbench.volume import LabelMap, Volume
@@ -52,7 +52,7 @@ def read_mask(path: Path, volume_path: Path, names: Mapping[int, str] | None) ->
         GeometryError: the mask lies on another grid than the volume.
     """
     mask, volume = read_header(path), read_header(volume_path)
-    if not mask.same_grid(volume):
+    if not same_grid(mask, volume):
         raise GeometryError(
             f"{path} {_grid(mask)} is not on the grid of {volume_path} {_grid(volume)}: "
             "resample the mask to its volume (nearest label)"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -116,3 +116,20 @@ def _turn(shape: tuple[int, ...], affine: np.ndarray) -> tuple[np.ndarray, np.nd
     turning: Any = nibabel.orientations
     orientation: np.ndarray = turning.io_orientation(affine)
     return orientation, affine @ turning.inv_ornt_aff(orientation, shape)
+
+
+class Gridded(Protocol):
+    """Anything on a voxel grid: a volume, a label map, a file's header."""
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Voxels along x, y, z."""
+
+    @property
+    def affine(self) -> np.ndarray:
+        """Voxel index to world, (4, 4), mm."""
+
+
+def same_grid(a: Gridded, b: Gridded) -> bool:
+    """Return whether two images have one shape and place their voxels alike (to a thousandth of a mm)."""
+    return a.shape == b.shape and bool(np.allclose(a.affine, b.affine, rtol=0, atol=1e-3))

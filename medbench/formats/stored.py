@@ -38,10 +38,6 @@ class Header:
     scaled: bool = False
     orientation_stored: bool = True
 
-    def same_grid(self, other: Header) -> bool:
-        """Return whether two images have one shape and place their voxels alike (to a thousandth of a mm)."""
-        return self.shape == other.shape and bool(np.allclose(self.affine, other.affine, rtol=0, atol=1e-3))
-
 
 @dataclass(frozen=True, eq=False)
 class Stored:

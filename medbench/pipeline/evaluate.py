@@ -61,17 +61,23 @@ def inspect(comparison: Comparison, laboratory: Laboratory) -> list[gate.Finding
         DataError: a volume cannot be read.
     """
     comparison.require()
-    real, synthetic = (
+    real, synthetic, held_out = (
         gate.SideReport(
             side,
             tuple(
                 (str(item.path), _facts(item, laboratory))
-                for item in laboratory.progress.track(items, task=f"gate of {side}", total=len(items))
+                for item in (
+                    laboratory.progress.track(items, task=f"gate of {side}", total=len(items)) if items else ()
+                )
             ),
         )
-        for side, items in (("real", comparison.reference), ("synthetic", comparison.synthetic))
+        for side, items in (
+            ("real", comparison.reference),
+            ("synthetic", comparison.synthetic),
+            ("held-out", comparison.held_out),
+        )
     )
-    return gate.judge(real=real, synthetic=synthetic, grid=laboratory.protocol.grid)
+    return gate.judge(real=real, synthetic=synthetic, grid=laboratory.protocol.grid, held_out=held_out)
 
 
 def _facts(item: Item, laboratory: Laboratory) -> gate.Facts:

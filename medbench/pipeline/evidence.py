@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from medbench import registry
-from medbench.errors import GeometryError, Unavailable
+from medbench.datasets.tree import read_mask
+from medbench.errors import Unavailable
 from medbench.features.base import SliceExtractor
 from medbench.grid import label_map_to_grid, to_grid
 from medbench.metrics.base import Plane
@@ -20,7 +21,7 @@ from medbench.samples import Item
 from medbench.segmenters.base import Segmenter
 from medbench.slices import plane_slices
 from medbench.spec import Protocol
-from medbench.volume import LabelMap, Volume, same_grid
+from medbench.volume import LabelMap, Volume
 from medbench.weights import WeightFile
 
 if TYPE_CHECKING:
@@ -132,13 +133,7 @@ class Laboratory:
     def _read_mask(self, item: Item) -> LabelMap:
         if item.mask is None:
             raise Unavailable("there are no masks: give --masks (and --real-masks), or a --protocol with a segmenter")
-        mask = LabelMap.read(item.mask, item.regions)
-        volume = Volume.read(item.path)
-        if not same_grid(mask, volume):
-            raise GeometryError(
-                f"{item.mask} lies on another grid ({mask.shape}, {_mm(mask)} mm) than {item.path} "
-                f"({volume.shape}, {_mm(volume)} mm): resample the mask to its volume"
-            )
+        mask = read_mask(item.mask, item.path, item.regions)
         return label_map_to_grid(mask, self.protocol.grid) if self.protocol.grid else mask
 
 
@@ -147,10 +142,6 @@ def _sha256_or_absent(weights: WeightFile) -> str:
         return weights.sha256()
     except Unavailable:
         return "absent"
-
-
-def _mm(image: Volume | LabelMap) -> str:
-    return " x ".join(f"{step:.2f}" for step in image.spacing_mm)
 
 
 class StoredSide:

@@ -55,14 +55,14 @@ class FolderEvaluation:
             grid = Grid(shape=options.shape, fit="resize")
         name = options.protocol or (self.dataset.info.protocol if self.dataset else _DEFAULT_PROTOCOL)
         self.protocol = resolve_protocol(name, grid=grid, masks=options.masks is not None)
-        self.samples = open_folder(options.samples, masks=options.masks)
+        self.samples = open_folder(options.samples, masks=options.masks, progress=progress)
 
     @cached_property
     def comparison(self) -> Comparison:
         """The volumes on both sides; reads or prepares the real ones."""
         if self.dataset is None:
             assert self.options.real is not None
-            reference = open_folder(self.options.real, masks=self.options.real_masks)
+            reference = open_folder(self.options.real, masks=self.options.real_masks, progress=self.progress)
             identity = {"name": "folder", "content": _content(reference)}
             return Comparison(self.samples, reference, (), identity, reference_masks=_masks(reference))
         real = prepare(

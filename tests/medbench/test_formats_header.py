@@ -10,6 +10,7 @@ import pytest
 import SimpleITK as sitk
 
 from medbench.formats import Header, read_header, read_image
+from medbench.formats.geometry import same_grid
 
 OBLIQUE = np.array([[0, 0.1, -2.0, 5], [-0.9, 0, 0, 6], [0, 0.8, 0.25, 7], [0, 0, 0, 1]])
 DIRECTIONS = {"identity": np.eye(3), "flipped": np.diag([-1, -1, 1]), "permuted": np.eye(3)[[2, 0, 1]]}
@@ -71,6 +72,6 @@ def test_no_voxel_is_read(tmp_path):
 
 def test_grids_are_one_where_shape_and_places_agree():
     header = Header((6, 5, 4), np.eye(4), np.dtype(np.int16))
-    assert header.same_grid(Header((6, 5, 4), np.eye(4) + 1e-4, np.dtype(np.uint8)))
-    assert not header.same_grid(Header((6, 5, 4), np.eye(4) + 1e-2, np.dtype(np.int16)))
-    assert not header.same_grid(Header((6, 5, 5), np.eye(4), np.dtype(np.int16)))
+    assert same_grid(header, Header((6, 5, 4), np.eye(4) + 1e-4, np.dtype(np.uint8)))
+    assert not same_grid(header, Header((6, 5, 4), np.eye(4) + 1e-2, np.dtype(np.int16)))
+    assert not same_grid(header, Header((6, 5, 5), np.eye(4), np.dtype(np.int16)))

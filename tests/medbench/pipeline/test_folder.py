@@ -106,7 +106,7 @@ def test_a_mask_on_another_grid_is_named(real: Path, tmp_path: Path) -> None:
     masks = tmp_path / "real-masks"
     LabelMap(np.ones((8, 8, 8), np.uint8), np.eye(4)).write(masks / "case0.nii.gz")
     options = FolderOptions(samples=real, real=real, masks=masks, real_masks=masks, metrics=("rvr",), device="cpu")
-    with pytest.raises(GeometryError, match=r"case0\.nii\.gz lies on another grid"):
+    with pytest.raises(GeometryError, match=r"case0\.nii\.gz \(8x8x8 voxels .* is not on the grid of"):
         FolderEvaluation(options, silent).evaluate(tmp_path / "out")
 
 
