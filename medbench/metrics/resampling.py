@@ -159,30 +159,6 @@ def mean_interval(values: np.ndarray, subjects: Sequence[str]) -> Interval:
     return Interval((float(means.mean()) - half, float(means.mean()) + half), "t interval of the mean over subjects")
 
 
-def median_interval(values: np.ndarray, subjects: Sequence[str]) -> Interval:
-    """Return the order-statistic interval of the median over subjects, which assumes no distribution.
-
-    Its ends are the k-th smallest and k-th largest subject mean, k being the largest number for which the binomial
-    distribution gives 95 % coverage; below 6 subjects no k does. (The bootstrap of a median fails at such counts.)
-
-    Args:
-        values: (volumes,) one number a volume.
-        subjects: the subject of each volume.
-
-    Source: David, Nagaraja 2003, Order Statistics, section 7.1.
-    """
-    from scipy.stats import binom
-
-    means = np.sort(subject_means(values, subjects))
-    count = len(means)
-    rank = int(binom.ppf(0.025, count, 0.5))  # P(B < rank) <= 0.025 for the quantile's definition
-    if rank < 1:
-        return Interval(None, f"absent: an interval of the median needs 6 subjects, there are {count}")
-    return Interval(
-        (float(means[rank - 1]), float(means[count - rank])), "order statistics of the median over subjects"
-    )
-
-
 def subject_means(values: np.ndarray, subjects: Sequence[str]) -> np.ndarray:
     """Return one mean a subject, in the order of the subjects' names.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -97,9 +96,3 @@ def load_network(path: Path, device: str) -> PhantomUnet:
     require_same(path, network.state_dict(), weights)
     network.load_state_dict(weights)
     return network.eval().to(device)
-
-
-def shipped_description() -> dict[str, object]:
-    """Return how the shipped weights were made and how well they do on held-out phantoms."""
-    description: dict[str, object] = json.loads(SHIPPED.with_suffix(".json").read_text(encoding="utf-8"))
-    return description

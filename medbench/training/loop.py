@@ -172,8 +172,9 @@ def _restore(task: Task, plan: Plan, folder: Path) -> tuple[int, float]:
 
 def _write(path: Path, document: dict[str, Any], fabric: Fabric) -> None:
     if fabric.is_global_zero:
-        with atomic_path(path) as temporary:
-            torch.save(document, temporary)
+        # Through a handle: given a path, torch raises RuntimeError on a full disk.
+        with atomic_path(path) as temporary, temporary.open("wb") as handle:
+            torch.save(document, handle)
     fabric.barrier()
 
 

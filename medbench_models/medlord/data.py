@@ -15,11 +15,14 @@ from medbench.progress import Progress
 from medbench.spec import Window
 
 
-def cache_volumes(cases: Sequence[Case], path: Path, progress: Progress) -> np.ndarray:
+def cache_volumes(
+    cases: Sequence[Case], path: Path, progress: Progress, *, smallest: tuple[int, int, int] = (1, 1, 1)
+) -> np.ndarray:
     """Read every case once into one int16 array on disk and return it, mapped into memory.
 
     Args:
         cases: volumes of one shape.
+        smallest: voxels that a volume must have along each axis.
         path: the ``.npy`` file; used as it is where it exists.
         progress: reports the reading.
 
@@ -27,31 +30,37 @@ def cache_volumes(cases: Sequence[Case], path: Path, progress: Progress) -> np.n
         (n, x, y, z) int16 HU.
 
     Raises:
-        DataError: there are no cases, or the shapes differ.
+        DataError: there are no cases, the shapes differ, or the volumes are smaller than a training crop.
+        StorageError: the disk is full.
         CheckpointError: the file that exists holds something else.
     """
     if not cases:
         raise DataError("medlord cannot train without cases: the split is empty")
     if not path.exists():
         with atomic_path(path) as temporary:
-            _write_volumes(cases, temporary, progress)
+            _write_volumes(cases, temporary, progress, smallest)
     volumes: np.ndarray = np.load(path, mmap_mode="r")
     if len(volumes) != len(cases):
         raise CheckpointError(f"{path} holds {len(volumes)} volumes, not {len(cases)}: begin anew with --no-resume")
     return volumes
 
 
-def _write_volumes(cases: Sequence[Case], path: Path, progress: Progress) -> None:
+def _write_volumes(cases: Sequence[Case], path: Path, progress: Progress, smallest: tuple[int, int, int]) -> None:
     shape = cases[0].read_volume().shape
-    array = np.lib.format.open_memmap(path, mode="w+", dtype=np.int16, shape=(len(cases), *shape))
-    for row, case in zip(array, progress.track(cases, task="read volumes", total=len(cases))):
-        volume = case.read_volume()
-        if volume.shape != shape:
-            raise DataError(
-                f"case {case.id} has the shape {volume.shape}, the first case {shape}: medlord needs one grid"
-            )
-        row[:] = np.rint(volume.voxels)
-    array.flush()
+    if any(size < least for size, least in zip(shape, smallest)):
+        raise DataError(f"case {cases[0].id} has the shape {shape}: this preset needs {smallest} voxels or more")
+    # Written row by row, not through a memory map: on a full disk a map kills the process.
+    with path.open("wb") as handle:
+        header = {"descr": "<i2", "fortran_order": False, "shape": (len(cases), *shape)}
+        np.lib.format.write_array_header_1_0(handle, header)
+        for case in progress.track(cases, task="read volumes", total=len(cases)):
+            volume = case.read_volume()
+            if volume.shape != shape:
+                raise DataError(
+                    f"case {case.id} has the shape {volume.shape}, the first case {shape}: bring them to one grid "
+                    "(a data set or --protocol with a canonical grid does)"
+                )
+            handle.write(np.rint(volume.voxels).astype("<i2").tobytes())
 
 
 def scaled(volumes: np.ndarray, window: Window) -> torch.Tensor:

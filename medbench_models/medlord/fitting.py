@@ -60,7 +60,9 @@ class Fitting:
         fabric = launch(self.device, self.config.stage1.precision)
         with fabric.rank_zero_first():
             self._clear(fabric)
-            volumes = cache_volumes(train_cases, self.workspace / "volumes-train.npy", self.progress)
+            volumes = cache_volumes(
+                train_cases, self.workspace / "volumes-train.npy", self.progress, smallest=self.config.stage1.crop
+            )
             select = cache_volumes(select_cases, self.workspace / "volumes-select.npy", self.progress)
         task = VqvaeTask(self.config.network, self.config.stage1, train=volumes, select=select, seed=self.seed)
         stage1 = self._train(task, "stage1", self.config.stage1, fabric)

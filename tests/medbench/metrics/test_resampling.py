@@ -9,7 +9,6 @@ from medbench.metrics.resampling import (
     groups_of,
     jackknife_interval,
     mean_interval,
-    median_interval,
     subject_means,
     too_few,
 )
@@ -93,16 +92,3 @@ def test_mean_interval_is_the_t_interval_over_subjects():
     expected = stats.ttest_1samp([5, 2, 5, 9, 4], 0).confidence_interval(0.95)
     assert mean_interval(values, subjects).ends == pytest.approx(tuple(expected))
     assert mean_interval(values[:4], subjects[:4]).ends is None
-
-
-def test_median_interval_takes_order_statistics():
-    values = np.arange(10.0)
-    assert median_interval(values, names(10)).ends == (1.0, 8.0)  # the table of David and Nagaraja for n = 10
-    assert median_interval(values[:6], names(6)).ends == (0.0, 5.0)
-    assert median_interval(values[:5], names(5)).ends is None
-
-
-def test_median_interval_covers():
-    rng = np.random.default_rng(5)
-    intervals = [median_interval(np.exp(rng.normal(size=25)), names(25)).ends for _ in range(400)]
-    assert np.mean([low <= 1 <= high for low, high in intervals]) >= 0.93

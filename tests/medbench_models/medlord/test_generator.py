@@ -11,9 +11,11 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 from medbench.datasets.phantom import PhantomDataset
+from medbench.datasets.thorax import LABELS
 from medbench.errors import CheckpointError, MissingExtraError, SpecError
 from medbench.files import sha256_of
 from medbench.generator import SampleRequest
+from medbench.segmenters.phantom import PhantomSegmenter
 from medbench.volume import LabelMap, Volume
 from medbench_models.medlord import config
 from medbench_models.medlord.config import MedLoRDConfig
@@ -151,3 +153,20 @@ def test_nonsense_descriptions_are_refused(tmp_path: Path, parts) -> None:
 def test_listing_the_model_does_not_import_torch() -> None:
     code = "import sys, medbench_models.medlord.generator as g; g.MedLoRD.info; assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_every_sample_has_its_organs_at_plausible_sizes(shipped: MedLoRD) -> None:
+    """As many samples as a run makes; each structure within the range of 64 real phantoms, widened by a third."""
+    segmenter = PhantomSegmenter(device="cpu")
+    needed = [value for value, name in LABELS.items() if name not in {"body", "ribs"}]
+    real = np.array([_counts(case.read_label_map().voxels) for case in PhantomDataset().cases("train")[:64]])
+    low, high = real.min(axis=0) * 2 / 3, real.max(axis=0) * 4 / 3
+    for seed in range(16):
+        sample = next(iter(shipped.sample(SampleRequest(seeds=[seed]))))
+        found = _counts(segmenter.segment(sample).voxels)
+        wrong = [LABELS[value] for value in needed if not low[value] <= found[value] <= high[value]]
+        assert not wrong, f"sample {seed}: {wrong}"
+
+
+def _counts(labels: np.ndarray) -> np.ndarray:
+    return np.bincount(labels.reshape(-1), minlength=len(LABELS) + 1)
