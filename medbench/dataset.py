@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal, Protocol, TypedDict, runtime_checkable
 
 from medbench.progress import Progress
-from medbench.spec import Grid, Window
+from medbench.spec import Grid
 
 if TYPE_CHECKING:
     from medbench.fetch import Download
@@ -64,7 +64,6 @@ class Dataset(Protocol):
 
     info: ClassVar[DatasetInfo]
     grid: Grid | None
-    window: Window
 
     def __init__(self, root: Path | None = None) -> None:
         """Store the folder that holds the data; embedded data sets ignore it."""

@@ -51,6 +51,19 @@ class StageRecord(BaseModel):
     detail: dict[str, Any] = {}
 
 
+class EvaluationRecord(BaseModel):
+    """Under what the last evaluation ran, and what its gate found."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    command: str = ""
+    protocol: dict[str, Any] = {}
+    gate: list[dict[str, str | int]] | None = None
+    """The gate's findings, one row a check; None where no gate has run."""
+    mark: str | None = None
+    """Fingerprint of all that decided the results; None while they do not stand."""
+
+
 class RunRecord(BaseModel):
     """The content of ``run.json``.
 
@@ -69,8 +82,7 @@ class RunRecord(BaseModel):
     """The device of the last stage that ran."""
     budget: Budget | None = None
     stages: dict[StageName, StageRecord] = {}
-    evaluation: dict[str, Any] = {}
-    """Protocol in force, where the compared volumes came from, findings of the gate."""
+    evaluation: EvaluationRecord = EvaluationRecord()
 
 
 def library_versions() -> dict[str, str]:

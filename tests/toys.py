@@ -15,7 +15,7 @@ from medbench.errors import CheckpointError
 from medbench.files import write_text
 from medbench.generator import GeneratorInfo, SampleRequest
 from medbench.progress import Progress
-from medbench.spec import Grid, Window
+from medbench.spec import Grid
 from medbench.volume import Volume
 
 SHAPE = (32, 32, 16)
@@ -30,7 +30,6 @@ class ToyDataset:
     def __init__(self, root: Path | None = None) -> None:
         self._phantom = PhantomDataset(root, shape=SHAPE)
         self.grid: Grid | None = Grid(shape=SHAPE)
-        self.window = Window()
 
     def cases(self, split: Split) -> Sequence[Case]:
         return self._phantom.cases(split)[: SIZES[split]]

@@ -16,7 +16,7 @@ from medbench.errors import DataError
 from medbench.files import sha256_of
 from medbench.home import data_root
 from medbench.samples import MASK_FOLDERS, region_names, volumes_by_id
-from medbench.spec import Grid, Window
+from medbench.spec import Grid
 from medbench.volume import Volume
 
 
@@ -60,7 +60,6 @@ class FolderDataset:
         self.root = root
         self.masks = masks
         self.grid: Grid | None = None
-        self.window = Window()
 
     def cases(self, split: Split) -> Sequence[Case]:
         """Return the cases of a split in natural order of their ids (a split file's order, if there is one).

@@ -15,7 +15,7 @@ from medbench.dataset import Case, Check, DatasetInfo, Split
 from medbench.datasets import thorax
 from medbench.datasets.thorax import LABELS
 from medbench.datasets.thorax_paint import paint
-from medbench.spec import Grid, Window
+from medbench.spec import Grid
 from medbench.volume import LabelMap, Volume
 
 Shape = tuple[int, int, int]
@@ -178,7 +178,6 @@ class PhantomDataset:
         del root
         self.shape = shape
         self.grid: Grid | None = Grid(shape=shape)
-        self.window = Window(low=-1000, high=1000)
 
     def cases(self, split: Split) -> Sequence[Case]:
         """Return the cases of a split; each volume and label map is computed when it is read."""

@@ -91,7 +91,7 @@ class FolderEvaluation:
         comparison = self.comparison
         comparison.require()
         record = folder.open(kind="evaluation", spec=self.spec)
-        record.evaluation["command"] = self.options.command
+        record.evaluation.command = self.options.command
         device = resolve_device(self.options.device)
         laboratory = Laboratory(self.protocol, device=device, cache=Cache(home() / "cache"), progress=progress)
         judge = Judge(laboratory, self.metrics, folder=folder, record=record, meter=Meter(24 * GIB, device))

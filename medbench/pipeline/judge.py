@@ -66,7 +66,7 @@ class Judge:
     def finished(self) -> Report | None:
         """Return the folder's results if the same evaluation, with the same instruments, made them; else None."""
         done = self.record.stages.get("evaluate")
-        if done is None or done.status != "done" or self.record.evaluation.get("mark") != self._mark():
+        if done is None or done.status != "done" or self.record.evaluation.mark != self._mark():
             return None
         return Report.read(self.folder.results_file) if self.folder.results_file.is_file() else None
 
@@ -77,7 +77,7 @@ class Judge:
             DataError: a number would be meaningless; the message names the file and the mend.
         """
         protocol = self.laboratory.protocol.model_dump(mode="json")
-        self.record.evaluation |= {"protocol": protocol, "mark": None}
+        self.record.evaluation.protocol, self.record.evaluation.mark = protocol, None
         with metered(self.folder, self.record, "evaluate", self.meter):
             found = self._gate(comparison)
             results, skipped = measure_all(comparison, self.laboratory, self.metrics, tables=self.folder.tables)
@@ -99,7 +99,7 @@ class Judge:
         _keep_only(self.folder.tables, {Path(r.table).name for r in results if r.table} | {"gate.csv"})
         _keep_only(self.folder.figures, drawn)
         # The mark comes last: a run that is killed before this line computes its results again.
-        self.record.evaluation["mark"] = self._mark()
+        self.record.evaluation.mark = self._mark()
         self.folder.write(self.record)
         return report
 
@@ -126,7 +126,7 @@ class Judge:
     def _gate(self, comparison: Comparison) -> list[dict[str, str | int]]:
         findings = inspect(comparison, self.laboratory)
         rows = gate.rows(findings)
-        self.record.evaluation["gate"] = rows
+        self.record.evaluation.gate = rows
         if rows:
             import pandas as pd
 

@@ -88,7 +88,7 @@ class Run:
             SpecError: the folder holds another run.
         """
         record = self.folder.open(kind="run", spec=self.spec.model_dump(mode="json"))
-        record.evaluation["command"] = self.options.command
+        record.evaluation.command = self.options.command
         if not self.options.resume:
             for stale in (self.folder.samples, self.folder.tables, self.folder.figures, self.folder.path / "fit"):
                 if stale.is_dir():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -69,8 +68,8 @@ def write_report(folder: Path) -> Path:
         glances=[content.glance(result) for result in report.results],
         summaries={metric: content.summary(table) for metric, table in tables.items()},
         pictures=content.pictures(run.figures, report.results),
-        gate=_gate(record),
-        command=_command(record),
+        gate=record.evaluation.gate,
+        command=record.evaluation.command,
     )  # fmt: skip
     write_text(run.report_file, page)
     return run.report_file
@@ -117,28 +116,3 @@ def _date(record: RunRecord) -> str | None:
     if not started:
         return None
     return words.moment(started.get("evaluate", max(started.values())))
-
-
-def _command(record: RunRecord) -> str | None:
-    command = record.evaluation.get("command")
-    if isinstance(command, str):
-        return command
-    return shlex.join(map(str, command)) if isinstance(command, list) else None
-
-
-def _gate(record: RunRecord) -> list[dict[str, str]] | None:
-    """Return the gate's findings with the keys that the page shows; None where no gate has run."""
-    findings = record.evaluation.get("gate")
-    if not isinstance(findings, list):
-        return None
-    return [
-        {
-            "severity": str(finding.get("severity", "")),
-            "check": str(finding.get("check", "")),
-            "files": str(finding.get("files", 1)),
-            "file": str(finding.get("file") or finding.get("example") or ""),
-            "detail": str(finding.get("detail", "")),
-        }
-        for finding in findings
-        if isinstance(finding, dict)
-    ]

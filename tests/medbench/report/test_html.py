@@ -90,7 +90,7 @@ def test_tables_and_pictures_serve_those_who_do_not_see(make_run: MakeRun) -> No
 
 
 def test_names_from_outside_are_escaped(make_run: MakeRun) -> None:
-    finding = {"severity": "warning", "check": "<b>", "file": '"><img src=x>', "detail": "</td>"}
+    finding = {"severity": "warning", "check": "<b>", "files": 1, "example": '"><img src=x>', "detail": "</td>"}
     text = page_of(make_run("<script>", gate=[finding], command="medbench run --out '<script>'"))
     assert "<script>" not in text and "<img src=x>" not in text
     assert html.escape("<script>") in text
@@ -118,7 +118,7 @@ def test_the_same_run_makes_the_same_page(make_run: MakeRun) -> None:
 
 def test_gate_and_command_are_told(make_run: MakeRun) -> None:
     rows = [{"severity": "error", "check": "range", "files": 3, "example": "a.nii.gz", "detail": "0 to 255"}]
-    text = page_of(make_run(gate=rows, command=["medbench", "run", "--out", "my run"]))
+    text = page_of(make_run(gate=rows, command="medbench run --out 'my run'"))
     assert "a.nii.gz" in text and "0 to 255" in text
     assert html.escape("medbench run --out 'my run'").replace("&#x27;", "&#39;") in text
     assert "Nothing was found" in page_of(make_run("clean", gate=[]))
