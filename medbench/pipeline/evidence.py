@@ -208,13 +208,13 @@ class StoredSide:
         reconstruct = self._laboratory.reconstruct
         if reconstruct is None:
             raise Unavailable("there is no autoencoder: the model does not reconstruct, or only a folder was given")
-        window = self._laboratory.protocol.window
         for item in self._tracked(self.items, "reconstructions"):
             volume = self._laboratory.read(item)
-            again = reconstruct(volume)
-            yield tuple(  # type: ignore[misc]
-                Volume(v.voxels.astype(np.float32).clip(window.low, window.high), v.affine) for v in (volume, again)
-            )
+            yield self._clipped(volume), self._clipped(reconstruct(volume))
+
+    def _clipped(self, volume: Volume) -> Volume:
+        window = self._laboratory.protocol.window
+        return Volume(volume.voxels.astype(np.float32).clip(window.low, window.high), volume.affine)
 
     def _tracked(self, items: Sequence[Item], what: str) -> Iterator[Item]:
         if not items:

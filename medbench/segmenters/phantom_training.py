@@ -13,6 +13,7 @@ from lightning_fabric import Fabric
 from numpy.typing import NDArray
 from torch.nn import functional  # noqa: TID253  as above
 
+from medbench.dataset import Split
 from medbench.datasets.phantom import PhantomDataset, generate
 from medbench.datasets.thorax import LABELS
 from medbench.files import write_json
@@ -142,8 +143,8 @@ def _from_seeds(seeds: Sequence[int], progress: Progress) -> Phantoms:
     return np.stack([volume.voxels for volume, _ in pairs]), np.stack([label.voxels for _, label in pairs])
 
 
-def _from_split(split: str, count: int) -> Phantoms:
-    cases = PhantomDataset().cases(split)[:count]  # type: ignore[arg-type]
+def _from_split(split: Split, count: int) -> Phantoms:
+    cases = PhantomDataset().cases(split)[:count]
     volumes = np.stack([case.read_volume().voxels for case in cases])
     return volumes, np.stack([case.read_label_map().voxels for case in cases if case.read_label_map])
 

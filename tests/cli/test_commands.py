@@ -200,3 +200,55 @@ def test_data_list_and_verify() -> None:
     assert medbench("data", "verify", "phantom").returncode == 0
     assert "--data-root" in refused(medbench("data", "verify", "luna"))
     assert "cannot be downloaded" in refused(medbench("data", "fetch", "phantom"))
+
+
+def test_weights_are_given_by_names_that_something_asks_for(tmp_path: Path) -> None:
+    (tmp_path / "net.pth").write_bytes(b"")
+    arguments = ("evaluate", "absent", "--real", "absent", "--weights", f"radimagent={tmp_path / 'net.pth'}")
+    assert "radimagenet-resnet50" in refused(medbench(*arguments))
+
+
+@pytest.mark.parametrize(
+    ("lines", "field"),
+    [
+        ("[grid]\nshape = [-4, 8, 8]", "grid.shape"),
+        ("[grid]\nshape = [8, 8, 8]\nspacing_mm = [0, 1, 1]", "grid.spacing_mm"),
+        ("[window]\nlow = 400\nhigh = -100", "must lie below"),
+        ("[window]\nhigh = nan", "window.high"),
+        ("[slices]\nplanes = []", "slices.planes"),
+        ("extractr = 'x'", "extractr"),
+    ],
+)
+def test_a_protocol_that_makes_no_sense_names_the_field(
+    lines: str, field: str, folders: dict[str, Path], tmp_path: Path
+) -> None:
+    (tmp_path / "mine.toml").write_text(f'name = "mine"\nsummary = "x"\n{lines}\n', encoding="utf-8")
+    arguments = ("evaluate", folders["near"], "--real", folders["real"], "--protocol", tmp_path / "mine.toml")
+    assert field in refused(medbench(*arguments, cwd=tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("text", "words"), [("def broken(:\n", "cannot be imported"), ("class Mine:\n    pass\n", "has no 'info'")]
+)
+def test_a_plugin_file_that_is_none_is_named(text: str, words: str, tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(text, encoding="utf-8")
+    arguments = ("run", "--model", f"{tmp_path / 'mine.py'}:Mine", "--dataset", "phantom")
+    line = refused(medbench(*arguments, cwd=tmp_path))
+    assert "mine.py" in line
+    assert words in line
+
+
+def test_misspelt_options_get_one_line_too() -> None:
+    for arguments in (["run", "--modl", "x"], ["nonsense"], ["evaluate"]):
+        command = [str(Path(sys.executable).with_name("medbench")), *arguments]
+        result = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", check=False)
+        assert "--help' shows" in refused(Finished(result.returncode, result.stdout, result.stderr))
+
+
+def test_data_is_prepared_once(toy_dataset: str) -> None:
+    counts = json.loads(medbench("data", "prepare", toy_dataset, "--json", "--quiet").stdout)
+    assert counts == {"dataset": "toy", "reference": 8, "held_out": 4}
+
+
+def test_the_version_is_the_packages() -> None:
+    assert medbench("--version").stdout.startswith("medbench ")
