@@ -1,6 +1,5 @@
 import numpy as np
 import pytest
-import torch
 from scipy.linalg import sqrtm
 
 from medbench.metrics.frechet import FeatureStatistics, frechet_distance, merged
@@ -71,12 +70,10 @@ def test_agrees_with_matrix_root_where_that_is_well_conditioned(rng):
     assert frechet_distance(FeatureStatistics.of(x), FeatureStatistics.of(y)) == pytest.approx(expected, rel=1e-9)
 
 
-@pytest.mark.filterwarnings("ignore:The `disp` argument is deprecated:DeprecationWarning")
 def test_agrees_with_monai(rng):
-    from monai.metrics.fid import FIDMetric
-
+    """The number is that of MONAI 1.6.1 with SciPy 1.17: its FIDMetric does not run with SciPy 1.18."""
     x, y = correlated(rng, 400, 12), correlated(rng, 300, 12, shift=0.2, scale=1.3)
-    expected = FIDMetric()(torch.from_numpy(y), torch.from_numpy(x)).item()
+    expected = 1.473217505934084
     assert frechet_distance(FeatureStatistics.of(x), FeatureStatistics.of(y)) == pytest.approx(expected, rel=1e-7)
 
 
