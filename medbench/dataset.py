@@ -47,7 +47,6 @@ class DatasetInfo:
     license: str
     source: str
     protocol: str
-    embedded: bool = False
 
 
 class Check(TypedDict):

@@ -30,7 +30,6 @@ def test_metadata_is_complete(kind: registry.Kind, name: str) -> None:
         "needs",
         "paper",
         "stand_in",
-        "embedded",
         "min_real",
         "min_synthetic",
     }

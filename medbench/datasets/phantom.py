@@ -171,7 +171,6 @@ class PhantomDataset:
         license="Apache-2.0 (part of medbench)",
         source="medbench",
         protocol="phantom-2.5d",
-        embedded=True,
     )
 
     def __init__(self, root: Path | None = None, *, shape: Shape = DEFAULT_SHAPE) -> None:

@@ -96,7 +96,8 @@ class Judge:
             skipped=tuple(skipped),
         )
         report.save(self.folder.path)
-        _keep_only(self.folder.tables, {Path(r.table).name for r in results if r.table} | {"gate.csv"})
+        written = {Path(result.table).name for result in results if result.table}
+        _keep_only(self.folder.tables, written | ({"gate.csv"} if found else set()))
         _keep_only(self.folder.figures, drawn)
         # The mark comes last: a run that is killed before this line computes its results again.
         self.record.evaluation.mark = self._mark()
@@ -151,8 +152,8 @@ class Judge:
 
 
 def _keep_only(folder: Path, names: set[str]) -> None:
-    """Remove what an earlier evaluation with other metrics left behind."""
-    if folder.is_dir():
-        for path in folder.iterdir():
+    """Remove the tables or figures that an earlier evaluation, with other metrics or findings, left behind."""
+    for suffix in ("csv", "png"):
+        for path in folder.glob(f"*.{suffix}"):
             if path.name not in names:
                 path.unlink()
