@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from cli.results import print_report
-from cli.run import DataRoot, Device, Metrics, ProtocolName, Weights, Workers
+from cli.run import DataRoot, Device, Metrics, ProtocolName, SegmenterName, Weights, Workers
 from cli.session import DebugOption, JsonOption, QuietOption, session
 from medbench.errors import SpecError
 from medbench.pipeline.options import FolderOptions, split_names, use_weight_files
@@ -26,12 +26,15 @@ def evaluate(
     samples: SamplesFolder,
     dataset: Annotated[str | None, typer.Option("--dataset", "-d", help="Compare with this data set ...")] = None,
     real: Annotated[Path | None, typer.Option("--real", help="... or with this folder of real volumes.")] = None,
-    masks: Annotated[Path | None, typer.Option(help="Label maps of the samples, with the volumes' names.")] = None,
+    masks: Annotated[
+        Path | None, typer.Option(help="Label maps that the samples were made from, with the volumes' names.")
+    ] = None,
     real_masks: Annotated[
         Path | None, typer.Option(help="Label maps of the real volumes, with the volumes' names.")
     ] = None,
     metrics: Metrics = "",
     protocol: ProtocolName = None,
+    segmenter: SegmenterName = None,
     shape: Annotated[str | None, typer.Option(help="Bring all volumes to this shape, like 128x128x64.")] = None,
     out: Annotated[
         Path | None, typer.Option(help="Where results go; evaluations/NAME-FINGERPRINT where not given.")
@@ -58,6 +61,7 @@ def evaluate(
             real_masks=real_masks,
             metrics=split_names(metrics),
             protocol=protocol,
+            segmenter=segmenter,
             shape=_shape(shape) if shape is not None else None,
             data_root=data_root,
             device=device,

@@ -56,7 +56,7 @@ def datasets(as_json: JsonOption = False, quiet: QuietOption = False, debug: Deb
 @app.command()
 def metrics(as_json: JsonOption = False, quiet: QuietOption = False, debug: DebugOption = False) -> None:
     """Show the metrics, with their direction and source."""
-    fields = ("version", "summary", "better", "unit", "min_real", "min_synthetic", "source")
+    fields = ("version", "summary", "better", "unit", "min_real", "min_synthetic", "by_default", "source")
     _listing("metrics", fields, as_json=as_json, quiet=quiet, debug=debug)
 
 
@@ -69,7 +69,7 @@ def segmenters(as_json: JsonOption = False, quiet: QuietOption = False, debug: D
 @app.command()
 def features(as_json: JsonOption = False, quiet: QuietOption = False, debug: DebugOption = False) -> None:
     """Show the feature networks."""
-    fields = ("version", "dimension", "stand_in", "license", "source")
+    fields = ("version", "sees", "dimension", "stand_in", "license", "source")
     _listing("features", fields, as_json=as_json, quiet=quiet, debug=debug)
 
 

@@ -24,7 +24,12 @@ Preset = Annotated[str | None, typer.Option(help="The generator's configuration;
 Samples = Annotated[int | None, typer.Option(help="How many samples; as many as held-out cases where not given.")]
 Seed = Annotated[int, typer.Option(min=0, help="The run's seed; each sample's own is derived from it.")]
 BudgetSize = Annotated[str, typer.Option("--budget", help="GPU memory that fit and sample may use, like 24GB.")]
-Metrics = Annotated[str, typer.Option(help="Comma-separated metrics; all where not given.")]
+Metrics = Annotated[
+    str, typer.Option(help="Comma-separated metrics, or 'all'; those that train no network where not given.")
+]
+SegmenterName = Annotated[
+    str | None, typer.Option("--segmenter", help="Another segmenter than the protocol's; 'precomputed' takes masks.")
+]
 ProtocolName = Annotated[
     str | None, typer.Option("--protocol", help="A name of 'medbench list protocols' or a TOML file.")
 ]
@@ -55,6 +60,7 @@ def _stages(body: Callable[[Session, RunOptions, bool], None]) -> Callable[..., 
         budget: BudgetSize = "24GB",
         metrics: Metrics = "",
         protocol: ProtocolName = None,
+        segmenter: SegmenterName = None,
         train: Train = False,
         checkpoint: Checkpoint = None,
         conditional: Conditional = False,
@@ -79,6 +85,7 @@ def _stages(body: Callable[[Session, RunOptions, bool], None]) -> Callable[..., 
                 budget_bytes=parse_bytes(budget),
                 metrics=split_names(metrics),
                 protocol=protocol,
+                segmenter=segmenter,
                 train=train,
                 checkpoint=checkpoint,
                 conditional=conditional,

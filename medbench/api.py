@@ -24,6 +24,7 @@ def evaluate(
     real_masks: Path | str | None = None,
     metrics: Sequence[str] = (),
     protocol: str | None = None,
+    segmenter: str | None = None,
     shape: tuple[int, int, int] | None = None,
     data_root: Path | str | None = None,
     device: str = "auto",
@@ -37,10 +38,11 @@ def evaluate(
         samples: folder of volumes (any supported format, searched recursively).
         dataset: registered data set; or give ``real``.
         real: folder of real volumes.
-        masks: folder of the samples' label maps, with the volumes' names.
+        masks: folder of the label maps that the samples were made from, with the volumes' names.
         real_masks: folder of the real volumes' label maps, likewise.
-        metrics: registered names; all where empty.
+        metrics: registered names, or ``all``; those that train no network where empty.
         protocol: name or TOML file; the data set's own where None.
+        segmenter: another segmenter than the protocol's; ``precomputed`` lets masks stand for it on both sides.
         shape: bring all volumes to this shape (x, y, z).
         data_root: folder that holds the data set.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:1``.
@@ -63,6 +65,7 @@ def evaluate(
         real_masks=_path(real_masks),
         metrics=tuple(metrics),
         protocol=protocol,
+        segmenter=segmenter,
         shape=shape,
         data_root=_path(data_root),
         device=device,

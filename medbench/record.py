@@ -112,6 +112,7 @@ class RunFolder:
         self.figures = path / "figures"
         self.report_file = path / "report.html"
         self.log_file = path / "log.txt"
+        self.logs = path / "logs"
 
     def read(self) -> RunRecord:
         """Return the record.

@@ -40,6 +40,31 @@ class Budget(_Record):
     stages: dict[str, StageMemory] = {}
 
 
+class Against(_Record):
+    """A value against the training and against the held-out split at equal counts: the gap is a sign of copying.
+
+    Args:
+        n: real volumes on either side.
+        train: mean of the values against random parts of the reference of that size.
+        train_values: the values behind ``train``.
+        held_out: the value against the held-out split.
+        gap: how much better the value against the training split is; near 0 for a generator that does not copy.
+    """
+
+    n: int
+    train: float
+    train_values: tuple[float, ...]
+    held_out: float
+    gap: float
+
+
+class Resampled(_Record):
+    """The value without one group of subjects after another, and how many subjects each group has."""
+
+    values: tuple[float, ...]
+    sizes: tuple[int, ...]
+
+
 class Result(_Record):
     """One metric's number with everything that it needs to be read."""
 
@@ -47,8 +72,12 @@ class Result(_Record):
     value: float
     ci95: tuple[float, float] | None
     ci_method: str
-    floor: float | None = Field(description="the same metric between the held-out and the reference split")
+    floor: float | None = Field(description="what 'perfect' scores: the same metric between real volumes")
     floor_note: str | None = Field(None, description="how the floor was made, or why there is none")
+    floor_values: tuple[float, ...] = Field((), description="the value in each split behind the floor")
+    ceiling: float | None = Field(None, description="the best that the instruments allow")
+    ceiling_note: str | None = Field(None, description="how the ceiling was made, or why there is none")
+    against: Against | None = Field(None, description="training against held-out split; None where it cannot be had")
     better: Literal["lower", "higher"]
     unit: str | None
     n_real: int
@@ -60,6 +89,7 @@ class Result(_Record):
     stand_ins: tuple[str, ...] = Field((), description="named offline substitutes that took part")
     notes: tuple[str, ...] = Field((), description="what a reader of the value should know")
     seconds: float
+    replicates: dict[str, Resampled] = Field({}, description="by side; two runs are compared with them")
     table: str | None = Field(description="path of the values behind the number, relative to the run folder")
 
 

@@ -19,7 +19,8 @@ from medbench.formats.folder import suffix_of
 from medbench.progress import Progress, silent
 
 MANIFEST = "manifest.jsonl"
-MASK_FOLDERS = ("labels", "masks")  # inside a folder of volumes; they hold label maps, never volumes
+CONDITIONS = "conditions"
+MASK_FOLDERS = ("labels", "masks", CONDITIONS)  # inside a folder of volumes; they hold label maps, never volumes
 REGION_NAMES = "labels.json"
 
 
@@ -34,6 +35,7 @@ class Item:
         sha256: of the file's bytes; caches are keyed by it.
         mask: label map on the volume's grid, or None.
         regions: names of the mask's label values, where they are known.
+        condition: the label map that a sample was made from, or None; ``condition_regions`` names its values.
     """
 
     id: str
@@ -42,6 +44,8 @@ class Item:
     sha256: str
     mask: Path | None = None
     regions: Mapping[int, str] | None = None
+    condition: Path | None = None
+    condition_regions: Mapping[int, str] | None = None
 
 
 class SampleRecord(BaseModel):
@@ -141,13 +145,18 @@ def open_folder(folder: Path, *, masks: Path | None = None, progress: Progress =
 def _from_manifest(folder: Path, progress: Progress, task: str) -> list[Item]:
     items = []
     records = sorted(Manifest(folder).records().items())
+    regions = region_names(folder / CONDITIONS)
     for index, record in progress.track(records, task=task, total=len(records)):
         path = folder / record.file
         if not path.is_file():
             raise DataError(f"{path} is in {MANIFEST} but not in the folder: sample again, or delete {MANIFEST}")
         if sha256_of(path) != record.sha256:
             raise DataError(f"{path} is not the file that {MANIFEST} describes: sample again, or delete {MANIFEST}")
-        items.append(Item(id=f"{index:06d}", subject=f"{index:06d}", path=path, sha256=record.sha256))
+        condition = None if record.condition is None else folder / record.condition
+        if condition is not None and not condition.is_file():
+            raise DataError(f"{condition} is in {MANIFEST} but not in the folder: sample again")
+        name = f"{index:06d}"
+        items.append(Item(name, name, path, record.sha256, condition=condition, condition_regions=regions))
     if not items:
         raise DataError(f"{folder / MANIFEST} lists no samples: run 'medbench sample' first")
     return items

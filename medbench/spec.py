@@ -96,7 +96,11 @@ class Protocol(Spec):
     grid: Grid | None = Field(None, description="None: the data's own grid, which must then be one")
     window: Window = Window()
     slices: SliceProtocol = SliceProtocol()
-    extractor: str = "seeded-resnet"
+    extractor: str = Field("seeded-resnet", description="slice feature network")
+    volume_extractor: str = Field("seeded-resnet3d", description="volume feature network")
     segmenter: str | None = None
     regions: tuple[str, ...] = ()
+    nsd_tolerance_mm: Length = Field(2.0, description="surfaces closer than this count as equal")
+    downstream: Literal["full", "short", "tiny"] = Field("full", description="how long nnU-Net is trained")
+    floor_splits: PositiveInt = Field(10, description="random splits of the real volumes behind a floor")
     reference_count: int | None = Field(None, ge=2, description="how many training cases are the reference; None: all")

@@ -32,6 +32,7 @@ def test_metadata_is_complete(kind: registry.Kind, name: str) -> None:
         "stand_in",
         "min_real",
         "min_synthetic",
+        "by_default",
     }
     if kind == "datasets":
         optional.add("protocol")

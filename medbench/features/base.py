@@ -1,9 +1,9 @@
-"""What a slice feature network must offer."""
+"""What a feature network must offer: one for 2D slices, one for whole volumes."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Protocol
+from typing import TYPE_CHECKING, ClassVar, Literal, Protocol
 
 if TYPE_CHECKING:
     import numpy as np
@@ -16,10 +16,11 @@ class ExtractorInfo:
     Args:
         name: registered name.
         version: raised whenever the same weights and slices would yield other features.
-        dimension: length of a slice's feature vector.
+        dimension: length of a feature vector.
         stand_in: True where it only stands in for a network whose weights are not here; the report then says so.
         license: licence of the weights.
         source: paper or repository.
+        sees: ``slices`` or ``volumes``.
     """
 
     name: str
@@ -28,6 +29,7 @@ class ExtractorInfo:
     stand_in: bool
     license: str
     source: str
+    sees: Literal["slices", "volumes"] = "slices"
 
 
 class SliceExtractor(Protocol):
@@ -47,3 +49,22 @@ class SliceExtractor(Protocol):
 
     def features(self, slices: np.ndarray) -> np.ndarray:
         """Return float32 features (n, dimension) of slices (n, height, width) scaled to 0..1, in bounded memory."""
+
+
+class VolumeExtractor(Protocol):
+    """Features of whole volumes. The constructor stores its arguments; weights load on first use."""
+
+    info: ClassVar[ExtractorInfo]
+
+    def __init__(self, *, device: str) -> None:
+        """Store the torch device."""
+
+    def weights_sha256(self) -> str:
+        """Return the SHA-256 of the weights, without building the network.
+
+        Raises:
+            Unavailable: the weights are not here; the message says how to get them.
+        """
+
+    def features(self, voxels: np.ndarray) -> np.ndarray:
+        """Return float32 features (dimension,) of voxels (x, y, z), float32 scaled to 0..1 by the protocol's window."""

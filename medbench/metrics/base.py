@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
+    from medbench.metrics.resampling import Replicates
+    from medbench.progress import Progress
     from medbench.spec import Protocol as EvaluationProtocol
-    from medbench.volume import Volume
+    from medbench.volume import LabelMap, Volume
 
 Plane = Literal["xy", "yz", "zx"]
+Input = Literal["volume", "segmentation", "mask"]
+Floor = Literal["splits", "held-out", "own", "none"]
 
 
 @dataclass(frozen=True)
@@ -30,8 +35,13 @@ class MetricInfo:
         min_synthetic: fewest synthetic volumes, likewise.
         source: paper and equation.
         judges: ``samples``, or ``autoencoder`` for a metric that compares held-out volumes with their reconstructions;
-            it then has no floor, and both its counts are those of the held-out volumes.
+            both its counts then are those of the held-out volumes.
         needs: what enters the metric's fingerprint beside grid and window: protocol fields, and LPIPS's weights.
+        floor: what stands for "perfect". ``splits``: the same metric between repeated random splits of the real
+            volumes by patient, at the same counts; such a metric is also compared with the held-out split, where the
+            gap is a sign of copying. ``held-out``: the same metric with the held-out volumes in place of the samples.
+            ``own``: the metric itself says. ``none``: there is nothing to compare with.
+        by_default: whether it is computed where no metrics are named; False for those that train networks.
     """
 
     name: str
@@ -43,7 +53,9 @@ class MetricInfo:
     min_synthetic: int
     source: str
     judges: Literal["samples", "autoencoder"] = "samples"
-    needs: tuple[Literal["slices", "extractor", "segmenter", "regions", "lpips"], ...] = ()
+    needs: tuple[str, ...] = ()
+    floor: Floor = "splits"
+    by_default: bool = True
 
 
 @dataclass(frozen=True)
@@ -60,6 +72,12 @@ class Measurement:
         skipped: parts that are absent, and why; they join the report's list.
         scope: what the value rests on and only measuring tells, like the regions that could be compared; it joins the
             metric's protocol, hence its fingerprint.
+        floor: what "perfect" scores, from a metric that declares its ``own`` floor.
+        floor_note: how that floor was made, or why there is none.
+        ceiling: the best that the instruments allow (like the segmenter on the real image of the same mask).
+        ceiling_note: how the ceiling was made, or why there is none.
+        replicates: the value without one group of subjects after another, by side (``real``, ``synthetic``); two runs
+            that share the real side are compared with them.
     """
 
     value: float
@@ -70,6 +88,11 @@ class Measurement:
     notes: tuple[str, ...] = ()
     skipped: Mapping[str, str] = field(default_factory=dict)
     scope: Mapping[str, Any] = field(default_factory=dict)
+    floor: float | None = None
+    floor_note: str | None = None
+    ceiling: float | None = None
+    ceiling_note: str | None = None
+    replicates: Mapping[str, Replicates] = field(default_factory=dict)
 
 
 class Side(Protocol):
@@ -83,8 +106,23 @@ class Side(Protocol):
     def subjects(self) -> Sequence[str]:
         """The subject of each volume (patient, or the sample itself), aligned with ``ids``: the unit of resampling."""
 
+    @property
+    def content(self) -> str:
+        """A fingerprint of the volumes and of what lies beside them; keys what was trained on this side."""
+
+    @property
+    def masks_stand_for_segmenter(self) -> bool:
+        """Whether the same files would serve as masks and as segmentations: comparing them then says nothing."""
+
     def slice_features(self, plane: Plane) -> Iterator[np.ndarray]:
         """Yield one float32 array (slices, features) a volume, in the order of ``ids``.
+
+        Raises:
+            Unavailable: the extractor's weights are not here; the message says how to get them.
+        """
+
+    def volume_features(self) -> Iterator[np.ndarray]:
+        """Yield one float32 array (features,) a volume, in the order of ``ids``.
 
         Raises:
             Unavailable: the extractor's weights are not here; the message says how to get them.
@@ -102,6 +140,43 @@ class Side(Protocol):
     def volumes(self) -> Iterator[Volume]:
         """Yield the volumes on the canonical grid, in the order of ``ids``."""
 
+    def segmentations(self) -> Iterator[LabelMap]:
+        """Yield what the protocol's segmenter sees in each volume, on the canonical grid.
+
+        Raises:
+            Unavailable: no segmenter and no masks.
+        """
+
+    def masks(self) -> Iterator[LabelMap]:
+        """Yield the label map that each volume was made from, or that was drawn on it, on the canonical grid.
+
+        For a sample it is the mask that steered it (or the one given for it); for a real volume its data set's.
+
+        Raises:
+            Unavailable: a volume has none.
+        """
+
+    def derived(
+        self,
+        name: str,
+        compute: Callable[..., Mapping[str, np.ndarray]],
+        *,
+        of: Sequence[Input],
+        settings: Mapping[str, Any],
+    ) -> Iterator[dict[str, np.ndarray]]:
+        """Yield what a pure function makes of each volume, cached by content: computed once, shared by all runs.
+
+        Args:
+            name: what it is, for the cache and for progress.
+            compute: takes the inputs named by ``of`` in that order (Volume, LabelMap), on the canonical grid; returns
+                named arrays, a few bytes or megabytes.
+            of: any of ``volume``, ``segmentation``, ``mask``.
+            settings: everything else that decides the outcome, JSON-ready, with a version of the function.
+
+        Raises:
+            Unavailable: see ``segmentations`` and ``masks``.
+        """
+
     def reconstructions(self) -> Iterator[tuple[Volume, Volume]]:
         """Yield (volume, its reconstruction by the generator's autoencoder), both clipped to the protocol's window.
 
@@ -110,24 +185,56 @@ class Side(Protocol):
         """
 
 
+class Workshop(Protocol):
+    """Where metrics that train networks work."""
+
+    @property
+    def device(self) -> str:
+        """The torch device."""
+
+    @property
+    def progress(self) -> Progress:
+        """Told about every step."""
+
+    def folder(self, name: str, settings: Mapping[str, Any]) -> Path:
+        """Return a lasting folder that belongs to these settings, made if absent: the same ones find it again.
+
+        Args:
+            name: the metric.
+            settings: everything that decides what is made there, JSON-ready.
+        """
+
+    @property
+    def logs(self) -> Path:
+        """The folder of the run or evaluation for logs of what was trained; made if absent."""
+
+
 @dataclass(frozen=True)
 class Evidence:
     """What a metric may ask for: the reference, the set that is judged, and the protocol both are seen under.
 
-    ``real`` is the reference (training split); ``synthetic`` is judged, and is the held-out real split when the floor
-    is computed. ``held_out`` is None where there is no held-out split.
+    Args:
+        protocol: in force for all sides.
+        real: the reference (training split), or a part of it while floors are computed.
+        synthetic: what is judged; real volumes when the floor is computed.
+        held_out: real volumes outside the reference; None where there are none.
+        workshop: for metrics that train networks.
+        intervals: False where only the value is wanted (floors, gaps): intervals and tables may then be left out.
     """
 
     protocol: EvaluationProtocol
     real: Side
     synthetic: Side
     held_out: Side | None
+    workshop: Workshop
+    intervals: bool = True
 
 
 class Metric(Protocol):
-    """A metric: metadata and one method. It opens no file; the mathematics stands beside it in pure functions.
+    """A metric: metadata and one method. The mathematics stands beside it in pure functions.
 
-    The floor is the same method with the held-out real volumes in place of the synthetic ones.
+    It reads no volume by itself: sides hand it what it asks for. Floors come from the same method with real volumes
+    in place of the synthetic ones, unless the metric declares its own.
     """
 
     info: ClassVar[MetricInfo]

@@ -19,6 +19,7 @@ from medbench.metrics.base import Evidence, Measurement, MetricInfo, Plane, Side
 from medbench.metrics.frechet import FeatureStatistics, frechet_distance, merged
 from medbench.metrics.resampling import (
     MOST_GROUPS,
+    NOT_ASKED,
     Interval,
     Replicates,
     group_sizes,
@@ -59,11 +60,11 @@ class Fid25d:
         """
         real, synthetic = evidence.real, evidence.synthetic
         require_subjects(self.info, real=real.subjects, synthetic=synthetic.subjects)
-        absent = too_few(real.subjects, synthetic.subjects)
+        absent = too_few(real.subjects, synthetic.subjects) if evidence.intervals else NOT_ASKED
         planes = evidence.protocol.slices.planes
         found = [_compare(plane, real=real, synthetic=synthetic, resample=absent is None) for plane in planes]
         value = float(np.mean([plane.distance for plane in found]))
-        interval = absent or _interval_of_mean(value, found)
+        interval, replicates = (absent, {}) if absent else _interval_of_mean(value, found)
         return Measurement(
             value=value,
             ci95=interval.ends,
@@ -71,6 +72,7 @@ class Fid25d:
             parts={plane: comparison.distance for plane, comparison in zip(planes, found)},
             table=_table(found),
             notes=_notes(found),
+            replicates=replicates,
         )
 
 
@@ -159,10 +161,11 @@ def _pool(side: Side, plane: Plane) -> _Pooled:
     )
 
 
-def _interval_of_mean(value: float, planes: Sequence[_Comparison]) -> Interval:
-    real = [plane.real for plane in planes if plane.real is not None]
-    synthetic = [plane.synthetic for plane in planes if plane.synthetic is not None]
-    return jackknife_interval(value, real=_mean(real), synthetic=_mean(synthetic), non_negative=True)
+def _interval_of_mean(value: float, planes: Sequence[_Comparison]) -> tuple[Interval, dict[str, Replicates]]:
+    real = _mean([plane.real for plane in planes if plane.real is not None])
+    synthetic = _mean([plane.synthetic for plane in planes if plane.synthetic is not None])
+    interval = jackknife_interval(value, real=real, synthetic=synthetic, non_negative=True)
+    return interval, {"real": real, "synthetic": synthetic}
 
 
 def _mean(replicates: Sequence[Replicates]) -> Replicates:

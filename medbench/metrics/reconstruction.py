@@ -38,6 +38,7 @@ class Reconstruction:
         min_synthetic=0,
         source="MedLoRD, arXiv:2503.13211; MS-SSIM: Wang et al. 2003; LPIPS: Zhang et al. 2018, arXiv:1801.03924",
         judges="autoencoder",
+        floor="none",
         needs=("slices", "lpips"),
     )
 

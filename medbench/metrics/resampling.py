@@ -36,6 +36,9 @@ class Interval:
     method: str
 
 
+NOT_ASKED = Interval(None, "absent: only the value was asked for")
+
+
 @dataclass(frozen=True, eq=False)
 class Replicates:
     """What a statistic becomes when one group of subjects after another is left out.

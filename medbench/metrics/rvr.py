@@ -16,7 +16,15 @@ import numpy as np
 from medbench.errors import Unavailable
 from medbench.metrics.base import Evidence, Measurement, MetricInfo
 from medbench.metrics.frechet import FeatureStatistics, frechet_distance
-from medbench.metrics.resampling import Interval, delete_each_group, jackknife_interval, require_subjects, too_few
+from medbench.metrics.resampling import (
+    NOT_ASKED,
+    Interval,
+    Replicates,
+    delete_each_group,
+    jackknife_interval,
+    require_subjects,
+    too_few,
+)
 from medbench.volume import UNNAMED
 
 if TYPE_CHECKING:
@@ -66,11 +74,20 @@ class Rvr:
             notes.append(joint)
         else:
             parts["overall"]["frechet_log_volume"] = joint
-        interval = too_few(real_side.subjects, synthetic_side.subjects) or _interval(
-            real=real, synthetic=synthetic, subjects=(real_side.subjects, synthetic_side.subjects)
-        )
+        interval: Interval = NOT_ASKED
+        replicates: dict[str, Replicates] = {}
+        if evidence.intervals:
+            subjects = real_side.subjects, synthetic_side.subjects
+            interval, replicates = _interval(real=real, synthetic=synthetic, subjects=subjects)
         return Measurement(
-            value, interval.ends, interval.method, parts, _table(counts), tuple(notes), scope={"compared": regions}
+            value,
+            interval.ends,
+            interval.method,
+            parts,
+            _table(counts),
+            tuple(notes),
+            scope={"compared": regions},
+            replicates=replicates,
         )
 
 
@@ -192,15 +209,21 @@ def _joint_distance(counts: _Counts, regions: Sequence[str]) -> float | str:
     return log_volume_distance(real=real, synthetic=synthetic)
 
 
-def _interval(*, real: np.ndarray, synthetic: np.ndarray, subjects: tuple[Sequence[str], Sequence[str]]) -> Interval:
+def _interval(
+    *, real: np.ndarray, synthetic: np.ndarray, subjects: tuple[Sequence[str], Sequence[str]]
+) -> tuple[Interval, dict[str, Replicates]]:
+    absent = too_few(*subjects)
+    if absent is not None:
+        return absent, {}
     without_real = delete_each_group(lambda stay: mean_wasserstein(real=real[stay], synthetic=synthetic), subjects[0])
     if np.any(np.isnan(without_real.values)):
-        return Interval(None, "absent: a region varies only by one group of real subjects")
+        return Interval(None, "absent: a region varies only by one group of real subjects"), {}
     without_synthetic = delete_each_group(
         lambda stay: mean_wasserstein(real=real, synthetic=synthetic[stay]), subjects[1]
     )
     value = mean_wasserstein(real=real, synthetic=synthetic)
-    return jackknife_interval(value, real=without_real, synthetic=without_synthetic, non_negative=True)
+    interval = jackknife_interval(value, real=without_real, synthetic=without_synthetic, non_negative=True)
+    return interval, {"real": without_real, "synthetic": without_synthetic}
 
 
 def _table(counts: _Counts) -> pd.DataFrame:

@@ -48,6 +48,22 @@ class Cache:
         with np.load(path, allow_pickle=False) as stored:
             return {name: stored[name] for name in stored.files}
 
+    def array(
+        self,
+        kind: str,
+        sha256: str,
+        settings: Mapping[str, Any],
+        name: str,
+        compute: Callable[[], Mapping[str, np.ndarray]],
+    ) -> np.ndarray:
+        """Return one of several named arrays, computing and keeping all of them where they are absent."""
+        path = self.path(kind, sha256, settings, ".npz")
+        if not path.is_file():
+            return self.arrays(kind, sha256, settings, compute)[name]
+        with np.load(path, allow_pickle=False) as stored:
+            array: np.ndarray = stored[name]
+        return array
+
     def document(self, kind: str, sha256: str, settings: Mapping[str, Any], compute: Callable[[], Any]) -> Any:
         """Return a JSON document, computing and keeping it where it is absent."""
         path = self.path(kind, sha256, settings, ".json")

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from medbench import gate, registry
 from medbench.errors import NotEnoughCasesError, Unavailable
 from medbench.files import atomic_path
-from medbench.metrics.base import Evidence, Measurement, Metric, MetricInfo
-from medbench.pipeline.evidence import Laboratory, StoredSide
-from medbench.results import Result, Skipped
+from medbench.metrics.base import Evidence, Metric, MetricInfo
+from medbench.pipeline.evidence import Laboratory
+from medbench.pipeline.floor import Sides, against, floor_of, plain_parts
+from medbench.pipeline.side import StoredSide
+from medbench.results import Resampled, Result, Skipped
 from medbench.samples import Item
 from medbench.spec import fingerprint
 
@@ -121,17 +123,18 @@ def _result(
     clock = time.monotonic()
     _require_counts(info, comparison)
     protocol = _protocol(info, comparison, laboratory) | ({"source_sha256": source} if source else {})
-    held_out = StoredSide(comparison.held_out, laboratory, name="held-out") if comparison.held_out else None
+    sides = Sides(comparison.reference, comparison.synthetic, comparison.held_out)
     evidence = Evidence(
         protocol=laboratory.protocol,
-        real=StoredSide(comparison.reference, laboratory, name="real"),
-        synthetic=StoredSide(comparison.synthetic, laboratory, name="synthetic"),
-        held_out=held_out,
+        real=StoredSide(sides.reference, laboratory, name="real"),
+        synthetic=StoredSide(sides.synthetic, laboratory, name="synthetic"),
+        held_out=StoredSide(sides.held_out, laboratory, name="held-out") if sides.held_out else None,
+        workshop=laboratory,
     )
     measurement = metric.measure(evidence)
     protocol |= measurement.scope
-    floor, note = _floor(metric, evidence, comparison, laboratory)
-    table = _joined(measurement.table, floor.table if floor else None)
+    floor = floor_of(metric, measurement, evidence, sides, laboratory)
+    table = _joined(measurement.table, floor.table)
     if table is not None:
         write_table(tables / f"{info.name}.csv", table)
     result = Result(
@@ -139,18 +142,26 @@ def _result(
         value=measurement.value,
         ci95=measurement.ci95,
         ci_method=measurement.ci_method,
-        floor=floor.value if floor else None,
-        floor_note=note,
+        floor=floor.value,
+        floor_note=floor.note,
+        floor_values=floor.values,
+        ceiling=measurement.ceiling,
+        ceiling_note=measurement.ceiling_note,
+        against=against(metric, evidence, sides, laboratory),
         better=info.better,
         unit=info.unit,
         n_real=protocol["n_real"],
         n_synthetic=protocol["n_synthetic"],
-        parts=_plain(measurement.parts),
-        floor_parts=_plain(floor.parts) if floor else {},
+        parts=plain_parts(measurement.parts),
+        floor_parts=floor.parts or {},
         notes=measurement.notes,
         fingerprint=fingerprint(protocol),
         protocol=protocol,
         stand_ins=_stand_ins(info, laboratory),
+        replicates={
+            side: Resampled(values=tuple(found.values.tolist()), sizes=tuple(found.sizes.tolist()))
+            for side, found in measurement.replicates.items()
+        },
         seconds=round(time.monotonic() - clock, 3),
         table=f"tables/{info.name}.csv" if table is not None else None,
     )
@@ -182,31 +193,10 @@ def _protocol(info: MetricInfo, comparison: Comparison, laboratory: Laboratory) 
     }
 
 
-def _floor(
-    metric: Metric, evidence: Evidence, comparison: Comparison, laboratory: Laboratory
-) -> tuple[Measurement | None, str]:
-    if metric.info.judges == "autoencoder":
-        return None, "no floor: held-out real volumes are what the autoencoder is judged by"
-    wanted = len(comparison.synthetic)
-    items = comparison.held_out[:wanted]
-    if not items:
-        return None, "no floor: the real data have no held-out split"
-    if len(items) < max(FEWEST_VOLUMES, metric.info.min_synthetic):
-        return None, f"no floor: {len(items)} held-out volumes are too few"
-    stand_in = replace(evidence, synthetic=StoredSide(items, laboratory, name="held-out"))
-    try:
-        floor = metric.measure(stand_in)
-    except (Unavailable, NotEnoughCasesError) as reason:
-        return None, f"no floor: {reason}"
-    note = f"{len(items)} held-out real volumes in place of the samples"
-    if len(items) < wanted:
-        note += f", fewer than the {wanted} samples: small sets raise a distance"
-    return floor, note
-
-
 def _stand_ins(info: MetricInfo, laboratory: Laboratory) -> tuple[str, ...]:
-    instruments = {"extractor": "extractor", "segmenter": "segmenter"}
-    used = (getattr(laboratory, instruments[field]) for field in info.needs if field in instruments)
+    used = (
+        getattr(laboratory, field) for field in info.needs if field in {"extractor", "volume_extractor", "segmenter"}
+    )
     return tuple(instrument.info.name for instrument in used if instrument.info.stand_in)
 
 
@@ -224,10 +214,3 @@ def write_table(path: Path, table: pd.DataFrame) -> None:
     """Write a table as CSV, whole or not at all."""
     with atomic_path(path) as temporary:
         table.to_csv(temporary, index=False, lineterminator="\n")
-
-
-def _plain(parts: Any) -> dict[str, Any]:
-    return {
-        name: {key: float(figure) for key, figure in value.items()} if hasattr(value, "items") else float(value)
-        for name, value in parts.items()
-    }

@@ -54,7 +54,7 @@ class FolderEvaluation:
         if options.shape is not None:
             grid = Grid(shape=options.shape, fit="resize")
         name = options.protocol or (self.dataset.info.protocol if self.dataset else _DEFAULT_PROTOCOL)
-        self.protocol = resolve_protocol(name, grid=grid, masks=options.masks is not None)
+        self.protocol = resolve_protocol(name, grid=grid, segmenter=options.segmenter)
         self.samples = open_folder(options.samples, masks=options.masks, progress=progress)
 
     @cached_property
@@ -93,7 +93,9 @@ class FolderEvaluation:
         record = folder.open(kind="evaluation", spec=self.spec)
         record.evaluation.command = self.options.command
         device = resolve_device(self.options.device)
-        laboratory = Laboratory(self.protocol, device=device, cache=Cache(home() / "cache"), progress=progress)
+        laboratory = Laboratory(
+            self.protocol, device=device, cache=Cache(home() / "cache"), progress=progress, logs=folder.logs
+        )
         judge = Judge(laboratory, self.metrics, folder=folder, record=record, meter=Meter(24 * GIB, device))
         finished = judge.finished()
         if finished is not None:

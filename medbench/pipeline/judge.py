@@ -13,7 +13,8 @@ from medbench.budget import Meter
 from medbench.errors import Unavailable
 from medbench.metrics.base import MetricInfo
 from medbench.pipeline.evaluate import Comparison, inspect, measure_all, write_table
-from medbench.pipeline.evidence import Laboratory, StoredSide
+from medbench.pipeline.evidence import Laboratory
+from medbench.pipeline.side import StoredSide
 from medbench.record import RunFolder, RunRecord, StageName, StageRecord, library_versions
 from medbench.results import Report
 from medbench.spec import fingerprint

@@ -27,6 +27,7 @@ class RunOptions:
     budget_bytes: int = 24 * GIB
     metrics: tuple[str, ...] = ()
     protocol: str | None = None
+    segmenter: str | None = None
     train: bool = False
     checkpoint: Path | None = None
     conditional: bool = False
@@ -49,6 +50,7 @@ class FolderOptions:
     real_masks: Path | None = None
     metrics: tuple[str, ...] = ()
     protocol: str | None = None
+    segmenter: str | None = None
     shape: tuple[int, int, int] | None = None
     data_root: Path | None = None
     device: str = "auto"
@@ -100,21 +102,34 @@ def resolve_device(asked: str) -> str:
 
 
 def resolve_metrics(asked: Sequence[str]) -> list[str]:
-    """Return the metrics' registered names, all of them where none was asked for; unknown ones raise."""
-    names = [registry.canonical(name) for name in asked] or registry.names("metrics")
+    """Return the metrics' registered names; unknown ones raise.
+
+    Args:
+        asked: names; ``all`` stands for every metric, and none for those that are quick.
+    """
+    if [name.lower() for name in asked] == ["all"]:
+        return registry.names("metrics")
+    if not asked:
+        return [name for name in registry.names("metrics") if registry.load("metrics", name).info.by_default]
+    names = [registry.canonical(name) for name in asked]
     for name in names:
         registry.load("metrics", name)
     return list(dict.fromkeys(names))
 
 
-def resolve_protocol(name: str, *, grid: Grid | None, masks: bool = False) -> Protocol:
-    """Return a protocol with the canonical grid filled in; given masks take the segmenter's place."""
+def resolve_protocol(name: str, *, grid: Grid | None, segmenter: str | None = None) -> Protocol:
+    """Return a protocol with the canonical grid filled in, and with another segmenter where one is given.
+
+    Raises:
+        UnknownPluginError: no such protocol or segmenter.
+    """
     protocol = protocols.load(name)
     changes: dict[str, object] = {}
     if protocol.grid is None and grid is not None:
         changes["grid"] = grid
-    if masks:
-        changes["segmenter"] = "precomputed"
+    if segmenter is not None:
+        registry.load("segmenters", segmenter)
+        changes["segmenter"] = registry.canonical(segmenter)
     return protocol.model_copy(update=changes) if changes else protocol
 
 

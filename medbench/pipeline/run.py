@@ -51,7 +51,7 @@ class Run:
         self.dataset: Dataset = load_dataset(options.dataset, root=options.data_root)
         self.metrics = resolve_metrics(options.metrics)
         self.protocol: Protocol = resolve_protocol(
-            options.protocol or self.dataset.info.protocol, grid=self.dataset.grid
+            options.protocol or self.dataset.info.protocol, grid=self.dataset.grid, segmenter=options.segmenter
         )
         _check(options, self.info)
         self.preset = options.preset or self.info.presets[0]
@@ -156,6 +156,7 @@ class Run:
             device=self.device,
             cache=Cache(home() / "cache"),
             progress=self.progress,
+            logs=self.folder.logs,
             reconstruct=self._reconstruct if reconstructs else None,
         )
         judge = Judge(laboratory, self.metrics, folder=self.folder, record=self.record, meter=self.meter)

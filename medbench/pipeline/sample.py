@@ -9,13 +9,13 @@ from pathlib import Path
 
 from medbench.dataset import Case
 from medbench.errors import DataError, SpecError
-from medbench.files import make_folder, sha256_of
+from medbench.files import make_folder, sha256_of, write_json
 from medbench.generator import Generator, SampleRequest, sample_seed
 from medbench.grid import to_grid
 from medbench.progress import Progress
-from medbench.samples import Manifest, SampleRecord
+from medbench.samples import CONDITIONS, REGION_NAMES, Manifest, SampleRecord
 from medbench.spec import Grid
-from medbench.volume import LabelMap
+from medbench.volume import UNNAMED, LabelMap
 
 
 def missing_samples(folder: Path, count: int) -> list[int]:
@@ -101,7 +101,10 @@ def _conditions(plan: SamplePlan, indices: Sequence[int], folder: Path) -> dict[
         if read is None:
             raise SpecError(f"--conditional needs label maps, and the held-out case {plan.cases[index].id} has none")
         label_map = read()
-        kept = f"conditions/{index:06d}.nii.gz"
+        kept = f"{CONDITIONS}/{index:06d}.nii.gz"
         label_map.write(folder / kept)
+        named = {str(value): name for value, name in label_map.names.items() if not name.startswith(UNNAMED)}
+        if named and not (folder / CONDITIONS / REGION_NAMES).is_file():
+            write_json(folder / CONDITIONS / REGION_NAMES, named)
         found[index] = (label_map, kept)
     return found

@@ -233,10 +233,14 @@ _SENTENCES: Final[Mapping[str, Callable[[Any], str]]] = {
     "window": _window,
     "slices": _slices,
     "extractor": lambda value: f"Features come from {_instrument(value)}.",
+    "volume_extractor": lambda value: f"Features of whole volumes come from {_instrument(value)}.",
     "segmenter": lambda value: (
         f"Regions are outlined by {_instrument(value)}." if value else "No segmenter takes part."
     ),
     "regions": _regions,
+    "nsd_tolerance_mm": lambda value: f"Surfaces within {value:g} mm of each other count as equal.",
+    "downstream": lambda value: f"nnU-Net is trained with the preset {_plain(value)}.",
+    "floor_splits": lambda value: f"Floors are means over {value} random splits of the real volumes by patient.",
     "reference_count": lambda value: (
         f"The reference is the first {value} training cases." if value else "The reference is every training case."
     ),

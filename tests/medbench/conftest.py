@@ -2,17 +2,20 @@
 
 import json
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from medbench.metrics.base import Evidence, Plane, Side
-from medbench.spec import Protocol
-from medbench.volume import Volume
+from medbench.errors import Unavailable
+from medbench.metrics.base import Evidence, Input, Plane, Side
+from medbench.progress import Progress, silent
+from medbench.spec import Protocol, fingerprint
+from medbench.volume import LabelMap, Volume
 
 DATA = Path(__file__).parents[1] / "data"
 
@@ -26,6 +29,17 @@ class MemorySide:
     features: Mapping[Plane, Sequence[np.ndarray]] = field(default_factory=dict)
     regions: pd.DataFrame | None = None
     pairs: Sequence[tuple[Volume, Volume]] = ()
+    vectors: Sequence[np.ndarray] = ()
+    scans: Sequence[Volume] = ()
+    seen: Sequence[LabelMap] = ()
+    drawn: Sequence[LabelMap] = ()
+    masks_stand_for_segmenter: bool = False
+
+    @property
+    def content(self) -> str:
+        return fingerprint(
+            [list(self.ids), *([one.content_hash() for one in kept] for kept in (self.scans, self.drawn))]
+        )
 
     def slice_features(self, plane: Plane) -> Iterator[np.ndarray]:
         return iter(self.features[plane])
@@ -34,11 +48,56 @@ class MemorySide:
         assert self.regions is not None
         return self.regions
 
+    def volume_features(self) -> Iterator[np.ndarray]:
+        return iter(self.vectors)
+
     def volumes(self) -> Iterator[Volume]:
-        return (volume for volume, _ in self.pairs)
+        return iter(self.scans) if self.scans else (volume for volume, _ in self.pairs)
+
+    def segmentations(self) -> Iterator[LabelMap]:
+        return _present(self.seen)
+
+    def masks(self) -> Iterator[LabelMap]:
+        return _present(self.drawn)
+
+    def derived(
+        self,
+        name: str,
+        compute: Callable[..., Mapping[str, np.ndarray]],
+        *,
+        of: Sequence[Input],
+        settings: Mapping[str, Any],
+    ) -> Iterator[dict[str, np.ndarray]]:
+        sources = {"volume": self.volumes, "segmentation": self.segmentations, "mask": self.masks}
+        for inputs in zip(*(sources[what]() for what in of)):
+            yield dict(compute(*inputs))
 
     def reconstructions(self) -> Iterator[tuple[Volume, Volume]]:
         return iter(self.pairs)
+
+
+def _present(label_maps: Sequence[LabelMap]) -> Iterator[LabelMap]:
+    if not label_maps:
+        raise Unavailable("there are no masks")
+    return iter(label_maps)
+
+
+@dataclass
+class MemoryWorkshop:
+    """A place to train in."""
+
+    root: Path
+    device: str = "cpu"
+    progress: Progress = silent
+
+    @property
+    def logs(self) -> Path:
+        return self.folder("logs", {})
+
+    def folder(self, name: str, settings: Mapping[str, Any]) -> Path:
+        folder = self.root / name / fingerprint(settings)
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
 
 
 @pytest.fixture
@@ -51,9 +110,13 @@ def make_side():
 
 
 @pytest.fixture
-def make_evidence():
-    def make(real: Side, synthetic: Side, *, held_out: Side | None = None, **protocol: object) -> Evidence:
-        return Evidence(Protocol(name="test", summary="test", **protocol), real, synthetic, held_out)
+def make_evidence(tmp_path: Path):
+    def make(
+        real: Side, synthetic: Side, *, held_out: Side | None = None, intervals: bool = True, **protocol: object
+    ) -> Evidence:
+        workshop = MemoryWorkshop(tmp_path / "workshop")
+        described = Protocol(name="test", summary="test", **protocol)
+        return Evidence(described, real, synthetic, held_out, workshop, intervals=intervals)
 
     return make
 

@@ -139,7 +139,9 @@ def test_without_resume_a_run_starts_over(report: Report, options: RunOptions) -
 
 def test_the_real_pseudo_model_scores_the_floor(options: RunOptions, tmp_path: Path) -> None:
     report = Run(replace(options, model="real", metrics=("fid25d",), out=tmp_path / "real"), silent).report()
-    assert report.results[0].value == report.results[0].floor
+    [result] = report.results
+    low, high = min(result.floor_values), max(result.floor_values)
+    assert low - (high - low) <= result.value <= high + (high - low)
 
 
 def _command(options: RunOptions, out: Path) -> list[str]:

@@ -1,0 +1,200 @@
+"""What real volumes score: floors from repeated splits by patient, and the gap between training and held-out split."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from medbench.errors import NotEnoughCasesError, Unavailable
+from medbench.metrics.base import Evidence, Measurement, Metric, MetricInfo
+from medbench.pipeline.evidence import Laboratory
+from medbench.pipeline.side import StoredSide
+from medbench.results import Against, Part
+from medbench.samples import Item
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_MOST_PARTS_OF_REFERENCE = 5
+
+
+@dataclass(frozen=True)
+class FloorFound:
+    """A floor, or why there is none.
+
+    Args:
+        value: what real volumes score; None where it cannot be had.
+        note: how it was made, or why there is none.
+        values: the value in each split.
+        parts: means of the parts over the splits.
+        table: the values behind it where held-out volumes took the samples' place, for the metric's table.
+    """
+
+    value: float | None
+    note: str
+    values: tuple[float, ...] = ()
+    parts: Mapping[str, Part] | None = None
+    table: pd.DataFrame | None = None
+
+
+@dataclass(frozen=True)
+class Sides:
+    """The items behind the three sides of a comparison."""
+
+    reference: Sequence[Item]
+    synthetic: Sequence[Item]
+    held_out: Sequence[Item]
+
+
+def floor_of(
+    metric: Metric, found: Measurement, evidence: Evidence, sides: Sides, laboratory: Laboratory
+) -> FloorFound:
+    """Return the floor of a metric as its declaration says (see ``MetricInfo.floor``).
+
+    Args:
+        metric: the metric.
+        found: what it measured.
+        evidence: what it measured that on.
+        sides: the items behind the evidence.
+        laboratory: the instruments.
+    """
+    kind = metric.info.floor
+    if kind == "none":
+        return FloorFound(None, "no floor: held-out real volumes are what the value is measured on")
+    if kind == "own":
+        return FloorFound(found.floor, found.floor_note or "no floor")
+    try:
+        if kind == "held-out":
+            return _from_held_out(metric, evidence, sides, laboratory)
+        return _from_splits(metric, evidence, sides, laboratory)
+    except (Unavailable, NotEnoughCasesError) as reason:
+        return FloorFound(None, f"no floor: {reason}")
+
+
+def against(metric: Metric, evidence: Evidence, sides: Sides, laboratory: Laboratory) -> Against | None:
+    """Compare the samples with training and held-out split at equal counts; None where that cannot be had."""
+    info, n = metric.info, len(sides.held_out)
+    if info.floor != "splits" or n < max(info.min_real, 2) or n > len(sides.reference):
+        return None
+    chance = np.random.default_rng(0)
+    order = _shuffled_by_subject(sides.reference, chance)
+    parts = [order[start : start + n] for start in range(0, len(order) - n + 1, n)][:_MOST_PARTS_OF_REFERENCE]
+
+    def value(items: Sequence[Item]) -> float:
+        side = StoredSide(items, laboratory, name="real")
+        return metric.measure(replace(evidence, real=side, intervals=False)).value
+
+    try:
+        held_out = value(sides.held_out)
+        values = tuple(value(part) for part in parts)
+    except (Unavailable, NotEnoughCasesError):
+        return None
+    train = float(np.mean(values))
+    gap = held_out - train if info.better == "lower" else train - held_out
+    return Against(n=n, train=train, train_values=values, held_out=held_out, gap=gap)
+
+
+def _from_held_out(metric: Metric, evidence: Evidence, sides: Sides, laboratory: Laboratory) -> FloorFound:
+    items = sides.held_out[: len(sides.synthetic)]
+    _require(metric.info, synthetic=len(items))
+    side = StoredSide(items, laboratory, name="held-out")
+    measured = metric.measure(replace(evidence, synthetic=side, intervals=False))
+    note = f"{len(items)} held-out real volumes in place of the samples"
+    if len(items) < len(sides.synthetic):
+        note += f", fewer than the {len(sides.synthetic)} samples"
+    return FloorFound(measured.value, note, (measured.value,), plain_parts(measured.parts), measured.table)
+
+
+def _from_splits(metric: Metric, evidence: Evidence, sides: Sides, laboratory: Laboratory) -> FloorFound:
+    pool = [*sides.reference, *sides.held_out]
+    wanted = len(sides.reference), len(sides.synthetic)
+    measured = []
+    for real, judged in splits(pool, real=wanted[0], judged=wanted[1], count=evidence.protocol.floor_splits):
+        _require(metric.info, real=len(real), synthetic=len(judged))
+        measured.append(
+            metric.measure(
+                replace(
+                    evidence,
+                    real=StoredSide(real, laboratory, name="real"),
+                    synthetic=StoredSide(judged, laboratory, name="real"),
+                    intervals=False,
+                )
+            )
+        )
+        counts = len(real), len(judged)
+    values = tuple(one.value for one in measured)
+    note = (
+        f"mean of {len(values)} random splits by patient of {len(pool)} real volumes into {counts[0]} and {counts[1]} "
+        f"({min(values):.3g} to {max(values):.3g})"
+    )
+    if sum(counts) < sum(wanted):
+        note += f"; the value itself rests on {wanted[0]} and {wanted[1]}: fewer raise a distance"
+    parts = _mean_parts([plain_parts(one.parts) for one in measured])
+    return FloorFound(float(np.mean(values)), note, values, parts)
+
+
+def splits(
+    pool: Sequence[Item], *, real: int, judged: int, count: int
+) -> Iterator[tuple[Sequence[Item], Sequence[Item]]]:
+    """Yield random splits of real volumes by patient into a reference and a set that is judged, disjoint.
+
+    Where the pool is too small for both counts, both shrink in proportion. A patient's volumes stay together, so that
+    counts may differ by a few where patients have several.
+
+    Args:
+        pool: real volumes.
+        real: wanted in the reference.
+        judged: wanted in the set that is judged.
+        count: how many splits; the same ones whenever they are asked for.
+    """
+    shrink = min(1.0, len(pool) / (real + judged))
+    fewer = max(1, round(judged * shrink))
+    most = min(real, len(pool) - fewer)
+    for seed in range(count):
+        order = _shuffled_by_subject(pool, np.random.default_rng([20250313, seed]))
+        cut = _next_subject(order, fewer)
+        yield order[cut : cut + most], order[:cut]
+
+
+def _shuffled_by_subject(items: Sequence[Item], chance: np.random.Generator) -> list[Item]:
+    subjects = sorted({item.subject for item in items})
+    place = {subject: index for index, subject in enumerate(chance.permutation(subjects))}
+    return sorted(items, key=lambda item: place[item.subject])
+
+
+def _next_subject(order: Sequence[Item], cut: int) -> int:
+    """Return the first index from ``cut`` on at which another patient begins."""
+    while 0 < cut < len(order) and order[cut].subject == order[cut - 1].subject:
+        cut += 1
+    return cut
+
+
+def _require(info: MetricInfo, *, real: int | None = None, synthetic: int) -> None:
+    fewest = max(info.min_synthetic, 2)
+    if synthetic < fewest or (real is not None and real < max(info.min_real, 2)):
+        raise NotEnoughCasesError("too few real volumes to judge some of them by the others")
+
+
+def plain_parts(parts: Mapping[str, float | Mapping[str, float]]) -> dict[str, Part]:
+    """Return a measurement's parts as plain numbers."""
+    return {
+        name: {key: float(figure) for key, figure in value.items()} if isinstance(value, Mapping) else float(value)
+        for name, value in parts.items()
+    }
+
+
+def _mean_parts(found: Sequence[Mapping[str, Part]]) -> dict[str, Part]:
+    """Average the parts that all splits have."""
+    shared = [name for name in found[0] if all(name in parts for parts in found)]
+    means: dict[str, Part] = {}
+    for name in shared:
+        figures = [parts[name] for parts in found]
+        if isinstance(figures[0], dict):
+            keys = [key for key in figures[0] if all(isinstance(one, dict) and key in one for one in figures)]
+            means[name] = {key: float(np.mean([one[key] for one in figures])) for key in keys}  # type: ignore[index]
+        else:
+            means[name] = float(np.mean(figures))  # type: ignore[arg-type]
+    return means

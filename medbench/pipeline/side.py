@@ -1,0 +1,155 @@
+"""One side of a comparison, from volumes on disk: one of them in memory at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from medbench.errors import Unavailable
+from medbench.metrics.base import Input, Plane
+from medbench.pipeline.evidence import Laboratory
+from medbench.samples import Item, content_sha256
+from medbench.spec import fingerprint
+from medbench.volume import LabelMap, Volume
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_COUNTS = ("voxels", "voxel_ml")
+
+
+class StoredSide:
+    """One side of a comparison, from items on disk (see ``medbench.metrics.base.Side``).
+
+    Args:
+        items: the volumes.
+        laboratory: the instruments.
+        name: for progress.
+    """
+
+    def __init__(self, items: Sequence[Item], laboratory: Laboratory, *, name: str) -> None:
+        self.items = items
+        self._laboratory = laboratory
+        self._name = name
+
+    @property
+    def ids(self) -> list[str]:
+        """Ids of the volumes."""
+        return [item.id for item in self.items]
+
+    @property
+    def subjects(self) -> list[str]:
+        """Subject of each volume."""
+        return [item.subject for item in self.items]
+
+    @property
+    def content(self) -> str:
+        """A fingerprint of the volumes and of the masks beside them."""
+        return fingerprint(
+            [
+                [item.sha256, *(content_sha256(file) if file else None for file in (item.mask, item.condition))]
+                for item in self.items
+            ]
+        )
+
+    @property
+    def masks_stand_for_segmenter(self) -> bool:
+        """Whether the same files would serve as masks and as segmentations."""
+        return self._laboratory.masks_stand_for_segmenter(self.items)
+
+    def slice_features(self, plane: Plane) -> Iterator[np.ndarray]:
+        """Yield one float32 array (slices, features) a volume."""
+        waiting = [item for item in self.items if not self._laboratory.has_features(item)]
+        for item in self._tracked(waiting, "features"):
+            self._laboratory.slice_features(item, plane)
+        for item in self.items:
+            yield self._laboratory.slice_features(item, plane)
+
+    def volume_features(self) -> Iterator[np.ndarray]:
+        """Yield one float32 array (features,) a volume."""
+        laboratory = self._laboratory
+        window = laboratory.protocol.window
+
+        def compute(volume: Volume) -> dict[str, np.ndarray]:
+            scaled = (volume.voxels.astype(np.float32).clip(window.low, window.high) - window.low) / window.width
+            return {"features": laboratory.volume_extractor.features(scaled.astype(np.float32, copy=False))}
+
+        settings = {"window": laboratory.describe("window"), "extractor": laboratory.describe("volume_extractor")}
+        for arrays in self.derived("volume-features", compute, of=("volume",), settings=settings):
+            yield arrays["features"]
+
+    def region_voxels(self) -> pd.DataFrame:
+        """Return voxel counts: one row a volume, one column a region, plus ``voxels`` and ``voxel_ml``."""
+        import pandas as pd
+
+        found = self.derived("regions", _region_counts, of=("segmentation",), settings={"version": 1})
+        rows = [self._row(arrays) for arrays in found]
+        frame = pd.DataFrame(rows, index=pd.Index(self.ids, name="id"))
+        regions = [column for column in frame.columns if column not in _COUNTS]
+        # Masks without names are named after the values they hold: a value that one of them lacks has no voxels there.
+        frame[regions] = frame[regions].fillna(0).astype(int)
+        return frame
+
+    def _row(self, arrays: Mapping[str, np.ndarray]) -> dict[str, float]:
+        counts = dict(zip(arrays["names"].tolist(), arrays["counts"].tolist()))
+        # A region that the masks do not name is left out, not counted as absent: the metric then says so.
+        wanted = self._laboratory.protocol.regions or tuple(counts)
+        row: dict[str, float] = {name: counts[name] for name in wanted if name in counts}
+        return row | {name: arrays[name].item() for name in _COUNTS}
+
+    def volumes(self) -> Iterator[Volume]:
+        """Yield the volumes on the canonical grid."""
+        for item in self.items:
+            yield self._laboratory.read(item)
+
+    def segmentations(self) -> Iterator[LabelMap]:
+        """Yield what the segmenter sees in each volume."""
+        for item in self._tracked(self.items, "regions"):
+            yield self._laboratory.segmentation(item)
+
+    def masks(self) -> Iterator[LabelMap]:
+        """Yield the label map that each volume was made from, or that was drawn on it."""
+        for item in self.items:
+            yield self._laboratory.mask(item)
+
+    def derived(
+        self,
+        name: str,
+        compute: Callable[..., Mapping[str, np.ndarray]],
+        *,
+        of: Sequence[Input],
+        settings: Mapping[str, Any],
+    ) -> Iterator[dict[str, np.ndarray]]:
+        """Yield what a pure function makes of each volume, cached by content."""
+        for item in self._tracked(self.items, name):
+            yield self._laboratory.derived(item, name, compute, of=of, settings=settings)
+
+    def reconstructions(self) -> Iterator[tuple[Volume, Volume]]:
+        """Yield (volume, reconstruction), both clipped to the protocol's window."""
+        reconstruct = self._laboratory.reconstruct
+        if reconstruct is None:
+            raise Unavailable("there is no autoencoder: the model does not reconstruct, or only a folder was given")
+        for item in self._tracked(self.items, "reconstructions"):
+            volume = self._laboratory.read(item)
+            yield self._clipped(volume), self._clipped(reconstruct(volume))
+
+    def _clipped(self, volume: Volume) -> Volume:
+        window = self._laboratory.protocol.window
+        return Volume(volume.voxels.astype(np.float32).clip(window.low, window.high), volume.affine)
+
+    def _tracked(self, items: Sequence[Item], what: str) -> Iterator[Item]:
+        if not items:
+            return iter(())
+        return self._laboratory.progress.track(items, task=f"{what} of {self._name}", total=len(items))
+
+
+def _region_counts(label_map: LabelMap) -> dict[str, np.ndarray]:
+    counts = np.bincount(label_map.voxels.reshape(-1), minlength=256)
+    return {
+        "names": np.array(list(label_map.names.values()), dtype=np.str_),
+        "counts": np.array([counts[value] for value in label_map.names], dtype=np.int64),
+        "voxels": np.array(label_map.voxels.size),
+        "voxel_ml": np.array(float(np.prod(label_map.spacing_mm)) / 1000.0),
+    }
