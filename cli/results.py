@@ -30,6 +30,9 @@ def print_report(console: Console, report: Report) -> None:
     for result in report.results:
         if result.stand_ins:
             console.print(f"{result.metric}: made with the stand-in {' and '.join(result.stand_ins)}", markup=False)
+        if result.ceiling is not None:
+            ceiling = f"{result.ceiling:.3g} ({result.ceiling_note}), floor: {result.floor_note}"
+            console.print(f"{result.metric}: ceiling {ceiling}", markup=False, soft_wrap=True)
         for note in result.notes:
             console.print(f"{result.metric}: {note}", markup=False, soft_wrap=True)
     for skipped in report.skipped:

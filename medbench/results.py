@@ -49,6 +49,8 @@ class Against(_Record):
         train_values: the values behind ``train``.
         held_out: the value against the held-out split.
         gap: how much better the value against the training split is; near 0 for a generator that does not copy.
+        gap_limit: what the gap exceeds by chance in the choice of volumes in 5 % of cases, from the spread of
+            ``train_values``; None with fewer than three of them.
     """
 
     n: int
@@ -56,6 +58,7 @@ class Against(_Record):
     train_values: tuple[float, ...]
     held_out: float
     gap: float
+    gap_limit: float | None
 
 
 class Resampled(_Record):

@@ -18,7 +18,8 @@ from medbench.samples import Item
 if TYPE_CHECKING:
     import pandas as pd
 
-_MOST_PARTS_OF_REFERENCE = 5
+_MOST_PARTS_OF_REFERENCE = 10
+_FEWEST_PARTS = 3
 
 
 @dataclass(frozen=True)
@@ -94,7 +95,17 @@ def against(metric: Metric, evidence: Evidence, sides: Sides, laboratory: Labora
         return None
     train = float(np.mean(values))
     gap = held_out - train if info.better == "lower" else train - held_out
-    return Against(n=n, train=train, train_values=values, held_out=held_out, gap=gap)
+    return Against(n=n, train=train, train_values=values, held_out=held_out, gap=gap, gap_limit=_gap_limit(values))
+
+
+def _gap_limit(values: Sequence[float]) -> float | None:
+    """Return the upper end of the one-sided 95 % prediction interval of one more value, less the mean of the values."""
+    if len(values) < _FEWEST_PARTS:
+        return None
+    from scipy.stats import t
+
+    spread = float(np.std(values, ddof=1)) * (1.0 + 1.0 / len(values)) ** 0.5
+    return float(t.ppf(0.95, len(values) - 1)) * spread
 
 
 def _from_held_out(metric: Metric, evidence: Evidence, sides: Sides, laboratory: Laboratory) -> FloorFound:

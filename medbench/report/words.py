@@ -94,15 +94,25 @@ def direction(better: Literal["lower", "higher"]) -> str:
 
 
 def reading(result: Result) -> str:
-    """Say in plain sentences what a result's value, interval and floor mean together."""
+    """Say in plain sentences what a result's value, interval, floor, ceiling and gap mean together."""
     unit = f" {result.unit}" if result.unit else ""
     said = [f"{result.metric} is {number(result.value)}{unit}; {result.better} is better."]
     if result.ci95 is not None:
         low, high = (number(end) for end in result.ci95)
         said.append(f"Chance in the choice of volumes leaves the range from {low} to {high} open (95 % interval).")
-    if result.floor is None:
-        return " ".join(said)
-    said.append(f"Held-out real volumes in place of the synthetic ones score {number(result.floor)}.")
+    if result.ceiling is not None:
+        said.append(f"The best that the instruments allow is {number(result.ceiling)} ({result.ceiling_note}).")
+        if result.floor is not None:
+            said.append(f"The floor is {number(result.floor)} ({result.floor_note}).")
+    elif result.floor is not None:
+        said += _beside_floor(result)
+    return " ".join([*said, *_against(result)])
+
+
+def _beside_floor(result: Result) -> list[str]:
+    """Set a value beside what real volumes score."""
+    assert result.floor is not None  # the caller asked
+    said = [f"Real volumes in place of the synthetic ones score {number(result.floor)}."]
     worst = result.value
     if result.ci95 is not None:
         worst = result.ci95[0] if result.better == "lower" else result.ci95[1]
@@ -111,7 +121,23 @@ def reading(result: Result) -> str:
         said.append("The whole interval is worse than this floor: the metric sees a difference from real volumes.")
     elif result.ci95 is not None:
         said.append("The interval reaches this floor: the metric sees no clear difference from real volumes.")
-    return " ".join(said)
+    return said
+
+
+def _against(result: Result) -> list[str]:
+    """Say whether the samples lie nearer to the training volumes than to the held-out ones."""
+    if result.against is None:
+        return []
+    found = result.against
+    said = (
+        f"At {found.n} real volumes it is {number(found.train)} against the training split and "
+        f"{number(found.held_out)} against the held-out split"
+    )
+    if found.gap_limit is None:
+        return [f"{said}; too few volumes to say what chance does to that gap."]
+    if found.gap > found.gap_limit:
+        return [f"{said}: a gap beyond chance (limit {number(found.gap_limit)}), a sign of copying."]
+    return [f"{said}: no gap beyond chance (limit {number(found.gap_limit)})."]
 
 
 def budget_sentence(budget: Budget) -> str:

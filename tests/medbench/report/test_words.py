@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from medbench.report import words
-from medbench.results import Budget, Result
+from medbench.results import Against, Budget, Result
 from medbench.spec import Grid, Protocol, SliceProtocol, Window
 
 
@@ -124,6 +124,24 @@ def test_the_reading_sets_the_interval_against_the_floor(fid: Result, change: di
 def test_the_reading_claims_nothing_without_floor_or_interval(fid: Result) -> None:
     assert words.reading(fid.model_copy(update={"floor": None, "ci95": None})) == "fid25d is 3.14; lower is better."
     assert "interval" not in words.reading(fid.model_copy(update={"ci95": None}))
+
+
+@pytest.mark.parametrize(
+    ("gap", "limit", "phrase"),
+    [(0.5, 0.2, "a sign of copying"), (0.1, 0.2, "no gap beyond chance"), (0.5, None, "too few volumes to say")],
+)
+def test_the_reading_tells_a_gap_between_training_and_held_out_split(
+    fid: Result, gap: float, limit: float | None, phrase: str
+) -> None:
+    against = Against(n=16, train=1.0, train_values=(1.0,), held_out=1.0 + gap, gap=gap, gap_limit=limit)
+    assert phrase in words.reading(fid.model_copy(update={"against": against}))
+
+
+def test_the_reading_of_a_value_with_a_ceiling_names_both_ends(fid: Result) -> None:
+    limits = {"ceiling": 0.95, "ceiling_note": "real images", "floor": 0.1, "floor_note": "shuffled masks"}
+    told = words.reading(fid.model_copy(update=limits))
+    assert "0.950 (real images)" in told and "0.100 (shuffled masks)" in told
+    assert "difference from real" not in told
 
 
 def test_a_budget_says_whether_it_was_measured_or_predicted() -> None:

@@ -1,0 +1,121 @@
+"""What a laboratory sees in a volume: computed once, keyed by everything that decides it."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from medbench.datasets.phantom import generate
+from medbench.errors import SpecError, Unavailable
+from medbench.files import sha256_of
+from medbench.pipeline.cache import Cache
+from medbench.pipeline.evidence import Laboratory
+from medbench.pipeline.side import StoredSide
+from medbench.progress import silent
+from medbench.samples import Item
+from medbench.spec import Grid, Protocol
+from medbench.volume import LabelMap, Volume
+
+SHAPE = (16, 16, 8)
+
+
+@pytest.fixture
+def item(tmp_path: Path) -> Item:
+    volume, label_map = generate(0, SHAPE)
+    volume.write(tmp_path / "volume.nii.gz")
+    label_map.write(tmp_path / "mask.nii.gz")
+    path = tmp_path / "volume.nii.gz"
+    return Item("v", "v", path, sha256_of(path), mask=tmp_path / "mask.nii.gz", regions=dict(label_map.names))
+
+
+def laboratory(folder: Path, **protocol: object) -> Laboratory:
+    return Laboratory(
+        Protocol(name="t", summary="t", **protocol),
+        device="cpu",
+        cache=Cache(folder / "cache"),
+        progress=silent,
+        logs=folder / "logs",
+    )
+
+
+class Counting:
+    """A function of a volume's inputs that knows how often it was called."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+
+    def __call__(self, *inputs: Volume | LabelMap) -> Mapping[str, np.ndarray]:
+        self.calls += 1
+        return {"mean": np.array([one.voxels.mean() for one in inputs])}
+
+
+def derive(lab: Laboratory, item: Item, function: Counting, version: int = 1) -> np.ndarray:
+    [found] = StoredSide([item], lab, name="real").derived(
+        "means", function, of=("volume", "mask"), settings={"version": version}
+    )
+    return found["mean"]
+
+
+def test_what_is_derived_is_computed_once(item: Item, tmp_path: Path) -> None:
+    function, lab = Counting(), laboratory(tmp_path)
+    first = derive(lab, item, function)
+    np.testing.assert_array_equal(derive(laboratory(tmp_path), replace(item, id="other name"), function), first)
+    assert function.calls == 1
+    assert first[0] == pytest.approx(Volume.read(item.path).voxels.mean())
+
+
+def test_settings_grid_and_the_masks_content_are_parts_of_the_key(item: Item, tmp_path: Path) -> None:
+    function = Counting()
+    derive(laboratory(tmp_path), item, function)
+    derive(laboratory(tmp_path), item, function, version=2)
+    derive(laboratory(tmp_path, grid=Grid(shape=(8, 8, 8))), item, function)
+    _, other = generate(1, SHAPE)
+    other.write(tmp_path / "other.nii.gz")
+    derive(laboratory(tmp_path), replace(item, mask=tmp_path / "other.nii.gz"), function)
+    assert function.calls == 4
+
+
+def test_the_condition_is_the_mask_of_a_sample(item: Item, tmp_path: Path) -> None:
+    _, other = generate(1, SHAPE)
+    other.write(tmp_path / "condition.nii.gz")
+    made = replace(item, condition=tmp_path / "condition.nii.gz", condition_regions=item.regions)
+    lab = laboratory(tmp_path, segmenter="precomputed")
+    assert lab.mask(made).content_hash() == other.content_hash()
+    assert lab.segmentation(made).content_hash() == LabelMap.read(item.mask).content_hash()
+    assert not lab.masks_stand_for_segmenter([made])
+    assert lab.masks_stand_for_segmenter([item])
+    assert not laboratory(tmp_path, segmenter="phantom").masks_stand_for_segmenter([item])
+
+
+def test_masks_on_another_grid_follow_their_volume(item: Item, tmp_path: Path) -> None:
+    lab = laboratory(tmp_path, grid=Grid(shape=(12, 12, 8), fit="resize"))
+    assert lab.mask(item).shape == lab.read(item).shape == (12, 12, 8)
+
+
+def test_a_missing_mask_is_named_with_its_mend(item: Item, tmp_path: Path) -> None:
+    with pytest.raises(Unavailable, match=r"volume\.nii\.gz has no mask: give --masks"):
+        laboratory(tmp_path).mask(replace(item, mask=None))
+
+
+def test_a_side_knows_its_content(item: Item, tmp_path: Path) -> None:
+    lab = laboratory(tmp_path)
+    content = StoredSide([item], lab, name="a").content
+    assert StoredSide([replace(item, id="b")], lab, name="b").content == content
+    assert StoredSide([replace(item, mask=None)], lab, name="a").content != content
+
+
+def test_a_network_of_the_wrong_kind_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SpecError, match="sees slices"):
+        _ = laboratory(tmp_path, volume_extractor="seeded-resnet").volume_extractor
+
+
+def test_regions_are_counted_once_and_named(item: Item, tmp_path: Path) -> None:
+    lab = laboratory(tmp_path, segmenter="precomputed", regions=("lung_left", "spine", "unknown"))
+    frame = StoredSide([item], lab, name="real").region_voxels()
+    assert list(frame.columns) == ["lung_left", "spine", "voxels", "voxel_ml"]
+    _, label_map = generate(0, SHAPE)
+    value = {name: value for value, name in label_map.names.items()}["lung_left"]
+    assert frame["lung_left"].item() == np.sum(label_map.voxels == value)
+    assert frame["voxels"].item() == np.prod(SHAPE)

@@ -1,0 +1,169 @@
+"""Floors from real volumes, and the gap between the training and the held-out split."""
+
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from medbench.datasets.phantom import generate
+from medbench.errors import Unavailable
+from medbench.metrics.base import Evidence, Measurement, MetricInfo
+from medbench.pipeline.cache import Cache
+from medbench.pipeline.evidence import Laboratory
+from medbench.pipeline.floor import Sides, against, floor_of, splits
+from medbench.pipeline.side import StoredSide
+from medbench.progress import silent
+from medbench.samples import Item
+from medbench.spec import Protocol
+
+SHAPE = (16, 16, 8)
+
+
+class MeanGap:
+    """The distance between the mean HU of the two sides: cheap, and known beforehand."""
+
+    info = MetricInfo(
+        name="mean-gap",
+        version="1",
+        summary="distance of means",
+        better="lower",
+        unit="HU",
+        min_real=2,
+        min_synthetic=2,
+        source="this test",
+    )
+
+    def measure(self, evidence: Evidence) -> Measurement:
+        means = [
+            np.mean([volume.voxels.mean() for volume in side.volumes()]) for side in (evidence.real, evidence.synthetic)
+        ]
+        gap = float(abs(means[0] - means[1]))
+        return Measurement(gap, None, "none", parts={"abs": gap, "both": {"real": float(means[0])}})
+
+
+@pytest.fixture(scope="module")
+def items(tmp_path_factory: pytest.TempPathFactory) -> list[Item]:
+    folder = tmp_path_factory.mktemp("volumes")
+    made = []
+    for seed in range(16):
+        volume, _ = generate(seed, SHAPE)
+        path = folder / f"{seed:02}.nii.gz"
+        volume.write(path)
+        made.append(Item(f"{seed:02}", f"p{seed:02}", path, f"{seed:064}"))
+    return made
+
+
+@pytest.fixture
+def laboratory(tmp_path: Path) -> Laboratory:
+    protocol = Protocol(name="t", summary="t", floor_splits=6)
+    return Laboratory(protocol, device="cpu", cache=Cache(tmp_path / "cache"), progress=silent, logs=tmp_path / "logs")
+
+
+def evidence_of(sides: Sides, laboratory: Laboratory) -> Evidence:
+    def side(which: Any, name: str) -> StoredSide:
+        return StoredSide(which, laboratory, name=name)
+
+    held_out = side(sides.held_out, "held-out") if sides.held_out else None
+    return Evidence(
+        laboratory.protocol, side(sides.reference, "real"), side(sides.synthetic, "synthetic"), held_out, laboratory
+    )
+
+
+def test_splits_have_the_counts_that_were_measured_and_share_no_patient(items: list[Item]) -> None:
+    seen = set()
+    for real, judged in splits(items, real=12, judged=4, count=6):
+        assert (len(real), len(judged)) == (12, 4)
+        assert not {item.subject for item in real} & {item.subject for item in judged}
+        seen.add(tuple(item.id for item in judged))
+    assert len(seen) == 6
+
+
+def test_splits_keep_a_patients_volumes_together(items: list[Item]) -> None:
+    pairs = [replace(item, subject=f"p{index // 2}") for index, item in enumerate(items)]
+    for real, judged in splits(pairs, real=11, judged=5, count=5):
+        assert not {item.subject for item in real} & {item.subject for item in judged}
+        assert set(Counter(item.subject for item in judged).values()) == {2}
+
+
+def test_splits_shrink_in_proportion_where_real_volumes_are_few(items: list[Item]) -> None:
+    [(real, judged)] = splits(items, real=16, judged=16, count=1)
+    assert (len(real), len(judged)) == (8, 8)
+    [(real, judged)] = splits(items, real=16, judged=48, count=1)
+    assert (len(real), len(judged)) == (4, 12)
+
+
+def test_splits_do_not_depend_on_the_order_of_the_volumes(items: list[Item]) -> None:
+    forwards = [{item.id for item in judged} for _, judged in splits(items, real=12, judged=4, count=3)]
+    backwards = [{item.id for item in judged} for _, judged in splits(items[::-1], real=12, judged=4, count=3)]
+    assert forwards == backwards
+
+
+def test_the_floor_is_the_mean_over_splits_and_says_so(items: list[Item], laboratory: Laboratory) -> None:
+    sides = Sides(items[:10], items[10:14], items[14:])
+    evidence = evidence_of(sides, laboratory)
+    found = floor_of(MeanGap(), MeanGap().measure(evidence), evidence, sides, laboratory)
+    assert len(found.values) == 6
+    assert found.value == pytest.approx(np.mean(found.values))
+    assert found.parts is not None and found.parts["abs"] == found.value
+    assert "6 random splits by patient of 12 real volumes into 9 and 3" in found.note
+    assert "rests on 10 and 4" in found.note
+
+
+def test_a_folder_without_held_out_volumes_has_a_floor_too(items: list[Item], laboratory: Laboratory) -> None:
+    sides = Sides(items[:8], items[8:], ())
+    evidence = evidence_of(sides, laboratory)
+    found = floor_of(MeanGap(), MeanGap().measure(evidence), evidence, sides, laboratory)
+    assert found.value is not None and "into 4 and 4" in found.note
+    assert against(MeanGap(), evidence, sides, laboratory) is None
+
+
+def test_too_few_real_volumes_leave_no_floor_and_say_why(items: list[Item], laboratory: Laboratory) -> None:
+    sides = Sides(items[:2], items[2:4], ())
+    evidence = evidence_of(sides, laboratory)
+    found = floor_of(MeanGap(), MeanGap().measure(evidence), evidence, sides, laboratory)
+    assert found.value is None and found.note.startswith("no floor: too few")
+
+
+def test_a_metric_may_bring_its_own_floor_or_none(items: list[Item], laboratory: Laboratory) -> None:
+    sides = Sides(items[:8], items[8:], ())
+    evidence = evidence_of(sides, laboratory)
+    metric = MeanGap()
+    metric.info = replace(MeanGap.info, floor="own")
+    measured = replace(metric.measure(evidence), floor=0.25, floor_note="chance")
+    found = floor_of(metric, measured, evidence, sides, laboratory)
+    assert (found.value, found.note) == (0.25, "chance")
+    metric.info = replace(MeanGap.info, floor="none")
+    assert floor_of(metric, measured, evidence, sides, laboratory).value is None
+
+
+def test_a_metric_that_cannot_judge_real_volumes_says_why(items: list[Item], laboratory: Laboratory) -> None:
+    class Refuses(MeanGap):
+        def measure(self, evidence: Evidence) -> Measurement:
+            raise Unavailable("no weights")
+
+    sides = Sides(items[:8], items[8:12], items[12:])
+    evidence = evidence_of(sides, laboratory)
+    found = floor_of(Refuses(), Measurement(0.0, None, "none"), evidence, sides, laboratory)
+    assert (found.value, found.note) == (None, "no floor: no weights")
+
+
+def test_samples_that_copy_the_training_split_show_a_gap(items: list[Item], laboratory: Laboratory) -> None:
+    class Nearest(MeanGap):
+        """Mean distance of each sample to the nearest real volume."""
+
+        def measure(self, evidence: Evidence) -> Measurement:
+            real = [volume.voxels.astype(float) for volume in evidence.real.volumes()]
+            gaps = [min(np.abs(one - volume.voxels).mean() for one in real) for volume in evidence.synthetic.volumes()]
+            return Measurement(float(np.mean(gaps)), None, "none")
+
+    copies = Sides(items[:12], items[:12], items[12:])
+    found = against(Nearest(), evidence_of(copies, laboratory), copies, laboratory)
+    assert found is not None
+    assert (found.n, len(found.train_values)) == (4, 3)
+    assert found.gap_limit is not None and found.gap > found.gap_limit
+    fresh = Sides(items[:9], items[13:], items[9:12])
+    found = against(Nearest(), evidence_of(fresh, laboratory), fresh, laboratory)
+    assert found is not None and found.gap_limit is not None and found.gap < found.gap_limit
