@@ -79,7 +79,8 @@ def inspect(comparison: Comparison, laboratory: Laboratory) -> list[gate.Finding
             ("held-out", comparison.held_out),
         )
     )
-    return gate.judge(real=real, synthetic=synthetic, grid=laboratory.protocol.grid, held_out=held_out)
+    protocol = laboratory.protocol
+    return gate.judge(real=real, synthetic=synthetic, grid=protocol.grid, window=protocol.window, held_out=held_out)
 
 
 def _facts(item: Item, laboratory: Laboratory) -> gate.Facts:

@@ -104,8 +104,8 @@ def _gap_limit(values: Sequence[float]) -> float | None:
         return None
     from scipy.stats import t
 
-    spread = float(np.std(values, ddof=1)) * (1.0 + 1.0 / len(values)) ** 0.5
-    return float(t.ppf(0.95, len(values) - 1)) * spread
+    quantile = float(t.ppf(0.95, len(values) - 1))
+    return quantile * float(np.std(values, ddof=1) * np.sqrt(1.0 + 1.0 / len(values)))
 
 
 def _from_held_out(metric: Metric, evidence: Evidence, sides: Sides, laboratory: Laboratory) -> FloorFound:

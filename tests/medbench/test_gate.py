@@ -9,7 +9,7 @@ import pytest
 
 from medbench.errors import DataError, GeometryError, IntensityError
 from medbench.gate import Finding, SideReport, facts, file_facts, judge, raise_on_errors, rows
-from medbench.spec import Grid
+from medbench.spec import Grid, Window
 from medbench.volume import Volume
 
 DATA = Path(__file__).parents[1] / "data"
@@ -222,6 +222,54 @@ def test_a_file_without_orientation_warns(tmp_path):
     image.to_filename(tmp_path / "a.nii.gz")
     report = SideReport("synthetic", (("a.nii.gz", file_facts(tmp_path / "a.nii.gz")),))
     assert kinds(judge(real=side("real", ct(2)), synthetic=report, grid=None)) == [("warning", "orientation")]
+
+
+def cut_off(count, low, high):
+    return [
+        Volume(np.random.default_rng(seed).integers(-1500, 1500, (12, 11, 10)).clip(low, high).astype(np.int16))
+        for seed in range(count)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("synthetic", "real", "said"),
+    [
+        ((-1000, 300), (-1000, 1000), "synthetic volumes end at 300 HU, real ones go on above"),
+        ((-1000, 1000), (-1000, 400), "real volumes end at 400 HU, synthetic ones go on above"),
+        ((-500, 1000), (-1000, 1000), "synthetic volumes begin at -500 HU, real ones go on below"),
+    ],
+)
+def test_sides_that_were_clipped_differently_inside_the_window_warn(synthetic, real, said):
+    findings = judge(
+        real=side("real", *cut_off(4, *real)),
+        synthetic=side("synthetic", *cut_off(4, *synthetic)),
+        grid=None,
+        window=Window(),
+    )
+    [finding] = [finding for finding in findings if finding.check == "window"]
+    assert finding.severity == "warning" and said in finding.detail
+
+
+@pytest.mark.parametrize(
+    ("synthetic", "real", "window"),
+    [((-1000, 300), (-1000, 300), Window()), ((-1000, 300), (-1000, 1000), Window(low=-160, high=240))],
+)
+def test_clipping_alike_or_outside_the_window_is_no_matter(synthetic, real, window):
+    findings = judge(
+        real=side("real", *cut_off(4, *real)),
+        synthetic=side("synthetic", *cut_off(4, *synthetic)),
+        grid=None,
+        window=window,
+    )
+    assert not [finding for finding in findings if finding.check == "window"]
+
+
+def test_volumes_that_end_at_values_of_their_own_were_not_clipped():
+    real = [Volume(volume.voxels.clip(-1000, 300 + seed)) for seed, volume in enumerate(cut_off(4, -1000, 1000))]
+    findings = judge(
+        real=side("real", *real), synthetic=side("synthetic", *cut_off(4, -1000, 1000)), grid=None, window=Window()
+    )
+    assert not [finding for finding in findings if finding.check == "window"]
 
 
 def test_an_empty_side_is_an_error():
