@@ -1,15 +1,16 @@
-"""The Fréchet distance of two Gaussians, from statistics that are streamed, merged and divided again.
+"""The Fréchet distance of two Gaussians, from statistics that are streamed and merged.
 
     d² = |μ₁ - μ₂|² + tr Σ₁ + tr Σ₂ - 2 tr (Σ₁ Σ₂)^½
 
 With factors Σ₁ = A Aᵀ and Σ₂ = B Bᵀ the last trace is the nuclear norm of Aᵀ B. No root of a matrix is taken, nothing
-becomes complex, and covariances of fewer rows than dimensions need no offset on the diagonal.
+becomes complex, and covariances of fewer rows than dimensions need no offset on the diagonal: for n and m rows the
+norm is that of an n x m matrix, however many dimensions there are.
 """
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,46 +18,61 @@ import numpy as np
 
 @dataclass(frozen=True, eq=False)
 class FeatureStatistics:
-    """Sufficient statistics of a set of feature vectors; memory depends on their dimension only.
+    """Sufficient statistics of a set of feature vectors, of at most d x d numbers, however many vectors there are.
 
     Args:
         count: number of vectors.
         mean: (d,) float64.
-        scatter: (d, d) float64, sum over the vectors of (x - mean)(x - mean)ᵀ.
+        spread: the scatter, that is the sum over the vectors of (x - mean)(x - mean)ᵀ, in the smaller of two forms:
+            fewer than d rows (k, d) float64 whose Gram matrix is the scatter, or the scatter (d, d) itself.
 
     Source: Chan, Golub, LeVeque 1979, Updating formulae and a pairwise algorithm for computing sample variances.
     """
 
     count: int
     mean: np.ndarray
-    scatter: np.ndarray
+    spread: np.ndarray
 
     @classmethod
     def of(cls, features: np.ndarray) -> FeatureStatistics:
         """Return the statistics of features (n, d) with n of at least one."""
-        rows = np.asarray(features, dtype=np.float64)
+        rows = np.array(features, dtype=np.float64)
         mean = rows.mean(axis=0)
-        centred = rows - mean
-        return cls(len(rows), mean, centred.T @ centred)
+        rows -= mean
+        return cls(len(rows), mean, rows.T @ rows if len(rows) >= rows.shape[1] else rows)
+
+    @property
+    def scatter(self) -> np.ndarray:
+        """The scatter (d, d), whichever form is kept."""
+        return self.spread.T @ self.spread if self._in_rows else self.spread
+
+    @property
+    def _in_rows(self) -> bool:
+        return len(self.spread) < len(self.mean)
+
+    @property
+    def total_variance(self) -> float:
+        """The trace of the covariance."""
+        self._require_covariance()
+        total = np.vdot(self.spread, self.spread) if self._in_rows else np.trace(self.spread)
+        return float(total) / (self.count - 1)
 
     def merge(self, other: FeatureStatistics) -> FeatureStatistics:
         """Return the statistics of both sets together: what ``of`` would return for all their rows."""
         count = self.count + other.count
         gap = other.mean - self.mean
-        between = np.outer(gap, gap) * (self.count * other.count / count)
-        return FeatureStatistics(count, self.mean + gap * (other.count / count), self.scatter + other.scatter + between)
-
-    def without(self, part: FeatureStatistics) -> FeatureStatistics:
-        """Return the statistics of the rows that are not in ``part``, a proper subset of these rows."""
-        count = self.count - part.count
-        mean = self.mean + (self.mean - part.mean) * (part.count / count)
-        gap = part.mean - mean
-        between = np.outer(gap, gap) * (count * part.count / self.count)
-        return FeatureStatistics(count, mean, self.scatter - part.scatter - between)
+        mean = self.mean + gap * (other.count / count)
+        between = gap * np.sqrt(self.count * other.count / count)
+        if len(self.spread) + len(other.spread) + 1 < len(mean):
+            return FeatureStatistics(count, mean, np.vstack([self.spread, other.spread, between]))
+        scatter = np.outer(between, between)
+        scatter += self.scatter
+        scatter += other.scatter
+        return FeatureStatistics(count, mean, scatter)
 
     @functools.cached_property
     def factor(self) -> np.ndarray:
-        """A matrix A (d, rank) with A Aᵀ = covariance (n - 1 in the denominator).
+        """A matrix A (d, k) with A Aᵀ = covariance (n - 1 in the denominator).
 
         Pivoted Cholesky ends by itself where the remaining variance is rounding; what lies beyond min(n - 1, d)
         columns cannot be anything else.
@@ -64,20 +80,53 @@ class FeatureStatistics:
         Raises:
             ValueError: fewer than two vectors, which have no covariance.
         """
-        if self.count < 2:
-            raise ValueError(f"a covariance needs two vectors or more; got {self.count}")
+        self._require_covariance()
+        if self._in_rows:
+            return self.spread.T / np.sqrt(self.count - 1)
         from scipy.linalg.lapack import dpstrf
 
-        packed, pivots, rank, _ = dpstrf(self.scatter / (self.count - 1), lower=1)
+        packed, pivots, rank, _ = dpstrf(self.spread / (self.count - 1), lower=1)
         rank = min(rank, self.count - 1)
         factor = np.empty((len(self.mean), rank))
         factor[pivots - 1] = np.tril(packed)[:, :rank]
         return factor
 
+    def through(self, factor: np.ndarray) -> np.ndarray:
+        """Return a symmetric matrix whose eigenvalues above 0 are those of Fᵀ Σ F, for a factor F (d, k)."""
+        self._require_covariance()
+        if not self._in_rows:
+            return factor.T @ (self.spread @ factor) / (self.count - 1)
+        product = self.spread @ factor
+        gram = product @ product.T if len(product) < product.shape[1] else product.T @ product
+        return gram / (self.count - 1)
+
+    def _require_covariance(self) -> None:
+        if self.count < 2:
+            raise ValueError(f"a covariance needs two vectors or more; got {self.count}")
+
 
 def merged(parts: Iterable[FeatureStatistics]) -> FeatureStatistics:
     """Return the statistics of all parts together."""
     return functools.reduce(FeatureStatistics.merge, parts)
+
+
+def without_each(parts: Sequence[FeatureStatistics]) -> Iterator[FeatureStatistics]:
+    """Yield the statistics of all parts but one, for one part after another.
+
+    What lies before and behind the part is merged; nothing is subtracted, so nothing cancels.
+
+    Args:
+        parts: two parts or more.
+    """
+    behind = [parts[-1]]
+    for part in parts[-2:0:-1]:
+        behind.append(part.merge(behind[-1]))
+    before = parts[0]
+    yield behind.pop()
+    for part in parts[1:-1]:
+        yield before.merge(behind.pop())
+        before = before.merge(part)
+    yield before
 
 
 def frechet_distance(real: FeatureStatistics, synthetic: FeatureStatistics) -> float:
@@ -100,5 +149,26 @@ def frechet_distance(real: FeatureStatistics, synthetic: FeatureStatistics) -> f
     overlap = np.linalg.svd(a.T @ b, compute_uv=False).sum() if a.size and b.size else 0.0
     gap = real.mean - synthetic.mean
     # Traces from the factors, not from the scatters: what the factors drop then cancels for equal statistics.
-    distance = gap @ gap + np.square(a).sum() + np.square(b).sum() - 2.0 * overlap
+    distance = gap @ gap + np.vdot(a, a) + np.vdot(b, b) - 2.0 * overlap
+    return max(float(distance), 0.0)
+
+
+def quick_distance(varied: FeatureStatistics, fixed: FeatureStatistics) -> float:
+    """Return the Fréchet distance from eigenvalues of a symmetric matrix: for many sets ``varied`` against one.
+
+    In many dimensions it takes a third of the time of ``frechet_distance``, since the factor of ``fixed`` is made once
+    and no singular values are needed. The eigenvalues are squares of the singular values, so that those below 1e-8 of
+    the largest drown in rounding: good for the spread of replicates, not for the value itself.
+
+    Args:
+        varied: statistics of two vectors or more.
+        fixed: likewise; its factor is kept.
+
+    Raises:
+        ValueError: fewer than two vectors on a side.
+    """
+    squares = np.linalg.eigvalsh(varied.through(fixed.factor)) if fixed.factor.size else np.zeros(1)
+    overlap = np.sqrt(squares.clip(min=0.0)).sum()
+    gap = varied.mean - fixed.mean
+    distance = gap @ gap + varied.total_variance + fixed.total_variance - 2.0 * overlap
     return max(float(distance), 0.0)
