@@ -82,7 +82,8 @@ class FeatureStatistics:
         """
         self._require_covariance()
         if self._in_rows:
-            return self.spread.T / np.sqrt(self.count - 1)
+            rows: np.ndarray = self.spread.T / np.sqrt(self.count - 1)
+            return rows
         from scipy.linalg.lapack import dpstrf
 
         packed, pivots, rank, _ = dpstrf(self.spread / (self.count - 1), lower=1)
@@ -94,11 +95,14 @@ class FeatureStatistics:
     def through(self, factor: np.ndarray) -> np.ndarray:
         """Return a symmetric matrix whose eigenvalues above 0 are those of Fᵀ Σ F, for a factor F (d, k)."""
         self._require_covariance()
-        if not self._in_rows:
-            return factor.T @ (self.spread @ factor) / (self.count - 1)
         product = self.spread @ factor
-        gram = product @ product.T if len(product) < product.shape[1] else product.T @ product
-        return gram / (self.count - 1)
+        gram: np.ndarray
+        if not self._in_rows:
+            gram = factor.T @ product
+        else:
+            gram = product @ product.T if len(product) < product.shape[1] else product.T @ product
+        gram /= self.count - 1
+        return gram
 
     def _require_covariance(self) -> None:
         if self.count < 2:
