@@ -6,10 +6,13 @@ from dataclasses import asdict
 from typing import Any
 
 import typer
+from rich.padding import Padding
 from rich.table import Table
+from rich.text import Text
 
 from cli.session import DebugOption, JsonOption, QuietOption, Session, session
 from medbench import protocols, registry
+from medbench.spec import Protocol, fingerprint
 
 app = typer.Typer(no_args_is_help=True, help="Show what is installed.")
 
@@ -79,8 +82,19 @@ def list_protocols(as_json: JsonOption = False, quiet: QuietOption = False, debu
     with session(quiet=quiet, debug=debug) as ui:
         from medbench.report.words import protocol_sentences
 
-        rows = []
-        for name in protocols.names():
-            protocol = protocols.load(name)
-            rows.append({"name": name, "summary": protocol.summary, "in_words": " ".join(protocol_sentences(protocol))})
-        _show(ui, rows, as_json)
+        loaded = [protocols.load(name) for name in protocols.names()]
+        if as_json:
+            ui.print_json([_protocol_row(protocol) for protocol in loaded])
+            return
+        for protocol in loaded:
+            ui.out.print(protocol.name, style="bold", markup=False)
+            for sentence in protocol_sentences(protocol)[1:]:  # the first tells the name
+                ui.out.print(Padding(Text(sentence), (0, 0, 0, 2)))
+
+
+def _protocol_row(protocol: Protocol) -> dict[str, Any]:
+    """Return a protocol's fields with its fingerprint and its sentences."""
+    from medbench.report.words import protocol_sentences
+
+    told = {"fingerprint": fingerprint(protocol), "in_words": " ".join(protocol_sentences(protocol))}
+    return protocol.model_dump(mode="json") | told

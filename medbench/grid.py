@@ -1,12 +1,14 @@
 """Bringing volumes and label maps to a canonical grid, voxels and affine alike.
 
-Output voxel j of an axis lies at input position ``centre_in + (j - centre_out) * step``: both grids share their
-centre, so that the field of view neither drifts nor turns.
+Output voxel j of an axis lies at input position ``start + j * step``. With ``convention="centred"`` both grids share
+their centre, so that the field of view neither drifts nor turns; with ``"monai"`` the first voxel stays in place.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,32 +21,61 @@ if TYPE_CHECKING:
 
 _LABEL_BACKGROUND = 0
 _SAME_SPACING = 1e-3  # share of the spacing; files store it as float32, often rounded to three digits
-_Plan = tuple[tuple[int, float], ...]  # for each axis: voxels out, and the step in input voxels
+_SAME_SPACING_MM = 1e-3  # MONAI's AFFINE_TOL
+
+
+@dataclass(frozen=True)
+class _Axis:
+    """How one axis is resampled before it is cropped or padded, in input voxels.
+
+    Args:
+        size: voxels in.
+        out: voxels out.
+        step: distance of two output voxels.
+        start: position of the first output voxel.
+        reach: half the width of the triangle kernel.
+    """
+
+    size: int
+    out: int
+    step: float = 1.0
+    start: float = 0.0
+    reach: float = 1.0
+
+    @property
+    def changes(self) -> bool:
+        return (self.out, self.step, self.start) != (self.size, 1.0, 0.0)
+
+    @property
+    def positions(self) -> np.ndarray:
+        """The output's voxel centres in input voxels; beyond the outermost input centre the edge goes on."""
+        return (self.start + np.arange(self.out) * self.step).clip(0, self.size - 1)
 
 
 def to_grid(volume: Volume, grid: Grid) -> Volume:
     """Bring a volume to a grid; once there it is returned unchanged.
 
-    Resampling is linear, and widens its kernel to the output's voxel where that is larger (no aliasing). The mean
-    and the range of the values are kept; int16 stays int16 (rounded), float32 stays float32.
+    Resampling is linear. ``centred`` widens its kernel to the output's voxel where that is larger (no aliasing), and
+    int16 stays int16 (rounded); ``monai`` does neither and returns float32. The range of the values is kept.
 
     Args:
         volume: any shape, HU.
         grid: the canonical grid.
 
     Returns:
-        A volume of ``grid.shape`` whose affine keeps every structure at its place in the world.
+        A volume on the grid whose affine keeps every structure at its place in the world.
     """
     plan = _plan(volume, grid)
     voxels = volume.voxels
-    if _resamples(plan, voxels.shape):
+    if any(axis.changes for axis in plan):
         hu = voxels.astype(np.float32)
         # The axis that shrinks most goes first: it leaves the least work to the others.
-        for axis in sorted(range(3), key=lambda axis: -plan[axis][1]):
-            hu = _resample(hu, axis, *plan[axis])
-        voxels = as_int16(hu) if volume.voxels.dtype == np.int16 else hu
-    resampled = Volume(voxels, _resampled_affine(volume.affine, volume.shape, plan))
-    return Volume(*_centred(resampled.voxels, resampled.affine, grid.shape, fill=grid.pad_hu))
+        for number in sorted(range(3), key=lambda number: -plan[number].step):
+            hu = _resample(hu, number, plan[number])
+        rounds = grid.convention == "centred" and voxels.dtype == np.int16
+        voxels = as_int16(hu) if rounds else hu
+    resampled = Volume(voxels, _resampled_affine(volume.affine, plan))
+    return Volume(*_fitted(resampled.voxels, resampled.affine, grid, fill=grid.pad_hu))
 
 
 def label_map_to_grid(label_map: LabelMap, grid: Grid) -> LabelMap:
@@ -55,80 +86,103 @@ def label_map_to_grid(label_map: LabelMap, grid: Grid) -> LabelMap:
         grid: the canonical grid; what it pads becomes background.
 
     Returns:
-        A label map of ``grid.shape`` with the same names.
+        A label map on the grid with the same names.
     """
     plan = _plan(label_map, grid)
     voxels = label_map.voxels
-    if _resamples(plan, voxels.shape):
-        nearest = [_positions(size, *axis) for size, axis in zip(voxels.shape, plan)]
-        voxels = voxels[np.ix_(*(np.floor(at + 0.5).astype(np.intp) for at in nearest))]
-    affine = _resampled_affine(label_map.affine, label_map.shape, plan)
-    return LabelMap(*_centred(voxels, affine, grid.shape, fill=_LABEL_BACKGROUND), label_map.names)
+    if any(axis.changes for axis in plan):
+        voxels = voxels[np.ix_(*(np.floor(axis.positions + 0.5).astype(np.intp) for axis in plan))]
+    affine = _resampled_affine(label_map.affine, plan)
+    return LabelMap(*_fitted(voxels, affine, grid, fill=_LABEL_BACKGROUND), label_map.names)
 
 
-def _plan(image: Volume | LabelMap, grid: Grid) -> _Plan:
-    """Return how each axis is resampled before it is cropped or padded; a step of 1.0 leaves it alone."""
+def _plan(image: Volume | LabelMap, grid: Grid) -> list[_Axis]:
+    """Return how each axis is resampled before it is cropped or padded."""
     if grid.fit == "resize":
-        return tuple((out, size / out) for size, out in zip(image.shape, grid.shape))
+        assert grid.shape is not None  # the grid checks
+        return [_centred_axis(size, out, size / out) for size, out in zip(image.shape, grid.shape)]
     if grid.spacing_mm is None:
-        return tuple((size, 1.0) for size in image.shape)
-    steps = [wanted / spacing for wanted, spacing in zip(grid.spacing_mm, image.spacing_mm)]
-    return tuple(
-        (size, 1.0) if math.isclose(step, 1.0, rel_tol=_SAME_SPACING) else (max(1, round(size / step)), step)
-        for size, step in zip(image.shape, steps)
+        return [_Axis(size, size) for size in image.shape]
+    axis_to = _centred_axis_to if grid.convention == "centred" else _monai_axis_to
+    return [axis_to(*axis) for axis in zip(image.shape, image.spacing_mm, grid.spacing_mm)]
+
+
+def _centred_axis(size: int, out: int, step: float) -> _Axis:
+    return _Axis(size, out, step, (size - 1) / 2 - (out - 1) / 2 * step, max(1.0, step))
+
+
+def _centred_axis_to(size: int, spacing: float, wanted: float) -> _Axis:
+    step = wanted / spacing
+    if math.isclose(step, 1.0, rel_tol=_SAME_SPACING):
+        return _Axis(size, size)
+    return _centred_axis(size, max(1, round(size / step)), step)
+
+
+def _monai_axis_to(size: int, spacing: float, wanted: float) -> _Axis:
+    """Return what MONAI's ``Spacing`` does with its defaults (scale_extent False, align_corners False, border)."""
+    if abs(wanted - spacing) <= _SAME_SPACING_MM:
+        return _Axis(size, size)
+    return _Axis(size, round((size - 1) * spacing / wanted + 1), wanted / spacing)
+
+
+def _resample(hu: np.ndarray, number: int, axis: _Axis) -> np.ndarray:
+    if not axis.changes:
+        return hu
+    rows = np.moveaxis(hu, number, 0)
+    flat = _weights(axis) @ rows.reshape(rows.shape[0], -1)
+    return np.ascontiguousarray(np.moveaxis(flat.reshape(axis.out, *rows.shape[1:]), 0, number))
+
+
+def _weights(axis: _Axis) -> csr_array:
+    """Return the (out, size) sparse matrix of a triangle kernel."""
+    from scipy.sparse import csr_array
+
+    positions = axis.positions
+    taps = np.floor(positions - axis.reach).astype(np.intp)[:, None] + np.arange(math.ceil(2 * axis.reach) + 2)
+    heights = (1 - np.abs(taps - positions[:, None]) / axis.reach).clip(0, None) * ((taps >= 0) & (taps < axis.size))
+    heights /= heights.sum(axis=1, keepdims=True)
+    rows, columns = np.nonzero(heights)
+    return csr_array(
+        (heights[rows, columns].astype(np.float32), (rows, taps[rows, columns])), shape=(axis.out, axis.size)
     )
 
 
-def _resamples(plan: _Plan, shape: tuple[int, ...]) -> bool:
-    return any((out, step) != (size, 1.0) for size, (out, step) in zip(shape, plan))
+def _resampled_affine(affine: np.ndarray, plan: Sequence[_Axis]) -> np.ndarray:
+    steps = [axis.step for axis in plan]
+    return _moved(affine @ np.diag([*steps, 1.0]), affine[:3, :3] @ [axis.start for axis in plan])
 
 
-def _positions(size: int, out: int, step: float) -> np.ndarray:
-    """Return the output's voxel centres in input voxels; beyond the outermost input centre the edge goes on."""
-    positions = (size - 1) / 2 + (np.arange(out) - (out - 1) / 2) * step
-    return positions.clip(0, size - 1)
+def _fitted(voxels: np.ndarray, affine: np.ndarray, grid: Grid, *, fill: int) -> tuple[np.ndarray, np.ndarray]:
+    """Crop or pad each axis about the centre; an odd voxel is padded at the end.
 
-
-def _resample(hu: np.ndarray, axis: int, out: int, step: float) -> np.ndarray:
-    if (out, step) == (hu.shape[axis], 1.0):
-        return hu
-    rows = np.moveaxis(hu, axis, 0)
-    flat = _weights(hu.shape[axis], out, step) @ rows.reshape(rows.shape[0], -1)
-    return np.ascontiguousarray(np.moveaxis(flat.reshape(out, *rows.shape[1:]), 0, axis))
-
-
-def _weights(size: int, out: int, step: float) -> csr_array:
-    """Return the (out, size) sparse matrix of a triangle kernel, one or ``step`` input voxels to each side."""
-    from scipy.sparse import csr_array
-
-    reach = max(1.0, step)
-    positions = _positions(size, out, step)
-    taps = np.floor(positions - reach).astype(np.intp)[:, None] + np.arange(math.ceil(2 * reach) + 2)
-    heights = (1 - np.abs(taps - positions[:, None]) / reach).clip(0, None) * ((taps >= 0) & (taps < size))
-    heights /= heights.sum(axis=1, keepdims=True)
-    rows, columns = np.nonzero(heights)
-    return csr_array((heights[rows, columns].astype(np.float32), (rows, taps[rows, columns])), shape=(out, size))
-
-
-def _resampled_affine(affine: np.ndarray, shape: tuple[int, int, int], plan: _Plan) -> np.ndarray:
-    steps = np.array([step for _, step in plan])
-    start = [(size - 1) / 2 - (out - 1) / 2 * step for size, (out, step) in zip(shape, plan)]
-    return _moved(affine @ np.diag([*steps, 1.0]), affine[:3, :3] @ start)
-
-
-def _centred(
-    voxels: np.ndarray, affine: np.ndarray, shape: tuple[int, int, int], *, fill: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Crop or pad each axis about the centre; an odd voxel is cropped at the end and padded at the end."""
+    An odd voxel is cropped at the end too, but MONAI's ``CenterSpatialCrop`` takes it from the start where an even
+    axis is cropped to an odd one.
+    """
+    shape = _shape_on(grid, voxels.shape)
     if voxels.shape == shape:
         return voxels, affine
-    crop = [max(0, (size - out) // 2) for size, out in zip(voxels.shape, shape)]
+    halves = (
+        size // 2 - out // 2 if grid.convention == "monai" else (size - out) // 2
+        for size, out in zip(voxels.shape, shape)
+    )
+    crop = [max(0, half) for half in halves]
     pad = [max(0, (out - size) // 2) for size, out in zip(voxels.shape, shape)]
     kept = [min(size, out) for size, out in zip(voxels.shape, shape)]
     result = np.full(shape, fill, dtype=voxels.dtype)
     inner = tuple(slice(first, first + length) for first, length in zip(pad, kept))
     result[inner] = voxels[tuple(slice(first, first + length) for first, length in zip(crop, kept))]
     return result, _moved(affine, affine[:3, :3] @ (np.array(crop) - np.array(pad)))
+
+
+def _shape_on(grid: Grid, shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the shape that cropping and padding leave of a resampled volume."""
+    if grid.shape is None or grid.fit == "keep":
+        return shape
+    if grid.fit == "crop":
+        return tuple(min(pair) for pair in zip(shape, grid.shape))
+    if grid.fit == "pad":
+        return tuple(max(pair) for pair in zip(shape, grid.shape))
+    return grid.shape
 
 
 def _moved(affine: np.ndarray, shift_mm: np.ndarray) -> np.ndarray:

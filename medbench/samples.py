@@ -142,6 +142,16 @@ def open_folder(folder: Path, *, masks: Path | None = None, progress: Progress =
     return items if masks is None else with_masks(items, masks)
 
 
+def first_by_name(items: Sequence[Item], count: int | None) -> Sequence[Item]:
+    """Return the first volumes by file name, sorted as strings (scan10 before scan2); None returns all as they are.
+
+    Args:
+        items: the volumes of one folder.
+        count: how many.
+    """
+    return items if count is None else sorted(items, key=lambda item: item.path.as_posix())[:count]
+
+
 def _from_manifest(folder: Path, progress: Progress, task: str) -> list[Item]:
     items = []
     records = sorted(Manifest(folder).records().items())

@@ -11,7 +11,7 @@ The convention is that of MAISI's ``compute_fid_2-5d_ct.py`` (Project-MONAI/tuto
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -56,7 +56,7 @@ def plane_slices(
     """Yield a plane's slices in chunks, clipped to the window and scaled to 0..1.
 
     ``minmax_per_plane`` is MAISI's (v - min) / (max - min + 1e-10) with the extremes of all selected slices of this
-    plane; ``window`` is (v - low) / width.
+    plane; ``minmax_per_slice`` takes those of each slice; ``window`` is (v - low) / width.
 
     Args:
         voxels: (x, y, z) HU, any number type.
@@ -77,15 +77,25 @@ def plane_slices(
             f"centre ratio {protocol.centre_ratio} leaves no {plane} slice of a volume {voxels.shape}: raise it"
         )
     selected = plane_view(voxels, plane)[kept.start : kept.stop]
-    offset, divisor = _scaling(selected, protocol=protocol, window=window)
+    scale = _scaling(selected, protocol=protocol, window=window)
     step = max(1, chunk_pixels // (selected.shape[1] * selected.shape[2]))
     for start in range(0, len(selected), step):
-        chunk = selected[start : start + step].astype(np.float32)
-        yield (chunk.clip(window.low, window.high) - offset) / divisor
+        yield scale(selected[start : start + step].astype(np.float32).clip(window.low, window.high))
 
 
-def _scaling(selected: np.ndarray, *, protocol: SliceProtocol, window: Window) -> tuple[np.float32, np.float32]:
+def _scaling(selected: np.ndarray, *, protocol: SliceProtocol, window: Window) -> Callable[[np.ndarray], np.ndarray]:
+    """Return what maps clipped slices (n, height, width) to 0..1."""
+    if protocol.normalisation == "minmax_per_slice":
+        return lambda chunk: _minmax(
+            chunk, chunk.min(axis=(1, 2), keepdims=True), chunk.max(axis=(1, 2), keepdims=True)
+        )
     if protocol.normalisation == "window":
-        return np.float32(window.low), np.float32(window.width)
-    low, high = np.array([selected.min(), selected.max()], dtype=np.float32).clip(window.low, window.high)
-    return low, high - low + np.float32(1e-10)
+        low, width = np.float32(window.low), np.float32(window.width)
+        return lambda chunk: (chunk - low) / width
+    ends = np.array([selected.min(), selected.max()], dtype=np.float32).clip(window.low, window.high)
+    return lambda chunk: _minmax(chunk, *ends)
+
+
+def _minmax(chunk: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
+    scaled: np.ndarray = (chunk - low) / (high - low + np.float32(1e-10))
+    return scaled

@@ -36,16 +36,34 @@ def fingerprint(document: Any) -> str:
 class Grid(Spec):
     """The canonical grid of a data set and the way volumes are brought to it.
 
-    ``fit="resize"`` stretches the field of view to ``shape`` (anti-aliased linear interpolation; spacing follows).
-    ``fit="crop_pad"`` resamples to ``spacing_mm`` where given, then crops or pads about the centre with ``pad_hu``.
+    ``fit="resize"`` stretches the field of view to ``shape`` (spacing follows). Every other fit resamples to
+    ``spacing_mm`` where given; then ``crop_pad`` crops or pads each axis about the centre to ``shape``, ``crop`` crops
+    the longer axes only, ``pad`` pads the shorter ones only, and ``keep`` leaves the shape as it is.
     """
 
-    shape: tuple[PositiveInt, PositiveInt, PositiveInt] = Field(description="voxels along x, y, z")
+    shape: tuple[PositiveInt, PositiveInt, PositiveInt] | None = Field(
+        None, description="voxels along x, y, z; left out for fit 'keep'"
+    )
     spacing_mm: tuple[Length, Length, Length] | None = Field(
         None, description="mm along x, y, z; None keeps the volume's"
     )
-    fit: Literal["resize", "crop_pad"] = "crop_pad"
+    fit: Literal["resize", "crop_pad", "crop", "pad", "keep"] = "crop_pad"
     pad_hu: int = -1000
+    convention: Literal["centred", "monai"] = Field(
+        "centred",
+        description="'centred': both grids share their centre, anti-aliased linear; "
+        "'monai': as MONAI's Spacing, SpatialPad and CenterSpatialCrop, voxel for voxel",
+    )
+
+    @model_validator(mode="after")
+    def _check_fit(self) -> Self:
+        if (self.shape is None) != (self.fit == "keep"):
+            raise ValueError(
+                "fit 'keep' takes no shape" if self.shape else f"fit '{self.fit}' needs a shape, or give fit 'keep'"
+            )
+        if self.fit == "resize" and self.convention == "monai":
+            raise ValueError("convention 'monai' has no fit 'resize': leave convention out")
+        return self
 
 
 class Window(Spec):
@@ -79,9 +97,10 @@ class SliceProtocol(Spec):
 
     planes: tuple[Literal["xy", "yz", "zx"], ...] = Field(("xy", "yz", "zx"), min_length=1)
     centre_ratio: float | None = Field(None, gt=0, le=1, description="share of slices kept about the centre; None: all")
-    normalisation: Literal["minmax_per_plane", "window"] = Field(
+    normalisation: Literal["minmax_per_plane", "minmax_per_slice", "window"] = Field(
         "window",
-        description="'minmax_per_plane': (v-min)/(max-min) over a volume's slices of one plane; 'window': fixed",
+        description="'minmax_per_plane': (v-min)/(max-min) over a volume's slices of one plane; "
+        "'minmax_per_slice': over each slice by itself; 'window': fixed",
     )
 
 
@@ -103,4 +122,9 @@ class Protocol(Spec):
     nsd_tolerance_mm: Length = Field(2.0, description="surfaces closer than this count as equal")
     downstream: Literal["full", "short", "tiny"] = Field("full", description="how long nnU-Net is trained")
     floor_splits: PositiveInt = Field(10, description="random splits of the real volumes behind a floor")
-    reference_count: int | None = Field(None, ge=2, description="how many training cases are the reference; None: all")
+    reference_count: int | None = Field(
+        None, ge=2, description="how many training cases of a data set are the reference; None: all"
+    )
+    volumes_per_side: int | None = Field(
+        None, ge=2, description="only the first volumes of either side, names sorted as strings; None: all"
+    )

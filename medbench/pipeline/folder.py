@@ -21,7 +21,7 @@ from medbench.pipeline.prepare import prepare
 from medbench.progress import Logged, Progress
 from medbench.record import RunFolder
 from medbench.results import Report
-from medbench.samples import Item, content_sha256, open_folder
+from medbench.samples import Item, content_sha256, first_by_name, open_folder
 from medbench.spec import Grid, fingerprint
 
 _DEFAULT_PROTOCOL = "folder-2.5d"
@@ -55,14 +55,18 @@ class FolderEvaluation:
             grid = Grid(shape=options.shape, fit="resize")
         name = options.protocol or (self.dataset.info.protocol if self.dataset else _DEFAULT_PROTOCOL)
         self.protocol = resolve_protocol(name, grid=grid, segmenter=options.segmenter)
-        self.samples = open_folder(options.samples, masks=options.masks, progress=progress)
+        if options.shape is not None and self.protocol.grid != grid:
+            raise SpecError(f"--shape and protocol {self.protocol.name} both give a grid: leave --shape out")
+        self.samples = self._first(open_folder(options.samples, masks=options.masks, progress=progress))
 
     @cached_property
     def comparison(self) -> Comparison:
         """The volumes on both sides; reads or prepares the real ones."""
         if self.dataset is None:
             assert self.options.real is not None
-            reference = open_folder(self.options.real, masks=self.options.real_masks, progress=self.progress)
+            reference = self._first(
+                open_folder(self.options.real, masks=self.options.real_masks, progress=self.progress)
+            )
             identity = {"name": "folder", "content": _content(reference)}
             return Comparison(self.samples, reference, (), identity, reference_masks=_masks(reference))
         real = prepare(
@@ -72,7 +76,10 @@ class FolderEvaluation:
             workers=self.options.workers or available_cores(),
             progress=self.progress,
         )
-        return Comparison(self.samples, real.reference, real.held_out, self.dataset.identity())
+        return Comparison(self.samples, self._first(real.reference), real.held_out, self.dataset.identity())
+
+    def _first(self, items: Sequence[Item]) -> Sequence[Item]:
+        return first_by_name(items, self.protocol.volumes_per_side)
 
     def default_folder(self) -> Path:
         """Return where the evaluation is kept unless ``--out`` says otherwise."""

@@ -25,7 +25,7 @@ from medbench.pipeline.sample import SamplePlan, missing_samples, sample
 from medbench.progress import Logged, Progress
 from medbench.record import GenerationSpec, RunFolder, RunRecord, StageName
 from medbench.results import Report
-from medbench.samples import open_folder
+from medbench.samples import first_by_name, open_folder
 from medbench.spec import Protocol, fingerprint
 from medbench.volume import Volume
 
@@ -172,8 +172,12 @@ class Run:
                 progress=self.progress,
             )
         self.sample()
+        count = self.protocol.volumes_per_side
         comparison = Comparison(
-            open_folder(self.folder.samples), real.reference, real.held_out, self.dataset.identity()
+            first_by_name(open_folder(self.folder.samples), count),
+            first_by_name(real.reference, count),
+            real.held_out,
+            self.dataset.identity(),
         )
         return judge.judge(
             Subject(self.info.name, self.info.version, self.dataset.info.name, self._leaks()), comparison

@@ -218,14 +218,20 @@ def _product(sizes: tuple[float, float, float]) -> str:
 
 def _grid(value: Any) -> str:
     if value is None:
-        return "Volumes are compared on the grid they share, as they are."
+        return "Volumes are compared on the data set's grid; those of bare folders must share one."
     grid = Grid.model_validate(value)
-    spacing = f" with voxels of {_product(grid.spacing_mm)} mm" if grid.spacing_mm else ""
-    how = {
+    how = " as MONAI's Spacing, SpatialPad and CenterSpatialCrop do" if grid.convention == "monai" else ""
+    spacing = f"with voxels of {_product(grid.spacing_mm)} mm" if grid.spacing_mm else "with their own spacing"
+    if grid.shape is None:
+        return f"Volumes are compared {spacing}{how if grid.spacing_mm else ''}, whatever their shape."
+    fitted = {
         "resize": "the whole field of view is stretched to it",
-        "crop_pad": f"larger volumes are cropped and smaller ones padded with {grid.pad_hu} HU about the centre",
+        "crop_pad": f"larger volumes are cropped and smaller ones padded with {grid.pad_hu} HU about the centre{how}",
+        "crop": f"larger volumes are cropped about the centre{how}, smaller ones stay as they are",
+        "pad": f"smaller volumes are padded with {grid.pad_hu} HU about the centre{how}, larger ones stay as they are",
     }[grid.fit]
-    return f"Volumes are compared on a {_product(grid.shape)} grid{spacing}; {how}."
+    on = f"on a {_product(grid.shape)} grid" + ("" if grid.fit == "resize" else f" {spacing}")
+    return f"Volumes are compared {on}; {fitted}."
 
 
 def _window(value: Any) -> str:
@@ -241,6 +247,7 @@ def _slices(value: Any) -> str:
     planes = ", ".join(_PLANES[plane] for plane in slices.planes)
     scaling = {
         "minmax_per_plane": "scaled by the minimum and maximum of each volume's slices of that plane",
+        "minmax_per_slice": "scaled by the minimum and maximum of each slice",
         "window": "scaled by the fixed window",
     }[slices.normalisation]
     return f"Features see {share} in these planes: {planes}; {scaling}."
@@ -261,13 +268,24 @@ _SENTENCES: Final[Mapping[str, Callable[[Any], str]]] = {
     "extractor": lambda value: f"Features come from {_instrument(value)}.",
     "volume_extractor": lambda value: f"Features of whole volumes come from {_instrument(value)}.",
     "segmenter": lambda value: (
-        f"Regions are outlined by {_instrument(value)}." if value else "No segmenter takes part."
+        "Regions are those of given masks; no segmenter takes part."
+        if value == "precomputed"
+        else f"Regions are outlined by {_instrument(value)}."
+        if value
+        else "No segmenter takes part."
     ),
     "regions": _regions,
     "nsd_tolerance_mm": lambda value: f"Surfaces within {value:g} mm of each other count as equal.",
     "downstream": lambda value: f"nnU-Net is trained with the preset {_plain(value)}.",
     "floor_splits": lambda value: f"Floors are means over {value} random splits of the real volumes by patient.",
     "reference_count": lambda value: (
-        f"The reference is the first {value} training cases." if value else "The reference is every training case."
+        f"The reference is the first {value} training cases of a data set."
+        if value
+        else "The reference is every training case of a data set, or every volume of the real folder."
+    ),
+    "volumes_per_side": lambda value: (
+        f"Only the first {value} volumes of either side take part, names sorted as strings."
+        if value
+        else "All volumes of either side take part."
     ),
 }

@@ -18,6 +18,7 @@ from medbench import protocols
 from medbench.datasets.phantom import generate
 from medbench.errors import StorageError
 from medbench.files import storage_errors
+from medbench.spec import fingerprint
 from medbench.volume import Volume
 
 SHAPE = (32, 32, 16)
@@ -176,6 +177,18 @@ def test_list_prints_declarations(what: str) -> None:
     assert rows
     assert all(row["name"] for row in rows)
     assert medbench("list", what).stdout
+
+
+def test_list_protocols_tells_every_field_and_its_fingerprint() -> None:
+    rows = {row["name"]: row for row in json.loads(medbench("list", "protocols", "--json").stdout)}
+    assert set(rows) == set(protocols.names())
+    maisi = protocols.load("maisi-2.5d")
+    told = {field: rows["maisi-2.5d"][field] for field in type(maisi).model_fields}
+    assert told == maisi.model_dump(mode="json")
+    assert rows["maisi-2.5d"]["fingerprint"] == fingerprint(maisi)
+    lines = CliRunner().invoke(app, ["list", "protocols"], env={"COLUMNS": "40"}).stdout.splitlines()
+    assert max(map(len, lines)) <= 40
+    assert {"maisi-2.5d", "  HU are clipped to -1000..1000."} <= {line.rstrip() for line in lines}
 
 
 def test_list_models_has_the_keys_of_the_contract() -> None:

@@ -1,13 +1,18 @@
 from __future__ import annotations
 
+from pathlib import Path
+
+import monai.transforms
 import numpy as np
 import pytest
 import torch
+from monai.data import MetaTensor
 
 from medbench.grid import label_map_to_grid, to_grid
 from medbench.spec import Grid
 from medbench.volume import LabelMap, Volume
 
+GOLDEN = Path(__file__).parents[1] / "data" / "fid25d"
 OBLIQUE = np.array([[0.69, -0.1, 0.05, -120], [0.1, 0.69, 0.02, 40], [-0.04, -0.03, 1.49, -800], [0, 0, 0, 1.0]])
 GRIDS = {
     "resize smaller": Grid(shape=(8, 6, 5), fit="resize"),
@@ -18,6 +23,8 @@ GRIDS = {
     "resample finer": Grid(shape=(20, 20, 20), spacing_mm=(0.5, 0.5, 0.9)),
     "resample coarser": Grid(shape=(10, 10, 10), spacing_mm=(1.3, 1.1, 2.0)),
     "resample and pad": Grid(shape=(40, 9, 30), spacing_mm=(0.6, 1.4, 1.0), pad_hu=-900),
+    "as MONAI": Grid(shape=(9, 23, 13), convention="monai"),
+    "resample as MONAI": Grid(shape=(13, 16, 20), spacing_mm=(1.0, 0.5, 1.2), convention="monai"),
 }
 every_grid = pytest.mark.parametrize("grid", list(GRIDS.values()), ids=list(GRIDS))
 
@@ -43,6 +50,7 @@ def test_the_shape_is_the_grids_and_a_second_pass_changes_nothing(grid):
     once = to_grid(Volume(noise(), OBLIQUE), grid)
     twice = to_grid(once, grid)
     assert once.shape == grid.shape
+    assert np.all(np.isfinite(once.voxels))
     np.testing.assert_array_equal(twice.voxels, once.voxels)
     np.testing.assert_allclose(twice.affine, once.affine, atol=1e-9)
 
@@ -66,7 +74,8 @@ def test_the_type_stays_and_no_value_is_invented(grid, dtype):
     volume = Volume(noise(dtype=dtype), OBLIQUE)
     before = volume.voxels.copy()
     result = to_grid(volume, grid).voxels
-    assert result.dtype == dtype
+    resampled_as_monai = grid.convention == "monai" and grid.spacing_mm is not None
+    assert result.dtype == (np.float32 if resampled_as_monai else dtype)
     assert result.min() >= min(before.min(), grid.pad_hu)
     assert result.max() <= before.max()
     np.testing.assert_array_equal(volume.voxels, before)
@@ -137,3 +146,62 @@ def test_a_checkerboard_turns_grey_and_does_not_alias():
     board = np.indices((16, 16, 16)).sum(axis=0) % 2 * 1000.0
     result = to_grid(Volume(board.astype(np.float32)), Grid(shape=(4, 4, 4), fit="resize")).voxels
     np.testing.assert_allclose(result, 500, atol=10)
+
+
+PREPROCESSING_OF_MAISI = {
+    "orient_only": (Grid(fit="keep", convention="monai"), 1e-4),  # MAISI rescales to the same range in float32
+    "no_resample": (Grid(shape=(32, 16, 16), convention="monai"), 1e-4),
+    "resample_2mm": (Grid(shape=(32, 16, 16), spacing_mm=(2, 2, 2), convention="monai"), 1e-2),
+    "resample_2mm_no_pad_crop": (Grid(fit="keep", spacing_mm=(2, 2, 2), convention="monai"), 1e-2),
+}
+
+
+@pytest.mark.parametrize("name", PREPROCESSING_OF_MAISI)
+def test_preprocessing_of_maisi(name):
+    """Golden arrays of MAISI's transforms (see tests/data/fid25d)."""
+    grid, tolerance = PREPROCESSING_OF_MAISI[name]
+    with np.load(GOLDEN / "preprocess_expected.npz") as expected:
+        reference = expected[name][0]
+    result = to_grid(Volume.read(GOLDEN / "preprocess_lps.nii.gz"), grid).voxels.clip(-1000, 1000)
+    np.testing.assert_allclose(result, reference, rtol=0, atol=tolerance)
+    if grid.spacing_mm is None:
+        np.testing.assert_array_equal(result, np.rint(reference))
+
+
+def test_our_own_resampling_is_not_maisis():
+    grid = Grid(shape=(32, 16, 16), spacing_mm=(2, 2, 2))
+    with np.load(GOLDEN / "preprocess_expected.npz") as expected:
+        reference = expected["resample_2mm"][0]
+    result = to_grid(Volume.read(GOLDEN / "preprocess_lps.nii.gz"), grid).voxels.clip(-1000, 1000)
+    assert np.abs(result - reference).max() > 50
+
+
+@pytest.mark.parametrize("shape", [(16, 15, 20), (17, 9, 30), (9, 9, 9), (8, 7, 12), (40, 40, 40)])
+@pytest.mark.parametrize("spacing", [None, (1.0, 0.5, 1.2), (0.7, 1.9, 2.5)])
+def test_the_monai_convention_is_that_of_monais_transforms(shape, spacing):
+    """Even and odd sizes cropped and padded to even and odd ones: MONAI 1.6's own transforms are the reference."""
+    affine = np.diag([0.7, 0.8, 1.5, 1.0])
+    transforms = monai.transforms
+    steps = [
+        *([transforms.Spacing(spacing)] if spacing else []),
+        transforms.SpatialPad(shape, value=-1000),
+        transforms.CenterSpatialCrop(shape),
+    ]
+    hu = noise(dtype=np.float32)
+    reference = transforms.Compose(steps)(MetaTensor(torch.from_numpy(hu)[None], affine=affine))
+    result = to_grid(Volume(hu, affine), Grid(shape=shape, spacing_mm=spacing, convention="monai"))
+    np.testing.assert_allclose(result.voxels, reference[0].numpy(), atol=2e-3)
+    np.testing.assert_allclose(result.affine, reference.affine.numpy(), atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("fit", "shape"), [("crop", (9, 14, 12)), ("pad", (17, 23, 12)), ("crop_pad", (9, 23, 12)), ("keep", (17, 14, 12))]
+)
+def test_a_fit_does_what_its_name_says(fit, shape):
+    volume = Volume(noise(), OBLIQUE)
+    grid = Grid(shape=None if fit == "keep" else (9, 23, 12), fit=fit)
+    result = to_grid(volume, grid)
+    assert result.shape == shape
+    labels = label_map_to_grid(LabelMap(np.ones(volume.shape, np.uint8), OBLIQUE), grid)
+    assert labels.shape == shape
+    np.testing.assert_allclose(labels.affine, result.affine)

@@ -56,8 +56,19 @@ def test_minmax_matches_the_formula_after_clipping():
     np.testing.assert_array_equal(stacked(hu, "yz", MINMAX), expected)
 
 
-def test_a_constant_volume_is_zero_not_nan():
-    assert not stacked(np.full(SHAPE, -1000, dtype=np.int16), "xy", MINMAX).any()
+@pytest.mark.parametrize("normalisation", ["minmax_per_plane", "minmax_per_slice"])
+def test_a_constant_volume_is_zero_not_nan(normalisation):
+    protocol = SliceProtocol(normalisation=normalisation)
+    assert not stacked(np.full(SHAPE, -1000, dtype=np.int16), "xy", protocol).any()
+
+
+def test_minmax_per_slice_scales_every_slice_by_itself():
+    hu = np.random.default_rng(0).normal(0, 900, (6, 7, 8)).astype(np.float32)
+    slices = stacked(hu, "zx", SliceProtocol(normalisation="minmax_per_slice"), chunk_pixels=100)
+    np.testing.assert_array_equal(slices.min(axis=(1, 2)), 0)
+    np.testing.assert_allclose(slices.max(axis=(1, 2)), 1, rtol=1e-6)
+    clipped = hu[:, 2].clip(-1000, 1000)
+    np.testing.assert_allclose(slices[2], (clipped - clipped.min()) / np.ptp(clipped), rtol=1e-5)
 
 
 @pytest.mark.parametrize("plane", ["xy", "yz", "zx"])

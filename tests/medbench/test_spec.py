@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -33,6 +34,19 @@ def test_nan_has_no_fingerprint() -> None:
 def test_misspelt_fields_are_refused() -> None:
     with pytest.raises(ValidationError, match="spacing"):
         Grid.model_validate({"shape": (8, 8, 8), "spacing": (1, 1, 1)})
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({}, "needs a shape, or give fit 'keep'"),
+        ({"shape": (8, 8, 8), "fit": "keep"}, "fit 'keep' takes no shape"),
+        ({"shape": (8, 8, 8), "fit": "resize", "convention": "monai"}, "has no fit 'resize'"),
+    ],
+)
+def test_a_grid_that_contradicts_itself_is_refused(fields: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        Grid.model_validate(fields)
 
 
 def test_a_window_is_inverted_exactly_inside_and_clips_outside() -> None:

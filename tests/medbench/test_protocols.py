@@ -1,0 +1,142 @@
+"""The protocol files: MAISI's golden numbers through maisi-2.5d, and how far each choice moves a number."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import medbench
+from medbench import protocols
+from medbench.errors import SpecError
+from medbench.results import Report, Result
+from medbench.samples import first_by_name, open_folder
+from medbench.spec import fingerprint
+from medbench.volume import Volume
+
+GOLDEN = Path(__file__).parents[1] / "data" / "fid25d"
+PLANES = ("xy", "yz", "zx")
+MAISI = Path(str(protocols.__file__)).with_name("maisi-2.5d.toml")
+ON_GRID = {"shape = [512, 512, 512]": "shape = [40, 36, 28]", "volumes_per_side = 100": "volumes_per_side = 5"}
+WHOLE = "normalisation ="
+
+
+@pytest.fixture
+def folders(tmp_path: Path) -> Path:
+    """The golden volumes on disk, five real and five synthetic; a sixth of each must not take part."""
+    with np.load(GOLDEN / "volumes.npz") as volumes:
+        for side in ("real", "synth"):
+            for index in range(5):
+                Volume(volumes[f"{side}_{index}"]).write(tmp_path / side / f"v{index}.nii.gz")
+            Volume(volumes[f"{side}_0"][::-1]).write(tmp_path / side / "v9.nii.gz")
+    return tmp_path
+
+
+@pytest.fixture
+def evaluate(folders: Path, formula_weights_file: Path, monkeypatch: pytest.MonkeyPatch):
+    """Return fid25d of the golden volumes under a copy of maisi-2.5d with some of its lines changed."""
+    monkeypatch.setenv("MEDBENCH_WEIGHTS_RADIMAGENET_RESNET50", str(formula_weights_file))
+
+    def evaluated(changes: dict[str, str]) -> Result:
+        text = MAISI.read_text(encoding="utf-8")
+        for line, other in (ON_GRID | changes).items():
+            assert text.count(line) == 1
+            text = text.replace(line, other)
+        (folders / "mine.toml").write_text("floor_splits = 1\n" + text, encoding="utf-8")
+        report: Report = medbench.evaluate(
+            folders / "synth",
+            real=folders / "real",
+            protocol=str(folders / "mine.toml"),
+            metrics=["fid25d"],
+            device="cpu",
+        )
+        return report.results[0]
+
+    return evaluated
+
+
+def _golden(run: str, figure: str) -> dict[str, float]:
+    expected = json.loads((GOLDEN / "expected_fid.json").read_text(encoding="utf-8"))["runs"][run]
+    return {part: expected[part][figure] for part in (*PLANES, "avg")}
+
+
+def _check(found: Result, run: str) -> None:
+    for figure, tolerance in (("fid_exact", 1e-5), ("fid_monai", 1e-4)):
+        expected = _golden(run, figure)
+        assert found.value == pytest.approx(expected.pop("avg"), rel=tolerance)
+        assert found.parts == pytest.approx(expected, rel=tolerance)
+    assert (found.n_real, found.n_synthetic) == (5, 5)
+
+
+def test_golden_numbers_of_maisi_from_files_with_the_central_half(evaluate) -> None:
+    _check(evaluate({WHOLE: "centre_ratio = 0.5\nnormalisation ="}), "center_slices_ratio=0.5")
+
+
+@pytest.mark.slow
+def test_golden_numbers_of_maisi_from_files_with_all_slices(evaluate) -> None:
+    _check(evaluate({}), "center_slices_ratio=None")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"minmax_per_plane": "minmax_per_slice"}, (0.908, 2.739, 2.674)),
+        ({"minmax_per_plane": "window"}, (0.531, 0.864, 0.774)),
+        ({WHOLE: "centre_ratio = 0.5\nnormalisation ="}, (0.766, 1.887, 1.951)),
+    ],
+    ids=["scaled slice by slice", "fixed window", "central half"],
+)
+def test_one_changed_choice_moves_the_golden_numbers(evaluate, changes, expected) -> None:
+    """MAISI's functions with one choice changed, on the same volumes; the default gives 0.727 / 0.986 / 1.124."""
+    found = evaluate(changes)
+    assert [found.parts[plane] for plane in PLANES] == pytest.approx(expected, abs=2e-3)
+
+
+def test_maisi_is_what_its_script_does_by_default() -> None:
+    maisi = protocols.load("maisi-2.5d")
+    assert maisi.grid is not None
+    assert (maisi.grid.shape, maisi.grid.spacing_mm, maisi.grid.pad_hu) == ((512, 512, 512), None, -1000)
+    assert (maisi.grid.fit, maisi.grid.convention) == ("crop_pad", "monai")
+    assert (maisi.window.low, maisi.window.high) == (-1000, 1000)
+    assert (maisi.slices.centre_ratio, maisi.slices.normalisation) == (None, "minmax_per_plane")
+    assert maisi.slices.planes == PLANES
+    assert (maisi.extractor, maisi.volumes_per_side) == ("radimagenet-resnet50", 100)
+
+
+def test_every_choice_changes_the_fingerprint(tmp_path: Path) -> None:
+    text = MAISI.read_text(encoding="utf-8")
+    changes = {
+        "volumes_per_side = 100": "volumes_per_side = 99",
+        "512, 512, 512": "512, 512, 511",
+        '"crop_pad"': '"pad"',
+        "pad_hu = -1000": "pad_hu = -1024",
+        'convention = "monai"': "spacing_mm = [1, 1, 1]",
+        "high = 1000.0": "high = 2000.0",
+        '["xy", "yz", "zx"]': '["xy"]',
+        WHOLE: "centre_ratio = 0.4\nnormalisation =",
+        "minmax_per_plane": "window",
+        '"radimagenet-resnet50"': '"seeded-resnet"',
+    }
+    path = tmp_path / "mine.toml"
+    found = {fingerprint(protocols.load("maisi-2.5d"))}
+    for line, other in changes.items():
+        path.write_text(text.replace(line, other), encoding="utf-8")
+        found.add(fingerprint(protocols.load(str(path))))
+    assert len(found) == 1 + len(changes)
+
+
+def test_the_first_volumes_by_name_are_sorted_as_strings(folders: Path) -> None:
+    """v10 comes before v9, as in a sorted list of paths."""
+    for index, name in enumerate(("v9", "v10", "v11")):
+        (folders / "synth" / f"v{index}.nii.gz").rename(folders / "synth" / f"{name}.nii.gz")
+    items = open_folder(folders / "synth")
+    assert [item.id for item in first_by_name(items, 3)] == ["v10", "v11", "v3"]
+    assert first_by_name(items, None) == items
+
+
+def test_shape_and_a_protocol_with_a_grid_exclude_each_other(folders: Path) -> None:
+    with pytest.raises(SpecError, match=r"--shape and protocol maisi-2\.5d both give a grid: leave --shape out"):
+        medbench.evaluate(folders / "synth", real=folders / "real", protocol="maisi-2.5d", shape=(8, 8, 8))
