@@ -26,8 +26,8 @@ FLOORS = [
     {"grid", "dataset", "generator", "results", "weights", "fetch", "unpack", "slices", "samples", "training"},
     {"datasets", "features", "segmenters", "metrics", "gate", "budget", "protocols", "real", "record"},
     {"report", "health"},
-    {"pipeline"},
-    {"api"},
+    {"comparing", "pipeline"},
+    {"api", "audit"},
 ]
 
 

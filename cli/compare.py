@@ -1,0 +1,76 @@
+"""``medbench compare``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.table import Table
+
+from cli.session import DebugOption, JsonOption, QuietOption, Session, session
+
+if TYPE_CHECKING:
+    from medbench.comparing.compare import Incomparable, Row
+
+Runs = Annotated[
+    list[Path],
+    typer.Argument(metavar="RUN RUN..", help="Folders that 'medbench run' or 'evaluate' made, or results.json files."),
+]
+
+
+def compare(
+    runs: Runs,
+    out: Annotated[Path | None, typer.Option(help="Write the table to this CSV file, too.")] = None,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Compare runs pair by pair: differences with 95 % intervals and p-values, where their protocols are the same."""
+    with session(quiet=quiet, debug=debug) as ui:
+        from medbench.comparing.compare import compare as compare_runs
+        from medbench.comparing.compare import open_runs, require_any
+        from medbench.comparing.table import write_rows
+
+        rows, apart = compare_runs(open_runs(runs))
+        require_any(rows, apart)
+        if out is not None:
+            write_rows(out, rows)
+        if as_json:
+            ui.print_json([asdict(row) for row in rows])
+        else:
+            _print_rows(ui, rows)
+        if not quiet:
+            _print_incomparable(ui, apart)
+
+
+def _print_rows(ui: Session, rows: Sequence[Row]) -> None:
+    from medbench.comparing.table import ARROWS, p_words
+    from medbench.report.words import interval, number
+
+    table = Table(box=None, pad_edge=False)
+    for heading in ("metric", "a", "b", "a - b", "95 % interval", "p", "p (Holm)"):
+        table.add_column(heading, overflow="fold")
+    for row in rows:
+        table.add_row(
+            f"{row.metric} {ARROWS[row.better]}",
+            f"{row.a}: {number(row.value_a)}",
+            f"{row.b}: {number(row.value_b)}",
+            number(row.difference),
+            interval(row.ci95),
+            p_words(row.p_value),
+            p_words(row.p_adjusted),
+        )
+    ui.out.print(table)
+    tested = sum(row.p_value is not None for row in rows)
+    ui.out.print(f"Holm's adjustment over the {tested} test{'' if tested == 1 else 's'} of this table.")
+    for metric, test in dict.fromkeys((row.metric, row.test) for row in rows):
+        ui.out.print(f"{metric}: {test}", markup=False, soft_wrap=True)
+
+
+def _print_incomparable(ui: Session, apart: Sequence[Incomparable]) -> None:
+    for one in apart:
+        line = f"not comparable: {one.metric} of {one.a} and {one.b}: {one.reason}"
+        ui.errors.print(line, markup=False, soft_wrap=True)

@@ -1,0 +1,177 @@
+"""Tests of a difference between two runs: pure functions of replicates or of one value a case.
+
+Subjects are the unit throughout, as in ``medbench.metrics.resampling``. Exchanging a and b turns the sign of the
+difference and of its interval, and leaves the p-value as it is.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from medbench.metrics.resampling import FEWEST_SUBJECTS, Replicates
+
+MOST_EXACT_CASES = 14
+_RANDOM_FLIPS = 19_999
+_ROUNDING = 1e-12
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A difference a - b with its uncertainty.
+
+    Args:
+        difference: a - b.
+        ci95: both ends of its 95 % interval; None where there is no test.
+        p_value: two-sided, of the hypothesis that there is no difference; None where there is no test.
+        test: the test in words, or ``none: `` and why there is none.
+    """
+
+    difference: float
+    ci95: tuple[float, float] | None
+    p_value: float | None
+    test: str
+
+
+@dataclass(frozen=True, eq=False)
+class Estimate:
+    """A metric's value in one run.
+
+    Args:
+        value: of all subjects.
+        real: without one group of real subjects after another; None where the real side does not vary the value.
+        synthetic: without one group of synthetic subjects after another.
+    """
+
+    value: float
+    real: Replicates | None
+    synthetic: Replicates | None
+
+
+def untested(difference: float, reason: str) -> Outcome:
+    """Return a difference that no test stands behind, with the reason."""
+    return Outcome(difference, None, None, f"none: {reason}")
+
+
+def jackknife_test(a: Estimate, b: Estimate) -> Outcome:
+    """Test the difference of two values that share their real volumes, by the delete-a-group jackknife.
+
+    The real volumes are the same in both runs, so that their chance mostly cancels: the real side's variance is that of
+    the differences of the replicates, group by group. The synthetic sides are independent and their variances add up.
+    The difference over its standard error is taken as t distributed, with degrees of freedom after Welch and
+    Satterthwaite.
+
+    Args:
+        a: of the first run.
+        b: of the second run; its groups of real subjects are those of ``a``.
+
+    Source: Busing, Meijer, van der Leeden 1999, Statistics and Computing 9:3 (variance with unequal groups);
+    Satterthwaite 1946, Biometrics Bulletin 2:110 (degrees of freedom).
+    """
+    from scipy.stats import t
+
+    difference = a.value - b.value
+    reason = _no_jackknife(a, b)
+    if reason is not None:
+        return untested(difference, reason)
+    terms = [(side.variance(run.value), len(side.sizes)) for run in (a, b) if (side := run.synthetic) is not None]
+    if a.real is not None and b.real is not None:
+        shared = Replicates(a.real.values - b.real.values, a.real.sizes)
+        terms.append((shared.variance(difference), len(shared.sizes)))
+    variance = sum(term for term, _ in terms)
+    if variance <= _ROUNDING * max(a.value**2, b.value**2):
+        return untested(difference, "the values without single groups do not vary")
+    freedom = variance**2 / sum(term**2 / (groups - 1) for term, groups in terms)
+    error = float(np.sqrt(variance))
+    half = float(t.ppf(0.975, freedom)) * error
+    p_value = float(2.0 * t.sf(abs(difference) / error, freedom))
+    groups = ", ".join(str(groups) for _, groups in terms)
+    name = f"delete-a-group jackknife (groups: {groups}; {freedom:.0f} degrees of freedom)"
+    return Outcome(difference, (difference - half, difference + half), p_value, name)
+
+
+def _no_jackknife(a: Estimate, b: Estimate) -> str | None:
+    """Return why the replicates of two runs allow no test, or None."""
+    if a.synthetic is None or b.synthetic is None:
+        return "no replicates are stored with both values"
+    if (a.real is None) != (b.real is None):
+        return "only one of the runs has replicates of the real side"
+    if a.real is not None and b.real is not None and not np.array_equal(a.real.sizes, b.real.sizes):
+        return "the real subjects were grouped in different ways"
+    return None
+
+
+def paired_test(a: np.ndarray, b: np.ndarray) -> Outcome:
+    """Test the mean difference over the same cases by flipping the signs of the differences.
+
+    All sign patterns are counted up to 14 cases, beyond that 19 999 random ones (always the same). The interval is
+    that of the t distribution.
+
+    Args:
+        a: (n,) one value a case.
+        b: (n,) likewise, for the same cases in the same order.
+    """
+    from scipy.stats import t
+
+    gaps = np.asarray(a, dtype=np.float64) - np.asarray(b, dtype=np.float64)
+    difference, n = float(gaps.mean()), len(gaps)
+    if n < FEWEST_SUBJECTS:
+        return untested(difference, f"{n} shared cases, a test needs {FEWEST_SUBJECTS}")
+    half = float(t.ppf(0.975, n - 1) * gaps.std(ddof=1) / np.sqrt(n))
+    name = f"paired permutation of {n} cases, interval by t"
+    return Outcome(difference, (difference - half, difference + half), _sign_flip_p(gaps), name)
+
+
+def unpaired_test(a: np.ndarray, b: np.ndarray) -> Outcome:
+    """Test the difference of the means of different cases by Welch's t test.
+
+    Args:
+        a: (n,) one value a case.
+        b: (m,) likewise.
+    """
+    from scipy.stats import ttest_ind
+
+    difference = float(np.mean(a) - np.mean(b))
+    fewest = min(len(a), len(b))
+    if fewest < FEWEST_SUBJECTS:
+        return untested(difference, f"{fewest} cases in a run, a test needs {FEWEST_SUBJECTS}")
+    if np.ptp(a) == 0 and np.ptp(b) == 0:
+        return untested(difference, "the cases of a run do not vary")
+    found = ttest_ind(a, b, equal_var=False)
+    ends = found.confidence_interval(0.95)
+    name = f"Welch's t test of {len(a)} and {len(b)} different cases"
+    return Outcome(difference, (float(ends.low), float(ends.high)), float(found.pvalue), name)
+
+
+def holm(p_values: Sequence[float | None]) -> list[float | None]:
+    """Return p-values adjusted by Holm's method over all that are there.
+
+    Args:
+        p_values: 0 to 1; None where there is no test: it stays None and counts for nothing.
+
+    Source: Holm 1979, Scandinavian Journal of Statistics 6:65.
+    """
+    tested = sorted((p, place) for place, p in enumerate(p_values) if p is not None)
+    adjusted: list[float | None] = [None] * len(p_values)
+    highest = 0.0
+    for rank, (p, place) in enumerate(tested):
+        highest = max(highest, min(1.0, (len(tested) - rank) * p))
+        adjusted[place] = highest
+    return adjusted
+
+
+def _sign_flip_p(gaps: np.ndarray) -> float:
+    # Differences count as equal within rounding, so that a pattern is never told from its mirror image.
+    observed = abs(gaps.sum()) - _ROUNDING * np.abs(gaps).sum()
+    if len(gaps) <= MOST_EXACT_CASES:
+        signs = np.array(list(itertools.product((1.0, -1.0), repeat=len(gaps))))
+        return float((np.abs(signs @ gaps) >= observed).mean())
+    chance = np.random.default_rng(20250313)
+    reached = 0
+    for _ in range(_RANDOM_FLIPS):
+        signs = chance.integers(0, 2, len(gaps)) * 2.0 - 1.0
+        reached += bool(abs(signs @ gaps) >= observed)
+    return (reached + 1) / (_RANDOM_FLIPS + 1)

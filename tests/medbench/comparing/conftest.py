@@ -1,0 +1,70 @@
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from medbench.results import Budget, Report, Resampled, Result, Skipped
+from medbench.spec import fingerprint
+
+
+@pytest.fixture
+def make_result() -> Callable[..., Result]:
+    def make(metric: str, value: float, *, protocol: Mapping[str, Any] | None = None, **fields: Any) -> Result:
+        protocol = {"metric": metric, "n_real": 8, "n_synthetic": 6, **(protocol or {})}
+        given = {
+            "ci95": None,
+            "ci_method": "absent: a test",
+            "floor": None,
+            "better": "lower",
+            "unit": None,
+            "n_real": 8,
+            "n_synthetic": 6,
+            "parts": {},
+            "seconds": 1.0,
+            "table": None,
+        } | fields
+        return Result(metric=metric, value=value, protocol=protocol, fingerprint=fingerprint(protocol), **given)
+
+    return make
+
+
+@pytest.fixture
+def replicates() -> Callable[..., dict[str, Resampled]]:
+    def make(real: Sequence[float], synthetic: Sequence[float]) -> dict[str, Resampled]:
+        sides = {"real": real, "synthetic": synthetic}
+        return {side: Resampled(values=tuple(values), sizes=(1,) * len(values)) for side, values in sides.items()}
+
+    return make
+
+
+@pytest.fixture
+def save_run(tmp_path: Path) -> Callable[..., Path]:
+    """Write a run's results and tables; return its folder."""
+
+    def save(
+        name: str,
+        *results: Result,
+        tables: Mapping[str, pd.DataFrame] | None = None,
+        skipped: Sequence[Skipped] = (),
+        run: str | None = None,
+    ) -> Path:
+        folder = tmp_path / name
+        (folder / "tables").mkdir(parents=True)
+        for metric, table in (tables or {}).items():
+            table.to_csv(folder / "tables" / f"{metric}.csv", index=False)
+        budget = Budget(limit_bytes=1, kind="absent", card="none", within=None)
+        Report(
+            run=run or name,
+            model=name,
+            model_version=None,
+            dataset="toy",
+            track="toy/0",
+            budget=budget,
+            results=results,
+            skipped=tuple(skipped),
+        ).save(folder)
+        return folder
+
+    return save

@@ -1,0 +1,161 @@
+import numpy as np
+import pytest
+from scipy import stats
+
+from medbench.comparing.significance import (
+    MOST_EXACT_CASES,
+    Estimate,
+    holm,
+    jackknife_test,
+    paired_test,
+    unpaired_test,
+)
+from medbench.metrics.resampling import Replicates, delete_each_group
+from medbench.metrics.rvr import mean_wasserstein
+
+
+def mean_estimate(*, real: np.ndarray, synthetic: np.ndarray) -> Estimate:
+    """The difference of two means: its jackknife variance is known exactly."""
+
+    def names(values: np.ndarray) -> list[str]:
+        return [f"s{index:03}" for index in range(len(values))]
+
+    return Estimate(
+        float(synthetic.mean() - real.mean()),
+        delete_each_group(lambda stay: float(synthetic.mean() - real[stay].mean()), names(real), most=len(real)),
+        delete_each_group(
+            lambda stay: float(synthetic[stay].mean() - real.mean()), names(synthetic), most=len(synthetic)
+        ),
+    )
+
+
+def test_the_jackknife_of_means_is_welchs_test_since_the_shared_real_side_cancels() -> None:
+    chance = np.random.default_rng(1)
+    real, first, second = chance.normal(0, 3, 12), chance.normal(1, 1, 9), chance.normal(0, 2, 14)
+    found = jackknife_test(mean_estimate(real=real, synthetic=first), mean_estimate(real=real, synthetic=second))
+    expected = stats.ttest_ind(first, second, equal_var=False)
+    # One more term of variance 0 (the real side) leaves the degrees of freedom as they are.
+    assert found.difference == pytest.approx(first.mean() - second.mean())
+    assert found.p_value == pytest.approx(expected.pvalue, rel=1e-9)
+    assert found.ci95 == pytest.approx(tuple(expected.confidence_interval()), rel=1e-9)
+    assert found.test.startswith("delete-a-group jackknife")
+
+
+def test_paired_agrees_with_scipy_below_and_above_the_exact_limit() -> None:
+    chance = np.random.default_rng(2)
+    for count in (8, MOST_EXACT_CASES, MOST_EXACT_CASES + 20):
+        first, second = chance.normal(0.4, 1, count), chance.normal(0, 1, count)
+        found = paired_test(first, second)
+        exact = count <= MOST_EXACT_CASES
+        expected = stats.permutation_test(
+            (first, second),
+            lambda a, b, axis: (a - b).mean(axis),
+            permutation_type="samples",
+            vectorized=True,
+            n_resamples=np.inf if exact else 9999,
+            rng=3,
+        )
+        # Beyond the limit both draw patterns: 3 standard errors of their difference are below 0.02.
+        assert found.p_value == pytest.approx(expected.pvalue, abs=1e-12 if exact else 0.02)
+        interval = stats.ttest_rel(first, second).confidence_interval()
+        assert found.ci95 == pytest.approx(tuple(interval))
+
+
+def test_unpaired_is_welchs_test() -> None:
+    chance = np.random.default_rng(4)
+    first, second = chance.normal(0, 1, 7), chance.normal(1, 3, 11)
+    expected = stats.ttest_ind(first, second, equal_var=False)
+    found = unpaired_test(first, second)
+    assert (found.p_value, found.ci95) == (expected.pvalue, tuple(expected.confidence_interval()))
+
+
+def test_exchanging_the_runs_turns_the_sign_and_nothing_else() -> None:
+    chance = np.random.default_rng(5)
+    real, first, second = chance.normal(size=8), chance.normal(1, 1, 20), chance.normal(0, 2, 20)
+    estimates = mean_estimate(real=real, synthetic=first), mean_estimate(real=real, synthetic=second)
+    for test, arguments in (
+        (jackknife_test, estimates),
+        (paired_test, (first, second)),
+        (unpaired_test, (first, second)),
+    ):
+        there, back = test(*arguments), test(*arguments[::-1])
+        assert there.difference > 0 > back.difference
+        assert there.difference == pytest.approx(-back.difference)
+        assert there.ci95 == pytest.approx((-back.ci95[1], -back.ci95[0]))
+        assert there.p_value == pytest.approx(back.p_value, rel=1e-9)
+
+
+def test_equal_cases_show_no_difference() -> None:
+    values = np.array([0.5, 0.6, 0.7, 0.9])
+    found = paired_test(values, values)
+    assert (found.difference, found.ci95, found.p_value) == (0.0, (0.0, 0.0), 1.0)
+
+
+@pytest.mark.parametrize(
+    ("found", "reason"),
+    [
+        (paired_test(np.arange(3.0), np.ones(3)), "3 shared cases"),
+        (unpaired_test(np.arange(9.0), np.ones(2)), "2 cases in a run"),
+        (unpaired_test(np.ones(4), np.zeros(4)), "do not vary"),
+        (jackknife_test(Estimate(1.0, None, None), Estimate(0.5, None, None)), "no replicates"),
+    ],
+)
+def test_what_cannot_be_tested_says_why_and_invents_nothing(found, reason: str) -> None:
+    assert found.ci95 is None
+    assert found.p_value is None
+    assert found.test.startswith("none: ")
+    assert reason in found.test
+
+
+def test_real_sides_grouped_in_different_ways_are_not_paired() -> None:
+    chance = np.random.default_rng(6)
+    first = mean_estimate(real=chance.normal(size=8), synthetic=chance.normal(size=6))
+    second = mean_estimate(real=chance.normal(size=9), synthetic=chance.normal(size=6))
+    assert "grouped in different ways" in jackknife_test(first, second).test
+    still = Replicates(np.ones(6), np.ones(6, dtype=int))
+    assert "do not vary" in jackknife_test(Estimate(1.0, None, still), Estimate(1.0, None, still)).test
+
+
+def test_holm_by_hand() -> None:
+    # sorted: 0.01 * 4 = 0.04; 0.02 * 3 = 0.06; 0.03 * 2 = 0.06 (never below the one before); 0.5 * 1
+    assert holm([0.03, 0.01, None, 0.5, 0.02]) == pytest.approx([0.06, 0.04, None, 0.5, 0.06])
+    assert holm([0.6, 0.7]) == [1.0, 1.0]
+    assert holm([None, None]) == [None, None]
+    assert holm([]) == []
+
+
+def wasserstein_estimate(*, real: np.ndarray, synthetic: np.ndarray) -> Estimate:
+    def names(values: np.ndarray) -> list[str]:
+        return [f"s{index:03}" for index in range(len(values))]
+
+    return Estimate(
+        mean_wasserstein(real=real, synthetic=synthetic),
+        delete_each_group(lambda stay: mean_wasserstein(real=real[stay], synthetic=synthetic), names(real)),
+        delete_each_group(lambda stay: mean_wasserstein(real=real, synthetic=synthetic[stay]), names(synthetic)),
+    )
+
+
+def rejections(*, shift: float, worse_by: float, draws: int) -> float:
+    """Two generators that both miss the real mean of 4 regions, one of them by more: how often is that seen?"""
+    chance = np.random.default_rng(7)
+    seen = 0
+    for _ in range(draws):
+        real = chance.normal(size=(64, 4))
+        first = chance.normal(size=(24, 4)) + shift
+        second = chance.normal(size=(24, 4)) + shift + worse_by
+        found = jackknife_test(
+            wasserstein_estimate(real=real, synthetic=first), wasserstein_estimate(real=real, synthetic=second)
+        )
+        seen += found.p_value < 0.05
+    return seen / draws
+
+
+@pytest.mark.slow
+def test_the_jackknife_errs_in_5_percent_of_comparisons_and_sees_what_is_there() -> None:
+    assert 0.03 <= rejections(shift=0.8, worse_by=0.0, draws=1000) <= 0.07
+    assert rejections(shift=0.8, worse_by=0.6, draws=200) >= 0.8
+
+
+@pytest.mark.slow
+def test_at_the_floor_the_jackknife_is_cautious() -> None:
+    assert rejections(shift=0.0, worse_by=0.0, draws=500) <= 0.05
