@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from medbench.comparing.cases import LAYOUTS, read_cases, difference_of_cases
+from medbench.comparing.cases import LAYOUTS, difference_of_cases, read_cases
 from medbench.comparing.significance import Estimate, Outcome, holm, jackknife_test, untested
 from medbench.errors import SpecError
 from medbench.metrics.resampling import Replicates
@@ -179,7 +179,8 @@ def _outcome(a: Run, b: Run, first: Result, second: Result) -> Outcome:
     if first.replicates and second.replicates:
         return jackknife_test(_estimate(first), _estimate(second))
     if layout is not None and first.table is not None and second.table is not None:
-        return difference_of_cases(read_cases(a.folder / first.table, layout), read_cases(b.folder / second.table, layout))
+        tables = a.folder / first.table, b.folder / second.table
+        return difference_of_cases(*(read_cases(table, layout) for table in tables))
     return untested(first.value - second.value, "neither replicates nor values case by case are stored")
 
 
