@@ -35,6 +35,28 @@ class UnetConfig(Spec):
     timesteps: int = 300
 
 
+class ControlNetConfig(Spec):
+    """Architecture of the ControlNet that steers a U-Net by label maps.
+
+    Args:
+        regions: one mask channel each, in this order.
+        ratio: its widths over the U-Net's.
+        embedding_channels: of the mask embedding; each but the first halves every axis.
+        embedding_stride: of its first convolution.
+        transformers: attention by transformer blocks instead of the U-Net's plain ones.
+        head_channels: of each level.
+        norm_groups: of its group norms.
+    """
+
+    regions: tuple[str, ...]
+    ratio: float
+    embedding_channels: tuple[int, ...]
+    embedding_stride: int
+    transformers: bool
+    head_channels: tuple[int, ...]
+    norm_groups: int
+
+
 class NetworkConfig(Spec):
     """All that a checkpoint's weights depend on; a checkpoint with another one is refused."""
 

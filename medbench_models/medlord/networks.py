@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from monai.networks.nets import VQVAE, DiffusionModelUNet, PatchDiscriminator
+from torch import nn
 
 from medbench_models.medlord.config import Stage1Config, UnetConfig, VqvaeConfig
 from medbench_models.medlord.quantiser import EmaQuantiser
@@ -47,6 +48,24 @@ def build_discriminator(config: Stage1Config) -> PatchDiscriminator:
         num_layers_d=config.discriminator_layers,
         norm="INSTANCE",
     )
+
+
+def build_faithful_unet(config: UnetConfig, latent_channels: int) -> DiffusionModelUNet:
+    """Return the paper's U-Net: no projection after attention, no activation before the last convolution."""
+    unet = DiffusionModelUNet(
+        spatial_dims=3,
+        in_channels=latent_channels,
+        out_channels=latent_channels,
+        channels=config.channels,
+        attention_levels=config.attention,
+        num_res_blocks=config.res_blocks,
+        num_head_channels=config.head_channels,
+        norm_num_groups=config.norm_groups,
+        include_fc=False,
+        use_flash_attention=True,
+    )
+    unet.out[1] = nn.Identity()
+    return unet
 
 
 def build_unet(config: UnetConfig, latent_channels: int) -> DiffusionModelUNet:

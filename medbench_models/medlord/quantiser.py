@@ -6,31 +6,7 @@ import torch
 from torch import distributed, nn
 from torch.nn import functional
 
-CHUNK_ROWS = 4096
-
-
-def nearest_codes(rows: torch.Tensor, codebook: torch.Tensor, *, chunk_rows: int = CHUNK_ROWS) -> torch.Tensor:
-    """Return the index of the nearest code of each row, the lowest one where several are equally near.
-
-    Distances are formed for ``chunk_rows`` rows at a time: the full matrix of a 512x512x256 volume's latent would need
-    64 GiB with 16,384 codes. Nothing is approximated.
-
-    Args:
-        rows: (n, dim) float32.
-        codebook: (codes, dim) float32.
-        chunk_rows: rows whose distances are held at once.
-
-    Returns:
-        (n,) int64.
-
-    Source: MedLoRD (arXiv 2503.13211), "batched distances"; compared with Cardio-AI/medlord, commit ee9f359.
-    """
-    code_norms = codebook.square().sum(dim=1)
-    parts = [
-        (chunk.square().sum(dim=1, keepdim=True) + code_norms - 2.0 * chunk @ codebook.T).argmin(dim=1)
-        for chunk in rows.split(chunk_rows)
-    ]
-    return torch.cat(parts)
+from medbench_models.medlord.nearest import nearest_codes
 
 
 class EmaQuantiser(nn.Module):
@@ -42,23 +18,19 @@ class EmaQuantiser(nn.Module):
         commitment: weight of the commitment loss.
         decay: of the moving averages of counts and sums.
         epsilon: of the Laplace smoothing of counts.
-        chunk_rows: see ``nearest_codes``.
     """
 
     embedding: nn.Embedding
     ema_cluster_size: torch.Tensor
     ema_w: torch.Tensor
 
-    def __init__(
-        self, codes: int, dim: int, *, commitment: float, decay: float, epsilon: float, chunk_rows: int = CHUNK_ROWS
-    ) -> None:
+    def __init__(self, codes: int, dim: int, *, commitment: float, decay: float, epsilon: float) -> None:
         super().__init__()
         self.num_embeddings = codes
         self.dim = dim
         self.commitment = commitment
         self.decay = decay
         self.epsilon = epsilon
-        self.chunk_rows = chunk_rows
         self.bypass = False
         self.embedding = nn.Embedding(codes, dim)
         self.embedding.weight.requires_grad = False
@@ -81,7 +53,7 @@ class EmaQuantiser(nn.Module):
             if self.bypass:
                 return latent, latent.new_zeros(()), latent.new_zeros(_index_shape(latent), dtype=torch.int64)
             rows = self._rows(latent)
-            indices = nearest_codes(rows, self.embedding.weight, chunk_rows=self.chunk_rows)
+            indices = nearest_codes(rows, self.embedding.weight)
             quantised = self.embed(indices.view(_index_shape(latent)))
             if self.training:
                 self._update(rows, indices)
@@ -98,7 +70,7 @@ class EmaQuantiser(nn.Module):
         chosen = torch.randperm(len(rows), generator=chance)[: self.num_embeddings].to(rows.device)
         centres = rows[chosen].clone()
         for _ in range(rounds):
-            counts, sums = self._count(rows, nearest_codes(rows, centres, chunk_rows=self.chunk_rows))
+            counts, sums = self._count(rows, nearest_codes(rows, centres))
             centres = torch.where(counts[:, None] > 0, sums / counts[:, None].clamp(min=1), centres)
         self._set_codes(torch.ones_like(counts, dtype=torch.bool), centres)
 

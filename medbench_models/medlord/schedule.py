@@ -1,4 +1,4 @@
-"""The noise schedule of the diffusion model, its v-prediction, and DDIM sampling."""
+"""The noise schedule of the diffusion model, its v-prediction, and sampling by DDIM or DDPM."""
 
 from __future__ import annotations
 
@@ -82,3 +82,49 @@ class CosineSchedule:
                 return clean
             latent = self.add_noise(clean, residual, steps - ratio)
         raise AssertionError("the last DDIM step is 0")
+
+    def ddpm_step(self, latent: torch.Tensor, velocity: torch.Tensor, step: int, noise: torch.Tensor) -> torch.Tensor:
+        """Return a sample one time step earlier, drawn from the posterior with its smaller variance.
+
+        Args:
+            latent: (n, c, x, y, z) at time step ``step``.
+            velocity: what the network predicts there.
+            step: time step; at 0 nothing random is added.
+            noise: standard normal, of the latent's shape.
+
+        Source: Ho et al. 2020 (arXiv 2006.11239), eq. 6 and 7.
+        """
+        level = self.alphas_cumprod[step]
+        before = self.alphas_cumprod[step - 1] if step else torch.ones_like(level)
+        alpha = level / before
+        steps = torch.full((len(latent),), step)
+        signal, sigma = self._scales(steps, latent)
+        clean = signal * latent - sigma * velocity
+        of_clean, of_latent, variance = (
+            float(factor / (1.0 - level))
+            for factor in (
+                before.sqrt() * (1.0 - alpha),
+                alpha.sqrt() * (1.0 - before),
+                (1.0 - before) * (1.0 - alpha),
+            )
+        )
+        mean = of_clean * clean + of_latent * latent
+        return mean + variance**0.5 * noise if step else mean
+
+    @torch.no_grad()
+    def ddpm(self, predict: Velocity, noise: torch.Tensor, chance: torch.Generator) -> torch.Tensor:
+        """Return clean latents from noise through every time step.
+
+        There is no shorter way by DDPM: its steps lead from one time step to the one before.
+
+        Args:
+            predict: the velocity network.
+            noise: (n, c, x, y, z) standard normal.
+            chance: on the CPU, so that a seed means the same on every device.
+        """
+        latent = noise
+        for step in reversed(range(self.timesteps)):
+            velocity = predict(latent, torch.full((len(noise),), step, device=noise.device)).to(latent)
+            drawn = torch.randn(noise.shape, generator=chance).to(latent)
+            latent = self.ddpm_step(latent, velocity, step, drawn)
+        return latent

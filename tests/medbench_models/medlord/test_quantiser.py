@@ -1,10 +1,15 @@
-import pytest
+from pathlib import Path
+
+import numpy as np
 import torch
 from monai.networks.layers.vector_quantizer import EMAQuantizer
 
 from medbench_models.medlord.config import PRESETS
+from medbench_models.medlord.nearest import nearest_codes
 from medbench_models.medlord.networks import build_vqvae
-from medbench_models.medlord.quantiser import EmaQuantiser, nearest_codes
+from medbench_models.medlord.quantiser import EmaQuantiser
+
+DATA = Path(__file__).parents[2] / "data" / "medlord"
 
 
 def ours(codes: int = 64, **changes: float) -> EmaQuantiser:
@@ -20,23 +25,25 @@ def pair() -> tuple[EmaQuantiser, EMAQuantizer]:
     return quantiser, theirs
 
 
-def test_nearest_code_is_the_plain_formula() -> None:
-    torch.manual_seed(1)
-    rows, codebook = torch.randn(301, 8), torch.randn(64, 8)
-    plain = (rows[:, None] - codebook[None]).square().sum(dim=2).argmin(dim=1)
-    assert torch.equal(nearest_codes(rows, codebook), plain)
+def golden() -> dict[str, torch.Tensor]:
+    with np.load(DATA / "quantiser_io.npz") as stored:
+        return {name: torch.from_numpy(stored[name]) for name in stored.files}
 
 
-@pytest.mark.parametrize("chunk_rows", [1, 7, 300, 301, 10_000])
-def test_chunk_size_does_not_matter(chunk_rows: int) -> None:
-    torch.manual_seed(1)
-    rows, codebook = torch.randn(301, 8), torch.randn(64, 8)
-    assert torch.equal(nearest_codes(rows, codebook, chunk_rows=chunk_rows), nearest_codes(rows, codebook))
-
-
-def test_ties_go_to_the_lowest_index() -> None:
-    codebook = torch.tensor([[5.0, 5.0], [1.0, 0.0], [1.0, 0.0]])
-    assert nearest_codes(torch.tensor([[1.0, 0.0]]), codebook).tolist() == [1]
+def test_codes_loss_and_one_training_step_are_upstreams() -> None:
+    wanted = golden()
+    quantiser = ours(decay=0.95)
+    quantiser.embedding.weight.data.copy_(wanted["codebook"])
+    quantiser.ema_cluster_size.copy_(wanted["ema_cluster_size_before"])
+    quantiser.ema_w.copy_(wanted["ema_w_before"])
+    quantised, loss, indices = quantiser.eval()(wanted["inputs"])
+    assert torch.equal(indices, wanted["indices"])
+    torch.testing.assert_close(quantised, wanted["quantised"], atol=1e-5, rtol=0)
+    torch.testing.assert_close(loss, wanted["loss"], atol=1e-5, rtol=0)
+    quantiser.train()(wanted["inputs"])
+    for name, value in (("ema_cluster_size", quantiser.ema_cluster_size), ("ema_w", quantiser.ema_w)):
+        torch.testing.assert_close(value, wanted[f"{name}_after"], atol=1e-5, rtol=1e-6)
+    torch.testing.assert_close(quantiser.embedding.weight, wanted["embedding_after"], atol=1e-5, rtol=1e-6)
 
 
 def test_results_and_moving_averages_are_monais() -> None:

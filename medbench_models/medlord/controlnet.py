@@ -1,0 +1,137 @@
+"""The light ControlNet: half the U-Net's channels, trained from scratch, steering a frozen U-Net by label maps.
+
+It differs from MONAI's ``ControlNet`` in three ways: its projections lead from its own widths to the U-Net's, its
+conditioning embedding starts with a strided convolution, and its attention may be a transformer block as wide as its
+level, without any context.
+
+Source: MedLoRD, arXiv 2503.13211, section 3; layer sizes compared with Cardio-AI/medlord, commit ee9f359.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Sequence
+
+import torch
+from monai.networks.nets.diffusion_model_unet import get_down_block, get_mid_block, get_timestep_embedding
+from torch import nn
+from torch.nn import functional
+
+from medbench_models.medlord.config import ControlNetConfig, UnetConfig
+
+
+class ConditionEmbedding(nn.Module):
+    """Masks at image resolution, brought to the latent's resolution by strided convolutions.
+
+    Args:
+        in_channels: mask channels.
+        channels: of the convolutions; each but the first halves every axis.
+        out_channels: of the embedding.
+        stride: of the first convolution.
+    """
+
+    def __init__(self, in_channels: int, channels: Sequence[int], out_channels: int, *, stride: int) -> None:
+        super().__init__()
+        self.conv_in = nn.Conv3d(in_channels, channels[0], 3, stride=stride, padding=1)
+        blocks: list[nn.Module] = []
+        for narrow, wide in itertools.pairwise(channels):
+            blocks += [nn.Conv3d(narrow, narrow, 3, padding=1), nn.Conv3d(narrow, wide, 3, stride=2, padding=1)]
+        self.blocks = nn.ModuleList(blocks)
+        self.conv_out = _zero(nn.Conv3d(channels[-1], out_channels, 3, padding=1))
+
+    def forward(self, masks: torch.Tensor) -> torch.Tensor:
+        """Return the embedding (n, out_channels, x, y, z) of masks (n, in_channels, factor x, ...)."""
+        hidden = functional.silu(self.conv_in(masks))
+        for block in self.blocks:
+            hidden = functional.silu(block(hidden))
+        embedding: torch.Tensor = self.conv_out(hidden)
+        return embedding
+
+
+class ControlNet(nn.Module):
+    """Residuals for a U-Net's skip connections and middle block, from label maps.
+
+    Args:
+        config: widths relative to the U-Net, embedding, attention.
+        unet: the U-Net that is steered.
+        latent_channels: channels of the latent.
+    """
+
+    def __init__(self, config: ControlNetConfig, unet: UnetConfig, latent_channels: int) -> None:
+        super().__init__()
+        widths = [max(1, int(channels * config.ratio)) for channels in unet.channels]
+        self.first_width = widths[0]
+        self.conv_in = nn.Conv3d(latent_channels, widths[0], 3, padding=1)
+        self.time_embed = nn.Sequential(
+            nn.Linear(widths[0], 4 * widths[0]), nn.SiLU(), nn.Linear(4 * widths[0], 4 * widths[0])
+        )
+        self.embedding = ConditionEmbedding(
+            len(config.regions), config.embedding_channels, widths[0], stride=config.embedding_stride
+        )
+        self.down_blocks = nn.ModuleList(_down_blocks(config, unet, widths))
+        self.middle_block = get_mid_block(
+            in_channels=widths[-1], with_conditioning=config.transformers, num_head_channels=config.head_channels[-1],
+            **_shared(config, widths),
+        )  # fmt: skip
+        self.projections = nn.ModuleList(_zero(nn.Conv3d(*pair, 1)) for pair in _projections(unet, widths))
+        self.middle_projection = _zero(nn.Conv3d(widths[-1], unet.channels[-1], 1))
+
+    def forward(
+        self, latent: torch.Tensor, steps: torch.Tensor, masks: torch.Tensor
+    ) -> tuple[list[torch.Tensor], torch.Tensor]:
+        """Return residuals for each of the U-Net's skip connections, and for its middle block.
+
+        Args:
+            latent: noisy latents (n, c, x, y, z).
+            steps: (n,) time steps.
+            masks: (n, regions, factor x, factor y, factor z), 0 or 1.
+        """
+        time = self.time_embed(get_timestep_embedding(steps, self.first_width).to(latent))
+        hidden = self.conv_in(latent) + self.embedding(masks)
+        kept = [hidden]
+        for block in self.down_blocks:
+            hidden, outputs = block(hidden_states=hidden, temb=time, context=None)
+            kept += outputs
+        hidden = self.middle_block(hidden_states=hidden, temb=time, context=None)
+        residuals = [projection(one) for projection, one in zip(self.projections, kept, strict=True)]
+        return residuals, self.middle_projection(hidden)
+
+
+def _shared(config: ControlNetConfig, widths: Sequence[int]) -> dict[str, object]:
+    return {
+        "spatial_dims": 3,
+        "temb_channels": 4 * widths[0],
+        "norm_num_groups": config.norm_groups,
+        "norm_eps": 1e-6,
+        "transformer_num_layers": 1,
+        "cross_attention_dim": None,  # without a context the second attention sees the level's own features
+        "include_fc": config.transformers,  # plain attention blocks have no output projection, as in the U-Net
+        "use_flash_attention": True,
+    }
+
+
+def _down_blocks(config: ControlNetConfig, unet: UnetConfig, widths: Sequence[int]) -> Iterator[nn.Module]:
+    for level, (before, width) in enumerate(zip([widths[0], *widths], widths)):
+        yield get_down_block(
+            in_channels=before, out_channels=width, num_res_blocks=unet.res_blocks,
+            add_downsample=level < len(widths) - 1, resblock_updown=False,
+            with_attn=unet.attention[level] and not config.transformers,
+            with_cross_attn=unet.attention[level] and config.transformers,
+            num_head_channels=config.head_channels[level], **_shared(config, widths),
+        )  # fmt: skip
+
+
+def _projections(unet: UnetConfig, widths: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """Yield widths in and out: after the input, after each residual block, after each down-sampling."""
+    yield widths[0], unet.channels[0]
+    for level, pair in enumerate(zip(widths, unet.channels)):
+        last = level == len(widths) - 1
+        yield from [pair] * (unet.res_blocks + (not last))
+
+
+def _zero(convolution: nn.Conv3d) -> nn.Conv3d:
+    """Let a convolution add nothing until it is trained."""
+    nn.init.zeros_(convolution.weight)
+    if convolution.bias is not None:
+        nn.init.zeros_(convolution.bias)
+    return convolution

@@ -1,0 +1,133 @@
+"""Checkpoints as the authors' public code writes them: which weights they hold, under which names.
+
+| written by | holds |
+| --- | --- |
+| stage 1 | ``model`` among ``epoch``, ``best_loss``, ``discriminator``, ``optimizer_g``, ``optimizer_d`` |
+| stages 2 and 3 | ``model`` (raw) and ``ema`` = {decay, shadow}, among ``epoch``, ``optimizer``, ``lr_scheduler`` |
+| ``final_model.pth`` | a bare state dict of raw weights |
+
+Layout and names: Cardio-AI/medlord, commit ee9f359. Files are unpickled with ``weights_only``: code in them never runs.
+"""
+
+from __future__ import annotations
+
+import pickle
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Literal
+
+import torch
+
+from medbench.errors import CheckpointError
+from medbench.training.weights import require_same
+
+Weights = dict[str, torch.Tensor]
+Which = Literal["averaged", "raw"]
+
+# Pattern, replacement: the first that matches a name decides; None drops it.
+_Rules = Sequence[tuple[str, str | None]]
+
+# Upstream's attention never applies the projection it stores.
+_UNET: _Rules = (
+    (r"^(.*attentions?(?:\.\d+)?)\.proj_attn\.(weight|bias)$", None),
+    (r"^(.*attentions?(?:\.\d+)?)\.(to_[qkv])\.(weight|bias)$", r"\1.attn.\2.\3"),
+    (r"^(up_blocks\.\d+\.upsampler)\.conv\.conv\.(weight|bias)$", r"\1.postconv.conv.\2"),
+    (r"^out\.1\.conv\.(weight|bias)$", r"out.2.conv.\1"),
+)
+_CONTROLNET: _Rules = (
+    (r"^conv_in\.conv\.(weight|bias)$", r"conv_in.\1"),
+    (r"^controlnet_cond_embedding\.(conv_in|blocks\.\d+)\.conv\.(weight|bias)$", r"embedding.\1.\2"),
+    (r"^controlnet_cond_embedding\.conv_out\.(weight|bias)$", r"embedding.conv_out.\1"),
+    (r"^controlnet_down_blocks\.(\d+)\.(weight|bias)$", r"projections.\1.\2"),
+    (r"^controlnet_mid_block\.(weight|bias)$", r"middle_projection.\1"),
+    (r"^(.*)\.to_out\.0\.(weight|bias)$", r"\1.out_proj.\2"),
+    *_UNET[:2],
+)
+
+
+def read_vqvae(path: Path, wanted: Mapping[str, torch.Tensor]) -> Weights:
+    """Return stage 1's weights under MONAI's names, which are upstream's.
+
+    Args:
+        path: ``vqgan_luna_ds8.pth``, or any checkpoint of the public trainer.
+        wanted: the state dict of the network that they are for.
+
+    Raises:
+        CheckpointError: damaged, a pickle with code in it, or of another network; names are listed.
+    """
+    return _matching(path, wanted, _weights(path, "raw"), ())
+
+
+def read_unet(path: Path, wanted: Mapping[str, torch.Tensor], which: Which = "averaged") -> Weights:
+    """Return the diffusion U-Net's weights under the names of ``networks.build_unet``.
+
+    Args:
+        path: ``ldm_luna_ds8.pth``, or any checkpoint of the public trainer.
+        wanted: the state dict of the network that they are for.
+        which: the moving average, where the file has one (upstream samples with it), or the ``raw`` weights (upstream
+            trains and samples ControlNets with these).
+
+    Raises:
+        CheckpointError: see ``read_vqvae``.
+    """
+    return _matching(path, wanted, _weights(path, which), _UNET)
+
+
+def read_controlnet(path: Path, wanted: Mapping[str, torch.Tensor], which: Which = "averaged") -> Weights:
+    """Return a ControlNet's weights under the names of ``controlnet.ControlNet``.
+
+    Args:
+        path: a checkpoint of the public trainer.
+        wanted: the state dict of the network that they are for.
+        which: the moving average, where the file has one, or the ``raw`` weights.
+
+    Raises:
+        CheckpointError: see ``read_vqvae``.
+    """
+    return _matching(path, wanted, _weights(path, which), _CONTROLNET)
+
+
+def _weights(path: Path, which: Which) -> Weights:
+    document = _unpickled(path)
+    averaged = document.get("ema")
+    if which == "averaged" and isinstance(averaged, Mapping) and "shadow" in averaged:
+        document = averaged["shadow"]
+    else:
+        document = document.get("model", document.get("state_dict", document))
+    if not isinstance(document, Mapping) or not all(isinstance(value, torch.Tensor) for value in document.values()):
+        raise CheckpointError(f"{path} holds no state dict, bare or under 'model': it is no checkpoint of MedLoRD")
+    return dict(document)
+
+
+def _unpickled(path: Path) -> Mapping[str, object]:
+    try:
+        document = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError as error:
+        raise CheckpointError(f"{path} does not exist: give a checkpoint file") from error
+    except pickle.UnpicklingError as error:
+        raise CheckpointError(
+            f"{path} holds something besides tensors and numbers (it may be code), which is not loaded: get it again"
+        ) from error
+    except (RuntimeError, EOFError, LookupError, ValueError, TypeError, AttributeError, OSError) as error:
+        raise CheckpointError(f"{path} is no readable checkpoint: get it again") from error
+    if not isinstance(document, Mapping):
+        raise CheckpointError(f"{path} holds a {type(document).__name__}, not a checkpoint: get it again")
+    return document
+
+
+def _matching(path: Path, wanted: Mapping[str, torch.Tensor], found: Weights, rules: _Rules) -> Weights:
+    weights = dict(_renamed(found.items(), rules))
+    require_same(path, wanted, weights)
+    return weights
+
+
+def _renamed(items: Iterable[tuple[str, torch.Tensor]], rules: _Rules) -> Iterable[tuple[str, torch.Tensor]]:
+    for name, value in items:
+        for pattern, replacement in rules:
+            if re.match(pattern, name):
+                if replacement is not None:
+                    yield re.sub(pattern, replacement, name), value
+                break
+        else:
+            yield name, value
