@@ -45,7 +45,5 @@ def test_nearest_codes(device: str, spread: float) -> None:
     rows = (near * (spread < 1) + spread * torch.randn(ROWS, DIM, generator=chance)).to(device)
     slow, wanted = timed(plain_loop, rows, codebook.to(device))
     fast, found = timed(nearest_codes, rows, codebook.to(device))
-    print(
-        f"\n{device}, spread {spread}: plain {slow:.2f} s, ours {fast:.2f} s, {slow / fast:.1f} times as fast;", end=" "
-    )
+    print(f"\n{device}, spread {spread}: plain {slow:.2f} s, ours {fast:.2f} s, {slow / fast:.1f} times as fast")
     print(f"{int((found != wanted).sum())} of {ROWS} indices differ (goal: 8 times on 2 CPU cores, 3 on a GPU)")
