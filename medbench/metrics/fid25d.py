@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from medbench.errors import Unavailable
 from medbench.metrics.base import Evidence, Measurement, MetricInfo, Plane, Side
 from medbench.metrics.frechet import FeatureStatistics, frechet_distance, merged, quick_distance, without_each
 from medbench.metrics.resampling import (
@@ -28,6 +27,7 @@ from medbench.metrics.resampling import (
     require_subjects,
     too_few,
 )
+from medbench.metrics.slice_sets import finite_features
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -142,16 +142,12 @@ def _compare(plane: Plane, *, real: Side, synthetic: Side, resample: bool) -> _C
 
 
 def _pool(side: Side, plane: Plane) -> _Pooled:
-    stream = iter(side.slice_features(plane))
+    stream = finite_features(side, plane)
     first = next(stream)
     most = MOST_GROUPS if first.shape[1] <= _WIDE else _MOST_GROUPS_WIDE
     groups: dict[int, FeatureStatistics] = {}
     means, slices = [], []
-    for volume, group, features in zip(side.ids, groups_of(side.subjects, most=most), itertools.chain([first], stream)):
-        if not np.all(np.isfinite(features)):
-            raise Unavailable(
-                f"the {plane} features of {volume} are not finite: look at that volume and at the weights"
-            )
+    for group, features in zip(groups_of(side.subjects, most=most), itertools.chain([first], stream)):
         statistics = FeatureStatistics.of(features)
         groups[group] = groups[group].merge(statistics) if group in groups else statistics
         means.append(statistics.mean)

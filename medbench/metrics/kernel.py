@@ -15,6 +15,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from medbench.metrics.slice_sets import runs_of_subjects
+
 Kernel = Callable[[np.ndarray, np.ndarray], np.ndarray]
 _BLOCK_ROWS = 2048
 
@@ -111,7 +113,7 @@ def _mean_of_pairs(sums: np.ndarray, rows: np.ndarray) -> float:
 
 def _sums_within(kernel: Kernel, subjects: Sequence[np.ndarray]) -> np.ndarray:
     sums = np.zeros((len(subjects), len(subjects)))
-    blocks = _blocks(subjects)
+    blocks = runs_of_subjects(subjects, about=_BLOCK_ROWS)
     for index, rows in enumerate(blocks):
         for columns in blocks[: index + 1]:
             found = _sum_of_block(kernel, subjects[rows], subjects[columns])
@@ -122,8 +124,8 @@ def _sums_within(kernel: Kernel, subjects: Sequence[np.ndarray]) -> np.ndarray:
 
 def _sums_between(kernel: Kernel, first: Sequence[np.ndarray], second: Sequence[np.ndarray]) -> np.ndarray:
     sums = np.zeros((len(first), len(second)))
-    for rows in _blocks(first):
-        for columns in _blocks(second):
+    for rows in runs_of_subjects(first, about=_BLOCK_ROWS):
+        for columns in runs_of_subjects(second, about=_BLOCK_ROWS):
             sums[rows, columns] = _sum_of_block(kernel, first[rows], second[columns])
     return sums
 
@@ -133,11 +135,3 @@ def _sum_of_block(kernel: Kernel, first: Sequence[np.ndarray], second: Sequence[
     starts = [np.cumsum([0, *(len(rows) for rows in side[:-1])]) for side in (first, second)]
     sums: np.ndarray = np.add.reduceat(np.add.reduceat(values, starts[0], axis=0), starts[1], axis=1)
     return sums
-
-
-def _blocks(subjects: Sequence[np.ndarray]) -> list[slice]:
-    """Cut a sequence of subjects into runs of about 2048 rows, whole subjects each."""
-    ends = np.cumsum([len(rows) for rows in subjects])
-    cuts = np.flatnonzero(np.diff(ends // _BLOCK_ROWS)) + 1
-    edges = [0, *cuts.tolist(), len(subjects)]
-    return [slice(start, end) for start, end in zip(edges, edges[1:]) if end > start]

@@ -1,0 +1,173 @@
+"""Precision, recall, density and coverage: how two sets lie among each other, by distances to nearest subjects.
+
+The ball of a slice reaches to the k-th nearest other *subject* of its own side; a subject is as far as its nearest
+slice. Slices of the same subject are no neighbours: the adjacent slice is always the nearest one, and balls that end
+there would hold nobody. Where every slice is a subject of its own, these are the definitions of the two papers.
+
+Source: Kynkäänniemi et al. 2019, arXiv:1904.06991, eqs. 1 and 2 (precision, recall); Naeem et al. 2020,
+arXiv:2002.09797, eqs. 3 and 4 (density, coverage).
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from medbench.metrics.slice_sets import runs_of_subjects
+
+_BLOCK_ROWS = 2048
+
+
+@dataclass(frozen=True, eq=False)
+class Prdc:
+    """The four figures, and for each slice what decides them.
+
+    Args:
+        precision: share of synthetic slices inside the ball of some real slice.
+        recall: share of real slices inside the ball of some synthetic slice.
+        density: synthetic subjects that reach a real ball, over their number if both sides were one population.
+        coverage: share of real slices whose ball some synthetic slice reaches.
+        real_inside: (real slices,) bool behind recall.
+        real_reached: (real slices,) bool behind coverage.
+        synthetic_inside: (synthetic slices,) bool behind precision.
+    """
+
+    precision: float
+    recall: float
+    density: float
+    coverage: float
+    real_inside: np.ndarray
+    real_reached: np.ndarray
+    synthetic_inside: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class RealSlices:
+    """Distances from each real slice to each subject: all that coverage and its jackknife need.
+
+    Args:
+        owner: (slices,) index of each slice's own subject.
+        to_real: (slices, n) to each real subject; infinite to its own.
+        to_synthetic: (slices, m) to each synthetic subject.
+    """
+
+    owner: np.ndarray
+    to_real: np.ndarray
+    to_synthetic: np.ndarray
+
+    def coverage(
+        self, k: int, *, real_stay: np.ndarray | None = None, synthetic_stay: np.ndarray | None = None
+    ) -> float:
+        """Return the share of real slices whose ball some synthetic slice reaches.
+
+        Args:
+            k: number of nearest subjects; more than k real subjects must stay.
+            real_stay: (n,) whether a real subject stays; None: all stay.
+            synthetic_stay: (m,) likewise.
+        """
+        stay = np.ones(self.to_real.shape[1], dtype=bool) if real_stay is None else real_stay
+        rows = stay[self.owner]
+        radii = _radii(self.to_real[rows][:, stay], k)
+        nearest = self.to_synthetic[rows] if synthetic_stay is None else self.to_synthetic[rows][:, synthetic_stay]
+        return float((nearest.min(axis=1) <= radii).mean())
+
+
+def expected_coverage(*, real: int, synthetic: int, k: int) -> float:
+    """Return the mean coverage of two sets of one population, whatever the population.
+
+    A real slice is missed where its k nearest among the other subjects of both sides all are real.
+
+    Args:
+        real: number of real subjects, above k.
+        synthetic: number of synthetic subjects.
+        k: number of nearest subjects.
+    """
+    place = np.arange(k)
+    return float(1.0 - np.prod((real - 1 - place) / (real - 1 + synthetic - place)))
+
+
+def prdc(*, real: Sequence[np.ndarray], synthetic: Sequence[np.ndarray], k: int) -> tuple[Prdc, RealSlices]:
+    """Return precision, recall, density and coverage, and the distances behind coverage.
+
+    Args:
+        real: one array (slices, d) a real subject; more than k subjects.
+        synthetic: likewise.
+        k: number of nearest subjects to which a ball reaches.
+
+    Raises:
+        ValueError: a side has no more than k subjects.
+    """
+    for name, subjects in (("real", real), ("synthetic", synthetic)):
+        if len(subjects) <= k:
+            raise ValueError(f"balls to the {k}th nearest subject need {k + 1} {name} subjects; got {len(subjects)}")
+    to_real, owner = _to_own_side(real)
+    radii = {"real": _radii(to_real, k), "synthetic": _radii(_to_own_side(synthetic)[0], k)}
+    to_synthetic = np.empty((len(owner), len(synthetic)))
+    real_inside = np.zeros(len(owner), dtype=bool)
+    synthetic_inside = np.zeros(len(radii["synthetic"]), dtype=bool)
+    for near, far in itertools.product(_blocks(real), _blocks(synthetic)):
+        distances = _distances(near.points, far.points)
+        to_synthetic[near.rows, far.subjects] = np.minimum.reduceat(distances, far.starts, axis=1)
+        real_inside[near.rows] |= (distances <= radii["synthetic"][far.rows]).any(axis=1)
+        synthetic_inside[far.rows] |= (distances <= radii["real"][near.rows, None]).any(axis=0)
+    reached = to_synthetic <= radii["real"][:, None]
+    covered: np.ndarray = np.any(reached, axis=1)
+    figures = Prdc(
+        precision=float(synthetic_inside.mean()),
+        recall=float(real_inside.mean()),
+        density=float(reached.sum(axis=1).mean() * len(real) / (k * len(synthetic))),
+        coverage=float(covered.mean()),
+        real_inside=real_inside,
+        real_reached=covered,
+        synthetic_inside=synthetic_inside,
+    )
+    return figures, RealSlices(owner, to_real, to_synthetic)
+
+
+@dataclass(frozen=True, eq=False)
+class _Block:
+    """A run of whole subjects: which ones, their slices' places among all, the slices, and where subjects start."""
+
+    subjects: slice
+    rows: slice
+    points: np.ndarray
+    starts: np.ndarray
+
+
+def _blocks(subjects: Sequence[np.ndarray]) -> list[_Block]:
+    ends = np.cumsum([0, *(len(rows) for rows in subjects)])
+    return [
+        _Block(run, slice(ends[run.start], ends[run.stop]), np.concatenate(subjects[run]), ends[run] - ends[run.start])
+        for run in runs_of_subjects(subjects, about=_BLOCK_ROWS)
+    ]
+
+
+def _to_own_side(subjects: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Return distances (slices, subjects) with infinity to each slice's own subject, and that subject's index."""
+    owner = np.repeat(np.arange(len(subjects)), [len(part) for part in subjects])
+    found = np.empty((len(owner), len(subjects)))
+    blocks = _blocks(subjects)
+    for near, far in itertools.product(blocks, blocks):
+        found[near.rows, far.subjects] = np.minimum.reduceat(_distances(near.points, far.points), far.starts, axis=1)
+    found[np.arange(len(owner)), owner] = np.inf
+    return found, owner
+
+
+def _radii(to_subjects: np.ndarray, k: int) -> np.ndarray:
+    radii: np.ndarray = np.partition(to_subjects, k - 1, axis=1)[:, k - 1]
+    return radii
+
+
+def _distances(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    x, y = x.astype(np.float64, copy=False), y.astype(np.float64, copy=False)
+    # A common origin amid the points keeps the squares small, and so their rounding.
+    origin = y.mean(axis=0)
+    x, y = x - origin, y - origin
+    squares = x @ (-2.0 * y.T)
+    squares += np.square(x).sum(axis=1)[:, None]
+    squares += np.square(y).sum(axis=1)
+    distances: np.ndarray = np.sqrt(squares.clip(min=0.0, out=squares), out=squares)
+    return distances

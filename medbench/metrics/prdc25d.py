@@ -1,0 +1,134 @@
+"""Precision, recall, density and coverage of synthetic slices among real ones, plane by plane.
+
+The value is coverage, averaged over the planes: of the four it alone falls both where samples are implausible and
+where kinds of anatomy are missing, it cannot be raised by crowding the same spot, and what two real sets score at the
+same counts is known exactly. At most 32 slices of a volume are used; k = 5 nearest subjects (see ``manifold``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+
+from medbench.metrics.base import Evidence, Measurement, MetricInfo, Plane, Side
+from medbench.metrics.manifold import Prdc, RealSlices, expected_coverage, prdc
+from medbench.metrics.resampling import (
+    NOT_ASKED,
+    Interval,
+    Replicates,
+    delete_each_group,
+    group_sizes,
+    jackknife_interval,
+    require_subjects,
+    too_few,
+)
+from medbench.metrics.slice_sets import SliceSet, slice_set
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+NEAREST = 5
+
+
+class Prdc25d:
+    """Coverage of the real slices by the synthetic ones, with precision, recall and density beside it."""
+
+    info: ClassVar[MetricInfo] = MetricInfo(
+        name="prdc25d",
+        version="1",
+        summary="mean over planes of the share of real 2D slices that synthetic ones come near to (coverage)",
+        better="higher",
+        unit=None,
+        min_real=NEAREST + 1,
+        min_synthetic=NEAREST + 1,
+        source="Naeem et al. 2020, arXiv:2002.09797; Kynkäänniemi et al. 2019, arXiv:1904.06991; by nearest subjects",
+        needs=("slices", "extractor"),
+    )
+
+    def measure(self, evidence: Evidence) -> Measurement:
+        """Compute the metric.
+
+        Raises:
+            Unavailable: the extractor's weights are not here, or features are not finite.
+            NotEnoughCasesError: fewer than six subjects on a side.
+        """
+        real, synthetic = evidence.real, evidence.synthetic
+        require_subjects(self.info, real=real.subjects, synthetic=synthetic.subjects)
+        found = [_compare(plane, real=real, synthetic=synthetic) for plane in evidence.protocol.slices.planes]
+        value = float(np.mean([plane.figures.coverage for plane in found]))
+        interval, replicates = _interval(value, found) if evidence.intervals else (NOT_ASKED, {})
+        n, m = len(found[0].real.subjects), len(found[0].synthetic.subjects)
+        expected = expected_coverage(real=n, synthetic=m, k=NEAREST)
+        return Measurement(
+            value,
+            interval.ends,
+            interval.method,
+            {plane.plane: _parts(plane.figures) for plane in found},
+            _table(found) if evidence.intervals else None,
+            notes=(f"{n} and {m} subjects of one population would score {expected:.3f} on average",),
+            replicates=replicates,
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class _Comparison:
+    plane: Plane
+    figures: Prdc
+    slices: RealSlices
+    real: SliceSet
+    synthetic: SliceSet
+
+
+def _compare(plane: Plane, *, real: Side, synthetic: Side) -> _Comparison:
+    reference, judged = slice_set(real, plane), slice_set(synthetic, plane)
+    figures, slices = prdc(real=reference.rows, synthetic=judged.rows, k=NEAREST)
+    return _Comparison(plane, figures, slices, reference, judged)
+
+
+def _parts(figures: Prdc) -> dict[str, float]:
+    return {name: getattr(figures, name) for name in ("precision", "recall", "density", "coverage")}
+
+
+def _interval(value: float, planes: Sequence[_Comparison]) -> tuple[Interval, dict[str, Replicates]]:
+    real, synthetic = planes[0].real.subjects, planes[0].synthetic.subjects
+    absent = too_few(real, synthetic)
+    if absent is not None:
+        return absent, {}
+    if len(real) - group_sizes(real).max() <= NEAREST:
+        return Interval(None, f"absent: without a group of the {len(real)} real subjects, {NEAREST + 1} must stay"), {}
+    replicates = {
+        "real": delete_each_group(
+            lambda stay: float(np.mean([plane.slices.coverage(NEAREST, real_stay=stay) for plane in planes])), real
+        ),
+        "synthetic": delete_each_group(
+            lambda stay: float(np.mean([plane.slices.coverage(NEAREST, synthetic_stay=stay) for plane in planes])),
+            synthetic,
+        ),
+    }
+    found = jackknife_interval(value, **replicates, non_negative=True)
+    assert found.ends is not None  # both sides have groups
+    low, high = found.ends
+    return Interval((low, min(high, 1.0)), f"{found.method}, upper end not above 1"), replicates
+
+
+def _table(planes: Sequence[_Comparison]) -> pd.DataFrame:
+    """Return shares of each subject's slices: inside a ball of the other side; reached by a synthetic slice."""
+    import pandas as pd
+
+    frames = []
+    for found in planes:
+        figures = found.figures
+        columns = {
+            "real": (found.real, {"inside": figures.real_inside, "covered": figures.real_reached}),
+            "synthetic": (found.synthetic, {"inside": figures.synthetic_inside}),
+        }
+        for side, (slices, flags) in columns.items():
+            counts = slices.counts
+            starts = np.cumsum([0, *counts[:-1]])
+            shares = {name: np.add.reduceat(flag.astype(float), starts) / counts for name, flag in flags.items()}
+            names = {"side": side, "subject": list(slices.subjects), "plane": found.plane, "slices": counts}
+            frames.append(pd.DataFrame(names | shares))
+    return pd.concat(frames, ignore_index=True)
