@@ -210,7 +210,8 @@ class Laboratory:
     def _require_mask(self, item: Item, file: Path | None) -> None:
         if file is None:
             raise Unavailable(
-                f"{item.path.name} has no mask: give --masks (and --real-masks), or a --segmenter that makes them"
+                f"{item.path.name} has no mask: give --masks (and --real-masks), or, where its own regions are wanted, "
+                "a --segmenter"
             )
 
 
