@@ -102,10 +102,10 @@ def reading(result: Result) -> str:
         said.append(f"Chance in the choice of volumes leaves the range from {low} to {high} open (95 % interval).")
     if result.ceiling is not None:
         said.append(f"The best that the instruments allow is {number(result.ceiling)} ({result.ceiling_note}).")
-        if result.floor is not None:
-            said.append(f"The floor is {number(result.floor)} ({result.floor_note}).")
-    elif result.floor is not None:
+    if result.floor is not None and result.ceiling is None and result.floor_values:
         said += _beside_floor(result)
+    elif result.floor is not None:  # a metric's own floor is not always what real volumes score
+        said.append(f"The floor is {number(result.floor)} ({result.floor_note}).")
     return " ".join([*said, *_against(result)])
 
 

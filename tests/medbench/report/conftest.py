@@ -44,6 +44,7 @@ def fid() -> Result:
         ci_method="delete-one-subject jackknife",
         floor=0.41421,
         floor_note="4 held-out real volumes in place of the samples",
+        floor_values=(0.41421,),
         better="lower",
         unit=None,
         n_real=8,

@@ -174,6 +174,12 @@ def test_the_reading_of_a_value_with_a_ceiling_names_both_ends(fid: Result) -> N
     assert "difference from real" not in told
 
 
+def test_the_reading_does_not_take_a_metrics_own_floor_for_what_real_volumes_score(fid: Result) -> None:
+    told = words.reading(fid.model_copy(update={"floor": 0.1, "floor_note": "shuffled masks", "floor_values": ()}))
+    assert "The floor is 0.100 (shuffled masks)." in told
+    assert "Real volumes" not in told
+
+
 def test_a_budget_says_whether_it_was_measured_or_predicted() -> None:
     absent = Budget(limit_bytes=24 * 2**30, kind="absent", card="none", within=None)
     measured = absent.model_copy(update={"kind": "measured", "card": "capped", "within": False})
