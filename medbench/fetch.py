@@ -85,7 +85,7 @@ def fetch(download: Download, folder: Path, progress: Progress = silent) -> Path
             f"{download.url} came damaged ({fault}) and was deleted: run the same command to fetch it again"
         )
     if not download.pinned:
-        write_text(_record_of(target), f"{sha256_of(part)}  {target.name}\n")
+        record_sha256(target, sha256_of(part))
         progress.note(
             f"{target.name}: unverified, no published checksum; its SHA-256 is kept in {_record_of(target).name}"
         )
@@ -113,12 +113,30 @@ def mismatch(download: Download, path: Path, *, recorded: Path | None = None) ->
         return _differs("MD5", digest, download.md5)
     record = recorded or _record_of(path)
     if record.exists():
-        return _differs("SHA-256", sha256_of(path), record.read_text(encoding="utf-8").split()[0])
+        return _differs("SHA-256", sha256_of(path), _read_record(record))
     return None
+
+
+def recorded_sha256(path: Path) -> str | None:
+    """Return the SHA-256 that is kept beside a file (``NAME.sha256``), or None where there is none."""
+    record = _record_of(path)
+    return _read_record(record) if record.exists() else None
+
+
+def record_sha256(path: Path, sha256: str) -> None:
+    """Keep the SHA-256 of a file beside it, in the form of ``sha256sum``."""
+    write_text(_record_of(path), f"{sha256}  {path.name}\n")
 
 
 def _differs(kind: str, found: str, wanted: str) -> str | None:
     return None if found == wanted.lower() else f"{kind} {found} in place of {wanted}"
+
+
+def _read_record(record: Path) -> str:
+    words = record.read_text(encoding="utf-8").split()
+    if not words:
+        raise DataError(f"{record} is empty: delete it, or write the file's SHA-256 into it")
+    return words[0].lower()
 
 
 def _record_of(path: Path) -> Path:

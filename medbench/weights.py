@@ -1,17 +1,23 @@
-"""Where weight files lie: named by the environment, else in ``MEDBENCH_HOME``; nothing is downloaded here."""
+"""Weight files: named by the environment, else in ``MEDBENCH_HOME``, where a pinned file is held against its SHA-256.
+
+Nothing is downloaded on the way; ``fetch_weights`` is what ``medbench weights fetch`` calls.
+"""
 
 from __future__ import annotations
 
 import functools
 import os
 import pickle
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from medbench.errors import CheckpointError, MissingExtraError, Unavailable
+from medbench.errors import CheckpointError, MissingExtraError, SpecError, Unavailable
+from medbench.fetch import Download, fetch, record_sha256, recorded_sha256
 from medbench.files import sha256_of
 from medbench.home import home
+from medbench.progress import Progress, silent
 
 if TYPE_CHECKING:
     import torch
@@ -34,24 +40,38 @@ class WeightFile:
         file: its name in ``MEDBENCH_HOME/weights``.
         origin: where it comes from, for the message when it is absent.
         shipped: the file that comes with medbench, where there is one.
+        url: http or https address of the file itself; None where it cannot be downloaded without a browser.
+        pinned: SHA-256 of the file in hex; None where none is published.
+        size_bytes: exact size; None where it is not published.
+        license: one line, shown when it is fetched and listed.
     """
 
     name: str
     file: str
     origin: str
     shipped: Path | None = None
+    url: str | None = None
+    pinned: str | None = None
+    size_bytes: int | None = None
+    license: str = ""
 
     @property
     def variable(self) -> str:
         """Name of the environment variable that may point to the file."""
         return weights_variable(self.name)
 
+    @property
+    def stored(self) -> Path:
+        """Where the file lies in ``MEDBENCH_HOME``, once it is here."""
+        return home() / "weights" / self.file
+
     def locate(self) -> Path:
-        """Return the path of the file.
+        """Return the path of the file; one in ``MEDBENCH_HOME`` has been held against its SHA-256.
 
         Raises:
             MissingExtraError: the environment names a file that does not exist.
             Unavailable: the file is not here; the message says how to get it.
+            CheckpointError: the file in ``MEDBENCH_HOME`` is not the one that is pinned.
         """
         configured = os.environ.get(self.variable)
         if configured:
@@ -61,13 +81,26 @@ class WeightFile:
             return path
         if self.shipped is not None:
             return self.shipped
-        path = home() / "weights" / self.file
+        path = self.stored
         if not path.is_file():
-            raise Unavailable(
-                f"weights '{self.name}' are not here: get {self.file} from {self.origin} and put it at {path} "
-                f"(or point {self.variable} to it)"
+            raise Unavailable(f"weights '{self.name}' are not here: {self.how_to_get()}")
+        wanted = self.pinned or recorded_sha256(path)
+        if wanted is not None and sha256_once(path) != wanted:
+            raise CheckpointError(
+                f"{path} is not the file that is pinned (SHA-256 {sha256_once(path)} in place of {wanted}): "
+                f"delete it and {self.how_to_get()}"
             )
         return path
+
+    def how_to_get(self) -> str:
+        """Return what to do to have the file here, as the end of a sentence."""
+        by_hand = (
+            f"get {self.file} from {self.origin} and put it at {self.stored} (or point {self.variable} to your copy)"
+        )
+        if self.url is None:
+            return by_hand
+        unpinned = "" if self.pinned else " --sha256 HEX"
+        return f"run 'medbench weights fetch {self.name}{unpinned}', or {by_hand}"
 
     def sha256(self) -> str:
         """Return the SHA-256 of the file's bytes.
@@ -75,14 +108,53 @@ class WeightFile:
         Raises:
             MissingExtraError: the environment names a file that does not exist.
             Unavailable: the file is not here.
+            CheckpointError: the file in ``MEDBENCH_HOME`` is not the one that is pinned.
         """
-        path = self.locate()
-        status = path.stat()
-        return _hash_once(path, status.st_size, status.st_mtime_ns)
+        return sha256_once(self.locate())
 
 
-def read_tensors(path: Path) -> dict[str, torch.Tensor]:
-    """Return the tensors of a .safetensors file, or of a bare state dict that torch saved, on the CPU.
+def fetch_weights(weights: WeightFile, *, sha256: str | None = None, progress: Progress = silent) -> Path:
+    """Download a weight file into ``MEDBENCH_HOME``, verified; return its path.
+
+    Args:
+        weights: which one.
+        sha256: what its SHA-256 must be, in hex; needed where none is pinned. It is kept beside the file and holds
+            from then on.
+        progress: counts MiB and shows the licence.
+
+    Raises:
+        SpecError: there is no address, no checksum, or one that cannot be right.
+        DataError: the address does not answer, or what came has another checksum and was deleted.
+        StorageError: the disk is full or cannot be written.
+    """
+    if weights.shipped is not None:
+        raise SpecError(f"weights '{weights.name}' come with medbench: there is nothing to fetch")
+    if weights.url is None:
+        raise SpecError(f"weights '{weights.name}' have no public address: {weights.how_to_get()}")
+    given = sha256.lower() if sha256 is not None else None
+    if given is not None and not re.fullmatch("[0-9a-f]{64}", given):
+        raise SpecError(f"--sha256 {sha256} is no SHA-256: give 64 hex digits")
+    if weights.pinned is not None and given not in (None, weights.pinned):
+        raise SpecError(f"--sha256 {given} contradicts the pinned {weights.pinned}: leave it out")
+    if weights.pinned is None and given is None:
+        raise SpecError(
+            f"no checksum of '{weights.name}' is published, so a download could not be verified: give --sha256 HEX of "
+            f"a copy you trust, or get {weights.file} from {weights.origin} and put it at {weights.stored}"
+        )
+    wanted = weights.pinned or given
+    download = Download(weights.url, weights.file, weights.size_bytes, sha256=wanted, license=weights.license)
+    path = fetch(download, weights.stored.parent, progress)
+    if weights.pinned is None and wanted is not None:
+        record_sha256(path, wanted)
+    return path
+
+
+def read_tensors(path: Path, *, under: str | None = None) -> dict[str, torch.Tensor]:
+    """Return the tensors of a .safetensors file, or of a state dict that torch saved, on the CPU.
+
+    Args:
+        path: the file.
+        under: the entry of the saved mapping that holds the state dict; None: the mapping is the state dict.
 
     Raises:
         CheckpointError: damaged, or not a mapping of names to tensors.
@@ -102,12 +174,51 @@ def read_tensors(path: Path) -> dict[str, torch.Tensor]:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except _DAMAGE as error:
         raise CheckpointError(f"{path} is no readable file of tensors: get it again") from error
+    if under is not None:
+        state = state.get(under) if isinstance(state, dict) else None
+        if state is None:
+            raise CheckpointError(f"{path} has no entry '{under}': it is not the file that is wanted, get it again")
     if not isinstance(state, dict) or not all(isinstance(value, torch.Tensor) for value in state.values()):
         raise CheckpointError(f"{path} is no bare state dict: it must map names to tensors and hold nothing else")
     return state
 
 
-@functools.lru_cache(maxsize=32)
+def fill(network: torch.nn.Module, state: dict[str, torch.Tensor], *, path: Path, name: str) -> None:
+    """Load tensors into a network that has exactly these names and shapes.
+
+    Args:
+        network: takes the tensors.
+        state: tensors by name.
+        path: the file they came from, for the message.
+        name: what the file should be, for the message.
+
+    Raises:
+        CheckpointError: names or shapes differ; the message has the first of each kind.
+    """
+    wanted = network.state_dict()
+    shared = wanted.keys() & state.keys()
+    faults = {
+        "missing": sorted(wanted.keys() - state.keys()),
+        "unexpected": sorted(state.keys() - wanted.keys()),
+        "of another shape": sorted(key for key in shared if wanted[key].shape != state[key].shape),
+    }
+    named = [
+        f"{len(keys)} {fault} ({', '.join(keys[:3])}{', ..' if len(keys) > 3 else ''})"
+        for fault, keys in faults.items()
+        if keys
+    ]
+    if named:
+        raise CheckpointError(f"{path} does not belong to {name}: tensors {'; '.join(named)}")
+    network.load_state_dict(state)
+
+
+def sha256_once(path: Path) -> str:
+    """Return the SHA-256 of a file's bytes, in hex; one that has not changed is read once a process."""
+    status = path.stat()
+    return _hash_once(path, status.st_size, status.st_mtime_ns)
+
+
+@functools.lru_cache(maxsize=128)
 def _hash_once(path: Path, size: int, modified_ns: int) -> str:
     del size, modified_ns  # parts of the key: a file that was replaced is read again
     return sha256_of(path)

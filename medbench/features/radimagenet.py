@@ -9,23 +9,23 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from medbench.errors import CheckpointError
 from medbench.features.base import ExtractorInfo
-from medbench.weights import WeightFile, read_tensors
+from medbench.weights import WeightFile, fill, read_tensors
 
 if TYPE_CHECKING:
-    import torch
-
     from medbench.features.resnet50 import KerasResNet50
 
 WEIGHTS = WeightFile(
     name="radimagenet-resnet50",
     file="RadImageNet-ResNet50_notop.pth",
     origin="github.com/Warvito/radimagenet-models (Google Drive 1VOWHgOq0rm7OkE_JxlWXhMAH4CvcXUHT; mind the licence)",
+    url="https://drive.usercontent.google.com/download?id=1VOWHgOq0rm7OkE_JxlWXhMAH4CvcXUHT&export=download&confirm=t",
+    license="RadImageNet terms of use (radimagenet.com): read them before you use or pass on the weights",
 )
 # ImageNet's means of channels 0, 1, 2 in BGR order; no standard deviations, no factor 255.
 _MEANS = (0.406, 0.456, 0.485)
-_BATCH_PIXELS = 2**21
+# Small batches stay in the cores' caches: of 2^16 to 2^21 pixels this size was the fastest on a CPU.
+_BATCH_PIXELS = 2**18
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +38,7 @@ class RadImageNetResNet50:
 
     device: str
 
+    weights: ClassVar[WeightFile] = WEIGHTS
     info: ClassVar[ExtractorInfo] = ExtractorInfo(
         name="radimagenet-resnet50",
         version="1",
@@ -79,6 +80,7 @@ class RadImageNetResNet50:
             for start in range(0, len(slices), batch):
                 grey = torch.from_numpy(np.ascontiguousarray(slices[start : start + batch], dtype=np.float32))
                 images = grey.to(self.device).unsqueeze(1) - means  # broadcasting repeats the grey channel
+                images = images.contiguous(memory_format=torch.channels_last)
                 found[start : start + batch] = network(images).mean(dim=(2, 3)).cpu().numpy()
         return found
 
@@ -86,27 +88,10 @@ class RadImageNetResNet50:
 @functools.lru_cache(maxsize=1)
 def _network(path: Path, sha256: str, device: str) -> KerasResNet50:
     del sha256  # part of the key: a file that was replaced is loaded again
-    from medbench.features.resnet50 import KerasResNet50
+    import torch
+
+    from medbench.features.resnet50 import KerasResNet50, without_batch_norms
 
     network = KerasResNet50()
-    state = read_tensors(path)
-    _check_state(path, wanted=network.state_dict(), found=state)
-    network.load_state_dict(state)
-    return network.eval().to(device)
-
-
-def _check_state(path: Path, *, wanted: dict[str, torch.Tensor], found: dict[str, torch.Tensor]) -> None:
-    faults = {
-        "missing": sorted(wanted.keys() - found.keys()),
-        "unexpected": sorted(found.keys() - wanted.keys()),
-        "of another shape": sorted(
-            key for key in wanted.keys() & found.keys() if wanted[key].shape != found[key].shape
-        ),
-    }
-    named = [
-        f"{len(keys)} {fault} ({', '.join(keys[:3])}{', ..' if len(keys) > 3 else ''})"
-        for fault, keys in faults.items()
-        if keys
-    ]
-    if named:
-        raise CheckpointError(f"{path} does not belong to {WEIGHTS.name}: tensors {'; '.join(named)}")
+    fill(network, read_tensors(path), path=path, name=WEIGHTS.name)
+    return without_batch_norms(network.eval()).to(device).to(memory_format=torch.channels_last)

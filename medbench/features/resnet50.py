@@ -6,8 +6,11 @@ the batch norms have epsilon 1.001e-5. Import it where it is used: it loads torc
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch  # noqa: TID253  a network module, imported lazily by radimagenet.py
 from torch import nn  # noqa: TID253  likewise
+from torch.nn.utils.fusion import fuse_conv_bn_eval  # noqa: TID253  likewise
 
 _EPSILON = 1.001e-5
 _STAGES = ((3, 64, 1), (4, 128, 2), (6, 256, 2), (3, 512, 2))  # blocks, width, stride
@@ -24,16 +27,16 @@ class _Bottleneck(nn.Module):
         self.bn2 = nn.BatchNorm2d(width, eps=_EPSILON)
         self.conv3 = nn.Conv2d(width, outputs, 1)
         self.bn3 = nn.BatchNorm2d(outputs, eps=_EPSILON)
-        self.downsample = (
+        self.downsample: nn.Module = (
             nn.Sequential(nn.Conv2d(channels, outputs, 1, stride=stride), nn.BatchNorm2d(outputs, eps=_EPSILON))
             if projection
             else nn.Identity()
         )
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        hidden = torch.relu(self.bn1(self.conv1(images)))
-        hidden = torch.relu(self.bn2(self.conv2(hidden)))
-        return torch.relu(self.bn3(self.conv3(hidden)) + self.downsample(images))
+        hidden = torch.relu_(self.bn1(self.conv1(images)))
+        hidden = torch.relu_(self.bn2(self.conv2(hidden)))
+        return torch.relu_(self.bn3(self.conv3(hidden)).add_(self.downsample(images)))
 
 
 def _stage(channels: int, *, blocks: int, width: int, stride: int) -> nn.Sequential:
@@ -60,7 +63,24 @@ class KerasResNet50(nn.Module):
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Return the last stage's maps."""
-        hidden: torch.Tensor = self.maxpool(torch.relu(self.bn1(self.conv1(images))))
+        hidden: torch.Tensor = self.maxpool(torch.relu_(self.bn1(self.conv1(images))))
         for number in range(1, len(_STAGES) + 1):
             hidden = self.get_submodule(f"layer{number}")(hidden)
         return hidden
+
+
+def without_batch_norms(network: KerasResNet50) -> KerasResNet50:
+    """Fold the batch norms of a network in evaluation mode into the convolutions before them; return the network.
+
+    It computes the same function up to rounding with half the passes over memory, and its state dict has other names.
+    """
+    for block in network.modules():
+        for number in (1, 2, 3):
+            if isinstance(convolution := getattr(block, f"conv{number}", None), nn.Conv2d):
+                norm = getattr(block, f"bn{number}")
+                setattr(block, f"conv{number}", fuse_conv_bn_eval(convolution, norm))
+                setattr(block, f"bn{number}", nn.Identity())
+        if isinstance(block, _Bottleneck) and isinstance(block.downsample, nn.Sequential):
+            projection: Any = block.downsample  # the types of what a Sequential holds are not declared
+            block.downsample = fuse_conv_bn_eval(projection[0], projection[1])
+    return network

@@ -26,6 +26,10 @@ BACKBONE = WeightFile(
     name="lpips-alexnet",
     file="alexnet-owt-7be5be79.pth",
     origin="https://download.pytorch.org/models/alexnet-owt-7be5be79.pth",
+    url="https://download.pytorch.org/models/alexnet-owt-7be5be79.pth",
+    pinned="7be5be791159472b1fbf3c69796f7cb30dca7ad8466c2df70058c37116cdee02",
+    size_bytes=244_408_911,
+    license="BSD-3-Clause (torchvision)",
 )
 # AlexNet's first stride-4 convolution and its two pools leave nothing of smaller slices.
 _SMALLEST_SIDE = 31

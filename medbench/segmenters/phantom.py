@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 MODEL: Final = "phantom-segmenter"
 SHIPPED: Final = Path(__file__).with_name("phantom.safetensors")
-WEIGHTS: Final = WeightFile("phantom", SHIPPED.name, "medbench", shipped=SHIPPED)
+WEIGHTS: Final = WeightFile("phantom", SHIPPED.name, "medbench", shipped=SHIPPED, license="Apache-2.0")
 WINDOW: Final = Window(low=-1000, high=1000)
 CLASSES: Final = len(LABELS) + 1
 
@@ -39,6 +39,7 @@ class PhantomSegmenter:
 
     device: str
 
+    weights: ClassVar[WeightFile] = WEIGHTS
     info: ClassVar[SegmenterInfo] = SegmenterInfo(
         name="phantom",
         version="1",

@@ -1,0 +1,131 @@
+"""Volume features of MedicalNet's 3D ResNet-10, trained to segment organs and tumours in 23 CT and MR data sets.
+
+The network is MONAI's, set to what its weights were trained with: stride 2 in the stem, and dilated convolutions of 2
+and 4 in place of the strides of stages 3 and 4 (MONAI's own ``resnet10(pretrained=True)`` keeps strides there, so
+that its features are others). MedicalNet scales a volume by mean and standard deviation of its voxels above 0 and
+fills the rest with noise; here all voxels of the protocol's window count and nothing is random.
+"""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+
+from medbench.features.base import ExtractorInfo
+from medbench.features.shrink import shrunk
+from medbench.weights import WeightFile, fill, read_tensors
+
+if TYPE_CHECKING:
+    import torch
+
+WEIGHTS = WeightFile(
+    name="medicalnet-resnet10",
+    file="resnet_10_23dataset.pth",
+    origin="huggingface.co/TencentMedicalNet/MedicalNet-Resnet10",
+    url="https://huggingface.co/TencentMedicalNet/MedicalNet-Resnet10/resolve/"
+    "2a0c8cd91b82beb69610b60cb76d9eb8cbf9eac7/resnet_10_23dataset.pth",
+    pinned="afa8055f3e47f4a18239495d92a7abc587902c69c31c743de2b2784653b72605",
+    size_bytes=57_456_599,
+    license="MIT (Tencent)",
+)
+_PREFIX = "module."  # left by the wrapper the weights were trained in
+_MOST_VOXELS = 2**23
+
+
+@dataclass(frozen=True, kw_only=True)
+class MedicalNetResNet10:
+    """512 features a volume: the last stage of a 3D ResNet-10, averaged over space.
+
+    Args:
+        device: torch device.
+    """
+
+    device: str
+
+    weights: ClassVar[WeightFile] = WEIGHTS
+    info: ClassVar[ExtractorInfo] = ExtractorInfo(
+        name="medicalnet-resnet10",
+        version="1",
+        dimension=512,
+        stand_in=False,
+        license="MIT",
+        source="Chen et al. 2019, Med3D, arXiv:1904.00625; weights resnet_10_23dataset.pth of Tencent/MedicalNet",
+        sees="volumes",
+    )
+
+    def weights_sha256(self) -> str:
+        """Return the SHA-256 of the weight file.
+
+        Raises:
+            Unavailable: the weights are not here; the message says how to get them.
+        """
+        return WEIGHTS.sha256()
+
+    def features(self, voxels: np.ndarray) -> np.ndarray:
+        """Return the features of a volume, scaled to mean 0 and standard deviation 1 (a constant one to 0).
+
+        A volume of more than 2^23 voxels is averaged over blocks first (``medbench.features.shrink``).
+
+        Args:
+            voxels: (x, y, z) float32 in 0..1, any size.
+
+        Returns:
+            (512,) float32.
+
+        Raises:
+            Unavailable: the weights are not here.
+            CheckpointError: the weights are damaged or belong to another network.
+        """
+        import torch
+
+        network = _network(WEIGHTS.locate(), WEIGHTS.sha256(), self.device)
+        # TF32 would make a CUDA device's features differ from a CPU's in the third digit.
+        with torch.inference_mode(), torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False):
+            volume = torch.from_numpy(np.ascontiguousarray(voxels, dtype=np.float32))[None, None].to(self.device)
+            volume = shrunk(volume, most_voxels=_MOST_VOXELS)
+            found: np.ndarray = network(_standardised(volume))[0].cpu().numpy()
+        return found
+
+
+def _standardised(volume: torch.Tensor) -> torch.Tensor:
+    import torch
+
+    spread, mean = torch.std_mean(volume.double(), correction=0)
+    centred = volume - mean.float()
+    return centred / spread.float() if spread > 0 else torch.zeros_like(volume)
+
+
+@functools.lru_cache(maxsize=1)
+def _network(path: Path, sha256: str, device: str) -> torch.nn.Module:
+    del sha256  # part of the key: a file that was replaced is loaded again
+    network = build()
+    tensors = read_tensors(path, under=None if path.suffix == ".safetensors" else "state_dict")
+    state = {key.removeprefix(_PREFIX): tensor for key, tensor in tensors.items()}
+    fill(network, state, path=path, name=WEIGHTS.name)
+    return network.eval().to(device)
+
+
+def build() -> torch.nn.Module:
+    """Return the network (n, 1, x, y, z) to (n, 512) with random weights."""
+    from monai.networks.nets.resnet import resnet10
+    from torch import nn
+
+    network: nn.Module = resnet10(
+        spatial_dims=3,
+        n_input_channels=1,
+        conv1_t_stride=2,
+        shortcut_type="B",
+        bias_downsample=False,
+        feed_forward=False,
+    )
+    for stage, dilation in (("layer3", 2), ("layer4", 4)):
+        for layer in network.get_submodule(stage).modules():
+            if isinstance(layer, nn.Conv3d):
+                layer.stride = (1, 1, 1)
+                if layer.kernel_size == (3, 3, 3):
+                    layer.dilation = layer.padding = (dilation, dilation, dilation)
+    return network
