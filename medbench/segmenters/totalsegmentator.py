@@ -1,0 +1,172 @@
+"""TotalSegmentator: organs with the free task ``total``, the chambers of the heart with a licensed one.
+
+Labels keep TotalSegmentator's numbers. Regions carry medbench's names, which the phantom uses too; the parts of one
+such region are merged under the number of its first part: lung lobes, vertebrae (without the sacrum) and ribs.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from medbench.errors import GeometryError
+from medbench.segmenters.base import SegmenterInfo
+from medbench.segmenters.total_models import (
+    HEART_CHAMBERS,
+    TOTAL,
+    Task,
+    installed_version,
+    locate_models,
+    models_sha256,
+    require_licence,
+)
+from medbench.segmenters.total_process import device_word, process_for
+from medbench.volume import LabelMap, Volume
+
+_SOURCE = "Wasserthal et al. 2023, 10.1148/ryai.230024; wasserth/TotalSegmentator"
+_MERGED = {
+    "lung_left": r"lung_\w+_lobe_left",
+    "lung_right": r"lung_\w+_lobe_right",
+    "spine": r"vertebrae_\w+",
+    "ribs": r"rib_(left|right)_\d+",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class TotalSegmentator:
+    """Labels some 70 structures of the trunk, at 1.5 mm; the heart as a whole.
+
+    Args:
+        device: torch device.
+    """
+
+    device: str
+
+    info: ClassVar[SegmenterInfo] = SegmenterInfo(
+        name="totalsegmentator",
+        version=f"1, TotalSegmentator {installed_version()}, task {TOTAL.name}",
+        stand_in=False,
+        license="Apache-2.0; Apache-2.0",
+        source=_SOURCE,
+    )
+
+    def names(self) -> Mapping[int, str]:
+        """Return the region of each label."""
+        return region_names(TOTAL)
+
+    def weights_sha256(self) -> str:
+        """Return the SHA-256 over the five models.
+
+        Raises:
+            Unavailable: a model is not here; the message holds the command that fetches it.
+        """
+        return models_sha256(TOTAL)
+
+    def segment(self, volume: Volume) -> LabelMap:
+        """Return the label map of a volume, on its grid.
+
+        Raises:
+            Unavailable: a model is not here.
+            MedbenchError: TotalSegmentator failed.
+        """
+        return segmented(volume, TOTAL, device=self.device)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TotalSegmentatorHeartChambers:
+    """Labels myocardium, atria, ventricles, aorta and pulmonary artery; the weights need a licence.
+
+    Args:
+        device: torch device.
+    """
+
+    device: str
+
+    info: ClassVar[SegmenterInfo] = SegmenterInfo(
+        name="totalsegmentator-heartchambers",
+        version=(
+            f"1, TotalSegmentator {installed_version()}, task {HEART_CHAMBERS.name}, licence declared by the user"
+        ),
+        stand_in=False,
+        license="Apache-2.0; weights free for non-commercial use under a licence that the user declares to hold",
+        source=_SOURCE,
+    )
+
+    def names(self) -> Mapping[int, str]:
+        """Return the region of each label."""
+        return region_names(HEART_CHAMBERS)
+
+    def weights_sha256(self) -> str:
+        """Return the SHA-256 over the two models.
+
+        Raises:
+            Unavailable: a model is not here; the message holds the commands that fetch it.
+        """
+        return models_sha256(HEART_CHAMBERS)
+
+    def segment(self, volume: Volume) -> LabelMap:
+        """Return the label map of a volume, on its grid.
+
+        Raises:
+            Unavailable: a model is not here, or no licence number is configured.
+            MedbenchError: TotalSegmentator failed.
+        """
+        return segmented(volume, HEART_CHAMBERS, device=self.device)
+
+
+def region_names(task: Task) -> dict[int, str]:
+    """Return medbench's region of each label that ``segmented`` may set."""
+    names: dict[int, str] = {}
+    for value, structure in _structures(task).items():
+        region = _region_of(structure)
+        if region not in names.values():
+            names[value] = region
+    return names
+
+
+def segmented(volume: Volume, task: Task, *, device: str) -> LabelMap:
+    """Return what TotalSegmentator sees in a volume, on its grid.
+
+    Args:
+        volume: any shape and affine.
+        task: which models.
+        device: torch device.
+
+    Raises:
+        Unavailable: a model or the licence is not here.
+        GeometryError: TotalSegmentator gave back another grid.
+        MedbenchError: TotalSegmentator failed.
+    """
+    process = process_for(locate_models(task), require_licence(task))
+    labels, affine = process.segment(volume, task=task.name, device=device_word(device))
+    if labels.shape != volume.shape or not np.allclose(affine, volume.affine, rtol=0, atol=1e-4):
+        raise GeometryError(
+            f"TotalSegmentator gave back a grid of {labels.shape} for a volume of {volume.shape}, or another affine: "
+            "another version of it is needed"
+        )
+    return LabelMap(_merged(task)[labels], volume.affine, region_names(task))
+
+
+def _merged(task: Task) -> np.ndarray:
+    """Return a table (256,) from TotalSegmentator's labels to ours."""
+    value_of = {region: value for value, region in region_names(task).items()}
+    table = np.zeros(256, dtype=np.uint8)
+    for value, structure in _structures(task).items():
+        table[value] = value_of[_region_of(structure)]
+    return table
+
+
+def _region_of(structure: str) -> str:
+    return next((region for region, parts in _MERGED.items() if re.fullmatch(parts, structure)), structure)
+
+
+def _structures(task: Task) -> Mapping[int, str]:
+    """Return what the installed TotalSegmentator calls each label."""
+    from totalsegmentator.map_to_binary import class_map
+
+    structures: Mapping[int, str] = class_map[task.name]
+    return structures
