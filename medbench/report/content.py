@@ -28,9 +28,16 @@ _FIGURES: Final[Mapping[str, tuple[str, str, str | None]]] = {
         None,
     ),
     "region_ratios": (
-        "How much of its volume each region fills: a dot a volume, a box for the quartiles.",
+        "How much of its volume each region fills: a dot a volume, a box for the quartiles, the density above it.",
         "Box plots of the share of the volume that each region fills, real against synthetic",
         "rvr",
+    ),
+    "region_overlap": (
+        "DSC of the mask that a sample was made from with what the segmenter sees in it: a dot a sample, a box for the "
+        "quartiles; beside it the median that the segmenter reaches on real images, and that masks of other samples "
+        "reach.",
+        "Distribution of DSC by region with ceiling and shuffled masks; the numbers are in the table of adherence",
+        "adherence",
     ),
     "planes": (
         "Fréchet distance in each plane and their mean, beside what held-out real volumes score.",

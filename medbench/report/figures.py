@@ -3,33 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from medbench.files import atomic_path
+from medbench.report.drawing import INK, QUIET, SIDES, name_stand_ins, quiet, save
 from medbench.report.sheet import MUTED, VIEWS, Sheet, centre_slice
 from medbench.report.words import direction, label, number
 from medbench.results import Result
 from medbench.volume import Volume
 
 if TYPE_CHECKING:
-    import pandas as pd
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
-DPI: Final = 150
 MOST_VOLUMES: Final = 4
-
-# Okabe and Ito's colours, which stay apart for colour-blind readers; each side keeps its colour in every figure.
-_SIDES: Final[Mapping[str, tuple[str, str]]] = {
-    "real": ("real", "#0072B2"),
-    "held_out": ("held-out real", "#009E73"),
-    "synthetic": ("synthetic", "#D55E00"),
-}
-_INK, _QUIET, _RULE = "#1c2430", "#5b6673", "#dfe3e8"
 
 
 def montage(real: Sequence[Volume], synthetic: Sequence[Volume], path: Path, *, window: tuple[float, float]) -> None:
@@ -61,7 +50,7 @@ def montage(real: Sequence[Volume], synthetic: Sequence[Volume], path: Path, *, 
     for view, title in enumerate(VIEWS):
         sheet.row_title(view, title)
     sheet.footer(_window_words(window))
-    _save(sheet.figure, path)
+    save(sheet.figure, path)
 
 
 def reconstruction(pairs: Sequence[tuple[Volume, Volume]], path: Path, window: tuple[float, float]) -> None:
@@ -96,52 +85,7 @@ def reconstruction(pairs: Sequence[tuple[Volume, Volume]], path: Path, window: t
             )
     sheet.colour_bar(image, "reconstruction − original [HU]")
     sheet.footer(_window_words(window))
-    _save(sheet.figure, path)
-
-
-def region_ratios(table: pd.DataFrame, path: Path, *, stand_ins: Sequence[str] = ()) -> None:
-    """Draw each region's share of its volume: a box and every volume as a dot, real against synthetic.
-
-    Args:
-        table: one row a volume and region; columns ``side`` (real, synthetic, held_out), ``id``, ``region``,
-            ``voxels``, ``ratio``.
-        path: the PNG file to write.
-        stand_ins: named substitutes behind the numbers; they are printed under the figure.
-
-    Raises:
-        ValueError: the table is empty.
-    """
-    from matplotlib.figure import Figure
-
-    regions = list(dict.fromkeys(table["region"]))
-    if not regions:
-        raise ValueError("the table of region ratios is empty")
-    sides = [side for side in _SIDES if (table["side"] == side).any()]
-    columns = min(len(regions), 4 if len(regions) > 6 else 3)
-    rows = math.ceil(len(regions) / columns)
-    height = 0.3 + 0.27 * len(sides)
-    top, bottom = 0.3, 0.55 + (0.2 if stand_ins else 0.0)
-    figure = Figure((1.6 + 2.5 * columns, top + bottom + (height + 0.55) * rows - 0.55), facecolor="white")
-    grid = figure.subplots(rows, columns, squeeze=False)
-    size = figure.get_size_inches()
-    figure.subplots_adjust(
-        left=1.5 / size[0],
-        right=1 - 0.15 / size[0],
-        top=1 - top / size[1],
-        bottom=bottom / size[1],
-        wspace=0.14,
-        hspace=0.55 / height,
-    )
-    for index, axes in enumerate(grid.flat):
-        if index >= len(regions):
-            axes.set_visible(False)
-            continue
-        rows_here = table[table["region"] == regions[index]]
-        _ratio_panel(axes, rows_here, sides, names=index % columns == 0)
-        axes.set_title(label(regions[index]), loc="left", fontsize=9, color=_INK, pad=4)
-    figure.supxlabel("share of the volume's voxels [%]", fontsize=9, color=_QUIET, y=(bottom - 0.42) / size[1])
-    _name_stand_ins(figure, stand_ins)
-    _save(figure, path)
+    save(sheet.figure, path)
 
 
 def planes(result: Result, path: Path) -> None:
@@ -161,7 +105,7 @@ def planes(result: Result, path: Path) -> None:
     height = 1.0 + 0.42 * len(rows)
     figure = Figure((6.4, height), facecolor="white")
     axes = figure.add_axes((1.25 / 6.4, 0.62 / height, 4.7 / 6.4, (height - 1.0) / height))
-    colour = _SIDES["synthetic"][1]
+    colour = SIDES["synthetic"][1]
     for y, (_, value, floor) in enumerate(rows):
         if y == 0 and result.ci95 is not None:
             axes.plot(
@@ -170,57 +114,23 @@ def planes(result: Result, path: Path) -> None:
         axes.plot(value, y, "o", color=colour, ms=8 if y == 0 else 6, zorder=3, label="synthetic" if y == 0 else None)
         if floor is not None:
             axes.plot(
-                floor, y, "D", mfc="white", mec=_SIDES["held_out"][1], mew=1.5, ms=6, zorder=2,
+                floor, y, "D", mfc="white", mec=SIDES["held_out"][1], mew=1.5, ms=6, zorder=2,
                 label="floor: held-out real" if y == 0 else None,
             )  # fmt: skip
         end = max(value, result.ci95[1]) if y == 0 and result.ci95 is not None else value
-        axes.annotate(number(value), (end, y), (9, 0), textcoords="offset points", va="center", fontsize=9, color=_INK)
-    _quiet(axes)
-    axes.set_yticks(range(len(rows)), [name for name, _, _ in rows], fontsize=9, color=_INK)
+        axes.annotate(number(value), (end, y), (9, 0), textcoords="offset points", va="center", fontsize=9, color=INK)
+    quiet(axes)
+    axes.set_yticks(range(len(rows)), [name for name, _, _ in rows], fontsize=9, color=INK)
     axes.get_yticklabels()[0].set_fontweight("bold")
     axes.set_ylim(len(rows) - 0.5, -0.5)
     axes.set_xlim(left=min(0.0, axes.get_xlim()[0]), right=axes.get_xlim()[1] * 1.06)
     unit = f" [{result.unit}]" if result.unit else ""
-    axes.set_xlabel(f"{result.metric}{unit}   {direction(result.better)}", fontsize=9, color=_QUIET)
+    axes.set_xlabel(f"{result.metric}{unit}   {direction(result.better)}", fontsize=9, color=QUIET)
     axes.legend(
-        loc="lower left", bbox_to_anchor=(0, 1), ncols=3, frameon=False, fontsize=8, borderaxespad=0.2, labelcolor=_INK
+        loc="lower left", bbox_to_anchor=(0, 1), ncols=3, frameon=False, fontsize=8, borderaxespad=0.2, labelcolor=INK
     )
-    _name_stand_ins(figure, result.stand_ins)
-    _save(figure, path)
-
-
-def _ratio_panel(axes: Axes, table: pd.DataFrame, sides: Sequence[str], *, names: bool) -> None:
-    """Draw one region: a box and dots a side; dots are spread by the golden ratio, so that no chance is needed."""
-    for y, side in enumerate(sides):
-        colour = _SIDES[side][1]
-        rows = table[table["side"] == side]
-        if rows.empty:
-            continue
-        share = 100 * rows["ratio"].to_numpy(float)
-        spread = (np.arange(len(share)) * 0.618034) % 1 - 0.5
-        axes.plot(share, y + 0.44 * spread, "o", ms=2.6, color=colour, alpha=0.45, mew=0, zorder=1)
-        axes.boxplot(
-            [share], positions=[y], orientation="horizontal", widths=0.62, showfliers=False, manage_ticks=False,
-            boxprops={"color": colour, "lw": 1.1}, whiskerprops={"color": colour, "lw": 1.1},
-            capprops={"color": colour, "lw": 1.1}, medianprops={"color": colour, "lw": 2.4},
-        )  # fmt: skip
-        missing = int((rows["voxels"] == 0).sum())
-        if missing:
-            axes.annotate(
-                f"missing in {missing} of {len(rows)}",
-                (0, y),
-                (4, 0),
-                textcoords="offset points",
-                fontsize=7,
-                color=colour,
-            )
-    _quiet(axes)
-    axes.set_yticks(
-        range(len(sides)), [f"{_SIDES[side][0]}  ({(table['side'] == side).sum()})" if names else "" for side in sides]
-    )
-    for tick, side in zip(axes.get_yticklabels(), sides):
-        tick.set_color(_SIDES[side][1])
-    axes.set_ylim(len(sides) - 0.45, -0.55)
+    name_stand_ins(figure, result.stand_ins)
+    save(figure, path)
 
 
 def _show(axes: Axes, volume: Volume, view: int, window: tuple[float, float]) -> None:
@@ -238,24 +148,3 @@ def _round_up(size: float) -> float:
     """Return the next of 10, 20, 50, 100, 200, ... HU."""
     step = 10.0 ** max(1, math.floor(math.log10(max(size, 1.0))))
     return next(step * factor for factor in (1, 2, 5, 10) if step * factor >= size)
-
-
-def _quiet(axes: Axes) -> None:
-    """Leave of the frame only what carries the data: a light grid and the x axis' numbers."""
-    axes.spines[:].set_visible(False)
-    axes.grid(axis="x", color=_RULE, lw=0.7)
-    axes.set_axisbelow(True)
-    axes.tick_params(length=0, labelsize=8, labelcolor=_QUIET)
-    axes.locator_params(axis="x", nbins=5)
-
-
-def _name_stand_ins(figure: Figure, stand_ins: Sequence[str]) -> None:
-    if stand_ins:
-        width, height = figure.get_size_inches()
-        text = f"made by a stand-in: {', '.join(stand_ins)}"
-        figure.text(1 - 0.12 / width, 0.08 / height, text, fontsize=7.5, color="#8a4b00", ha="right", va="bottom")
-
-
-def _save(figure: Figure, path: Path) -> None:
-    with atomic_path(path) as temporary:
-        figure.savefig(temporary, format="png", dpi=DPI, facecolor=figure.get_facecolor(), metadata={"Software": None})

@@ -76,7 +76,7 @@ def write_report(folder: Path) -> Path:
 
 
 def _draw(run: RunFolder, report: Report, tables: Mapping[str, pd.DataFrame]) -> None:
-    from medbench.report import figures
+    from medbench.report import figures, figures_regions
 
     for result in report.results:
         if result.metric == "fid25d":
@@ -85,7 +85,12 @@ def _draw(run: RunFolder, report: Report, tables: Mapping[str, pd.DataFrame]) ->
         if result.metric == "rvr" and table is not None and {"side", "region", "voxels", "ratio"} <= set(table):
             compared = table[table["region"].isin(result.parts)]
             if len(compared):
-                figures.region_ratios(compared, run.figures / "region_ratios.png", stand_ins=result.stand_ins)
+                path = run.figures / "region_ratios.png"
+                figures_regions.region_ratios(compared, path, stand_ins=result.stand_ins)
+        if result.metric == "adherence" and table is not None and {"region", "dsc"} <= set(table):
+            applicable = table[table["dsc"].notna()]
+            if len(applicable):
+                figures_regions.region_overlap(applicable, result, run.figures / "region_overlap.png")
 
 
 def _environment() -> Environment:

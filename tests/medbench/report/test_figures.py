@@ -3,7 +3,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
 from matplotlib.image import imread
 
@@ -115,26 +114,6 @@ def test_a_reconstruction_without_error_is_drawn(tmp_path: Path) -> None:
     assert is_picture(tmp_path / "same.png")
 
 
-@pytest.mark.parametrize("regions", [1, 2, 12])
-def test_region_ratios_are_drawn_for_any_number_of_regions(tmp_path: Path, ratios: pd.DataFrame, regions: int) -> None:
-    lung = ratios[ratios["region"] == "lung_left"]
-    table = pd.concat([lung.assign(region=f"region_{index}") for index in range(regions)])
-    figures.region_ratios(table, tmp_path / "ratios.png")
-    assert is_picture(tmp_path / "ratios.png")
-
-
-def test_region_ratios_bear_a_missing_region_and_a_missing_side(tmp_path: Path, ratios: pd.DataFrame) -> None:
-    table = ratios[(ratios["side"] != "held_out") | (ratios["region"] == "aorta")].copy()
-    table.loc[table.index[0], ["voxels", "ratio"]] = 0
-    figures.region_ratios(table, tmp_path / "ratios.png", stand_ins=("phantom",))
-    assert is_picture(tmp_path / "ratios.png")
-
-
-def test_region_ratios_of_nothing_are_refused(tmp_path: Path, ratios: pd.DataFrame) -> None:
-    with pytest.raises(ValueError, match="empty"):
-        figures.region_ratios(ratios[:0], tmp_path / "ratios.png")
-
-
 def test_planes_are_drawn_with_and_without_interval_and_floor(tmp_path: Path, fid: Result) -> None:
     bare = fid.model_copy(update={"ci95": None, "floor": None, "floor_parts": {}, "stand_ins": ()})
     for result, name in ((fid, "full.png"), (bare, "bare.png")):
@@ -142,10 +121,9 @@ def test_planes_are_drawn_with_and_without_interval_and_floor(tmp_path: Path, fi
         assert is_picture(tmp_path / name)
 
 
-def test_the_same_input_makes_the_same_bytes(tmp_path: Path, ratios: pd.DataFrame, fid: Result) -> None:
+def test_the_same_input_makes_the_same_bytes(tmp_path: Path, fid: Result) -> None:
     for name in ("first", "second"):
         figures.montage([volume()], [volume()], tmp_path / name / "m.png", window=(-1000, 400))
-        figures.region_ratios(ratios, tmp_path / name / "r.png")
         figures.planes(fid, tmp_path / name / "p.png")
-    for file in ("m.png", "r.png", "p.png"):
+    for file in ("m.png", "p.png"):
         assert (tmp_path / "first" / file).read_bytes() == (tmp_path / "second" / file).read_bytes()
