@@ -89,3 +89,29 @@ class ToyGenerator:
 
     def reconstruct(self, volume: Volume) -> Volume:
         return Volume((volume.voxels // 16 * 16).astype(np.int16), volume.affine)
+
+
+class FullSizeDataset:
+    """A few phantoms of 64 x 64 x 32 voxels, which the phantom's segmenter knows; seeds as in the data set phantom."""
+
+    info: ClassVar = DatasetInfo(
+        name="full-size",
+        version="1",
+        summary="few phantoms",
+        license="Apache-2.0",
+        source="tests",
+        protocol="phantom-2.5d",
+    )
+
+    def __init__(self, root: Path | None = None) -> None:
+        self._phantom = PhantomDataset(root)
+        self.grid: Grid | None = self._phantom.grid
+
+    def cases(self, split: Split) -> Sequence[Case]:
+        return self._phantom.cases(split)[: {"train": 2, "select": 1, "test": 2}[split]]
+
+    def verify(self) -> list[Check]:
+        return []
+
+    def identity(self) -> dict[str, object]:
+        return {"name": "full-size", "version": "1"}
