@@ -276,7 +276,7 @@ _SENTENCES: Final[Mapping[str, Callable[[Any], str]]] = {
     ),
     "regions": _regions,
     "nsd_tolerance_mm": lambda value: f"Surfaces within {value:g} mm of each other count as equal.",
-    "downstream": lambda value: f"nnU-Net is trained with the preset {_plain(value)}.",
+    "downstream": lambda value: f"The downstream metric trains nnU-Net with the preset {_plain(value)}.",
     "floor_splits": lambda value: f"Floors are means over {value} random splits of the real volumes by patient.",
     "reference_count": lambda value: (
         f"The reference is the first {value} training cases of a data set."
