@@ -1,0 +1,143 @@
+"""What ``hu`` takes from one volume: quantiles of each region, noise, and adjacent slices. All of it is cached."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from medbench.metrics.texture import (
+    FEWEST_ROIS,
+    adjacent_correlation,
+    eroded,
+    homogeneous_rois,
+    noise_figures,
+    noise_power,
+    radial_mean,
+    worst_dip,
+)
+
+if TYPE_CHECKING:
+    from medbench.spec import Window
+    from medbench.volume import LabelMap, Volume
+
+LEVELS = (np.arange(100) + 0.5) / 100
+FEWEST_VOXELS = 20
+NOISE = ("sd", "mean_frequency", "peak_frequency")
+SLICES = ("correlation", "dip", "dip_slice")
+
+
+def volume_figures(volume: Volume, label_map: LabelMap, *, window: Window) -> dict[str, np.ndarray]:
+    """Return the figures of one volume; NaN where there are none.
+
+    Args:
+        volume: HU, clipped to ``window`` first.
+        label_map: on the volume's grid.
+        window: the protocol's.
+
+    Returns:
+        names (regions,); voxels (regions,) and inside (regions,), whole and eroded; quantiles (regions, 100) of the
+        eroded region; noise (3,) and spectrum (rings,); slices (3,).
+    """
+    hu = volume.voxels.astype(np.float32).clip(window.low, window.high)
+    inside = eroded(label_map.voxels)
+    values = list(label_map.names)
+    counts, counts_inside = (
+        np.bincount(labels.ravel(), minlength=256)[values] for labels in (label_map.voxels, inside)
+    )
+    quantiles = np.full((len(values), len(LEVELS)), np.nan)
+    for row, (value, count) in enumerate(zip(values, counts_inside)):
+        if count >= FEWEST_VOXELS:
+            quantiles[row] = np.quantile(hu[inside == value], LEVELS, method="hazen")
+    return {
+        "names": np.array(list(label_map.names.values()), dtype=np.str_),
+        "voxels": counts,
+        "inside": counts_inside,
+        "quantiles": quantiles,
+        **_noise(hu, inside, volume.spacing_mm[:2]),
+        **_slices(hu),
+    }
+
+
+def _noise(hu: np.ndarray, inside: np.ndarray, spacing_mm: tuple[float, float]) -> dict[str, np.ndarray]:
+    rois = homogeneous_rois(hu, inside)
+    rings = rois.shape[1] // 2
+    if len(rois) < FEWEST_ROIS:
+        return {"noise": np.full(len(NOISE), np.nan), "spectrum": np.full(rings, np.nan)}
+    figures = noise_figures(rois, spacing_mm)
+    _, spectrum = radial_mean(noise_power(rois, spacing_mm), spacing_mm)
+    return {"noise": np.array([figures[name] for name in NOISE]), "spectrum": spectrum}
+
+
+def _slices(hu: np.ndarray) -> dict[str, np.ndarray]:
+    correlations = adjacent_correlation(hu)
+    found = worst_dip(correlations)
+    if found is None:
+        return {"slices": np.full(len(SLICES), np.nan)}
+    return {"slices": np.array([np.nanmedian(correlations), *found])}
+
+
+@dataclass(frozen=True, eq=False)
+class Figures:
+    """The figures of all volumes of a side, one row a volume.
+
+    Args:
+        subjects: the subject of each volume.
+        voxels: by region (volumes,), whole.
+        quantiles: by region (volumes, 100); NaN where too little is left inside.
+        noise: (volumes, 3); see ``NOISE``.
+        spectrum: (volumes, rings).
+        slices: (volumes, 3); see ``SLICES``.
+    """
+
+    subjects: Sequence[str]
+    voxels: Mapping[str, np.ndarray]
+    quantiles: Mapping[str, np.ndarray]
+    noise: np.ndarray
+    spectrum: np.ndarray
+    slices: np.ndarray
+
+    def only(self, stays: np.ndarray) -> Figures:
+        """Return the figures of the volumes (boolean mask) that stay."""
+        return Figures(
+            subjects=[subject for subject, kept in zip(self.subjects, stays) if kept],
+            voxels={region: values[stays] for region, values in self.voxels.items()},
+            quantiles={region: values[stays] for region, values in self.quantiles.items()},
+            noise=self.noise[stays],
+            spectrum=self.spectrum[stays],
+            slices=self.slices[stays],
+        )
+
+    def medians(self, region: str) -> np.ndarray:
+        """Return the median HU (volumes,) inside a region; NaN where there is none."""
+        found: np.ndarray = self.quantiles[region][:, 49:51].mean(axis=1)
+        return found
+
+
+def collected(volumes: Iterable[Mapping[str, np.ndarray]], subjects: Sequence[str]) -> Figures:
+    """Put the figures of a side's volumes together.
+
+    A region that a label map does not name has no voxels there.
+
+    Args:
+        volumes: from ``volume_figures``.
+        subjects: the subject of each volume.
+    """
+    found = list(volumes)
+    names = list(dict.fromkeys(name for figures in found for name in figures["names"].tolist()))
+    rows = [{name: row for row, name in enumerate(figures["names"].tolist())} for figures in found]
+    empty = np.full(len(LEVELS), np.nan)
+    return Figures(
+        subjects=subjects,
+        voxels={
+            name: np.array([one["voxels"][row[name]] if name in row else 0 for one, row in zip(found, rows)])
+            for name in names
+        },
+        quantiles={
+            name: np.stack([one["quantiles"][row[name]] if name in row else empty for one, row in zip(found, rows)])
+            for name in names
+        },
+        **{name: np.stack([one[name] for one in found]) for name in ("noise", "spectrum", "slices")},
+    )
