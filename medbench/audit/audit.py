@@ -1,0 +1,141 @@
+"""An audit of metrics on a data set, from options to a report on disk."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from medbench.audit.figure import draw
+from medbench.audit.ladder import AuditReport, Ladder, shared_region
+from medbench.errors import DataError, SpecError
+from medbench.files import make_folder, write_json
+from medbench.home import home
+from medbench.pipeline.cache import Cache
+from medbench.pipeline.engine import available_cores
+from medbench.pipeline.evaluate import write_table
+from medbench.pipeline.evidence import Laboratory
+from medbench.pipeline.options import load_dataset, resolve_device, resolve_metrics, resolve_protocol
+from medbench.pipeline.prepare import RealSplits, prepare
+from medbench.progress import Logged, Progress
+
+_FEWEST = 4
+_OURS = ("measured", "log.txt")
+
+
+@dataclass(frozen=True)
+class AuditOptions:
+    """The options of ``medbench audit-metrics``; None means the data set's or protocol's default.
+
+    Args:
+        dataset: registered name.
+        metrics: registered names, or ``all``; those that train no network where empty.
+        protocol: name or TOML file.
+        segmenter: another segmenter than the protocol's.
+        samples: how many held-out volumes are damaged; None: all.
+        region: the structure that goes missing; the one of median size where None.
+        data_root: folder that holds the data set.
+        device: as for ``medbench evaluate``.
+        workers: processes that prepare volumes.
+    """
+
+    dataset: str
+    metrics: tuple[str, ...] = ()
+    protocol: str | None = None
+    segmenter: str | None = None
+    samples: int | None = None
+    region: str | None = None
+    data_root: Path | None = None
+    device: str = "auto"
+    workers: int | None = None
+
+
+def audit_metrics(options: AuditOptions, out: Path, progress: Progress) -> AuditReport:
+    """Measure every metric on damaged held-out volumes; write ``audit.json``, a table and a figure to ``out``.
+
+    Args:
+        options: what was asked for.
+        out: a new or empty folder, or that of an earlier audit, which is taken up where it stopped.
+        progress: told about every set.
+
+    Raises:
+        SpecError: ``out`` holds something else, the structure is in no mask, or no metric can be computed here.
+        DataError: the data set has no held-out volumes, or is absent.
+    """
+    metrics = resolve_metrics(options.metrics)
+    dataset = load_dataset(options.dataset, root=options.data_root)
+    protocol = resolve_protocol(
+        options.protocol or dataset.info.protocol, grid=dataset.grid, segmenter=options.segmenter
+    )
+    device = resolve_device(options.device)
+    _open(out)
+    logged = Logged(progress, out / "log.txt")
+    real = prepare(
+        dataset,
+        grid=protocol.grid,
+        reference_count=protocol.reference_count,
+        workers=options.workers or available_cores(),
+        progress=logged,
+    )
+    real = RealSplits(real.reference, real.held_out[: options.samples])
+    if len(real.held_out) < _FEWEST:
+        raise DataError(f"{options.dataset} has {len(real.held_out)} held-out volumes here: an audit needs {_FEWEST}")
+    cache = Cache(home() / "cache")
+    laboratory = Laboratory(protocol, device=device, cache=cache, progress=logged, logs=out / "logs")
+    region = _region(options.region, real, laboratory)
+    about = (
+        f"{len(real.held_out)} held-out volumes of {dataset.info.name} against {len(real.reference)} training volumes, "
+        f"protocol {protocol.name}"
+    )
+    if region is not None:
+        about += f"; the structure that goes missing is {region}"
+    report = Ladder(laboratory, real, region=region, folder=out).climb(metrics, about=about)
+    if not report.rows:
+        raise SpecError(
+            "nothing can be audited; " + "; ".join(f"{what}: {why}" for what, why in report.left_out.items())
+        )
+    save(report, out)
+    return report
+
+
+def save(report: AuditReport, out: Path) -> None:
+    """Write ``audit.json``, ``tables/audit.csv`` (one line a metric, damage and strength) and ``figures/audit.png``."""
+    import pandas as pd
+
+    write_json(out / "audit.json", asdict(report))
+    lines = [
+        {
+            "metric": row.metric,
+            "damage": row.damage,
+            "unit": row.unit,
+            "strength": strength,
+            "value": value,
+            "better": row.better,
+            "limit": row.limit,
+            "limit_how": row.limit_how,
+        }
+        for row in report.rows
+        for strength, value in zip(row.strengths, row.values)
+    ]
+    write_table(out / "tables" / "audit.csv", pd.DataFrame(lines))
+    draw(report, out / "figures" / "audit.png")
+
+
+def _open(out: Path) -> None:
+    if out.is_dir() and any(out.iterdir()) and not any((out / name).exists() for name in _OURS):
+        raise SpecError(f"{out} is not empty and holds no audit: choose another --out")
+    make_folder(out)
+
+
+def _region(asked: str | None, real: RealSplits, laboratory: Laboratory) -> str | None:
+    if asked is None:
+        return shared_region(real.held_out, laboratory)
+    known = _names(real, laboratory)
+    if asked not in known:
+        raise SpecError(f"no held-out mask names the structure '{asked}': choose from {', '.join(known) or 'none'}")
+    return asked
+
+
+def _names(real: RealSplits, laboratory: Laboratory) -> Sequence[str]:
+    with_mask = [item for item in real.held_out if item.mask is not None]
+    return list(laboratory.mask(with_mask[0]).names.values()) if with_mask else []

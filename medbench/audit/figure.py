@@ -1,0 +1,99 @@
+"""The figure of an audit: one small curve a metric and kind of damage, on a ground that says from when it is seen."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from medbench.audit.ladder import AuditReport, AuditRow
+from medbench.files import atomic_path
+from medbench.report.words import label
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_DPI: Final = 150
+_INK, _QUIET, _CURVE, _LIMIT = "#1c2430", "#5b6673", "#1c2430", "#B5540A"
+# The earlier damage is seen, the deeper the blue; white: never. Warm: the metric rewards the damage.
+_SEEN: Final = ("#5A9FCB", "#82BADB", "#A9CFE5", "#CCE1F0", "#E6F0F8")
+_REWARDED: Final = "#FBE3CF"
+_REWARDED_BELOW: Final = -0.5
+
+
+def rewarded(row: AuditRow) -> bool:
+    """Say whether a metric gets better with damage: it is never detected, and clearly falls with strength."""
+    return row.detected_from is None and row.rank_correlation is not None and row.rank_correlation < _REWARDED_BELOW
+
+
+def title(kind: str) -> str:
+    """Return a kind of damage as words: ``hu_shift`` becomes ``HU shift``."""
+    return label(kind).replace("hu ", "HU ")
+
+
+def draw(report: AuditReport, path: Path) -> None:
+    """Draw the report's rows as a grid, metrics down and kinds of damage across.
+
+    Args:
+        report: with one row or more.
+        path: the PNG file to write.
+    """
+    from matplotlib.figure import Figure
+
+    metrics = list(dict.fromkeys(row.metric for row in report.rows))
+    kinds = list(dict.fromkeys(row.damage for row in report.rows))
+    figure = Figure(figsize=(1.7 + 1.45 * len(kinds), 1.5 + 1.05 * len(metrics)), dpi=_DPI)
+    axes = figure.subplots(len(metrics), len(kinds), squeeze=False)
+    cells = {(row.metric, row.damage): row for row in report.rows}
+    for line, metric in enumerate(metrics):
+        for column, kind in enumerate(kinds):
+            row, cell = cells[metric, kind], axes[line][column]
+            _cell(cell, row, last=line == len(metrics) - 1)
+            if line == 0:
+                cell.set_title(title(kind).replace(" ", "\n"), fontsize=9, color=_INK)
+            if column == 0:
+                arrow = "↓" if row.better == "lower" else "↑"
+                cell.set_ylabel(f"{metric} {arrow}", fontsize=9, color=_INK, rotation=0, ha="right", va="center")
+    _words(figure, report)
+    with atomic_path(path) as temporary:
+        figure.savefig(temporary, metadata={"Software": None})
+
+
+def _cell(cell: Axes, row: AuditRow, *, last: bool) -> None:
+    places = range(len(row.strengths))
+    known = [(place, value) for place, value in zip(places, row.values) if value is not None]
+    cell.plot(*zip(*known), color=_CURVE, linewidth=1.2, marker="o", markersize=2.5)
+    if row.limit is not None:
+        cell.axhline(row.limit, color=_LIMIT, linewidth=0.8, linestyle=(0, (3, 2)))
+    cell.set_facecolor(_ground(row))
+    said = "reversed" if rewarded(row) else "never" if row.detected_from is None else f"from {row.detected_from:g}"
+    cell.set_xlabel(said, fontsize=7.5, color=_INK if row.detected_from is not None else _QUIET, labelpad=2)
+    cell.set_xticks(list(places), [f"{strength:g}" for strength in row.strengths] if last else [], fontsize=6)
+    cell.set_yticks([])
+    cell.margins(x=0.08, y=0.18)
+    if last:
+        cell.set_xlabel(f"{said}\n[{row.unit}]", fontsize=7.5, color=_INK, labelpad=2)
+    for spine in cell.spines.values():
+        spine.set_color("#c5cbd3")
+
+
+def _ground(row: AuditRow) -> str:
+    if rewarded(row):
+        return _REWARDED
+    if row.detected_from is None:
+        return "white"
+    place: Sequence[float] = row.strengths[1:]
+    return _SEEN[min(place.index(row.detected_from), len(_SEEN) - 1)]
+
+
+def _words(figure: Figure, report: AuditReport) -> None:
+    words = (
+        "Curve: value at rising strength, undamaged first. Dashed: what undamaged real volumes reach. "
+        "Blue: detected, the deeper the earlier. White: never. Orange: better with more damage."
+    )
+    figure.text(0.01, 0.012, f"{report.about}\n{words}", fontsize=7, color=_QUIET, va="bottom")
+    width, height = figure.get_size_inches()
+    figure.subplots_adjust(
+        left=1.25 / width, right=1 - 0.12 / width, top=1 - 0.5 / height, bottom=0.95 / height, hspace=0.42, wspace=0.14
+    )

@@ -1,0 +1,189 @@
+"""The audit: every metric on the undamaged held-out volumes and on each rung of damage.
+
+A damaged set is a folder of volumes that lives while it is measured; what was measured stays.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+from medbench import registry
+from medbench.audit import damage
+from medbench.audit.detect import Limit, detected_from, rank_correlation
+from medbench.audit.kinds import KINDS, Bench, Kind
+from medbench.audit.measuring import Found, Measurer
+from medbench.files import sha256_of
+from medbench.pipeline.evidence import Laboratory
+from medbench.pipeline.prepare import RealSplits
+from medbench.samples import Item
+
+# A metric that would mislead here: its own test cases are the volumes that are damaged.
+_NOT_HERE: Final[Mapping[str, str]] = {
+    "downstream": "it would be tested on the volumes whose damaged versions it was trained on",
+}
+
+
+@dataclass(frozen=True)
+class AuditRow:
+    """One metric under one kind of damage.
+
+    Args:
+        metric: its name.
+        damage: the kind.
+        strengths: rising, the undamaged set (0) first.
+        values: the metric's value at each; None where it could not be computed.
+        rank_correlation: Spearman's, positive where the value gets worse; None where it does not change.
+        detected_from: lowest strength from which on every value lies beyond ``limit``; None if never.
+        unit: of the strengths.
+        better: the metric's direction.
+        limit: what undamaged real volumes reach.
+        limit_how: how the limit was made.
+    """
+
+    metric: str
+    damage: str
+    strengths: tuple[float, ...]
+    values: tuple[float | None, ...]
+    rank_correlation: float | None
+    detected_from: float | None
+    unit: str
+    better: str
+    limit: float | None
+    limit_how: str
+
+
+@dataclass(frozen=True)
+class AuditReport:
+    """What an audit found.
+
+    Args:
+        rows: one a metric and kind of damage.
+        left_out: what could not be audited, and why.
+        about: data set, protocol, counts and structure, in words.
+    """
+
+    rows: Sequence[AuditRow]
+    left_out: Mapping[str, str]
+    about: str
+
+
+class Ladder:
+    """Measures metrics on damaged versions of the held-out volumes.
+
+    Args:
+        laboratory: the instruments.
+        real: reference and held-out volumes.
+        region: the structure that goes missing; None where there are no masks.
+        folder: what was measured is kept below it, and damaged volumes while they are needed.
+        seed: of the damage.
+    """
+
+    def __init__(
+        self, laboratory: Laboratory, real: RealSplits, *, region: str | None, folder: Path, seed: int = 0
+    ) -> None:
+        self._bench = Bench(real.held_out, real.reference, laboratory, region, seed)
+        self._folder = folder
+        made_by = {"damage": damage.VERSION, "region": region, "seed": seed}
+        self._measurer = Measurer(laboratory, real, folder=folder / "measured", made_by=made_by)
+
+    def climb(self, metrics: Sequence[str], *, about: str) -> AuditReport:
+        """Measure every metric on every rung.
+
+        Args:
+            metrics: registered names.
+            about: data set, protocol and counts in words.
+        """
+        left_out = {name: reason for name, reason in _NOT_HERE.items() if name in metrics}
+        items = [_undamaged(item) for item in self._bench.held_out]
+        asked = [name for name in metrics if name not in _NOT_HERE]
+        base = self._measurer.measured("undamaged", lambda: items, asked)
+        left_out |= {name: found.reason for name, found in base.items() if found.value is None}
+        known = {name: found.value for name, found in base.items() if found.value is not None}
+        limits = self._measurer.limits(items, known)
+        rows: list[AuditRow] = []
+        for kind in KINDS:
+            if kind.name == "missing_structure" and self._bench.region is None:
+                left_out[kind.name] = "the held-out volumes have no masks that share a structure"
+                continue
+            rungs = [self._rung(kind, strength, list(known)) for strength in kind.strengths]
+            rows += [_row(kind, name, limits[name], [base[name], *(rung[name] for rung in rungs)]) for name in known]
+            left_out |= _absent(kind, rungs)
+        return AuditReport(rows, left_out, about)
+
+    def _rung(self, kind: Kind, strength: float, metrics: Sequence[str]) -> Mapping[str, Found]:
+        name = f"{kind.name}-{strength:g}"
+        folder = self._folder / "damaged" / name
+        try:
+            return self._measurer.measured(name, lambda: self._damaged(kind, strength, folder), metrics)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def _damaged(self, kind: Kind, strength: float, folder: Path) -> Sequence[Item]:
+        bench = self._bench
+        task = f"damage: {kind.name} {strength:g} {kind.unit}"
+        items = []
+        tracked = bench.laboratory.progress.track(bench.held_out, task=task, total=len(bench.held_out))
+        for place, item in enumerate(tracked):
+            volume = kind.at(bench, place, strength)
+            if volume is None:
+                items.append(_undamaged(item))
+                continue
+            path = folder / f"{place:06d}.nii.gz"
+            volume.write(path)
+            items.append(replace(_undamaged(item), path=path, sha256=sha256_of(path)))
+        return items
+
+
+def shared_region(items: Sequence[Item], laboratory: Laboratory) -> str | None:
+    """Return the structure of median size among those that every volume's mask holds; None where there is none.
+
+    Args:
+        items: volumes, with masks or without.
+        laboratory: its protocol's regions are the choice; all regions where it names none.
+    """
+    if not items or any(item.mask is None for item in items):
+        return None
+    sizes: dict[str, list[int]] = {}
+    for item in items:
+        label_map = laboratory.mask(item)
+        for value, name in label_map.names.items():
+            if name in laboratory.protocol.regions or not laboratory.protocol.regions:
+                sizes.setdefault(name, []).append(int((label_map.voxels == value).sum()))
+    ranked = sorted((sum(found), name) for name, found in sizes.items() if len(found) == len(items) and min(found) > 0)
+    return ranked[len(ranked) // 2][1] if ranked else None
+
+
+def _undamaged(item: Item) -> Item:
+    """Return a held-out volume as if it were a sample that was made from its mask."""
+    return replace(item, mask=None, regions=None, condition=item.mask, condition_regions=item.regions)
+
+
+def _absent(kind: Kind, rungs: Sequence[Mapping[str, Found]]) -> dict[str, str]:
+    return {
+        f"{metric} under {kind.name} {strength:g} {kind.unit}": found.reason
+        for strength, rung in zip(kind.strengths, rungs)
+        for metric, found in rung.items()
+        if found.value is None
+    }
+
+
+def _row(kind: Kind, metric: str, limit: Limit, found: Sequence[Found]) -> AuditRow:
+    better = registry.load("metrics", metric).info.better
+    strengths = (0.0, *kind.strengths)
+    values = tuple(one.value for one in found)
+    return AuditRow(
+        metric=metric,
+        damage=kind.name,
+        strengths=strengths,
+        values=values,
+        rank_correlation=rank_correlation(strengths, values, better=better),
+        detected_from=detected_from(strengths, values, limit.value, better=better),
+        unit=kind.unit,
+        better=better,
+        limit=limit.value,
+        limit_how=limit.how,
+    )

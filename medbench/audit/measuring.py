@@ -1,0 +1,138 @@
+"""What a metric finds in a set of volumes, measured once and kept, one file a set.
+
+It is not measured again as long as data, protocol, instruments, metric and damage stay the same.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from medbench import registry
+from medbench.audit.detect import Limit, limit_of
+from medbench.errors import NotEnoughCasesError, Unavailable
+from medbench.files import write_json
+from medbench.metrics.base import Evidence, Measurement, Metric
+from medbench.pipeline.evidence import Laboratory
+from medbench.pipeline.floor import Sides, floor_of
+from medbench.pipeline.prepare import RealSplits
+from medbench.pipeline.side import StoredSide
+from medbench.record import library_versions
+from medbench.samples import Item
+from medbench.spec import fingerprint
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a metric found in one set.
+
+    Args:
+        value: None where it could not be computed.
+        reason: why it could not; empty otherwise.
+    """
+
+    value: float | None
+    reason: str = ""
+
+
+class Measurer:
+    """Measures sets of volumes against one reference.
+
+    Args:
+        laboratory: the instruments.
+        real: reference and held-out volumes.
+        folder: one file a set is kept in it.
+        made_by: what made the sets, JSON-ready; what was kept under another one is measured again.
+    """
+
+    def __init__(self, laboratory: Laboratory, real: RealSplits, *, folder: Path, made_by: Any) -> None:
+        self.laboratory = laboratory
+        self.real = real
+        self.folder = folder
+        self._made_by = made_by
+
+    def measured(self, name: str, volumes: Callable[[], Sequence[Item]], metrics: Sequence[str]) -> Mapping[str, Found]:
+        """Return what each metric finds in a set.
+
+        Args:
+            name: of the set.
+            volumes: makes the set; called only if something is left to measure.
+            metrics: registered names.
+        """
+        path = self.folder / f"{name}.json"
+        kept: dict[str, Any] = json.loads(path.read_bytes()) if path.is_file() else {}
+        marks = {metric: self._mark(metric) for metric in metrics}
+        waiting = [metric for metric in metrics if kept.get(metric, {}).get("mark") != marks[metric]]
+        items = volumes() if waiting else ()
+        for metric in waiting:
+            value, reason = self._value(registry.load("metrics", metric)(), items)
+            kept[metric] = {"mark": marks[metric], "value": value, "reason": reason}
+            write_json(path, kept)
+        return {metric: Found(kept[metric]["value"], kept[metric]["reason"]) for metric in metrics}
+
+    def limits(self, items: Sequence[Item], undamaged: Mapping[str, float]) -> Mapping[str, Limit]:
+        """Return what undamaged real volumes reach.
+
+        Args:
+            items: the undamaged volumes in the place of samples.
+            undamaged: value of each metric that could be computed on them.
+        """
+        path = self.folder / "limits.json"
+        kept: dict[str, Any] = json.loads(path.read_bytes()) if path.is_file() else {}
+        for metric, value in undamaged.items():
+            mark = self._mark(metric)
+            if kept.get(metric, {}).get("mark") != mark:
+                limit = self._limit(registry.load("metrics", metric)(), items, undamaged=value)
+                kept[metric] = {"mark": mark, "value": limit.value, "how": limit.how}
+                write_json(path, kept)
+        return {metric: Limit(kept[metric]["value"], kept[metric]["how"]) for metric in undamaged}
+
+    def _value(self, metric: Metric, items: Sequence[Item]) -> tuple[float | None, str]:
+        try:
+            return metric.measure(self._evidence(items, intervals=False)).value, ""
+        except (Unavailable, NotEnoughCasesError) as reason:
+            return None, str(reason)
+
+    def _limit(self, metric: Metric, items: Sequence[Item], *, undamaged: float) -> Limit:
+        better = metric.info.better
+        if metric.info.floor != "splits":
+            measured = metric.measure(self._evidence(items, intervals=True))
+            return limit_of(undamaged, (), measured.ci95, better=better)
+        sides = Sides(self.real.reference, items, self.real.held_out)
+        nothing = Measurement(undamaged, None, "")  # only metrics that declare their own floor are asked for theirs
+        floor = floor_of(metric, nothing, self._evidence(items, intervals=False), sides, self.laboratory)
+        return limit_of(undamaged, floor.values, None, better=better)
+
+    def _evidence(self, items: Sequence[Item], *, intervals: bool) -> Evidence:
+        laboratory, real = self.laboratory, self.real
+        return Evidence(
+            protocol=laboratory.protocol,
+            real=StoredSide(real.reference, laboratory, name="real"),
+            synthetic=StoredSide(items, laboratory, name="damaged"),
+            held_out=StoredSide(real.held_out, laboratory, name="held-out"),
+            workshop=laboratory,
+            intervals=intervals,
+        )
+
+    def _mark(self, metric: str) -> str:
+        """Return a fingerprint of all that decides a metric's value on a set."""
+        info = registry.load("metrics", metric).info
+        return fingerprint(
+            {
+                "medbench": library_versions().get("medbench"),
+                "made_by": self._made_by,
+                "real": [[item.sha256 for item in side] for side in (self.real.reference, self.real.held_out)],
+                "protocol": self.laboratory.protocol.model_dump(mode="json"),
+                "metric": [metric, info.version, registry.source_sha256(metric)],
+                "instruments": {field: self._described(field) for field in info.needs},
+            }
+        )
+
+    def _described(self, field: str) -> Any:
+        try:
+            return self.laboratory.describe(field)
+        except Unavailable as reason:
+            return str(reason)
