@@ -2,12 +2,13 @@
 
 The MedLoRD paper draws these distributions and computes no distance; the figures here do. A region that a volume
 lacks counts with ratio 0, so that a generator that forgets organs pays for it; how often that happens is reported
-apart (missing_rate).
+apart (missing_rate). The ratio depends on the field of view; volumes in mL and the share of all regions together,
+which are parts, do not.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
@@ -15,7 +16,13 @@ import numpy as np
 
 from medbench.errors import Unavailable
 from medbench.metrics.base import Evidence, Measurement, MetricInfo
-from medbench.metrics.frechet import FeatureStatistics, frechet_distance
+from medbench.metrics.region_distances import (
+    composition,
+    ks_p_values,
+    log_volume_distance,
+    mean_wasserstein,
+    region_figures,
+)
 from medbench.metrics.resampling import (
     NOT_ASKED,
     Interval,
@@ -62,23 +69,21 @@ class Rvr:
         if not regions:
             raise Unavailable(f"no region can be compared: {'; '.join(notes)}")
         real, synthetic = _ratios(counts.real, regions), _ratios(counts.synthetic, regions)
-        parts: dict[str, dict[str, float]] = {
-            region: region_figures(real=real[:, column], synthetic=synthetic[:, column])
-            | {"volume_ml": float((counts.synthetic[region] * counts.synthetic["voxel_ml"]).median())}
-            for column, region in enumerate(regions)
-        }
-        value = mean_wasserstein(real=real, synthetic=synthetic)
-        parts["overall"] = {"wasserstein": value}
-        joint = _joint_distance(counts, regions)
+        parts = _parts(counts, regions, real=real, synthetic=synthetic)
+        value = parts["overall"]["wasserstein"]
+        joint = _joint(counts, regions)
+        subjects = real_side.subjects, synthetic_side.subjects
+        interval: Interval = NOT_ASKED
+        replicates: dict[str, Replicates] = {}
         if isinstance(joint, str):
             notes.append(joint)
         else:
-            parts["overall"]["frechet_log_volume"] = joint
-        interval: Interval = NOT_ASKED
-        replicates: dict[str, Replicates] = {}
+            parts["overall"]["frechet_log_volume"] = log_volume_distance(real=joint.real, synthetic=joint.synthetic)
         if evidence.intervals:
-            subjects = real_side.subjects, synthetic_side.subjects
-            interval, replicates = _interval(real=real, synthetic=synthetic, subjects=subjects)
+            interval, replicates = _interval(mean_wasserstein, real=real, synthetic=synthetic, subjects=subjects)
+            if not isinstance(joint, str):
+                notes += _add_joint_interval(parts["overall"], joint, subjects)
+            notes += _add_tests(parts, regions, real=real, synthetic=synthetic, subjects=subjects)
         return Measurement(
             value,
             interval.ends,
@@ -107,72 +112,6 @@ def _complete(real: pd.DataFrame, synthetic: pd.DataFrame) -> _Counts:
     return _Counts(with_values_of(real, synthetic), with_values_of(synthetic, real))
 
 
-def region_figures(*, real: np.ndarray, synthetic: np.ndarray) -> dict[str, float]:
-    """Return how a region's synthetic ratios differ from the real ones.
-
-    Args:
-        real: (n,) ratios that are not all equal.
-        synthetic: (m,) ratios, two or more.
-
-    Returns:
-        wasserstein: Wasserstein-1 distance over the real standard deviation;
-        spread_ratio: synthetic over real standard deviation (below 1 the synthetic vary too little);
-        ks: Kolmogorov-Smirnov statistic, the largest gap between the two cumulative distributions;
-        overlap: 1 - Kuiper's statistic (largest gap upwards plus largest gap downwards), which is the overlapping
-        area of the densities wherever these cross at most twice, and needs neither bins nor bandwidth;
-        missing_rate: share of synthetic ratios that are 0.
-
-    Source: Schmid, Schmidt 2006, Nonparametric estimation of the coefficient of overlapping, CSDA 50:1583 (overlap).
-    """
-    up, down = _largest_gaps(real, synthetic)
-    return {
-        "wasserstein": mean_wasserstein(real=real[:, None], synthetic=synthetic[:, None]),
-        "spread_ratio": float(synthetic.std(ddof=1) / real.std(ddof=1)),
-        "ks": max(up, down),
-        "overlap": 1.0 - (up + down),
-        "missing_rate": float((synthetic == 0).mean()),
-    }
-
-
-def mean_wasserstein(*, real: np.ndarray, synthetic: np.ndarray) -> float:
-    """Return the mean over regions of the Wasserstein-1 distance in real standard deviations.
-
-    Args:
-        real: (n, regions) ratios.
-        synthetic: (m, regions) ratios.
-
-    Returns:
-        the mean; NaN if a region does not vary among the real ratios.
-    """
-    from scipy.stats import wasserstein_distance
-
-    if np.any(np.ptp(real, axis=0) == 0):
-        return float("nan")
-    distances = [wasserstein_distance(real[:, column], synthetic[:, column]) for column in range(real.shape[1])]
-    return float(np.mean(distances / real.std(axis=0, ddof=1)))
-
-
-def log_volume_distance(*, real: np.ndarray, synthetic: np.ndarray) -> float:
-    """Return the Fréchet distance of log volumes, each region scaled by the real standard deviation.
-
-    It sees what regions one by one do not: organs that no longer grow together.
-
-    Args:
-        real: (n, regions) volumes above 0, each region varying; n of at least 2.
-        synthetic: (m, regions) volumes above 0, m of at least 2.
-    """
-    log_real, log_synthetic = np.log(real), np.log(synthetic)
-    scale = log_real.std(axis=0, ddof=1)
-    return frechet_distance(FeatureStatistics.of(log_real / scale), FeatureStatistics.of(log_synthetic / scale))
-
-
-def _largest_gaps(real: np.ndarray, synthetic: np.ndarray) -> tuple[float, float]:
-    at = np.union1d(real, synthetic)
-    gap = np.searchsorted(np.sort(real), at, side="right") / len(real)
-    gap -= np.searchsorted(np.sort(synthetic), at, side="right") / len(synthetic)
-    return float(max(gap.max(), 0.0)), float(max(-gap.min(), 0.0))
-
-
 def _usable(counts: _Counts, wanted: Sequence[str]) -> tuple[list[str], list[str]]:
     """Return the regions that can be compared, and a note on each that cannot."""
     regions, notes = [], []
@@ -194,36 +133,104 @@ def _ratios(counts: pd.DataFrame, regions: Sequence[str]) -> np.ndarray:
     return ratios
 
 
-def _joint_distance(counts: _Counts, regions: Sequence[str]) -> float | str:
-    """Return the distance of log volumes over the volumes that have all regions, or why there is none."""
-    volumes = []
+@dataclass(frozen=True, eq=False)
+class _Joint:
+    """Volumes (mL) of the volumes that have all regions, and which ones of all these are."""
+
+    real: np.ndarray
+    synthetic: np.ndarray
+    rows: tuple[np.ndarray, np.ndarray]
+
+
+def _parts(
+    counts: _Counts, regions: Sequence[str], *, real: np.ndarray, synthetic: np.ndarray
+) -> dict[str, dict[str, float]]:
+    parts = {
+        region: region_figures(real=real[:, column], synthetic=synthetic[:, column])
+        | {
+            "volume_ml": float(_ml(counts.synthetic, region).median()),
+            "volume_ml_real": float(_ml(counts.real, region).median()),
+        }
+        for column, region in enumerate(regions)
+    }
+    parts["overall"] = {"wasserstein": mean_wasserstein(real=real, synthetic=synthetic)}
+    shares = [composition(frame[list(regions)].to_numpy(dtype=float)) for frame in (counts.real, counts.synthetic)]
+    if len(regions) > 1 and min(len(one) for one in shares) > 0:
+        for column, region in enumerate(regions):
+            of_region = [one[:, [column]] for one in shares]
+            if np.ptp(of_region[0]) > 0:
+                distance = mean_wasserstein(real=of_region[0], synthetic=of_region[1])
+                parts[region]["composition_wasserstein"] = distance
+    return parts
+
+
+def _joint(counts: _Counts, regions: Sequence[str]) -> _Joint | str:
+    """Return what the distance of log volumes is made from, or why there is none."""
+    volumes, rows = [], []
     for side, frame in (("real", counts.real), ("synthetic", counts.synthetic)):
         ml = frame[list(regions)].to_numpy(dtype=float) * frame[["voxel_ml"]].to_numpy(dtype=float)
-        whole = ml[(ml > 0).all(axis=1)]
-        if len(whole) < 2:
-            return f"frechet_log_volume is absent: {len(whole)} {side} volumes have all regions, it needs 2"
-        volumes.append(whole)
-    real, synthetic = volumes
-    if np.any(np.ptp(real, axis=0) == 0):
+        whole = (ml > 0).all(axis=1)
+        if whole.sum() < 2:
+            return f"frechet_log_volume is absent: {whole.sum()} {side} volumes have all regions, it needs 2"
+        volumes.append(ml[whole])
+        rows.append(whole)
+    if np.any(np.ptp(volumes[0], axis=0) == 0):
         return "frechet_log_volume is absent: a region does not vary among the real volumes that have all regions"
-    return log_volume_distance(real=real, synthetic=synthetic)
+    return _Joint(volumes[0], volumes[1], (rows[0], rows[1]))
+
+
+def _add_joint_interval(
+    overall: dict[str, float], joint: _Joint, subjects: tuple[Sequence[str], Sequence[str]]
+) -> list[str]:
+    """Add the interval of the distance of log volumes; return a note where it is absent."""
+    whole = tuple([one for one, has in zip(side, rows) if has] for side, rows in zip(subjects, joint.rows))
+    interval, _ = _interval(
+        log_volume_distance, real=joint.real, synthetic=joint.synthetic, subjects=(whole[0], whole[1])
+    )  # fmt: skip
+    if interval.ends is None:
+        return [f"interval of frechet_log_volume {interval.method}"]
+    overall["frechet_log_volume_ci_low"], overall["frechet_log_volume_ci_high"] = interval.ends
+    return []
+
+
+def _add_tests(
+    parts: dict[str, dict[str, float]],
+    regions: Sequence[str],
+    *,
+    real: np.ndarray,
+    synthetic: np.ndarray,
+    subjects: tuple[Sequence[str], Sequence[str]],
+) -> list[str]:
+    """Add the p-values of the Kolmogorov-Smirnov statistics; return a note where they would be wrong."""
+    if any(len(set(side)) < len(side) for side in subjects):
+        return ["ks_p is absent: the test takes volumes for independent, and some subjects have several"]
+    plain, adjusted = ks_p_values(real=real, synthetic=synthetic)
+    for column, region in enumerate(regions):
+        parts[region] |= {"ks_p": float(plain[column]), "ks_p_holm": float(adjusted[column])}
+    return []
 
 
 def _interval(
-    *, real: np.ndarray, synthetic: np.ndarray, subjects: tuple[Sequence[str], Sequence[str]]
+    distance: Callable[..., float],
+    *,
+    real: np.ndarray,
+    synthetic: np.ndarray,
+    subjects: tuple[Sequence[str], Sequence[str]],
 ) -> tuple[Interval, dict[str, Replicates]]:
     absent = too_few(*subjects)
     if absent is not None:
         return absent, {}
-    without_real = delete_each_group(lambda stay: mean_wasserstein(real=real[stay], synthetic=synthetic), subjects[0])
-    if np.any(np.isnan(without_real.values)):
+    without_real = delete_each_group(lambda stay: distance(real=real[stay], synthetic=synthetic), subjects[0])
+    without_synthetic = delete_each_group(lambda stay: distance(real=real, synthetic=synthetic[stay]), subjects[1])
+    if np.any(np.isnan([*without_real.values, *without_synthetic.values])):
         return Interval(None, "absent: a region varies only by one group of real subjects"), {}
-    without_synthetic = delete_each_group(
-        lambda stay: mean_wasserstein(real=real, synthetic=synthetic[stay]), subjects[1]
-    )
-    value = mean_wasserstein(real=real, synthetic=synthetic)
+    value = distance(real=real, synthetic=synthetic)
     interval = jackknife_interval(value, real=without_real, synthetic=without_synthetic, non_negative=True)
     return interval, {"real": without_real, "synthetic": without_synthetic}
+
+
+def _ml(frame: pd.DataFrame, region: str) -> pd.Series[float]:
+    return frame[region] * frame["voxel_ml"]
 
 
 def _table(counts: _Counts) -> pd.DataFrame:

@@ -4,7 +4,14 @@ import pytest
 from scipy import stats
 
 from medbench.errors import NotEnoughCasesError, Unavailable
-from medbench.metrics.rvr import Rvr, log_volume_distance, region_figures
+from medbench.metrics.region_distances import (
+    composition,
+    ks_p_values,
+    log_volume_distance,
+    mean_wasserstein,
+    region_figures,
+)
+from medbench.metrics.rvr import Rvr
 
 VOXELS = 1_000_000
 
@@ -22,8 +29,8 @@ def counts(count, *, seed, scale=1.0, spread=1.0, missing=0):
 
 @pytest.fixture
 def measure(make_side, make_evidence):
-    def measured(real, synthetic, **protocol):
-        sides = (make_side(len(frame), regions=frame) for frame in (real, synthetic))
+    def measured(real, synthetic, *, subjects=None, **protocol):
+        sides = (make_side(len(frame), regions=frame, subjects=subjects) for frame in (real, synthetic))
         return Rvr().measure(make_evidence(*sides, **protocol))
 
     return measured
@@ -164,3 +171,91 @@ def test_table_has_one_row_a_volume_and_region(measure):
     row = table.iloc[0]
     assert row["ratio"] == row["voxels"] / VOXELS
     assert row["ml"] == pytest.approx(row["voxels"] * 0.002)
+
+
+def test_the_joint_distance_has_an_interval_that_narrows_with_subjects(measure):
+    widths = []
+    for count in (12, 120):
+        overall = measure(counts(count, seed=0), counts(count, seed=1, scale=1.3)).parts["overall"]
+        low, high = overall["frechet_log_volume_ci_low"], overall["frechet_log_volume_ci_high"]
+        assert 0 <= low < overall["frechet_log_volume"] < high
+        widths.append(high - low)
+    assert widths[1] < widths[0] / 2
+
+
+def test_the_interval_of_the_joint_distance_is_the_jackknife_over_whole_volumes(measure):
+    """By hand, one subject a group: variance (n - 1) / n Σ (θ₋i - mean)², both sides added, t with n - 1."""
+    real, synthetic = counts(12, seed=0), counts(11, seed=1, scale=1.2, missing=1)
+    overall = measure(real, synthetic).parts["overall"]
+    ml = [frame[["heart", "lungs"]].to_numpy() * 0.002 for frame in (real, synthetic)]
+    ml[1] = ml[1][1:]  # the first lacks its heart
+    variance = 0.0
+    for side in range(2):
+        left = []
+        for row in range(len(ml[side])):
+            kept = list(ml)
+            kept[side] = np.delete(ml[side], row, axis=0)
+            left.append(log_volume_distance(real=kept[0], synthetic=kept[1]))
+        variance += (len(left) - 1) * np.var(left)
+    value = log_volume_distance(real=ml[0], synthetic=ml[1])
+    half = stats.t.ppf(0.975, 9) * np.sqrt(variance)
+    assert overall["frechet_log_volume"] == pytest.approx(value)
+    assert overall["frechet_log_volume_ci_high"] == pytest.approx(value + half, rel=1e-6)
+    assert overall["frechet_log_volume_ci_low"] == pytest.approx(max(value - half, 0))
+
+
+def test_p_values_are_scipys_and_holms():
+    rng = np.random.default_rng(0)
+    real, synthetic = rng.normal(size=(40, 3)), rng.normal([0, 0.4, 2], 1, size=(20, 3))
+    plain, adjusted = ks_p_values(real=real, synthetic=synthetic)
+    assert plain == pytest.approx([stats.ks_2samp(real[:, i], synthetic[:, i]).pvalue for i in range(3)])
+    order = np.argsort(plain)
+    first, second, third = plain[order]
+    expected = [3 * first, max(3 * first, 2 * second), max(3 * first, 2 * second, third)]
+    assert adjusted[order] == pytest.approx(np.minimum(expected, 1))
+
+
+def test_p_values_tell_a_shift_and_not_chance(measure):
+    same, shifted = (
+        measure(counts(40, seed=0), counts(40, seed=1)),
+        measure(counts(40, seed=0), counts(40, seed=1, scale=1.3)),
+    )
+    assert same.parts["heart"]["ks_p_holm"] >= same.parts["heart"]["ks_p"] > 0.01
+    assert shifted.parts["heart"]["ks_p_holm"] < 1e-4
+
+
+def test_p_values_are_left_out_where_volumes_are_not_independent(measure):
+    found = measure(counts(8, seed=0), counts(8, seed=1), subjects=["a", "a", *"bcdefg"])
+    assert "ks_p" not in found.parts["heart"]
+    assert any(note.startswith("ks_p is absent") for note in found.notes)
+
+
+def test_composition_and_volumes_do_not_depend_on_the_field_of_view(measure):
+    real = counts(20, seed=0)
+    wider = real.assign(voxels=2 * VOXELS)
+    found = measure(real, wider)
+    assert found.value > 3
+    for region in ("heart", "lungs"):
+        figures = found.parts[region]
+        assert figures["composition_wasserstein"] == pytest.approx(0, abs=1e-12)
+        assert figures["volume_ml"] == figures["volume_ml_real"]
+
+
+def test_composition_is_the_share_of_all_regions():
+    shares = composition(np.array([[1.0, 3.0], [0.0, 0.0], [2.0, 2.0]]))
+    assert shares.tolist() == [[0.25, 0.75], [0.5, 0.5]]
+    assert "composition_wasserstein" not in region_figures(real=shares[:, 0], synthetic=shares[:, 0])
+
+
+def test_distances_without_variation_are_not_numbers():
+    flat, varied = np.ones((4, 1)), np.arange(1.0, 5)[:, None]
+    assert np.isnan(mean_wasserstein(real=flat, synthetic=varied))
+    assert np.isnan(log_volume_distance(real=flat, synthetic=varied))
+    assert np.isnan(log_volume_distance(real=varied, synthetic=varied[:1]))
+
+
+def test_without_intervals_there_are_no_tests_either(make_side, make_evidence):
+    sides = [make_side(8, regions=counts(8, seed=seed)) for seed in range(2)]
+    found = Rvr().measure(make_evidence(*sides, intervals=False))
+    assert found.ci95 is None and not found.replicates
+    assert not {"ks_p", "frechet_log_volume_ci_low"} & {key for part in found.parts.values() for key in part}
