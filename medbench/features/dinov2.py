@@ -11,6 +11,7 @@ The network is timm's with the official weights. Its position embeddings of 37 x
 from __future__ import annotations
 
 import functools
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
@@ -110,8 +111,11 @@ def prepared(slices: torch.Tensor) -> torch.Tensor:
 @functools.lru_cache(maxsize=1)
 def _network(path: Path, sha256: str, device: str) -> torch.nn.Module:
     del sha256  # part of the key: a file that was replaced is loaded again
-    import timm
-
+    with warnings.catch_warnings():
+        # timm decorates functions with torch.jit when it is imported, which recent versions of torch deprecate.
+        warnings.filterwarnings("ignore", category=FutureWarning, module="torch")
+        warnings.filterwarnings("ignore", category=DeprecationWarning, module="torch")
+        import timm
     network: torch.nn.Module = timm.create_model(
         "vit_small_patch14_dinov2", pretrained=False, num_classes=0, img_size=SIDE
     )
