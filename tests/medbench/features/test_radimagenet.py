@@ -10,7 +10,7 @@ import torch
 
 from medbench.errors import CheckpointError, MissingExtraError, Unavailable
 from medbench.features.radimagenet import RadImageNetResNet50
-from medbench.features.resnet50 import KerasResNet50
+from medbench.features.resnet50 import KerasResNet50, without_batch_norms
 from medbench.slices import plane_slices
 from medbench.spec import SliceProtocol, Window
 
@@ -58,6 +58,19 @@ def test_batches_change_nothing_but_rounding(extractor, monkeypatch):
     np.testing.assert_allclose(extractor.features(slices), whole, rtol=0, atol=1e-5)
     assert whole.dtype == np.float32
     assert whole.shape == (5, RadImageNetResNet50.info.dimension)
+
+
+def test_folded_batch_norms_change_nothing_but_rounding(extractor, formula_weights):
+    """Against the plain module fed with a whole plane at once, as the documented procedure does."""
+    plain = KerasResNet50().eval()
+    plain.load_state_dict({key: torch.from_numpy(np.array(value)) for key, value in formula_weights.items()})
+    slices = golden_slices("yz")
+    images = torch.from_numpy(slices)[:, None] - torch.tensor([0.406, 0.456, 0.485]).view(1, 3, 1, 1)
+    with torch.inference_mode():
+        expected = plain(images).mean(dim=(2, 3)).numpy()
+    np.testing.assert_allclose(extractor.features(slices), expected, rtol=0, atol=1e-5)
+    folded = without_batch_norms(plain)
+    assert not [layer for layer in folded.modules() if isinstance(layer, torch.nn.BatchNorm2d)]
 
 
 def test_hash_is_that_of_the_file(extractor, formula_weights_file):
