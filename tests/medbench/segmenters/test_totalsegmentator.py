@@ -15,14 +15,18 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import psutil
 import pytest
 
-from medbench import health, weights
+import medbench
+from medbench import health, protocols, weights
+from medbench.datasets.phantom import generate
 from medbench.datasets.thorax import LABELS
 from medbench.errors import GeometryError, MedbenchError, MissingExtraError, Unavailable
+from medbench.results import Report
 from medbench.segmenters import total_models
 from medbench.segmenters.total_models import HEART_CHAMBERS, TOTAL, Task, installed_version
 from medbench.segmenters.total_process import TotalProcess, device_word, process_for
@@ -389,6 +393,89 @@ def alive(pid: int) -> bool:
         return False
 
 
+# In an evaluation
+
+BY_INTENSITY = """
+hu = image.get_fdata()
+labels = np.where(hu > 400, 52, np.where(hu > 200, 51, 0))
+left = np.arange(hu.shape[0])[:, None, None] < hu.shape[0] // 2
+labels = np.where((hu < -600) & (hu > -950), np.where(left, 11, 14), labels)
+print("segmented", file=open(os.environ["COUNTED"], "a"))
+return like(image, labels)
+"""
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Write phantoms and their masks, real and synthetic."""
+    root = tmp_path_factory.mktemp("folders")
+    for side, seeds in (("real", range(4)), ("synthetic", range(40, 44))):
+        for seed in seeds:
+            volume, labels = generate(seed, (32, 32, 16))
+            volume.write(root / side / f"{seed}.nii.gz")
+            labels.write(root / f"{side}-masks" / f"{seed}.nii.gz")
+        names = {"2": "lung_left", "3": "lung_right", "6": "heart"}
+        (root / f"{side}-masks" / "labels.json").write_text(json.dumps(names), encoding="utf-8")
+    return {name: root / name for name in ("real", "synthetic", "real-masks", "synthetic-masks")}
+
+
+def evaluate(folders: dict[str, Path], **more: Any) -> Report:
+    return medbench.evaluate(
+        folders["synthetic"], real=folders["real"], metrics=["fid25d", "rvr"], device="cpu", **more
+    )
+
+
+@pytest.mark.parametrize(
+    ("protocol", "command"),
+    [
+        ("medlord-2.5d", "totalseg_download_weights -t total"),
+        ("medlord-2.5d-heart", "totalseg_set_license -l NUMBER"),
+    ],
+)
+def test_without_weights_the_metric_is_skipped_and_says_why(
+    protocol: str, command: str, folders: dict[str, Path]
+) -> None:
+    report = evaluate(folders, protocol=protocol)
+    reasons = {skipped.metric: skipped.reason for skipped in report.skipped}
+    assert set(reasons) == {"fid25d", "rvr"}
+    assert command in reasons["rvr"]
+
+
+def test_masks_may_stand_in_for_the_segmenter(folders: dict[str, Path]) -> None:
+    masks = {"masks": folders["synthetic-masks"], "real_masks": folders["real-masks"]}
+    report = evaluate(folders, protocol="medlord-2.5d", segmenter="precomputed", **masks)
+    (rvr,) = report.results
+    assert rvr.protocol["compared"] == ["lung_left", "lung_right", "heart"]
+    assert any(note.startswith("aorta left out") for note in rvr.notes)
+
+
+def test_rvr_of_what_it_labelled_each_volume_once(
+    folders: dict[str, Path],
+    models: Path,
+    fake: Callable[[str], TotalProcess],
+    use: Callable[[TotalProcess], None],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    monkeypatch.setenv("COUNTED", str(tmp_path / "counted"))
+    use(fake(BY_INTENSITY.strip()))
+    first = evaluate(folders, protocol="medlord-2.5d").results[0]
+    again = evaluate(folders, protocol="medlord-2.5d").results[0]
+    assert first.protocol["compared"] == ["lung_left", "lung_right", "heart", "aorta"]
+    assert first.protocol["segmenter"]["version"] == TotalSegmentator.info.version
+    assert first.value == again.value > 0
+    assert (tmp_path / "counted").read_text().count("segmented") == 8
+    next(models.glob("Dataset291*/*/plans.json")).write_text("others", encoding="utf-8")
+    assert evaluate(folders, protocol="medlord-2.5d").results[0].fingerprint != first.fingerprint
+
+
+@pytest.mark.parametrize(("name", "task"), [("medlord-2.5d", TOTAL), ("medlord-2.5d-heart", HEART_CHAMBERS)])
+def test_the_protocols_ask_for_regions_that_their_segmenter_has(name: str, task: Task) -> None:
+    protocol = protocols.load(name)
+    assert protocol.regions
+    assert set(protocol.regions) <= set(region_names(task).values())
+
+
 # The real TotalSegmentator
 
 TELEMETRY = """
@@ -431,7 +518,7 @@ def test_no_usage_statistics_and_no_download() -> None:
 
 def blocks(levels: list[int]) -> tuple[np.ndarray, dict[int, tuple[slice, ...]]]:
     """Return a field of cuboids with these levels, and the inside of each, clear of resampling."""
-    field = np.zeros((40, 36, 30), int)
+    field = np.zeros((60, 36, 30), int)
     insides = {}
     for place, level in enumerate(levels):
         x, y = divmod(place, 3)
@@ -441,6 +528,7 @@ def blocks(levels: list[int]) -> tuple[np.ndarray, dict[int, tuple[slice, ...]]]
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_total_end_to_end(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -483,6 +571,7 @@ def test_total_end_to_end(
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_heart_chambers_end_to_end(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -490,22 +579,24 @@ def test_heart_chambers_end_to_end(
     write_model: Callable[..., None],
     staircase: Callable[[np.ndarray, np.ndarray], Volume],
 ) -> None:
-    """On a grid whose axes run Left, Posterior and Superior; what lies outside of the heart is left out."""
+    """On a grid whose axes run Left, Posterior and Superior; TotalSegmentator drops what lies far from the heart."""
     results, before = tmp_path / "results", licensed.read_bytes()
     around = {"trainer": "nnUNetTrainer_4000epochs_NoMirroring", "classes": 118, "spacing": 3.0}
-    write_model(results, total_models._folder_name(297), centres={0: -3.0, 51: 4.0, 5: 12.0}, **around)
+    write_model(results, total_models._folder_name(297), centres={0: 1.0, 51: 4.0}, **around)
     chambers = {"trainer": "nnUNetTrainer", "classes": 8, "spacing": 1.5}
-    centres = {value: float(value) for value in range(8)}
+    centres = {0: 0.0, 6: 1.0, 1: 3.0, 2: 4.0, 3: 5.0, 4: 6.0, 5: 7.0, 7: 8.0}
     write_model(results, total_models._folder_name(301), centres=centres, **chambers)
     monkeypatch.setenv("TOTALSEG_WEIGHTS_PATH", str(results))
-    field, insides = blocks([1, 2, 3, 4, 5, 7, 10])
+    field, insides = blocks([3, 4, 5, 6, 7, 8])
+    field[46:58, 10:24, 4:26] = 1  # an aorta by its intensity, where the 3 mm model sees no heart
+    insides[1] = (slice(46, 58), slice(0, 36), slice(0, 30))
     volume = staircase(field, OBLIQUE @ np.diag([-1.0, -1.0, 1.0, 1.0]))
     found = TotalSegmentatorHeartChambers(device="cpu").segment(volume)
     log = process_for(results, NUMBER).log()
     process_for(results, NUMBER).close()
     assert np.array_equal(found.affine, volume.affine)
     seen = {level: set(np.unique(found.voxels[inside])) for level, inside in insides.items()}
-    assert seen == {1: {1}, 2: {2}, 3: {3}, 4: {4}, 5: {5}, 7: {7}, 10: {0}}
+    assert seen == {3: {1}, 4: {2}, 5: {3}, 6: {4}, 7: {5}, 8: {7}, 1: {0}}
     assert found.names[3] == "heart_ventricle_left"
     assert licensed.read_bytes() == before
     assert REFUSED not in log
