@@ -49,8 +49,14 @@ _FIGURES: Final[Mapping[str, tuple[str, str, str | None]]] = {
         "Slices of original volumes, of their reconstructions and of the signed difference in HU",
         "reconstruction",
     ),
+    "memorization_pairs": (
+        "The samples most like a training volume, beside it, and the difference; r is the correlation of the "
+        "embeddings, voxels that of the voxels after the best small shift.",
+        "Slices of nearest training volumes, of samples and of the signed difference in HU",
+        "memorization",
+    ),
 }
-_DARK: Final = frozenset({"montage", "reconstruction"})
+_DARK: Final = frozenset({"montage", "reconstruction", "memorization_pairs"})
 
 
 @dataclass(frozen=True)

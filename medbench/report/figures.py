@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
-
-import numpy as np
+from typing import Final
 
 from medbench.report.drawing import INK, QUIET, SIDES, name_stand_ins, quiet, save
-from medbench.report.sheet import MUTED, VIEWS, Sheet, centre_slice
+from medbench.report.figures_pairs import Titles, difference_sheet, show, window_words
+from medbench.report.sheet import VIEWS, Sheet
 from medbench.report.words import direction, label, number
 from medbench.results import Result
 from medbench.volume import Volume
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 MOST_VOLUMES: Final = 4
 
@@ -44,12 +39,12 @@ def montage(real: Sequence[Volume], synthetic: Sequence[Volume], path: Path, *, 
     for column, volume in enumerate(volumes):
         for view in range(len(VIEWS)):
             axes = sheet.cell(column, view, volume, view)
-            _show(axes, volume, view, window)
+            show(axes, volume, view, window)
             if column == 0:
                 sheet.edge_letter(axes, view)
     for view, title in enumerate(VIEWS):
         sheet.row_title(view, title)
-    sheet.footer(_window_words(window))
+    sheet.footer(window_words(window))
     save(sheet.figure, path)
 
 
@@ -64,28 +59,8 @@ def reconstruction(pairs: Sequence[tuple[Volume, Volume]], path: Path, window: t
     Raises:
         ValueError: there is no pair.
     """
-    from matplotlib.colors import LinearSegmentedColormap
-
-    # dark in the middle: where nothing differs, nothing is seen
-    colours = LinearSegmentedColormap.from_list("difference", ("#d6ecff", "#3b9ae0", "black", "#e8891a", "#ffecce"))
-    shown = pairs[:MOST_VOLUMES]
-    views = (0, 1)
-    sheet = Sheet([original for original, _ in shown], rows=[views] * len(shown), blocks=[3, 3], right=0.95)
-    differences = [Volume(b.voxels.astype(np.float32) - a.voxels, a.affine) for a, b in shown]
-    limit = _round_up(max(float(np.percentile(np.abs(difference.voxels), 99.5)) for difference in differences))
-    for view in views:
-        sheet.block_title(VIEWS[view].capitalize(), MUTED, view, 3)
-        for offset, title in enumerate(("original", "reconstruction", "difference")):
-            sheet.column_title(title, 3 * view + offset)
-        for row, ((original, rebuilt), difference) in enumerate(zip(shown, differences)):
-            for offset, volume in enumerate((original, rebuilt)):
-                _show(sheet.cell(3 * view + offset, row, volume, view), volume, view, window)
-            image = sheet.cell(3 * view + 2, row, difference, view).imshow(
-                centre_slice(difference, view), cmap=colours, vmin=-limit, vmax=limit, aspect="auto"
-            )
-    sheet.colour_bar(image, "reconstruction − original [HU]")
-    sheet.footer(_window_words(window))
-    save(sheet.figure, path)
+    titles = Titles("original", "reconstruction", "reconstruction − original [HU]")
+    save(difference_sheet(pairs, titles, window=window).figure, path)
 
 
 def planes(result: Result, path: Path) -> None:
@@ -131,20 +106,3 @@ def planes(result: Result, path: Path) -> None:
     )
     name_stand_ins(figure, result.stand_ins)
     save(figure, path)
-
-
-def _show(axes: Axes, volume: Volume, view: int, window: tuple[float, float]) -> None:
-    low, high = window
-    axes.imshow(
-        centre_slice(volume, view), cmap="gray", vmin=low, vmax=high, aspect="auto", interpolation="bilinear"
-    )  # fmt: skip
-
-
-def _window_words(window: tuple[float, float]) -> str:
-    return f"window {window[0]:g} to {window[1]:g} HU".replace("-", "−")
-
-
-def _round_up(size: float) -> float:
-    """Return the next of 10, 20, 50, 100, 200, ... HU."""
-    step = 10.0 ** max(1, math.floor(math.log10(max(size, 1.0))))
-    return next(step * factor for factor in (1, 2, 5, 10) if step * factor >= size)
