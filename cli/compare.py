@@ -42,8 +42,7 @@ def compare(
             ui.print_json([asdict(row) for row in rows])
         else:
             _print_rows(ui, rows)
-        if not quiet:
-            _print_incomparable(ui, apart)
+        _print_incomparable(ui, apart)
 
 
 def _print_rows(ui: Session, rows: Sequence[Row]) -> None:
