@@ -2,7 +2,8 @@
 
 Slices of all volumes are pooled within a plane, as MAISI's public script does; what the features are is the
 protocol's matter. Memory: two sides of at most G groups of d x d float64, a plane at a time: 2 · G · d² · 8 bytes,
-whatever the number of volumes. That is 5 MB for d = 120 (G = 20) and 0.7 GB for d = 2048 (G = 10).
+whatever the number of volumes, and for the interval one side once more. That is 7 MB for d = 120 (G = 20) and 1 GB for
+d = 2048 (G = 10).
 """
 
 from __future__ import annotations
@@ -31,6 +32,8 @@ from medbench.metrics.slice_sets import finite_features
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from medbench.progress import Progress
 
 _WIDE = 512
 _MOST_GROUPS_WIDE = 10
@@ -62,7 +65,8 @@ class Fid25d:
         require_subjects(self.info, real=real.subjects, synthetic=synthetic.subjects)
         absent = too_few(real.subjects, synthetic.subjects) if evidence.intervals else NOT_ASKED
         planes = evidence.protocol.slices.planes
-        found = [_compare(plane, real=real, synthetic=synthetic, resample=absent is None) for plane in planes]
+        progress = evidence.workshop.progress if absent is None else None
+        found = [_compare(plane, real=real, synthetic=synthetic, progress=progress) for plane in planes]
         value = float(np.mean([plane.distance for plane in found]))
         interval, replicates = (absent, {}) if absent else _interval_of_mean(value, found)
         return Measurement(
@@ -96,23 +100,7 @@ class _Comparison:
     dimension: int
 
 
-def leave_one_out(
-    *, real: Sequence[FeatureStatistics], synthetic: Sequence[FeatureStatistics]
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return the distances without one real group after another, and without one synthetic group after another.
-
-    Args:
-        real: statistics of each group of real subjects, two groups or more.
-        synthetic: likewise.
-    """
-    all_real, all_synthetic = merged(real), merged(synthetic)
-    return (
-        np.array([quick_distance(rest, all_synthetic) for rest in without_each(real)]),
-        np.array([quick_distance(rest, all_real) for rest in without_each(synthetic)]),
-    )
-
-
-def _compare(plane: Plane, *, real: Side, synthetic: Side, resample: bool) -> _Comparison:
+def _compare(plane: Plane, *, real: Side, synthetic: Side, progress: Progress | None) -> _Comparison:
     reference, judged = _pool(real, plane), _pool(synthetic, plane)
     all_real, all_judged = merged(reference.groups), merged(judged.groups)
     rows = [
@@ -128,9 +116,12 @@ def _compare(plane: Plane, *, real: Side, synthetic: Side, resample: bool) -> _C
         for volume, subject, slices, mean in zip(side.ids, side.subjects, pooled.slices, pooled.means)
     ]
     replicates: tuple[Replicates | None, Replicates | None] = (None, None)
-    if resample:
-        without_real, without_synthetic = leave_one_out(real=reference.groups, synthetic=judged.groups)
-        replicates = Replicates(without_real, reference.sizes), Replicates(without_synthetic, judged.sizes)
+    if progress is not None:
+        task = f"fid25d of {plane} without parts of"
+        replicates = (
+            _replicates(reference, all_judged, progress, task=f"{task} real"),
+            _replicates(judged, all_real, progress, task=f"{task} synthetic"),
+        )
     return _Comparison(
         distance=frechet_distance(all_real, all_judged),
         real=replicates[0],
@@ -139,6 +130,14 @@ def _compare(plane: Plane, *, real: Side, synthetic: Side, resample: bool) -> _C
         slices=min(all_real.count, all_judged.count),
         dimension=len(all_real.mean),
     )
+
+
+def _replicates(varied: _Pooled, fixed: FeatureStatistics, progress: Progress, *, task: str) -> Replicates:
+    """Leave one group of subjects out after another; told as progress where features are many and it takes long."""
+    each = without_each(varied.groups)
+    if len(fixed.mean) > _WIDE:
+        each = progress.track(each, task=task, total=len(varied.groups))
+    return Replicates(np.array([quick_distance(rest, fixed) for rest in each]), varied.sizes)
 
 
 def _pool(side: Side, plane: Plane) -> _Pooled:

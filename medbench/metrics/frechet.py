@@ -54,7 +54,7 @@ class FeatureStatistics:
     def total_variance(self) -> float:
         """The trace of the covariance."""
         self._require_covariance()
-        total = np.vdot(self.spread, self.spread) if self._in_rows else np.trace(self.spread)
+        total = _sum_of_squares(self.spread) if self._in_rows else np.trace(self.spread)
         return float(total) / (self.count - 1)
 
     def merge(self, other: FeatureStatistics) -> FeatureStatistics:
@@ -153,8 +153,13 @@ def frechet_distance(real: FeatureStatistics, synthetic: FeatureStatistics) -> f
     overlap = np.linalg.svd(a.T @ b, compute_uv=False).sum() if a.size and b.size else 0.0
     gap = real.mean - synthetic.mean
     # Traces from the factors, not from the scatters: what the factors drop then cancels for equal statistics.
-    distance = gap @ gap + np.vdot(a, a) + np.vdot(b, b) - 2.0 * overlap
+    distance = gap @ gap + _sum_of_squares(a) + _sum_of_squares(b) - 2.0 * overlap
     return max(float(distance), 0.0)
+
+
+def _sum_of_squares(matrix: np.ndarray) -> float:
+    flat = matrix.ravel(order="K")
+    return float(flat @ flat)
 
 
 def quick_distance(varied: FeatureStatistics, fixed: FeatureStatistics) -> float:

@@ -108,10 +108,33 @@ def _interval(value: float, planes: Sequence[_Comparison]) -> tuple[Interval, di
             synthetic,
         ),
     }
-    found = jackknife_interval(value, **replicates, non_negative=True)
+    return arcsine_interval(value, **replicates), replicates
+
+
+def arcsine_interval(value: float, *, real: Replicates, synthetic: Replicates) -> Interval:
+    """Return a jackknife interval made on the scale of arcsin √value, where the spread of a share is even.
+
+    On its own scale the interval of a share near 0 or 1 covers too seldom. At 0 and 1 themselves leaving subjects out
+    changes nothing, and there is none.
+
+    Args:
+        value: a share, in 0..1.
+        real: replicates without one group of real subjects after another.
+        synthetic: likewise on the other side.
+    """
+    if value in (0.0, 1.0):
+        return Interval(None, f"absent: at a share of {value:.0f}, leaving subjects out does not show its spread")
+    scaled = [Replicates(_arcsine(side.values), side.sizes) for side in (real, synthetic)]
+    found = jackknife_interval(float(_arcsine(value)), real=scaled[0], synthetic=scaled[1], non_negative=True)
     assert found.ends is not None  # both sides have groups
-    low, high = found.ends
-    return Interval((low, min(high, 1.0)), f"{found.method}, upper end not above 1"), replicates
+    low, high = (float(np.sin(min(end, np.pi / 2)) ** 2) for end in found.ends)
+    method = f"delete-a-group jackknife over subjects on the arcsine scale, {len(real.sizes)} real and "
+    return Interval((low, high), f"{method}{len(synthetic.sizes)} synthetic groups, t quantile")
+
+
+def _arcsine(share: float | np.ndarray) -> np.ndarray:
+    scaled: np.ndarray = np.arcsin(np.sqrt(share))
+    return scaled
 
 
 def _table(planes: Sequence[_Comparison]) -> pd.DataFrame:

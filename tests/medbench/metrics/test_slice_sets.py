@@ -1,0 +1,35 @@
+import numpy as np
+import pytest
+
+from medbench.errors import Unavailable
+from medbench.metrics.slice_sets import MOST_SLICES, finite_features, runs_of_subjects, slice_set, thinned
+
+
+def test_slices_come_by_subject_whatever_the_order_of_the_volumes(make_side):
+    features = {"xy": [np.full((2, 3), value, dtype=np.float16) for value in (1, 2, 3)]}
+    found = slice_set(make_side(3, subjects=["b", "a", "b"], features=features), "xy")
+    assert found.subjects == ("a", "b")
+    assert found.counts.tolist() == [2, 4]
+    np.testing.assert_array_equal(found.rows[1][:, 0], [1, 1, 3, 3])
+    assert found.rows[0].dtype == np.float32
+
+
+def test_long_volumes_are_thinned_evenly():
+    rows = np.arange(100)[:, None]
+    np.testing.assert_array_equal(thinned(rows, 4)[:, 0], [12, 37, 62, 87])
+    assert len(thinned(rows)) == MOST_SLICES
+    np.testing.assert_array_equal(thinned(rows[:MOST_SLICES]), rows[:MOST_SLICES])
+
+
+def test_features_that_are_not_finite_name_their_volume(make_side):
+    features = {"yz": [np.ones((2, 3)), np.full((2, 3), np.inf)]}
+    with pytest.raises(Unavailable, match="yz features of v001"):
+        list(finite_features(make_side(2, features=features), "yz"))
+
+
+@pytest.mark.parametrize("about", [1, 4, 100])
+def test_runs_hold_every_subject_once(about):
+    subjects = [np.ones((count, 2)) for count in (3, 1, 9, 2, 2)]
+    runs = runs_of_subjects(subjects, about=about)
+    assert [index for run in runs for index in range(5)[run]] == list(range(5))
+    assert all(sum(len(rows) for rows in subjects[run]) < about + 9 for run in runs)
