@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 import shutil
 from collections.abc import Callable, Iterator
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
 from medbench import registry
 from medbench.dataset import Check
-from medbench.errors import MedbenchError, Unavailable
+from medbench.errors import MedbenchError, Unavailable, UnknownPluginError
 from medbench.files import sha256_of
 from medbench.home import home
 from medbench.metrics.lpips25d import BACKBONE
+from medbench.segmenters.total_models import licence_mend, licence_number
+from medbench.weights import WeightFile
 
 _LIBRARIES = (
     "torch",
@@ -31,7 +35,7 @@ _LOW_DISK_BYTES = 5e9
 
 def checks() -> list[Check]:
     """Return all checks; none of them downloads or writes anything."""
-    return [*_libraries(), _gpu(), _attention(), _home(), _disk(), *_weights(), *_data()]
+    return [*_libraries(), _gpu(), _attention(), _home(), _disk(), *_weights(), _licence(), *_data()]
 
 
 def _libraries() -> Iterator[Check]:
@@ -89,12 +93,56 @@ def _weights() -> Iterator[Check]:
         for name in registry.names(kind):
             plugin = registry.load(kind, name)
             yield _weight_check(name, plugin(device="cpu").weights_sha256, plugin.info.license)
-    yield _weight_check("lpips-alexnet", BACKBONE.sha256, "BSD-3-Clause (torchvision)")
+    yield _weight_check("lpips-alexnet", BACKBONE.sha256, BACKBONE.license)
     for name in registry.names("generators"):
         generator = registry.load("generators", name)
         for preset in generator.info.presets:
             find = generator(preset, device="cpu").default_checkpoint
             yield _weight_check(f"{name} {preset}", partial(_hash_of, find), generator.info.license)
+
+
+def weight_files() -> dict[str, WeightFile]:
+    """Return the weight files that installed plug-ins and metrics need, by name."""
+    kinds: tuple[registry.Kind, ...] = ("features", "segmenters")
+    plugins = (registry.load(kind, name) for kind in kinds for name in registry.names(kind))
+    declared = (getattr(plugin, "weights", None) for plugin in plugins)
+    files = [weights for weights in declared if isinstance(weights, WeightFile)]
+    return {weights.name: weights for weights in (*files, BACKBONE)}
+
+
+def weight_file(name: str) -> WeightFile:
+    """Return the weight file of that name; case does not matter.
+
+    Raises:
+        UnknownPluginError: there is none; the message holds the nearest names.
+    """
+    files = weight_files()
+    if name.lower() in files:
+        return files[name.lower()]
+    near = difflib.get_close_matches(name.lower(), files, n=3, cutoff=0.4)
+    hint = f"did you mean {' or '.join(near)}? " if near else ""
+    raise UnknownPluginError(f"no weights are called '{name}': {hint}'medbench weights list' shows all")
+
+
+def weight_rows() -> list[dict[str, Any]]:
+    """Return one row a weight file: name, here, path, sha256, licence, how.
+
+    ``path`` is None where the file is absent or refused, ``sha256`` then the pinned one (None where none is
+    published), and ``how`` says what is wrong and what to do; otherwise it says where the file comes from.
+    """
+    return [_weight_row(weights) for weights in weight_files().values()]
+
+
+def _weight_row(weights: WeightFile) -> dict[str, Any]:
+    row: dict[str, Any] = {"name": weights.name, "here": False, "path": None, "sha256": weights.pinned}
+    try:
+        row |= {"here": True, "path": str(weights.locate()), "sha256": weights.sha256()}
+        how = f"from {weights.origin}"
+    except Unavailable:
+        how = weights.how_to_get()
+    except MedbenchError as refused:
+        how = str(refused)
+    return {**row, "licence": weights.license, "how": how}
 
 
 def _hash_of(find: Callable[[], Path | None]) -> str:
@@ -108,6 +156,18 @@ def _weight_check(name: str, sha256: Callable[[], str], licence: str) -> Check:
     except (Unavailable, MedbenchError) as reason:
         detail, _, mend = str(reason).partition(": ")
         return Check(check=f"weights {name}", ok=False, detail=f"{detail}; licence: {licence}", mend=mend)
+
+
+def _licence() -> Check:
+    """Say whether TotalSegmentator has a licence number; that it is valid is the user's word."""
+    name = "licence totalsegmentator-heartchambers"
+    try:
+        if licence_number() is not None:
+            return Check(check=name, ok=True, detail="number configured: declared by the user, not verified", mend="")
+    except MedbenchError as reason:
+        detail, _, mend = str(reason).partition(": ")
+        return Check(check=name, ok=False, detail=detail, mend=mend)
+    return Check(check=name, ok=False, detail="no number configured (needed for this segmenter)", mend=licence_mend())
 
 
 def _data() -> Iterator[Check]:
