@@ -73,8 +73,7 @@ def audit_metrics(
 
 
 def _print_report(ui: Session, report: AuditReport, folder: Path) -> None:
-    from medbench.audit.figure import title
-    from medbench.audit.words import seen
+    from medbench.audit.figure import seen, title
     from medbench.report.words import number
 
     ui.out.print(report.about, markup=False, soft_wrap=True)
@@ -88,7 +87,7 @@ def _print_report(ui: Session, report: AuditReport, folder: Path) -> None:
             "  ".join(number(value) for value in row.values),
             number(row.limit),
             "-" if row.rank_correlation is None else f"{row.rank_correlation:+.2f}",
-            seen(row),
+            f"{seen(row)} [{row.unit}]",
         )
     ui.out.print(table)
     _print_left_out(ui, report, stderr=False)

@@ -11,26 +11,32 @@ import numpy as np
 Better = Literal["lower", "higher"]
 
 
+LIMITS_VERSION = "1"
+"""Raised whenever ``limits_of`` would return other limits for the same values."""
+
+
 @dataclass(frozen=True)
-class Limit:
-    """What undamaged real volumes reach: a value on the worse side of it counts as detected.
+class Limits:
+    """What undamaged real volumes reach.
 
     Args:
-        value: the worst of what real volumes show; None where that cannot be had.
-        how: how it was made, or why there is none.
+        worse: a value on the worse side of it counts as detected; None where it cannot be had.
+        better: a value on the better side of it is better than real volumes ever are; None likewise.
+        how: how they were made, or why there are none.
     """
 
-    value: float | None
+    worse: float | None
+    better: float | None
     how: str
 
 
-def limit_of(
+def limits_of(
     undamaged: float, floor_values: Sequence[float], ci95: tuple[float, float] | None, *, better: Better
-) -> Limit:
-    """Return the limit from the values between random splits of real volumes, else from the undamaged set's interval.
+) -> Limits:
+    """Return the limits from the values between random splits of real volumes, else from the undamaged set's interval.
 
-    The limit is the worst split, and not nearer to the undamaged set's value than the worst split is to their mean: a
-    held-out set that by chance scores as badly as the worst split must not make every trifle count.
+    A limit is the worst (or best) split, and not nearer to the undamaged set's value than that split is to the mean of
+    the splits: a held-out set that by chance scores like the worst split must not make every trifle count.
 
     Args:
         undamaged: the value of the undamaged set.
@@ -38,17 +44,19 @@ def limit_of(
         ci95: the 95 % interval of the undamaged set's value.
         better: the metric's direction.
     """
-    worst_of = max if better == "lower" else min
     if floor_values:
-        worst = worst_of(floor_values)
-        spread = worst - sum(floor_values) / len(floor_values)
+        mean = sum(floor_values) / len(floor_values)
+        low = min(*floor_values, undamaged - (mean - min(floor_values)))
+        high = max(*floor_values, undamaged + (max(floor_values) - mean))
         how = (
             f"worst of {len(floor_values)} random splits of real volumes, and beyond the undamaged set by their spread"
         )
-        return Limit(worst_of(worst, undamaged + spread), how)
-    if ci95 is not None:
-        return Limit(worst_of(ci95), "end of the undamaged set's 95 % interval")
-    return Limit(None, "no limit: neither splits of real volumes nor an interval")
+    elif ci95 is not None:
+        low, high = ci95
+        how = "end of the undamaged set's 95 % interval"
+    else:
+        return Limits(None, None, "no limit: neither splits of real volumes nor an interval")
+    return Limits(high, low, how) if better == "lower" else Limits(low, high, how)
 
 
 def rank_correlation(strengths: Sequence[float], values: Sequence[float | None], *, better: Better) -> float | None:
@@ -79,8 +87,8 @@ def detected_from(
     Args:
         strengths: rising; a strength of 0 is no damage and never detected.
         values: the metric's value at each; None where it could not be computed, which counts as not detected.
-        limit: see ``Limit``; None: nothing can be detected.
-        better: the metric's direction.
+        limit: see ``Limits``; None: nothing can be detected.
+        better: the metric's direction; the other one asks from when on values are better than real volumes ever are.
     """
     if limit is None:
         return None

@@ -16,15 +16,16 @@ if TYPE_CHECKING:
 
 _DPI: Final = 150
 _INK, _QUIET, _CURVE, _LIMIT = "#1c2430", "#5b6673", "#1c2430", "#B5540A"
-# The earlier damage is seen, the deeper the blue; white: never. Warm: the metric rewards the damage.
+# The earlier damage is seen, the deeper the blue; white: never. Warm: the damaged set scores better than real volumes.
 _SEEN: Final = ("#5A9FCB", "#82BADB", "#A9CFE5", "#CCE1F0", "#E6F0F8")
-_REWARDED: Final = "#FBE3CF"
-_REWARDED_BELOW: Final = -0.5
+_REVERSED: Final = "#FBE3CF"
 
 
-def rewarded(row: AuditRow) -> bool:
-    """Say whether a metric gets better with damage: it is never detected, and clearly falls with strength."""
-    return row.detected_from is None and row.rank_correlation is not None and row.rank_correlation < _REWARDED_BELOW
+def seen(row: AuditRow) -> str:
+    """Say from when a metric sees damage: ``from 20``, ``never``, ``reversed from 40`` where it scores better by it."""
+    if row.detected_from is not None:
+        return f"from {row.detected_from:g}"
+    return "never" if row.reversed_from is None else f"reversed from {row.reversed_from:g}"
 
 
 def title(kind: str) -> str:
@@ -67,7 +68,7 @@ def _cell(cell: Axes, row: AuditRow, *, last: bool) -> None:
     if row.limit is not None:
         cell.axhline(row.limit, color=_LIMIT, linewidth=0.8, linestyle=(0, (3, 2)))
     cell.set_facecolor(_ground(row))
-    said = "reversed" if rewarded(row) else "never" if row.detected_from is None else f"from {row.detected_from:g}"
+    said = seen(row)
     cell.set_xlabel(said, fontsize=7.5, color=_INK if row.detected_from is not None else _QUIET, labelpad=2)
     cell.set_xticks(list(places), [f"{strength:g}" for strength in row.strengths] if last else [], fontsize=6)
     cell.set_yticks([])
@@ -79,8 +80,8 @@ def _cell(cell: Axes, row: AuditRow, *, last: bool) -> None:
 
 
 def _ground(row: AuditRow) -> str:
-    if rewarded(row):
-        return _REWARDED
+    if row.reversed_from is not None:
+        return _REVERSED
     if row.detected_from is None:
         return "white"
     place: Sequence[float] = row.strengths[1:]
@@ -90,7 +91,7 @@ def _ground(row: AuditRow) -> str:
 def _words(figure: Figure, report: AuditReport) -> None:
     words = (
         "Curve: value at rising strength, undamaged first. Dashed: what undamaged real volumes reach. "
-        "Blue: detected, the deeper the earlier. White: never. Orange: better with more damage."
+        "Blue: detected, the deeper the earlier. White: never. Orange: better than real volumes."
     )
     figure.text(0.01, 0.012, f"{report.about}\n{words}", fontsize=7, color=_QUIET, va="bottom")
     width, height = figure.get_size_inches()

@@ -13,7 +13,7 @@ from typing import Final
 
 from medbench import registry
 from medbench.audit import damage
-from medbench.audit.detect import Limit, detected_from, rank_correlation
+from medbench.audit.detect import Better, Limits, detected_from, rank_correlation
 from medbench.audit.kinds import KINDS, Bench, Kind
 from medbench.audit.measuring import Found, Measurer
 from medbench.files import sha256_of
@@ -25,6 +25,7 @@ from medbench.samples import Item
 _NOT_HERE: Final[Mapping[str, str]] = {
     "downstream": "it would be tested on the volumes whose damaged versions it was trained on",
 }
+_OTHER: Final[Mapping[Better, Better]] = {"lower": "higher", "higher": "lower"}
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,9 @@ class AuditRow:
         strengths: rising, the undamaged set (0) first.
         values: the metric's value at each; None where it could not be computed.
         rank_correlation: Spearman's, positive where the value gets worse; None where it does not change.
-        detected_from: lowest strength from which on every value lies beyond ``limit``; None if never.
+        detected_from: lowest strength from which on every value is worse than ``limit``; None if never.
+        reversed_from: lowest strength from which on every value is better than undamaged real volumes are; None if
+            never.
         unit: of the strengths.
         better: the metric's direction.
         limit: what undamaged real volumes reach.
@@ -50,6 +53,7 @@ class AuditRow:
     values: tuple[float | None, ...]
     rank_correlation: float | None
     detected_from: float | None
+    reversed_from: float | None
     unit: str
     better: str
     limit: float | None
@@ -171,8 +175,8 @@ def _absent(kind: Kind, rungs: Sequence[Mapping[str, Found]]) -> dict[str, str]:
     }
 
 
-def _row(kind: Kind, metric: str, limit: Limit, found: Sequence[Found]) -> AuditRow:
-    better = registry.load("metrics", metric).info.better
+def _row(kind: Kind, metric: str, limits: Limits, found: Sequence[Found]) -> AuditRow:
+    better: Better = registry.load("metrics", metric).info.better
     strengths = (0.0, *kind.strengths)
     values = tuple(one.value for one in found)
     return AuditRow(
@@ -181,9 +185,10 @@ def _row(kind: Kind, metric: str, limit: Limit, found: Sequence[Found]) -> Audit
         strengths=strengths,
         values=values,
         rank_correlation=rank_correlation(strengths, values, better=better),
-        detected_from=detected_from(strengths, values, limit.value, better=better),
+        detected_from=detected_from(strengths, values, limits.worse, better=better),
+        reversed_from=detected_from(strengths, values, limits.better, better=_OTHER[better]),
         unit=kind.unit,
         better=better,
-        limit=limit.value,
-        limit_how=limit.how,
+        limit=limits.worse,
+        limit_how=limits.how,
     )

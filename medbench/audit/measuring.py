@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from medbench import registry
-from medbench.audit.detect import Limit, limit_of
+from medbench.audit.detect import LIMITS_VERSION, Limits, limits_of
 from medbench.errors import NotEnoughCasesError, Unavailable
 from medbench.files import write_json
 from medbench.metrics.base import Evidence, Measurement, Metric
@@ -73,7 +73,7 @@ class Measurer:
             write_json(path, kept)
         return {metric: Found(kept[metric]["value"], kept[metric]["reason"]) for metric in metrics}
 
-    def limits(self, items: Sequence[Item], undamaged: Mapping[str, float]) -> Mapping[str, Limit]:
+    def limits(self, items: Sequence[Item], undamaged: Mapping[str, float]) -> Mapping[str, Limits]:
         """Return what undamaged real volumes reach.
 
         Args:
@@ -83,12 +83,14 @@ class Measurer:
         path = self.folder / "limits.json"
         kept: dict[str, Any] = json.loads(path.read_bytes()) if path.is_file() else {}
         for metric, value in undamaged.items():
-            mark = self._mark(metric)
+            mark = fingerprint([LIMITS_VERSION, self._mark(metric)])
             if kept.get(metric, {}).get("mark") != mark:
-                limit = self._limit(registry.load("metrics", metric)(), items, undamaged=value)
-                kept[metric] = {"mark": mark, "value": limit.value, "how": limit.how}
+                limits = self._limits(registry.load("metrics", metric)(), items, undamaged=value)
+                kept[metric] = {"mark": mark, **asdict(limits)}
                 write_json(path, kept)
-        return {metric: Limit(kept[metric]["value"], kept[metric]["how"]) for metric in undamaged}
+        return {
+            metric: Limits(kept[metric]["worse"], kept[metric]["better"], kept[metric]["how"]) for metric in undamaged
+        }
 
     def _value(self, metric: Metric, items: Sequence[Item]) -> tuple[float | None, str]:
         try:
@@ -96,15 +98,15 @@ class Measurer:
         except (Unavailable, NotEnoughCasesError) as reason:
             return None, str(reason)
 
-    def _limit(self, metric: Metric, items: Sequence[Item], *, undamaged: float) -> Limit:
+    def _limits(self, metric: Metric, items: Sequence[Item], *, undamaged: float) -> Limits:
         better = metric.info.better
         if metric.info.floor != "splits":
             measured = metric.measure(self._evidence(items, intervals=True))
-            return limit_of(undamaged, (), measured.ci95, better=better)
+            return limits_of(undamaged, (), measured.ci95, better=better)
         sides = Sides(self.real.reference, items, self.real.held_out)
         nothing = Measurement(undamaged, None, "")  # only metrics that declare their own floor are asked for theirs
         floor = floor_of(metric, nothing, self._evidence(items, intervals=False), sides, self.laboratory)
-        return limit_of(undamaged, floor.values, None, better=better)
+        return limits_of(undamaged, floor.values, None, better=better)
 
     def _evidence(self, items: Sequence[Item], *, intervals: bool) -> Evidence:
         laboratory, real = self.laboratory, self.real

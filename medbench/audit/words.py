@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
-from medbench.audit.figure import rewarded, title
+from medbench.audit.figure import seen, title
 from medbench.audit.kinds import KINDS
 from medbench.audit.ladder import AuditReport, AuditRow
 from medbench.errors import SpecError
@@ -13,13 +13,6 @@ from medbench.files import write_text
 
 BEGIN: Final = "<!-- audit: written by 'medbench audit-metrics --page' -->"
 END: Final = "<!-- end of audit -->"
-
-
-def seen(row: AuditRow) -> str:
-    """Say from when a metric sees damage: ``from 20 HU``, ``never``, or ``reversed`` where it gets better by it."""
-    if row.detected_from is not None:
-        return f"from {row.detected_from:g}" + (f" {row.unit}" if row.unit != "share" else "")
-    return "reversed" if rewarded(row) else "never"
 
 
 def markdown(report: AuditReport) -> str:

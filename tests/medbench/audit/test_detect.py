@@ -1,6 +1,6 @@
 import pytest
 
-from medbench.audit.detect import detected_from, limit_of, rank_correlation
+from medbench.audit.detect import detected_from, limits_of, rank_correlation
 
 STRENGTHS = (0.0, 1.0, 2.0, 4.0, 8.0)
 
@@ -40,19 +40,21 @@ def test_detection_needs_every_stronger_damage_beyond_the_limit(values, limit, b
     assert detected_from(STRENGTHS, values, limit, better=better) == expected
 
 
-def test_the_limit_is_the_worst_split_and_lies_beyond_the_undamaged_value_by_the_spread() -> None:
-    def limit(undamaged: float, better: str) -> float | None:
-        return limit_of(undamaged, (1.0, 3.0, 2.0), (0.0, 9.0), better=better).value
+def test_limits_are_the_worst_and_best_split_and_lie_beyond_the_undamaged_value_by_the_spread() -> None:
+    def limits(undamaged: float, better: str) -> tuple[float | None, float | None]:
+        found = limits_of(undamaged, (1.0, 3.0, 2.0), (0.0, 9.0), better=better)
+        return found.worse, found.better
 
-    assert limit(1.5, "lower") == 3.0
-    assert limit(3.5, "lower") == 4.5
-    assert limit(2.5, "higher") == 1.0
-    assert limit(0.5, "higher") == -0.5
+    assert limits(1.5, "lower") == (3.0, 0.5)
+    assert limits(3.5, "lower") == (4.5, 1.0)
+    assert limits(2.5, "higher") == (1.0, 3.5)
+    assert limits(0.5, "higher") == (-0.5, 3.0)
 
 
-def test_without_splits_the_limit_is_the_worse_end_of_the_interval() -> None:
-    assert limit_of(0.7, (), (0.5, 0.9), better="higher").value == 0.5
-    assert limit_of(0.7, (), (0.5, 0.9), better="lower").value == 0.9
-    absent = limit_of(0.7, (), None, better="lower")
-    assert absent.value is None
+def test_without_splits_the_limits_are_the_ends_of_the_interval() -> None:
+    higher, lower = (limits_of(0.7, (), (0.5, 0.9), better=better) for better in ("higher", "lower"))
+    assert (higher.worse, higher.better) == (0.5, 0.9)
+    assert (lower.worse, lower.better) == (0.9, 0.5)
+    absent = limits_of(0.7, (), None, better="lower")
+    assert (absent.worse, absent.better) == (None, None)
     assert absent.how.startswith("no limit")

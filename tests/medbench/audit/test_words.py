@@ -2,27 +2,44 @@ from pathlib import Path
 
 import pytest
 
-from medbench.audit.figure import draw, rewarded
+from medbench.audit.figure import draw, seen, title
 from medbench.audit.ladder import AuditReport, AuditRow
-from medbench.audit.words import BEGIN, END, markdown, require_page, seen, write_page
+from medbench.audit.words import BEGIN, END, markdown, require_page, write_page
 from medbench.errors import SpecError
 
 
-def row(metric: str, damage: str, correlation: float | None, detected: float | None) -> AuditRow:
+def row(
+    metric: str, damage: str, correlation: float | None, detected: float | None, reversed_from: float | None = None
+) -> AuditRow:
     unit, strengths = ("HU", (0.0, 10.0, 20.0)) if damage == "noise" else ("share", (0.0, 0.5, 1.0))
-    return AuditRow(metric, damage, strengths, (1.0, None, 3.0), correlation, detected, unit, "lower", 2.0, "made up")
+    return AuditRow(
+        metric=metric,
+        damage=damage,
+        strengths=strengths,
+        values=(1.0, None, 3.0),
+        rank_correlation=correlation,
+        detected_from=detected,
+        reversed_from=reversed_from,
+        unit=unit,
+        better="lower",
+        limit=2.0,
+        limit_how="made up",
+    )
 
 
 @pytest.fixture
 def report() -> AuditReport:
-    rows = [row("fid", "noise", 1.0, 20.0), row("fid", "mode_collapse", -0.9, None)]
+    rows = [row("fid", "noise", 1.0, 20.0), row("fid", "mode_collapse", -0.9, None, 0.5)]
     rows += [row("rvr", "noise", None, None), row("rvr", "mode_collapse", 0.4, 0.5)]
     return AuditReport(rows, {"downstream": "not here"}, "4 held-out volumes")
 
 
 def test_a_metric_that_gets_better_with_damage_is_told_from_a_blind_one(report: AuditReport) -> None:
-    assert [seen(one) for one in report.rows] == ["from 20 HU", "reversed", "never", "from 0.5"]
-    assert [rewarded(one) for one in report.rows] == [False, True, False, False]
+    assert [seen(one) for one in report.rows] == ["from 20", "reversed from 0.5", "never", "from 0.5"]
+
+
+def test_kinds_have_titles() -> None:
+    assert [title(kind) for kind in ("hu_shift", "mode_collapse")] == ["HU shift", "mode collapse"]
 
 
 def test_the_table_has_a_line_a_damage_and_names_what_was_left_out(report: AuditReport) -> None:
@@ -30,8 +47,8 @@ def test_the_table_has_a_line_a_damage_and_names_what_was_left_out(report: Audit
     assert lines[0] == "4 held-out volumes."
     assert lines[2] == "| damage | strengths | fid | rvr |"
     assert lines[4].startswith("| noise (")
-    assert lines[4].endswith("| from 20 HU (+1.0) | never |")
-    assert lines[5].endswith("| reversed (-0.9) | from 0.5 (+0.4) |")
+    assert lines[4].endswith("| from 20 (+1.0) | never |")
+    assert lines[5].endswith("| reversed from 0.5 (-0.9) | from 0.5 (+0.4) |")
     assert lines[-1] == "- downstream left out: not here"
 
 
