@@ -1,10 +1,13 @@
 import hashlib
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
 
-from medbench.errors import CheckpointError, MissingExtraError, Unavailable
-from medbench.weights import WeightFile, read_tensors
+from medbench.errors import CheckpointError, MissingExtraError, SpecError, Unavailable
+from medbench.fetch import record_sha256
+from medbench.weights import WeightFile, fetch_weights, read_tensors
 
 WEIGHTS = WeightFile(name="my-net", file="net.pth", origin="https://example.org/net.pth")
 
@@ -57,4 +60,87 @@ def test_damaged_files_are_refused_by_name(tmp_path, name, content):
 def test_a_whole_training_checkpoint_is_no_state_dict(tmp_path):
     torch.save({"epoch": 3, "state_dict": {"weight": torch.zeros(2)}}, tmp_path / "net.pth")
     with pytest.raises(CheckpointError, match="no bare state dict"):
+        read_tensors(tmp_path / "net.pth")
+
+
+PINNED = WeightFile(
+    name="my-net",
+    file="net.pth",
+    origin="example.org",
+    url="http://127.0.0.1:1/net.pth",
+    pinned=hashlib.sha256(b"published").hexdigest(),
+)
+
+
+def stored(tmp_path, content):
+    (tmp_path / "weights").mkdir()
+    (tmp_path / "weights" / "net.pth").write_bytes(content)
+    return tmp_path / "weights" / "net.pth"
+
+
+def test_a_pinned_file_is_taken_as_it_was_published(tmp_path):
+    path = stored(tmp_path, b"published")
+    assert PINNED.locate() == path
+    assert PINNED.sha256() == PINNED.pinned
+
+
+def test_an_altered_pinned_file_is_refused_with_the_command_that_mends_it(tmp_path):
+    path = stored(tmp_path, b"altered")
+    for attempt in (PINNED.locate, PINNED.sha256):
+        with pytest.raises(CheckpointError, match="is not the file that is pinned") as caught:
+            attempt()
+        assert str(path) in str(caught.value)
+        assert "delete it and run 'medbench weights fetch my-net'" in str(caught.value)
+        assert "\n" not in str(caught.value)
+
+
+def test_a_file_named_by_the_variable_is_used_as_it_is(tmp_path, monkeypatch):
+    (tmp_path / "mine.pth").write_bytes(b"altered")
+    monkeypatch.setenv("MEDBENCH_WEIGHTS_MY_NET", str(tmp_path / "mine.pth"))
+    assert PINNED.sha256() == hashlib.sha256(b"altered").hexdigest()
+
+
+def test_a_checksum_kept_beside_an_unpinned_file_holds(tmp_path):
+    path = stored(tmp_path, b"first")
+    record_sha256(path, hashlib.sha256(b"first").hexdigest())
+    assert WEIGHTS.locate() == path
+    path.write_bytes(b"second")
+    with pytest.raises(CheckpointError, match="is not the file that is pinned"):
+        WEIGHTS.locate()
+
+
+def test_absent_pinned_weights_name_the_command_first():
+    with pytest.raises(Unavailable, match=r"not here: run 'medbench weights fetch my-net', or get net\.pth from"):
+        PINNED.locate()
+
+
+@pytest.mark.parametrize(
+    ("weights", "sha256", "fault"),
+    [
+        (replace(PINNED, shipped=Path("net.pth")), None, "come with medbench"),
+        (replace(PINNED, url=None), None, "no public address: get net.pth from example.org"),
+        (PINNED, "abc", "is no SHA-256: give 64 hex digits"),
+        (PINNED, "0" * 64, "contradicts the pinned"),
+        (replace(PINNED, pinned=None), None, "no checksum of 'my-net' is published"),
+    ],
+)
+def test_fetches_that_cannot_be_verified_are_refused_before_anything_is_asked(weights, sha256, fault):
+    with pytest.raises(SpecError, match=fault):
+        fetch_weights(weights, sha256=sha256)
+
+
+def test_what_lies_under_an_entry_is_read(tmp_path):
+    torch.save({"epoch": 3, "state_dict": {"weight": torch.ones(2)}}, tmp_path / "net.pth")
+    assert read_tensors(tmp_path / "net.pth", under="state_dict")["weight"].tolist() == [1, 1]
+    with pytest.raises(CheckpointError, match="has no entry 'model'"):
+        read_tensors(tmp_path / "net.pth", under="model")
+
+
+def test_a_file_that_would_run_code_is_refused(tmp_path):
+    class Harmful:
+        def __reduce__(self):
+            return (print, ("ran",))
+
+    torch.save({"weight": Harmful()}, tmp_path / "net.pth")
+    with pytest.raises(CheckpointError, match=r"net\.pth is no readable file of tensors"):
         read_tensors(tmp_path / "net.pth")

@@ -1,0 +1,171 @@
+"""``medbench weights``: listed with licence and way to get them; fetched verified or not at all."""
+
+from __future__ import annotations
+
+import hashlib
+import http.server
+import json
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from cli.main import app
+from medbench import health
+from medbench.weights import WeightFile
+
+BODY = bytes(range(256)) * 4096  # 1 MiB
+SHA256 = hashlib.sha256(BODY).hexdigest()
+
+
+@dataclass
+class Server:
+    """A loopback server of one file; ``breaks_after`` holds how many bytes the next answers send."""
+
+    url: str
+    body: bytes = BODY
+    breaks_after: list[int] = field(default_factory=list)
+    ranges: list[str | None] = field(default_factory=list)
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            wanted = self.headers.get("Range")
+            state.ranges.append(wanted)
+            start = int(wanted.removeprefix("bytes=").removesuffix("-")) if wanted else 0
+            self.send_response(206 if start else 200)
+            self.send_header("Content-Length", str(len(state.body) - start))
+            self.end_headers()
+            stop = start + state.breaks_after.pop(0) if state.breaks_after else len(state.body)
+            self.wfile.write(state.body[start:stop])
+
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as httpd:
+        state = Server(url=f"http://127.0.0.1:{httpd.server_port}/net.pth")
+        thread = threading.Thread(target=httpd.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield state
+        httpd.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def weights(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> WeightFile:
+    monkeypatch.setenv("MEDBENCH_HOME", str(tmp_path))
+    pinned = WeightFile("my-net", "net.pth", "example.org", url=server.url, pinned=SHA256, license="CC BY 4.0")
+    unpinned = replace(pinned, name="wild-net", file="wild.pth", pinned=None)
+    files = {file.name: file for file in (pinned, unpinned)}
+    monkeypatch.setattr(health, "weight_files", lambda: files)
+    return pinned
+
+
+def medbench(*arguments: str, code: int = 0) -> tuple[str, str]:
+    result = CliRunner().invoke(app, ["weights", *arguments])
+    assert result.exit_code == code, result.output
+    return result.stdout, result.stderr
+
+
+def refused(*arguments: str) -> str:
+    stdout, stderr = medbench(*arguments, code=2)
+    assert stdout == ""
+    (line,) = [line for line in stderr.splitlines() if line.startswith("medbench: ")]
+    return line
+
+
+def rows() -> dict[str, dict[str, object]]:
+    return {row["name"]: row for row in json.loads(medbench("list", "--json")[0])}
+
+
+def test_fetch_shows_the_licence_verifies_and_the_list_knows(weights: WeightFile, tmp_path: Path) -> None:
+    assert rows()["my-net"] == {
+        "name": "my-net",
+        "here": False,
+        "path": None,
+        "sha256": SHA256,
+        "licence": "CC BY 4.0",
+        "how": weights.how_to_get(),
+    }
+    stdout, stderr = medbench("fetch", "My-Net")
+    assert "CC BY 4.0" in stderr
+    assert "my-net: verified" in stdout
+    path = tmp_path / "weights" / "net.pth"
+    assert path.read_bytes() == BODY
+    assert rows()["my-net"] | {"how": ""} == {
+        "name": "my-net",
+        "here": True,
+        "path": str(path),
+        "sha256": SHA256,
+        "licence": "CC BY 4.0",
+        "how": "",
+    }
+
+
+def test_json_holds_one_document(weights: WeightFile, tmp_path: Path) -> None:
+    stdout, _ = medbench("fetch", "my-net", "--json")
+    assert json.loads(stdout) == {"name": "my-net", "path": str(tmp_path / "weights" / "net.pth"), "sha256": SHA256}
+
+
+def test_a_broken_download_resumes_with_the_same_command(weights: WeightFile, server: Server) -> None:
+    server.breaks_after = [1000, 0]
+    assert "run the same command again, it resumes after the 1000 bytes" in refused("fetch", "my-net")
+    assert not rows()["my-net"]["here"]
+    medbench("fetch", "my-net")
+    assert server.ranges[-1] == "bytes=1000-"
+    assert weights.sha256() == SHA256
+
+
+def test_another_file_at_the_address_is_not_kept(weights: WeightFile, server: Server, tmp_path: Path) -> None:
+    server.body = b"<html>quota exceeded</html>"
+    line = refused("fetch", "my-net")
+    assert "came damaged (SHA-256" in line
+    assert list((tmp_path / "weights").iterdir()) == []
+    assert not rows()["my-net"]["here"]
+
+
+def test_without_published_checksum_the_user_gives_one_and_it_holds(weights: WeightFile, tmp_path: Path) -> None:
+    line = refused("fetch", "wild-net")
+    assert "no checksum of 'wild-net' is published" in line
+    assert "--sha256 HEX" in line
+    assert not (tmp_path / "weights").exists()
+    assert "came damaged" in refused("fetch", "wild-net", "--sha256", "0" * 64)
+    medbench("fetch", "wild-net", "--sha256", SHA256.upper())
+    assert rows()["wild-net"]["here"]
+    (tmp_path / "weights" / "wild.pth").write_bytes(b"altered")
+    row = rows()["wild-net"]
+    assert not row["here"]
+    assert "is not the file that is pinned" in str(row["how"])
+
+
+def test_an_altered_file_is_listed_as_refused(weights: WeightFile, tmp_path: Path) -> None:
+    medbench("fetch", "my-net")
+    (tmp_path / "weights" / "net.pth").write_bytes(b"altered")
+    assert "is not the file that is pinned" in str(rows()["my-net"]["how"])
+    assert "move it away" in refused("fetch", "my-net")
+
+
+def test_unknown_names_answer_with_near_ones(weights: WeightFile) -> None:
+    assert "no weights are called 'my-nett': did you mean my-net" in refused("fetch", "my-nett")
+
+
+def test_the_list_in_words_has_licences(weights: WeightFile) -> None:
+    stdout, _ = medbench("list")
+    assert "my-net (CC BY 4.0): not here; run 'medbench weights fetch my-net'" in stdout
+
+
+def test_all_weights_of_installed_plugins_are_listed() -> None:
+    found = rows()
+    assert {"radimagenet-resnet50", "dinov2-vits14", "medicalnet-resnet10", "lpips-alexnet", "phantom"} <= set(found)
+    assert found["phantom"]["here"]
+    for name in ("dinov2-vits14", "medicalnet-resnet10", "lpips-alexnet"):
+        assert len(str(found[name]["sha256"])) == 64
+    assert found["radimagenet-resnet50"]["sha256"] is None
+    assert all(row["licence"] for row in found.values())
+    # torch.hub's file names hold the first 8 digits of the SHA-256.
+    assert str(found["lpips-alexnet"]["sha256"]).startswith("7be5be79")
