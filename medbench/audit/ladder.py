@@ -105,7 +105,7 @@ class Ladder:
         items = [_undamaged(item) for item in self._bench.held_out]
         asked = [name for name in metrics if name not in _NOT_HERE]
         base = self._measurer.measured("undamaged", lambda: items, asked)
-        left_out |= {name: found.reason for name, found in base.items() if found.value is None}
+        left_out |= {_declared(name): found.reason for name, found in base.items() if found.value is None}
         known = {name: found.value for name, found in base.items() if found.value is not None}
         limits = self._measurer.limits(items, known)
         rows: list[AuditRow] = []
@@ -168,11 +168,17 @@ def _undamaged(item: Item) -> Item:
 
 def _absent(kind: Kind, rungs: Sequence[Mapping[str, Found]]) -> dict[str, str]:
     return {
-        f"{metric} under {kind.name} {strength:g} {kind.unit}": found.reason
+        f"{_declared(metric)} under {kind.name} {strength:g} {kind.unit}": found.reason
         for strength, rung in zip(kind.strengths, rungs)
         for metric, found in rung.items()
         if found.value is None
     }
+
+
+def _declared(metric: str) -> str:
+    """Return a metric's own name, also where it was asked for as ``path/to/file.py:Class``."""
+    name: str = registry.load("metrics", metric).info.name
+    return name
 
 
 def _row(kind: Kind, metric: str, limits: Limits, found: Sequence[Found]) -> AuditRow:
@@ -180,7 +186,7 @@ def _row(kind: Kind, metric: str, limits: Limits, found: Sequence[Found]) -> Aud
     strengths = (0.0, *kind.strengths)
     values = tuple(one.value for one in found)
     return AuditRow(
-        metric=metric,
+        metric=_declared(metric),
         damage=kind.name,
         strengths=strengths,
         values=values,

@@ -80,15 +80,16 @@ def test_a_value_that_cannot_be_had_is_none_with_its_reason(
     assert row.values[-1] is None
     assert row.limit == 1e6
     assert "95 % interval" in row.limit_how
-    assert report.left_out[f"{plugins}:Picky under mode_collapse 1 share"] == "two volumes are equal"
+    assert report.left_out["picky under mode_collapse 1 share"] == "two volumes are equal"
 
 
 def test_metrics_that_cannot_be_audited_are_listed(options: AuditOptions, tmp_path: Path) -> None:
-    asked = dataclasses.replace(options, metrics=(*options.metrics, "rvr"))
+    asked = dataclasses.replace(options, metrics=(*options.metrics, "rvr", "downstream"))
     report = audit_metrics(asked, tmp_path / "out", silent)
     # The data set's protocol takes masks for segmentations, and a damaged volume has none of its own.
     assert "has no mask" in report.left_out["rvr"]
-    assert {row.metric for row in report.rows} == set(options.metrics)
+    assert "it was trained on" in report.left_out["downstream"]
+    assert {row.metric for row in report.rows} == {"meanhu"}
     with pytest.raises(SpecError, match=r"nothing can be audited; rvr: .* has no mask"):
         audit_metrics(dataclasses.replace(options, metrics=("rvr",)), tmp_path / "out", silent)
 
