@@ -140,3 +140,31 @@ def test_features_that_are_not_finite_name_their_volume(measure):
 def test_wide_features_use_fewer_groups_to_bound_memory(measure):
     wide = [random_features(14, seed=seed, dimension=600, slices=3) for seed in (0, 1)]
     assert "10 real and 10 synthetic groups" in measure(*wide).ci_method
+
+
+@pytest.mark.parametrize("dimension", [6, 90])
+def test_a_replicate_is_the_value_without_its_subjects(measure, dimension):
+    """More slices than features, and fewer: six subjects are six groups."""
+    real, synthetic = (random_features(6, seed=seed, dimension=dimension, shift=seed * 0.5) for seed in (0, 1))
+    found = measure(real, synthetic)
+    for side, features in (("real", real), ("synthetic", synthetic)):
+        fewer = {plane: [*volumes[:2], *volumes[3:]] for plane, volumes in features.items()}
+        without = measure(fewer, synthetic) if side == "real" else measure(real, fewer)
+        assert found.replicates[side].values[2] == pytest.approx(without.value, rel=1e-7)
+        assert found.replicates[side].sizes.tolist() == [1] * 6
+
+
+def test_long_leaving_out_is_told_as_progress(make_side, make_evidence):
+    told = []
+
+    class Told:
+        def track(self, items, *, task, total=None):
+            told.append((task, total))
+            yield from items
+
+    wide = (random_features(5, seed=seed, dimension=600, slices=3) for seed in (0, 1))
+    evidence = make_evidence(*(make_side(5, features=features) for features in wide))
+    evidence.workshop.progress = Told()
+    Fid25d().measure(evidence)
+    assert told[:2] == [("fid25d of xy without parts of real", 5), ("fid25d of xy without parts of synthetic", 5)]
+    assert len(told) == 6
