@@ -27,7 +27,7 @@ from medbench.files import sha256_of
 from medbench.metrics.copies import Recipe
 from medbench.progress import Progress
 from medbench.training.averaging import cosine_rate, seeded, set_learning_rate
-from medbench.training.loop import BEST_FILE, STATE_FILE, Plan, Stateful, launch, train
+from medbench.training.loop import Plan, Stateful, launch, train
 from medbench.training.weights import read_weights, write_weights
 
 ENCODER_FILE = "encoder.safetensors"
@@ -227,8 +227,6 @@ def trained_encoder(
         if not math.isfinite(trained.scores["score"]):
             raise Unavailable("the encoder's training diverged: are there volumes with voxels that are not finite?")
         write_weights(path, trained.weights, {"model": "memorization encoder", "recipe": asdict(recipe)})
-        for name in (STATE_FILE, BEST_FILE):
-            (folder / name).unlink(missing_ok=True)
     # Read even when it was just trained: the file keeps float16, and every run must embed with the same numbers.
     weights, _ = read_weights(path)
     network = Encoder(recipe.dimension)

@@ -161,3 +161,19 @@ def test_several_volumes_of_a_patient_count_as_one(measure, make_side, make_evid
     found = Memorization(RECIPE).measure(replace(evidence))
     assert found.parts["copied_confirmed"] == pytest.approx(0.5)
     assert "2 sampled and 16 held-out" in found.ci_method
+
+
+@pytest.mark.slow
+def test_the_default_recipe_finds_copies_among_64_phantoms(measure):
+    volumes = [generate(seed)[0] for seed in range(64 + 16 + 12)]
+    rng = np.random.default_rng(0)
+    copies = [
+        Volume(np.roll(one.voxels, 1, axis=0) + rng.normal(0, 15, one.shape).astype(np.float32), one.affine)
+        for one in volumes[:12]
+    ]
+    known = {"training": volumes[:64], "held_out": volumes[64:80], "recipe": Recipe()}
+    found, strangers = measure(copies, **known), measure(volumes[80:], **known)
+    assert found.parts["copied"] == found.parts["copied_confirmed"] == 1
+    assert found.ci95[0] > 0
+    assert strangers.parts["copied_confirmed"] <= 0.2
+    assert strangers.ci95[0] <= 0 <= strangers.ci95[1]
