@@ -66,11 +66,29 @@ def _averaged(voxels: np.ndarray, axis: int) -> np.ndarray:
     return means
 
 
+def best_shift(first: np.ndarray, second: np.ndarray) -> tuple[int, int, int]:
+    """Return the shift s for which first[x + s] is most like second[x], by the peak of the circular cross-correlation.
+
+    Args:
+        first: (x, y, z).
+        second: likewise, of the same shape.
+
+    Returns:
+        whole voxels along each axis, at most 4 and less than a quarter of the axis.
+    """
+    from scipy import fft
+
+    a, b = (volume.astype(np.float32) - volume.mean(dtype=np.float32) for volume in (first, second))
+    correlation = fft.irfftn(fft.rfftn(a) * np.conj(fft.rfftn(b)), s=a.shape)
+    ranges = [np.arange(-most, most + 1) for most in (min(LARGEST_SHIFT, (length - 1) // 4) for length in a.shape)]
+    small = correlation[np.ix_(*ranges)]
+    peak = np.unravel_index(int(small.argmax()), small.shape)
+    x, y, z = (int(steps[index]) for steps, index in zip(ranges, peak))
+    return x, y, z
+
+
 def aligned_ncc(first: np.ndarray, second: np.ndarray) -> float:
     """Return Pearson's correlation of two volumes' voxels after the best small shift, over what then overlaps.
-
-    The shift (whole voxels, at most 4 along each axis and less than a quarter of it) is the peak of the circular
-    cross-correlation.
 
     Args:
         first: (x, y, z).
@@ -79,16 +97,8 @@ def aligned_ncc(first: np.ndarray, second: np.ndarray) -> float:
     Returns:
         -1..1; 0 where one of them is constant over the overlap.
     """
-    from scipy import fft
-
-    a, b = (volume.astype(np.float32) - volume.mean(dtype=np.float32) for volume in (first, second))
-    product = fft.rfftn(a) * np.conj(fft.rfftn(b))
-    correlation = fft.irfftn(product, s=a.shape)
-    ranges = [np.arange(-most, most + 1) for most in (min(LARGEST_SHIFT, (length - 1) // 4) for length in a.shape)]
-    small = correlation[np.ix_(*ranges)]
-    peak = np.unravel_index(int(small.argmax()), small.shape)
-    shift = [int(steps[index]) for steps, index in zip(ranges, peak)]
-    return _correlation(a[tuple(_part(s) for s in shift)], b[tuple(_part(-s) for s in shift)])
+    shift = best_shift(first, second)
+    return _correlation(first[tuple(_part(s) for s in shift)], second[tuple(_part(-s) for s in shift)])
 
 
 def _part(shift: int) -> slice:

@@ -50,8 +50,8 @@ _FIGURES: Final[Mapping[str, tuple[str, str, str | None]]] = {
         "reconstruction",
     ),
     "memorization_pairs": (
-        "The samples most like a training volume, beside it, and the difference; r is the correlation of the "
-        "embeddings, voxels that of the voxels after the best small shift.",
+        "The samples most like a training volume, moved by the best small shift, beside it, and the difference; r is "
+        "the correlation of the embeddings, voxels that of the voxels.",
         "Slices of nearest training volumes, of samples and of the signed difference in HU",
         "memorization",
     ),

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from medbench.metrics.copies import best_shift, working_copy
 from medbench.report.drawing import save
 from medbench.report.sheet import MUTED, VIEWS, Sheet, centre_slice
+from medbench.spec import Window
 from medbench.volume import Volume
 
 if TYPE_CHECKING:
@@ -50,6 +52,9 @@ class ClosePair:
 def closest_pairs(pairs: Sequence[ClosePair], path: Path, *, window: tuple[float, float]) -> None:
     """Draw samples beside their nearest training volumes and the difference, a row a pair.
 
+    Each sample is moved by the best small shift of its working copy, as for the correlation of the voxels: the
+    difference of a copy that lies a voxel aside would else be all edges.
+
     Args:
         pairs: the closest first; those after the fourth are left out.
         path: the PNG file to write.
@@ -59,10 +64,21 @@ def closest_pairs(pairs: Sequence[ClosePair], path: Path, *, window: tuple[float
         ValueError: there is no pair.
     """
     titles = Titles("nearest training", "sample", "sample − training [HU]")
-    sheet = difference_sheet([(pair.training, pair.sample) for pair in pairs], titles, window=window)
+    moved = [(pair.training, _moved(pair, window)) for pair in pairs[:MOST_PAIRS]]
+    sheet = difference_sheet(moved, titles, window=window)
     for row, pair in enumerate(pairs[:MOST_PAIRS]):
         sheet.row_title(row, f"r {pair.similarity:.2f}   voxels {pair.ncc:.2f}".replace("-", "−"))
     save(sheet.figure, path)
+
+
+def _moved(pair: ClosePair, window: tuple[float, float]) -> Volume:
+    limits = Window(low=window[0], high=window[1])
+    copies = [working_copy(volume.voxels, window=limits) for volume in (pair.sample, pair.training)]
+    steps = [
+        -round(shift * length / short)
+        for shift, length, short in zip(best_shift(*copies), pair.sample.shape, copies[0].shape)
+    ]
+    return Volume(np.roll(pair.sample.voxels, steps, axis=(0, 1, 2)), pair.sample.affine)
 
 
 def difference_sheet(pairs: Sequence[tuple[Volume, Volume]], titles: Titles, *, window: tuple[float, float]) -> Sheet:

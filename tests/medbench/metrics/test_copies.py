@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from medbench.metrics.copies import aligned_ncc, working_copy
+from medbench.metrics.copies import aligned_ncc, best_shift, working_copy
 from medbench.spec import Window
 
 
@@ -38,6 +38,7 @@ def test_a_small_shift_is_found(shift):
     second = large[tuple(slice(8 + s, 8 + s + n) for s, n in zip(shift, first.shape))]
     assert aligned_ncc(first, second) == pytest.approx(1, abs=1e-6)
     assert aligned_ncc(second, first) == pytest.approx(1, abs=1e-6)
+    assert best_shift(first, second) == shift
 
 
 def test_it_is_pearsons_correlation_without_a_shift_and_blind_to_contrast():

@@ -39,6 +39,13 @@ def test_a_copy_shows_no_difference_and_a_stranger_does(tmp_path):
     assert coloured(stranger) > 1000
 
 
+def test_a_shifted_copy_is_moved_back(tmp_path):
+    box = np.full((20, 16, 12), -1000, np.int16)
+    box[6:14, 5:11, 4:8] = 200
+    one, aside = Volume(box), Volume(np.roll(box, (2, -1, 1), axis=(0, 1, 2)))
+    assert coloured(pixels([ClosePair(aside, one, similarity=0.9, ncc=1.0)], tmp_path / "aside.png")) == 0
+
+
 def test_the_training_volume_stands_left_of_the_sample(tmp_path):
     black = Volume(np.full((20, 16, 12), -1000, np.int16))
     white = Volume(np.full((20, 16, 12), 1000, np.int16))
