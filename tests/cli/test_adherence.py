@@ -70,6 +70,7 @@ def test_the_table_has_a_row_a_sample_and_region_and_the_report_its_figure(phant
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)  # 80 phantoms are made first; other work on the machine stretches that
 def test_the_embedded_track(phantoms: Path, tmp_path: Path) -> None:
     result = evaluate(phantoms, tmp_path, "--masks", phantoms / "own", dataset="phantom")["results"][0]
     assert result["value"] > 0.9
