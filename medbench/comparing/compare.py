@@ -11,8 +11,9 @@ from typing import Any, Final
 import numpy as np
 
 from medbench.comparing.cases import LAYOUTS, difference_of_cases, read_cases
-from medbench.comparing.significance import Estimate, Outcome, holm, jackknife_test, untested
+from medbench.comparing.significance import Estimate, Outcome, jackknife_test, untested
 from medbench.errors import SpecError
+from medbench.metrics.holm import holm
 from medbench.metrics.resampling import Replicates
 from medbench.report.words import label
 from medbench.results import Report, Result

@@ -7,7 +7,6 @@ difference and of its interval, and leaves the p-value as it is.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -144,23 +143,6 @@ def unpaired_test(a: np.ndarray, b: np.ndarray) -> Outcome:
     ends = found.confidence_interval(0.95)
     name = f"Welch's t test of {len(a)} and {len(b)} different cases"
     return Outcome(difference, (float(ends.low), float(ends.high)), float(found.pvalue), name)
-
-
-def holm(p_values: Sequence[float | None]) -> list[float | None]:
-    """Return p-values adjusted by Holm's method over all that are there.
-
-    Args:
-        p_values: 0 to 1; None where there is no test: it stays None and counts for nothing.
-
-    Source: Holm 1979, Scandinavian Journal of Statistics 6:65.
-    """
-    tested = sorted((p, place) for place, p in enumerate(p_values) if p is not None)
-    adjusted: list[float | None] = [None] * len(p_values)
-    highest = 0.0
-    for rank, (p, place) in enumerate(tested):
-        highest = max(highest, min(1.0, (len(tested) - rank) * p))
-        adjusted[place] = highest
-    return adjusted
 
 
 def _sign_flip_p(gaps: np.ndarray) -> float:

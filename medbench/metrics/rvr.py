@@ -16,6 +16,7 @@ import numpy as np
 
 from medbench.errors import Unavailable
 from medbench.metrics.base import Evidence, Measurement, MetricInfo
+from medbench.metrics.holm import holm
 from medbench.metrics.region_distances import (
     composition,
     ks_p_values,
@@ -204,9 +205,10 @@ def _add_tests(
     """Add the p-values of the Kolmogorov-Smirnov statistics; return a note where they would be wrong."""
     if any(len(set(side)) < len(side) for side in subjects):
         return ["ks_p is absent: the test takes volumes for independent, and some subjects have several"]
-    plain, adjusted = ks_p_values(real=real, synthetic=synthetic)
-    for column, region in enumerate(regions):
-        parts[region] |= {"ks_p": float(plain[column]), "ks_p_holm": float(adjusted[column])}
+    found = ks_p_values(real=real, synthetic=synthetic)
+    for region, plain, adjusted in zip(regions, found, holm(found)):
+        assert adjusted is not None  # every region was tested
+        parts[region] |= {"ks_p": plain, "ks_p_holm": adjusted}
     return []
 
 

@@ -5,7 +5,6 @@ from scipy import stats
 from medbench.comparing.significance import (
     MOST_EXACT_CASES,
     Estimate,
-    holm,
     jackknife_test,
     paired_test,
     unpaired_test,
@@ -114,14 +113,6 @@ def test_real_sides_grouped_in_different_ways_are_not_paired() -> None:
     assert "grouped in different ways" in jackknife_test(first, second).test
     still = Replicates(np.ones(6), np.ones(6, dtype=int))
     assert "do not vary" in jackknife_test(Estimate(1.0, None, still), Estimate(1.0, None, still)).test
-
-
-def test_holm_by_hand() -> None:
-    # sorted: 0.01 * 4 = 0.04; 0.02 * 3 = 0.06; 0.03 * 2 = 0.06 (never below the one before); 0.5 * 1
-    assert holm([0.03, 0.01, None, 0.5, 0.02]) == pytest.approx([0.06, 0.04, None, 0.5, 0.06])
-    assert holm([0.6, 0.7]) == [1.0, 1.0]
-    assert holm([None, None]) == [None, None]
-    assert holm([]) == []
 
 
 def wasserstein_estimate(*, real: np.ndarray, synthetic: np.ndarray) -> Estimate:

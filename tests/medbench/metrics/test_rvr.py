@@ -4,9 +4,9 @@ import pytest
 from scipy import stats
 
 from medbench.errors import NotEnoughCasesError, Unavailable
+from medbench.metrics.holm import holm
 from medbench.metrics.region_distances import (
     composition,
-    ks_p_values,
     log_volume_distance,
     mean_wasserstein,
     region_figures,
@@ -204,15 +204,13 @@ def test_the_interval_of_the_joint_distance_is_the_jackknife_over_whole_volumes(
     assert overall["frechet_log_volume_ci_low"] == pytest.approx(max(value - half, 0))
 
 
-def test_p_values_are_scipys_and_holms():
-    rng = np.random.default_rng(0)
-    real, synthetic = rng.normal(size=(40, 3)), rng.normal([0, 0.4, 2], 1, size=(20, 3))
-    plain, adjusted = ks_p_values(real=real, synthetic=synthetic)
-    assert plain == pytest.approx([stats.ks_2samp(real[:, i], synthetic[:, i]).pvalue for i in range(3)])
-    order = np.argsort(plain)
-    first, second, third = plain[order]
-    expected = [3 * first, max(3 * first, 2 * second), max(3 * first, 2 * second, third)]
-    assert adjusted[order] == pytest.approx(np.minimum(expected, 1))
+def test_p_values_are_scipys_and_adjusted_by_holm(measure):
+    real, synthetic = counts(40, seed=0), counts(20, seed=1, scale=1.1)
+    parts = measure(real, synthetic).parts
+    regions = ["heart", "lungs"]
+    plain = [stats.ks_2samp(real[region] / VOXELS, synthetic[region] / VOXELS).pvalue for region in regions]
+    assert [parts[region]["ks_p"] for region in regions] == pytest.approx(plain)
+    assert [parts[region]["ks_p_holm"] for region in regions] == pytest.approx(holm(plain))
 
 
 def test_p_values_tell_a_shift_and_not_chance(measure):
