@@ -68,7 +68,10 @@ class Rvr:
         counts = _complete(real_side.region_voxels(), synthetic_side.region_voxels())
         regions, notes = _usable(counts, evidence.protocol.regions)
         if not regions:
-            raise Unavailable(f"no region can be compared: {'; '.join(notes)}")
+            raise Unavailable(
+                f"no region can be compared: {'; '.join(notes)}: name the masks' values in labels.json beside them, or "
+                "take a --protocol that names no regions"
+            )
         real, synthetic = _ratios(counts.real, regions), _ratios(counts.synthetic, regions)
         parts = _parts(counts, regions, real=real, synthetic=synthetic)
         value = parts["overall"]["wasserstein"]
