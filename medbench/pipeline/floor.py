@@ -142,7 +142,7 @@ def _from_splits(metric: Metric, evidence: Evidence, sides: Sides, laboratory: L
         f"({min(values):.3g} to {max(values):.3g})"
     )
     if sum(counts) < sum(wanted):
-        note += f"; the value itself rests on {wanted[0]} and {wanted[1]}: fewer raise a distance"
+        note += f"; the value itself rests on {wanted[0]} and {wanted[1]}, and fewer volumes change a value"
     parts = _mean_parts([plain_parts(one.parts) for one in measured])
     return FloorFound(float(np.mean(values)), note, values, parts)
 
