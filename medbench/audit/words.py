@@ -31,6 +31,7 @@ def markdown(report: AuditReport) -> str:
             strengths = ", ".join(f"{strength:g}" for strength in kind.strengths)
             said = " | ".join(_cell(row) for row in rows)
             lines.append(f"| {title(kind.name)} ({kind.summary}) | {strengths} {kind.unit} | {said} |")
+    lines += ["", *(f"- {metric} {_blind(metric, report)}." for metric in metrics)]
     lines += ["", *(f"- {what} left out: {reason}" for what, reason in report.left_out.items())]
     return "\n".join(lines).rstrip() + "\n"
 
@@ -65,6 +66,14 @@ def _split(path: Path) -> tuple[str, str]:
     if not begin or not end:
         raise SpecError(f"{path} is no page for an audit: it needs the lines {BEGIN} and {END}")
     return before, after
+
+
+def _blind(metric: str, report: AuditReport) -> str:
+    rows = [row for row in report.rows if row.metric == metric]
+    missed = [title(row.damage) for row in rows if row.detected_from is None and row.reversed_from is None]
+    preferred = [title(row.damage) for row in rows if row.detected_from is None and row.reversed_from is not None]
+    said = f"does not see: {', '.join(missed)}" if missed else "is blind to none of these"
+    return said + (f"; prefers to real volumes: {', '.join(preferred)}" if preferred else "")
 
 
 def _cell(row: AuditRow) -> str:

@@ -49,6 +49,8 @@ def test_the_table_has_a_line_a_damage_and_names_what_was_left_out(report: Audit
     assert lines[4].startswith("| noise (")
     assert lines[4].endswith("| from 20 (+1.0) | never |")
     assert lines[5].endswith("| reversed from 0.5 (-0.9) | from 0.5 (+0.4) |")
+    assert lines[7] == "- fid is blind to none of these; prefers to real volumes: mode collapse."
+    assert lines[8] == "- rvr does not see: noise."
     assert lines[-1] == "- downstream left out: not here"
 
 
