@@ -63,10 +63,20 @@ class KerasResNet50(nn.Module):
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Return the last stage's maps."""
+        return self.back(self.front(images))
+
+    def front(self, images: torch.Tensor) -> torch.Tensor:
+        """Return the maps (n, 512, h/8, w/8) of the second stage: large maps, a sixteenth of the weights."""
         hidden: torch.Tensor = self.maxpool(torch.relu_(self.bn1(self.conv1(images))))
-        for number in range(1, len(_STAGES) + 1):
-            hidden = self.get_submodule(f"layer{number}")(hidden)
+        for stage in ("layer1", "layer2"):
+            hidden = self.get_submodule(stage)(hidden)
         return hidden
+
+    def back(self, maps: torch.Tensor) -> torch.Tensor:
+        """Return the last stage's maps of the second stage's: small maps, most of the weights."""
+        for stage in ("layer3", "layer4"):
+            maps = self.get_submodule(stage)(maps)
+        return maps
 
 
 def without_batch_norms(network: KerasResNet50) -> KerasResNet50:

@@ -55,7 +55,7 @@ class Mmd3d:
         real, synthetic = (volume_vectors(side) for side in sides)
         bandwidth = median_distance(real)
         if bandwidth == 0.0:
-            raise Unavailable("more than half of the real volumes' features are equal: no bandwidth can be had")
+            raise Unavailable("most pairs of real volumes have equal features: no bandwidth can be had")
         subjects = sides[0].subjects, sides[1].subjects
         sums = KernelSums.of(
             gaussian_kernel(bandwidth),

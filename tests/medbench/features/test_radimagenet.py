@@ -54,7 +54,8 @@ def test_features_match_the_golden_ones(extractor, plane):
 def test_batches_change_nothing_but_rounding(extractor, monkeypatch):
     slices = golden_slices("xy")[:5]
     whole = extractor.features(slices)
-    monkeypatch.setattr("medbench.features.radimagenet._BATCH_PIXELS", 2 * slices[0].size)
+    monkeypatch.setattr("medbench.features.radimagenet._FRONT_PIXELS", 2 * slices[0].size)
+    monkeypatch.setattr("medbench.features.radimagenet._BACK_PIXELS", 3 * slices[0].size)
     np.testing.assert_allclose(extractor.features(slices), whole, rtol=0, atol=1e-5)
     assert whole.dtype == np.float32
     assert whole.shape == (5, RadImageNetResNet50.info.dimension)
