@@ -69,7 +69,12 @@ def _grid(image: Header) -> str:
 
 def content(paths: Mapping[str, Path]) -> str:
     """Return a fingerprint of what files hold under which ids; a file is read once a process unless it changes."""
-    return fingerprint({name: _hash(path, _stamp(path)) for name, path in paths.items()})
+    return fingerprint({name: content_once(path) for name, path in paths.items()})
+
+
+def content_once(path: Path) -> str:
+    """Return what ``content_sha256`` returns; a file is read once a process unless it changes."""
+    return _hash(path, _stamp(path))
 
 
 def _stamp(path: Path) -> tuple[tuple[str, int, int], ...]:

@@ -73,6 +73,10 @@ class Cache:
             return document
         return json.loads(path.read_bytes())
 
+    def has_label_map(self, sha256: str, settings: Mapping[str, Any]) -> bool:
+        """Say whether the label map is there."""
+        return self.path("segmentations", sha256, settings, ".nii.gz").is_file()
+
     def label_map(
         self, sha256: str, settings: Mapping[str, Any], names: Mapping[int, str], compute: Callable[[], LabelMap]
     ) -> LabelMap:

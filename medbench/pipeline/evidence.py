@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from medbench import registry
-from medbench.datasets.tree import read_mask
+from medbench.datasets.tree import content_once, read_mask
 from medbench.errors import SpecError, Unavailable
 from medbench.features.base import SliceExtractor, VolumeExtractor
 from medbench.files import make_folder
@@ -19,7 +20,7 @@ from medbench.metrics.base import Input, Plane
 from medbench.metrics.lpips25d import BACKBONE
 from medbench.pipeline.cache import Cache
 from medbench.progress import Progress
-from medbench.samples import Item, content_sha256
+from medbench.samples import Item
 from medbench.segmenters.base import Segmenter
 from medbench.slices import plane_slices
 from medbench.spec import Protocol, fingerprint
@@ -27,6 +28,21 @@ from medbench.volume import LabelMap, Volume
 from medbench.weights import WeightFile
 
 _PRECOMPUTED = "precomputed"
+
+
+@dataclass(frozen=True)
+class Derivation:
+    """A function of a volume's inputs with all that decides its outcome (see ``Side.derived``)."""
+
+    name: str
+    compute: Callable[..., Mapping[str, np.ndarray]]
+    of: Sequence[Input]
+    settings: Mapping[str, Any]
+
+    @property
+    def kind(self) -> str:
+        """The kind of entry in the cache."""
+        return f"derived-{self.name}"
 
 
 class Laboratory:
@@ -142,30 +158,28 @@ class Laboratory:
             for plane in protocol.slices.planes
         }
 
-    def derived(
-        self,
-        item: Item,
-        name: str,
-        compute: Callable[..., Mapping[str, np.ndarray]],
-        *,
-        of: Sequence[Input],
-        settings: Mapping[str, Any],
-    ) -> dict[str, np.ndarray]:
+    def derived(self, item: Item, what: Derivation) -> dict[str, np.ndarray]:
         """Return what a function makes of a volume's inputs, cached by their content (see ``Side.derived``)."""
-        key = {"name": name, "settings": settings, "of": list(of), "grid": self.describe("grid")}
-        key |= {what: self._described_input(item, what) for what in of if what != "volume"}
 
         def made() -> Mapping[str, np.ndarray]:
-            return compute(*(self._input(item, what) for what in of))
+            return what.compute(*(self._input(item, source) for source in what.of))
 
-        return self.cache.arrays(f"derived-{name}", item.sha256, key, made)
+        return self.cache.arrays(what.kind, item.sha256, self._derivation_key(item, what), made)
+
+    def has_derived(self, item: Item, what: Derivation) -> bool:
+        """Say whether ``derived`` would read its result back."""
+        return self.cache.has_arrays(what.kind, item.sha256, self._derivation_key(item, what))
+
+    def _derivation_key(self, item: Item, what: Derivation) -> dict[str, Any]:
+        key = {"name": what.name, "settings": what.settings, "of": list(what.of), "grid": self.describe("grid")}
+        return key | {source: self._described_input(item, source) for source in what.of if source != "volume"}
 
     def _described_input(self, item: Item, what: Input) -> Any:
         if what == "segmentation" and self.protocol.segmenter != _PRECOMPUTED:
             return self.describe("segmenter")
         file, names = _mask_file(item) if what == "mask" else (item.mask, item.regions)
         self._require_mask(item, file)
-        return [content_sha256(file), sorted((names or {}).items())] if file else None
+        return [content_once(file), sorted((names or {}).items())] if file else None
 
     def _input(self, item: Item, what: Input) -> Volume | LabelMap:
         readers: dict[Input, Callable[[Item], Volume | LabelMap]] = {
@@ -184,9 +198,19 @@ class Laboratory:
         """
         if self.protocol.segmenter == _PRECOMPUTED:
             return self._read_mask(item, item.mask, item.regions)
-        settings = {"grid": self.describe("grid"), "segmenter": self.describe("segmenter")}
         names = self.segmenter.names()
+        settings = self._segmentation_settings
         return self.cache.label_map(item.sha256, settings, names, lambda: self.segmenter.segment(self.read(item)))
+
+    def has_segmentation(self, item: Item) -> bool:
+        """Say whether ``segmentation`` would read its result back."""
+        if self.protocol.segmenter == _PRECOMPUTED:
+            return True
+        return self.cache.has_label_map(item.sha256, self._segmentation_settings)
+
+    @property
+    def _segmentation_settings(self) -> dict[str, Any]:
+        return {"grid": self.describe("grid"), "segmenter": self.describe("segmenter")}
 
     def mask(self, item: Item) -> LabelMap:
         """Return the label map that a volume was made from, or that was drawn on it, on the canonical grid.

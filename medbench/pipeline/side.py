@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from medbench.datasets.tree import content_once
 from medbench.errors import Unavailable
 from medbench.metrics.base import Input, Plane
-from medbench.pipeline.evidence import Laboratory
-from medbench.samples import Item, content_sha256
+from medbench.pipeline.evidence import Derivation, Laboratory
+from medbench.samples import Item
 from medbench.spec import fingerprint
 from medbench.volume import LabelMap, Volume
 
@@ -49,7 +50,7 @@ class StoredSide:
         """A fingerprint of the volumes and of the masks beside them."""
         return fingerprint(
             [
-                [item.sha256, *(content_sha256(file) if file else None for file in (item.mask, item.condition))]
+                [item.sha256, *(content_once(file) if file else None for file in (item.mask, item.condition))]
                 for item in self.items
             ]
         )
@@ -106,7 +107,10 @@ class StoredSide:
 
     def segmentations(self) -> Iterator[LabelMap]:
         """Yield what the segmenter sees in each volume."""
-        for item in self._tracked(self.items, "regions"):
+        waiting = [item for item in self.items if not self._laboratory.has_segmentation(item)]
+        for item in self._tracked(waiting, "regions"):
+            self._laboratory.segmentation(item)
+        for item in self.items:
             yield self._laboratory.segmentation(item)
 
     def masks(self) -> Iterator[LabelMap]:
@@ -123,8 +127,12 @@ class StoredSide:
         settings: Mapping[str, Any],
     ) -> Iterator[dict[str, np.ndarray]]:
         """Yield what a pure function makes of each volume, cached by content."""
-        for item in self._tracked(self.items, name):
-            yield self._laboratory.derived(item, name, compute, of=of, settings=settings)
+        what = Derivation(name, compute, of, settings)
+        waiting = [item for item in self.items if not self._laboratory.has_derived(item, what)]
+        for item in self._tracked(waiting, name):
+            self._laboratory.derived(item, what)
+        for item in self.items:
+            yield self._laboratory.derived(item, what)
 
     def reconstructions(self) -> Iterator[tuple[Volume, Volume]]:
         """Yield (volume, reconstruction), both clipped to the protocol's window."""

@@ -1,8 +1,9 @@
 """What a laboratory sees in a volume: computed once, keyed by everything that decides it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -119,3 +120,25 @@ def test_regions_are_counted_once_and_named(item: Item, tmp_path: Path) -> None:
     value = {name: value for value, name in label_map.names.items()}["lung_left"]
     assert frame["lung_left"].item() == np.sum(label_map.voxels == value)
     assert frame["voxels"].item() == np.prod(SHAPE)
+
+
+class Noting:
+    """Progress that remembers what it was told."""
+
+    def __init__(self) -> None:
+        self.tasks: list[tuple[str, int | None]] = []
+
+    def track(self, items: Iterable[Any], *, task: str, total: int | None = None) -> Iterator[Any]:
+        self.tasks.append((task, total))
+        return iter(items)
+
+    def note(self, message: str) -> None:
+        del message
+
+
+def test_only_what_is_computed_is_told_as_progress(item: Item, tmp_path: Path) -> None:
+    lab = laboratory(tmp_path)
+    lab.progress = Noting()
+    for _ in range(2):
+        derive(lab, item, Counting())
+    assert lab.progress.tasks == [("means of real", 1)]
