@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from rich.console import Console
+from rich.measure import Measurement
 from rich.table import Table
 
 from medbench.results import Report, Result
 
+_WIDEST = 1000
 _ARROWS = {"lower": "↓", "higher": "↑"}
 
 
@@ -25,6 +27,9 @@ def print_report(console: Console, report: Report) -> None:
             f"{result.n_real}/{result.n_synthetic}",
             result.fingerprint,
         )
+    # As wide as it needs to be: a number that is cut off says less than a line that wraps.
+    needed = Measurement.get(console, console.options.update(max_width=_WIDEST), table).maximum
+    console.width = max(console.width, needed)
     console.print(table)
     _print_gate(console, report)
     for result in report.results:

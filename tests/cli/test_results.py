@@ -1,0 +1,21 @@
+"""The terminal's table of results."""
+
+import io
+from pathlib import Path
+
+from rich.console import Console
+
+from cli.results import print_report
+from medbench.results import Report
+
+STORED = Path(__file__).parents[1] / "data" / "results_schema1.json"
+
+
+def test_no_number_is_cut_off_however_narrow_the_terminal() -> None:
+    report = Report.read(STORED)
+    text = io.StringIO()
+    print_report(Console(file=text, width=20), report)
+    for result in report.results:
+        [line] = [line for line in text.getvalue().splitlines() if line.startswith(f"{result.metric} ") and "/" in line]
+        assert result.fingerprint in line and f"{result.value:.4g}" in line
+        assert "…" not in line
