@@ -42,23 +42,33 @@ def volume_figures(volume: Volume, label_map: LabelMap, *, window: Window) -> di
         eroded region; noise (3,) and spectrum (rings,); slices (3,).
     """
     hu = volume.voxels.astype(np.float32).clip(window.low, window.high)
-    inside = eroded(label_map.voxels)
-    values = list(label_map.names)
-    counts, counts_inside = (
-        np.bincount(labels.ravel(), minlength=256)[values] for labels in (label_map.voxels, inside)
-    )
+    voxels, names = _one_value_a_name(label_map)
+    inside = eroded(voxels)
+    values = list(names)
+    counts, counts_inside = (np.bincount(labels.ravel(), minlength=256)[values] for labels in (voxels, inside))
     quantiles = np.full((len(values), len(LEVELS)), np.nan)
     for row, (value, count) in enumerate(zip(values, counts_inside)):
         if count >= FEWEST_VOXELS:
             quantiles[row] = np.quantile(hu[inside == value], LEVELS, method="hazen")
     return {
-        "names": np.array(list(label_map.names.values()), dtype=np.str_),
+        "names": np.array(list(names.values()), dtype=np.str_),
         "voxels": counts,
         "inside": counts_inside,
         "quantiles": quantiles,
         **_noise(hu, inside, volume.spacing_mm[:2]),
         **_slices(hu),
     }
+
+
+def _one_value_a_name(label_map: LabelMap) -> tuple[np.ndarray, Mapping[int, str]]:
+    """Return labels and names where each name has one value: the first of those that bear it."""
+    first = {name: value for value, name in reversed(list(label_map.names.items()))}
+    if len(first) == len(label_map.names):
+        return label_map.voxels, label_map.names
+    becomes = np.arange(256, dtype=np.uint8)
+    for value, name in label_map.names.items():
+        becomes[value] = first[name]
+    return becomes[label_map.voxels], {value: name for value, name in label_map.names.items() if first[name] == value}
 
 
 def _noise(hu: np.ndarray, inside: np.ndarray, spacing_mm: tuple[float, float]) -> dict[str, np.ndarray]:
@@ -88,7 +98,7 @@ class Figures:
         voxels: by region (volumes,), whole.
         quantiles: by region (volumes, 100); NaN where too little is left inside.
         noise: (volumes, 3); see ``NOISE``.
-        spectrum: (volumes, rings).
+        spectrum: (volumes, rings); no rings where the volumes' differ in number, as those of small and large planes do.
         slices: (volumes, 3); see ``SLICES``.
     """
 
@@ -129,6 +139,8 @@ def collected(volumes: Iterable[Mapping[str, np.ndarray]], subjects: Sequence[st
     names = list(dict.fromkeys(name for figures in found for name in figures["names"].tolist()))
     rows = [{name: row for row, name in enumerate(figures["names"].tolist())} for figures in found]
     empty = np.full(len(LEVELS), np.nan)
+    spectra = [one["spectrum"] for one in found]
+    alike = len({len(spectrum) for spectrum in spectra}) == 1
     return Figures(
         subjects=subjects,
         voxels={
@@ -139,5 +151,6 @@ def collected(volumes: Iterable[Mapping[str, np.ndarray]], subjects: Sequence[st
             name: np.stack([one["quantiles"][row[name]] if name in row else empty for one, row in zip(found, rows)])
             for name in names
         },
-        **{name: np.stack([one[name] for one in found]) for name in ("noise", "spectrum", "slices")},
+        spectrum=np.stack(spectra) if alike else np.empty((len(found), 0)),
+        **{name: np.stack([one[name] for one in found]) for name in ("noise", "slices")},
     )

@@ -94,7 +94,9 @@ class StoredSide:
         return frame
 
     def _row(self, arrays: Mapping[str, np.ndarray]) -> dict[str, float]:
-        counts = dict(zip(arrays["names"].tolist(), arrays["counts"].tolist()))
+        counts: dict[str, int] = {}
+        for name, count in zip(arrays["names"].tolist(), arrays["counts"].tolist()):
+            counts[name] = counts.get(name, 0) + count  # several values may bear one name
         # A region that the masks do not name is left out, not counted as absent: the metric then says so.
         wanted = self._laboratory.protocol.regions or tuple(counts)
         row: dict[str, float] = {name: counts[name] for name in wanted if name in counts}

@@ -220,3 +220,27 @@ def test_values_are_clipped_to_the_protocols_window(measure, real):
     lower = changed(real, lambda hu: np.where(hu < -700, hu - 400, hu).astype(np.int16))
     found = measure(real, lower, regions=("lung_left",), window={"low": -800, "high": 1000})
     assert found.parts["lung_left"]["wasserstein_hu"] == pytest.approx(0, abs=1)
+
+
+def test_values_that_share_a_name_are_one_region(measure, real):
+    halves = []
+    for volume, labels in real:
+        split = labels.voxels.copy()
+        split[:, :, 12:][split[:, :, 12:] == 1] = 9
+        halves.append((volume, LabelMap(split, labels.affine, {**NAMES, 9: "liver"})))
+    found, whole = measure(halves, bodies(4, first=30)), measure(real, bodies(4, first=30))
+    assert found.value == whole.value
+    assert found.parts["liver"] == whole.parts["liver"]
+
+
+def test_planes_of_several_sizes_have_no_common_spectrum(measure, real):
+    def wide(pairs):
+        return [
+            (Volume(np.tile(volume.voxels, (3, 3, 1))), LabelMap(np.tile(labels.voxels, (3, 3, 1)), names=NAMES))
+            for volume, labels in pairs
+        ]
+
+    for found in (measure(real, wide(real[:3])), measure([*real[:3], *wide(real[3:5])], real)):
+        assert "spectrum_distance" not in found.parts["noise"]
+        assert found.skipped["noise.spectrum_distance"].startswith("squares of several sizes")
+        assert found.value >= 0

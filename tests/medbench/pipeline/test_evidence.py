@@ -122,6 +122,15 @@ def test_regions_are_counted_once_and_named(item: Item, tmp_path: Path) -> None:
     assert frame["voxels"].item() == np.prod(SHAPE)
 
 
+def test_values_that_share_a_name_are_one_region(item: Item, tmp_path: Path) -> None:
+    _, label_map = generate(0, SHAPE)
+    lungs = [value for value, name in label_map.names.items() if name.startswith("lung_")]
+    assert len(lungs) > 1
+    named = replace(item, regions=dict.fromkeys(lungs, "lung"))
+    frame = StoredSide([named], laboratory(tmp_path, segmenter="precomputed"), name="real").region_voxels()
+    assert frame["lung"].item() == np.isin(label_map.voxels, lungs).sum()
+
+
 class Noting:
     """Progress that remembers what it was told."""
 
