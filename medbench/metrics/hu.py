@@ -145,7 +145,8 @@ def _noise(real: Figures, synthetic: Figures) -> dict[str, float] | str:
 
 
 def _same_rings(real: Figures, synthetic: Figures) -> bool:
-    return real.spectrum.shape[1] == synthetic.spectrum.shape[1] > 0
+    rings: tuple[int, int] = real.spectrum.shape[1], synthetic.spectrum.shape[1]
+    return rings[0] == rings[1] > 0
 
 
 def _slices(real: Figures, synthetic: Figures) -> dict[str, float] | str:

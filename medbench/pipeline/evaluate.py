@@ -148,7 +148,7 @@ def _result(
         floor_values=floor.values,
         ceiling=measurement.ceiling,
         ceiling_note=measurement.ceiling_note,
-        against=against(metric, evidence, sides, laboratory),
+        against=against(metric, measurement, evidence, sides, laboratory),
         better=info.better,
         unit=info.unit,
         n_real=protocol["n_real"],

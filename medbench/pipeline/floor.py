@@ -70,13 +70,25 @@ def floor_of(
     try:
         if kind == "held-out":
             return _from_held_out(metric, evidence, sides, laboratory)
-        return _from_splits(metric, evidence, sides, laboratory)
+        return _from_splits(metric, found, evidence, sides, laboratory)
     except (Unavailable, NotEnoughCasesError) as reason:
         return FloorFound(None, f"no floor: {reason}")
 
 
-def against(metric: Metric, evidence: Evidence, sides: Sides, laboratory: Laboratory) -> Against | None:
-    """Compare the samples with training and held-out split at equal counts; None where that cannot be had."""
+def against(
+    metric: Metric, found: Measurement, evidence: Evidence, sides: Sides, laboratory: Laboratory
+) -> Against | None:
+    """Compare the samples with training and held-out split at equal counts; None where that cannot be had.
+
+    It cannot be had either where the values would rest on other regions or features: their difference says nothing.
+
+    Args:
+        metric: the metric.
+        found: what it measured.
+        evidence: what it measured that on.
+        sides: the items behind the evidence.
+        laboratory: the instruments.
+    """
     info, n = metric.info, len(sides.held_out)
     if info.floor != "splits" or n < max(info.min_real, 2) or n > len(sides.reference):
         return None
@@ -84,15 +96,19 @@ def against(metric: Metric, evidence: Evidence, sides: Sides, laboratory: Labora
     order = _shuffled_by_subject(sides.reference, chance)
     parts = [order[start : start + n] for start in range(0, len(order) - n + 1, n)][:_MOST_PARTS_OF_REFERENCE]
 
-    def value(items: Sequence[Item]) -> float:
+    evidence = _on_the_same_regions(evidence, found)
+
+    def measured(items: Sequence[Item]) -> Measurement:
         side = StoredSide(items, laboratory, name="real")
-        return metric.measure(replace(evidence, real=side, intervals=False)).value
+        return metric.measure(replace(evidence, real=side, intervals=False))
 
     try:
-        held_out = value(sides.held_out)
-        values = tuple(value(part) for part in parts)
+        beside, *each = (measured(items) for items in (sides.held_out, *parts))
     except (Unavailable, NotEnoughCasesError):
         return None
+    if any(one.scope != beside.scope for one in each):
+        return None
+    held_out, values = beside.value, tuple(one.value for one in each)
     train = float(np.mean(values))
     gap = held_out - train if info.better == "lower" else train - held_out
     return Against(n=n, train=train, train_values=values, held_out=held_out, gap=gap, gap_limit=_gap_limit(values))
@@ -119,7 +135,18 @@ def _from_held_out(metric: Metric, evidence: Evidence, sides: Sides, laboratory:
     return FloorFound(measured.value, note, (measured.value,), plain_parts(measured.parts), measured.table)
 
 
-def _from_splits(metric: Metric, evidence: Evidence, sides: Sides, laboratory: Laboratory) -> FloorFound:
+def _on_the_same_regions(evidence: Evidence, found: Measurement) -> Evidence:
+    """Ask for the regions that the value rests on, also where real volumes among themselves share more."""
+    compared = found.scope.get("compared")
+    if not compared:
+        return evidence
+    return replace(evidence, protocol=evidence.protocol.model_copy(update={"regions": tuple(compared)}))
+
+
+def _from_splits(
+    metric: Metric, found: Measurement, evidence: Evidence, sides: Sides, laboratory: Laboratory
+) -> FloorFound:
+    evidence = _on_the_same_regions(evidence, found)
     pool = [*sides.reference, *sides.held_out]
     wanted = len(sides.reference), len(sides.synthetic)
     measured = []
@@ -143,6 +170,9 @@ def _from_splits(metric: Metric, evidence: Evidence, sides: Sides, laboratory: L
     )
     if sum(counts) < sum(wanted):
         note += f"; the value itself rests on {wanted[0]} and {wanted[1]}, and fewer volumes change a value"
+    elsewhere = sum(one.scope != found.scope for one in measured)
+    if elsewhere:
+        note += f"; {elsewhere} of the splits rest on other regions or features than the value"
     parts = _mean_parts([plain_parts(one.parts) for one in measured])
     return FloorFound(float(np.mean(values)), note, values, parts)
 

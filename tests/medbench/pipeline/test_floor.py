@@ -117,7 +117,7 @@ def test_a_folder_without_held_out_volumes_has_a_floor_too(items: list[Item], la
     evidence = evidence_of(sides, laboratory)
     found = floor_of(MeanGap(), MeanGap().measure(evidence), evidence, sides, laboratory)
     assert found.value is not None and "into 4 and 4" in found.note
-    assert against(MeanGap(), evidence, sides, laboratory) is None
+    assert against(MeanGap(), MeanGap().measure(evidence), evidence, sides, laboratory) is None
 
 
 def test_too_few_real_volumes_leave_no_floor_and_say_why(items: list[Item], laboratory: Laboratory) -> None:
@@ -160,10 +160,46 @@ def test_samples_that_copy_the_training_split_show_a_gap(items: list[Item], labo
             return Measurement(float(np.mean(gaps)), None, "none")
 
     copies = Sides(items[:12], items[:12], items[12:])
-    found = against(Nearest(), evidence_of(copies, laboratory), copies, laboratory)
+    nothing = Measurement(0.0, None, "none")
+    found = against(Nearest(), nothing, evidence_of(copies, laboratory), copies, laboratory)
     assert found is not None
     assert (found.n, len(found.train_values)) == (4, 3)
     assert found.gap_limit is not None and found.gap > found.gap_limit
     fresh = Sides(items[:9], items[13:], items[9:12])
-    found = against(Nearest(), evidence_of(fresh, laboratory), fresh, laboratory)
+    found = against(Nearest(), nothing, evidence_of(fresh, laboratory), fresh, laboratory)
     assert found is not None and found.gap_limit is not None and found.gap < found.gap_limit
+
+
+class ByRegion(MeanGap):
+    """Its value is the number of regions that it compares: all but those that are not asked for."""
+
+    known = ("heart", "lung", "spine")
+
+    def measure(self, evidence: Evidence) -> Measurement:
+        compared = [name for name in self.known if name in (evidence.protocol.regions or self.known)]
+        return Measurement(float(len(compared)), None, "none", scope={"compared": compared})
+
+
+def test_floor_and_gap_rest_on_the_regions_of_the_value(items: list[Item], laboratory: Laboratory) -> None:
+    sides = Sides(items[:8], items[8:12], items[12:])
+    evidence = evidence_of(sides, laboratory)
+    # The samples' masks did not know the spine: only two regions could be compared.
+    value = Measurement(2.0, None, "none", scope={"compared": ["heart", "lung"]})
+    found = floor_of(ByRegion(), value, evidence, sides, laboratory)
+    assert set(found.values) == {2.0}
+    assert "other regions" not in found.note
+    gap = against(ByRegion(), value, evidence, sides, laboratory)
+    assert gap is not None and (gap.train, gap.held_out) == (2.0, 2.0)
+
+
+def test_splits_that_rest_on_other_regions_are_told_and_make_no_gap(items: list[Item], laboratory: Laboratory) -> None:
+    class Fickle(ByRegion):
+        def measure(self, evidence: Evidence) -> Measurement:
+            first = evidence.real.ids[0]
+            return Measurement(1.0, None, "none", scope={"compared": ["heart"], "dropped": [first]})
+
+    sides = Sides(items[:8], items[8:12], items[12:])
+    evidence = evidence_of(sides, laboratory)
+    value = Measurement(2.0, None, "none", scope={"compared": ["heart"], "dropped": []})
+    assert "6 of the splits rest on other regions" in floor_of(Fickle(), value, evidence, sides, laboratory).note
+    assert against(Fickle(), value, evidence, sides, laboratory) is None
