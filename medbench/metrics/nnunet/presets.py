@@ -23,6 +23,7 @@ class Preset:
         trainer: class in ``trainers/medbench_trainers.py``.
         epochs: nnU-Net's epochs: the learning rate falls from one to the next.
         iterations: training steps in an epoch.
+        learning_rate: of the first epoch; nnU-Net's own where nothing is said.
         validation_iterations: patches of the training cases that nnU-Net looks at after each epoch, for its log.
         save_every: epochs between checkpoints.
         smaller: whether the planned network is cut down for a CPU.
@@ -31,6 +32,7 @@ class Preset:
     trainer: str
     epochs: int
     iterations: int
+    learning_rate: float = 0.01
     validation_iterations: int = 50
     save_every: int = 10
     smaller: bool = False
@@ -49,8 +51,15 @@ PRESETS: Final[Mapping[str, Preset]] = MappingProxyType(
     {
         "full": Preset("MedbenchTrainer", epochs=1000, iterations=250),
         "short": Preset("MedbenchTrainer", epochs=100, iterations=250),
+        # At a rate of 0.005 several small regions of the phantom are still never predicted after these 300 steps.
         "tiny": Preset(
-            "MedbenchTrainerTiny", epochs=10, iterations=30, validation_iterations=1, save_every=1, smaller=True
+            "MedbenchTrainerTiny",
+            epochs=10,
+            iterations=30,
+            learning_rate=0.02,
+            validation_iterations=1,
+            save_every=1,
+            smaller=True,
         ),
     }
 )

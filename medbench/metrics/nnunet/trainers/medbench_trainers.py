@@ -39,6 +39,7 @@ class MedbenchTrainer(nnUNetTrainer):  # type: ignore[misc]  # nnU-Net has no ty
         super().__init__(plans, configuration, fold, dataset_json, device)
         schedule = json.loads(os.environ["MEDBENCH_NNUNET"])
         self.num_epochs = schedule["epochs"]
+        self.initial_lr = schedule["learning_rate"]
         self.num_iterations_per_epoch = schedule["iterations"]
         self.num_val_iterations_per_epoch = schedule["validation_iterations"]
         self.save_every = schedule["save_every"]
@@ -79,7 +80,6 @@ class MedbenchTrainerTiny(MedbenchTrainer):
 
     def configure_optimizers(self) -> tuple[torch.optim.Optimizer, PolyLRScheduler]:
         """Return AdamW with nnU-Net's weight decay and its polynomial schedule."""
-        self.initial_lr = 5e-3
         optimizer = torch.optim.AdamW(self.network.parameters(), self.initial_lr, weight_decay=self.weight_decay)
         return optimizer, PolyLRScheduler(optimizer, self.initial_lr, self.num_epochs)
 

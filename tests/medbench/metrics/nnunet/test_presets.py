@@ -31,9 +31,10 @@ def test_only_the_tiny_preset_changes_the_plans():
 
 
 def test_the_full_preset_is_nnunets_own_schedule():
-    """1000 epochs of 250 steps and 50 validation patches: Isensee et al. 2021, and nnU-Net's default trainer."""
+    """1000 epochs of 250 steps from 0.01 on, 50 validation patches: Isensee et al. 2021, nnU-Net's default trainer."""
     full = PRESETS["full"]
     assert (full.epochs, full.iterations, full.validation_iterations) == (1000, 250, 50)
+    assert full.learning_rate == 0.01
 
 
 def test_every_preset_names_a_trainer_that_is_there():
