@@ -17,6 +17,7 @@ from medbench.errors import NotEnoughCasesError, Unavailable
 from medbench.files import write_json
 from medbench.metrics.base import Evidence, Measurement, Metric
 from medbench.pipeline.evidence import Laboratory
+from medbench.pipeline.finite import finite_only
 from medbench.pipeline.floor import Sides, floor_of
 from medbench.pipeline.prepare import RealSplits
 from medbench.pipeline.side import StoredSide
@@ -94,14 +95,14 @@ class Measurer:
 
     def _value(self, metric: Metric, items: Sequence[Item]) -> tuple[float | None, str]:
         try:
-            return metric.measure(self._evidence(items, intervals=False)).value, ""
+            return finite_only(metric.measure(self._evidence(items, intervals=False))).value, ""
         except (Unavailable, NotEnoughCasesError) as reason:
             return None, str(reason)
 
     def _limits(self, metric: Metric, items: Sequence[Item], *, undamaged: float) -> Limits:
         better = metric.info.better
         if metric.info.floor != "splits":
-            measured = metric.measure(self._evidence(items, intervals=True))
+            measured = finite_only(metric.measure(self._evidence(items, intervals=True)))
             return limits_of(undamaged, (), measured.ci95, better=better)
         sides = Sides(self.real.reference, items, self.real.held_out)
         nothing = Measurement(undamaged, None, "")  # only metrics that declare their own floor are asked for theirs
@@ -126,7 +127,7 @@ class Measurer:
             {
                 "medbench": library_versions().get("medbench"),
                 "made_by": self._made_by,
-                "real": [[item.sha256 for item in side] for side in (self.real.reference, self.real.held_out)],
+                "real": [_content(side, self.laboratory) for side in (self.real.reference, self.real.held_out)],
                 "protocol": self.laboratory.protocol.model_dump(mode="json"),
                 "metric": [metric, info.version, registry.source_sha256(metric)],
                 "instruments": {field: self._described(field) for field in info.needs},
@@ -138,3 +139,9 @@ class Measurer:
             return self.laboratory.describe(field)
         except Unavailable as reason:
             return str(reason)
+
+
+def _content(items: Sequence[Item], laboratory: Laboratory) -> Any:
+    """Return what tells volumes, the masks beside them and their regions' names from others."""
+    names = [sorted((item.regions or {}).items()) for item in items]
+    return [StoredSide(items, laboratory, name="real").content, fingerprint(names)]

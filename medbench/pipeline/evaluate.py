@@ -13,6 +13,7 @@ from medbench.errors import NotEnoughCasesError, Unavailable
 from medbench.files import atomic_path
 from medbench.metrics.base import Evidence, Metric, MetricInfo
 from medbench.pipeline.evidence import Laboratory
+from medbench.pipeline.finite import finite_only
 from medbench.pipeline.floor import Sides, against, floor_of, plain_parts
 from medbench.pipeline.side import StoredSide
 from medbench.results import Resampled, Result, Skipped
@@ -132,7 +133,7 @@ def _result(
         held_out=StoredSide(sides.held_out, laboratory, name="held-out") if sides.held_out else None,
         workshop=laboratory,
     )
-    measurement = metric.measure(evidence)
+    measurement = finite_only(metric.measure(evidence))
     protocol |= measurement.scope
     floor = floor_of(metric, measurement, evidence, sides, laboratory)
     table = _joined(measurement.table, floor.table)

@@ -11,6 +11,7 @@ import numpy as np
 from medbench.errors import NotEnoughCasesError, Unavailable
 from medbench.metrics.base import Evidence, Measurement, Metric, MetricInfo
 from medbench.pipeline.evidence import Laboratory
+from medbench.pipeline.finite import finite_only
 from medbench.pipeline.side import StoredSide
 from medbench.results import Against, Part
 from medbench.samples import Item
@@ -100,7 +101,7 @@ def against(
 
     def measured(items: Sequence[Item]) -> Measurement:
         side = StoredSide(items, laboratory, name="real")
-        return metric.measure(replace(evidence, real=side, intervals=False))
+        return finite_only(metric.measure(replace(evidence, real=side, intervals=False)))
 
     try:
         beside, *each = (measured(items) for items in (sides.held_out, *parts))
@@ -128,7 +129,7 @@ def _from_held_out(metric: Metric, evidence: Evidence, sides: Sides, laboratory:
     items = sides.held_out[: len(sides.synthetic)]
     _require(metric.info, synthetic=len(items))
     side = StoredSide(items, laboratory, name="held-out")
-    measured = metric.measure(replace(evidence, synthetic=side, intervals=False))
+    measured = finite_only(metric.measure(replace(evidence, synthetic=side, intervals=False)))
     note = f"{len(items)} held-out real volumes in place of the samples"
     if len(items) < len(sides.synthetic):
         note += f", fewer than the {len(sides.synthetic)} samples"
@@ -152,16 +153,8 @@ def _from_splits(
     measured = []
     for real, judged in splits(pool, real=wanted[0], judged=wanted[1], count=evidence.protocol.floor_splits):
         _require(metric.info, real=len(real), synthetic=len(judged))
-        measured.append(
-            metric.measure(
-                replace(
-                    evidence,
-                    real=StoredSide(real, laboratory, name="real"),
-                    synthetic=StoredSide(judged, laboratory, name="real"),
-                    intervals=False,
-                )
-            )
-        )
+        one_side, other = (StoredSide(items, laboratory, name="real") for items in (real, judged))
+        measured.append(finite_only(metric.measure(replace(evidence, real=one_side, synthetic=other, intervals=False))))
         counts = len(real), len(judged)
     values = tuple(one.value for one in measured)
     note = (

@@ -9,8 +9,16 @@ from medbench.audit import damage
 from medbench.audit.audit import AuditOptions, audit_metrics
 from medbench.audit.kinds import KINDS
 from medbench.audit.ladder import AuditReport
+from medbench.audit.measuring import Measurer
+from medbench.datasets.phantom import generate
 from medbench.errors import DataError, SpecError
+from medbench.files import sha256_of
+from medbench.pipeline.cache import Cache
+from medbench.pipeline.evidence import Laboratory
+from medbench.pipeline.prepare import RealSplits
 from medbench.progress import silent
+from medbench.samples import Item
+from medbench.spec import Protocol
 
 
 @pytest.fixture
@@ -114,3 +122,29 @@ def test_another_folder_is_not_touched(options: AuditOptions, tmp_path: Path) ->
     with pytest.raises(SpecError, match="is not empty and holds no audit"):
         audit_metrics(options, tmp_path / "mine", silent)
     assert [path.name for path in (tmp_path / "mine").iterdir()] == ["thesis.txt"]
+
+
+def test_other_masks_or_names_are_measured_again(plugins: Path, tmp_path: Path) -> None:
+    items = []
+    for seed in range(8):
+        volume, label_map = generate(seed, (16, 16, 8))
+        path, mask = tmp_path / f"{seed}.nii.gz", tmp_path / "masks" / f"{seed}.nii.gz"
+        volume.write(path)
+        label_map.write(mask)
+        items.append(Item(str(seed), str(seed), path, sha256_of(path), mask=mask, regions=dict(label_map.names)))
+    protocol = Protocol(name="t", summary="t")
+    laboratory = Laboratory(protocol, device="cpu", cache=Cache(tmp_path), progress=silent, logs=tmp_path / "logs")
+    made = []
+
+    def measure(real: list[Item]) -> None:
+        splits = RealSplits(real[:4], real[4:])
+        measurer = Measurer(laboratory, splits, folder=tmp_path / "measured", made_by="a test")
+        measurer.measured("set", lambda: made.append("set") or real[4:], [f"{plugins}:MeanHu"])
+
+    measure(items)
+    measure(items)
+    assert len(made) == 1
+    measure([dataclasses.replace(item, regions={1: "renamed"}) for item in items])
+    generate(99, (16, 16, 8))[1].write(items[0].mask)
+    measure(items)
+    assert len(made) == 3

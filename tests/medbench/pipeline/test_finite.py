@@ -1,0 +1,66 @@
+"""No figure that is no number comes into a result, whatever a metric returns."""
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import medbench
+from medbench.datasets.phantom import generate
+from medbench.errors import Unavailable
+from medbench.metrics.base import Measurement
+from medbench.metrics.resampling import Replicates
+from medbench.pipeline.finite import finite_only
+
+METRIC = """
+import math
+
+from medbench.metrics.base import Measurement, MetricInfo
+
+
+class Odd:
+    info = MetricInfo(
+        name="odd", version="1", summary="s", better="lower", unit=None, min_real=2, min_synthetic=2, source="t"
+    )
+
+    def measure(self, evidence):
+        return Measurement(VALUE, None, "none", parts={"heart": {"a": 1.0, "b": math.nan}, "log": -math.inf})
+"""
+
+
+def test_finite_figures_pass_as_they_are() -> None:
+    found = Measurement(1.0, (0.0, 2.0), "how", parts={"a": 1.0, "b": {"c": 2.0}}, skipped={"d": "why"})
+    assert finite_only(found) == found
+
+
+def test_what_is_no_number_is_named() -> None:
+    odd = Replicates(np.array([1.0, math.nan]), np.array([1, 1]))
+    found = finite_only(
+        Measurement(1.0, (math.nan, 2.0), "how", parts={"a": math.inf, "b": {"c": math.nan, "d": 1.0}},
+                    replicates={"real": odd})
+    )  # fmt: skip
+    assert found.parts == {"b": {"d": 1.0}}
+    assert set(found.skipped) == {"a", "b.c"}
+    assert found.ci95 is None and "how" in found.ci_method
+    assert not found.replicates
+    with pytest.raises(Unavailable, match="nan"):
+        finite_only(Measurement(math.nan, None, "none"))
+
+
+@pytest.mark.parametrize("value", ["0.5", "math.nan"])
+def test_one_odd_metric_does_not_cost_the_results_of_the_others(value: str, tmp_path: Path) -> None:
+    for seed in range(8):
+        side = tmp_path / ("real" if seed < 4 else "samples")
+        generate(seed, (32, 32, 16))[0].write(side / f"{seed}.nii.gz")
+    (tmp_path / "odd.py").write_text(METRIC.replace("VALUE", value))
+    odd = f"{tmp_path / 'odd.py'}:Odd"
+    report = medbench.evaluate(tmp_path / "samples", real=tmp_path / "real", metrics=[odd, "fid25d"])
+    told = {skipped.metric for skipped in report.skipped}
+    if value == "0.5":
+        assert [result.metric for result in report.results] == ["odd", "fid25d"]
+        assert report.results[0].parts == {"heart": {"a": 1.0}}
+        assert told == {"odd.heart.b", "odd.log"}
+    else:
+        assert [result.metric for result in report.results] == ["fid25d"]
+        assert told == {"odd"}
