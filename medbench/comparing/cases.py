@@ -54,7 +54,9 @@ def read_cases(path: Path, layout: Layout) -> pd.DataFrame:
     import pandas as pd
 
     try:
-        table = pd.read_csv(path)
+        # Names are words, also where they look like numbers: 01 is not 1, nor is a hash like 12e34 infinite.
+        names = dict.fromkeys((layout.case, layout.subject or layout.case, "region"), str)
+        table = pd.read_csv(path, dtype=names)
     except FileNotFoundError as error:
         raise DataError(f"{path} is not there: evaluate that run again") from error
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:

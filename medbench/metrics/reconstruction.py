@@ -15,7 +15,7 @@ import numpy as np
 from medbench.errors import NotEnoughCasesError, Unavailable
 from medbench.metrics.base import Evidence, Measurement, MetricInfo
 from medbench.metrics.lpips25d import Lpips25d, fits, load_lpips
-from medbench.metrics.resampling import mean_interval
+from medbench.metrics.resampling import mean_interval, subject_means
 
 if TYPE_CHECKING:
     from medbench.spec import Window
@@ -30,7 +30,7 @@ class Reconstruction:
 
     info: ClassVar[MetricInfo] = MetricInfo(
         name="reconstruction",
-        version="1",
+        version="2",
         summary="mean PSNR of the autoencoder's reconstructions of held-out volumes; MS-SSIM and LPIPS beside it",
         better="higher",
         unit="dB",
@@ -68,9 +68,13 @@ class Reconstruction:
             if lpips is not None:
                 row["lpips"] = lpips(real, reconstructed, planes=planes)
             rows.append(row)
-        table = pd.DataFrame(rows)
+        table = pd.DataFrame(rows).drop(columns=list(skipped), errors="ignore")
         interval = mean_interval(table["psnr"].to_numpy(), held_out.subjects)
-        parts = {name: _summary(table[name].to_numpy()) for name in ("psnr", "ms_ssim", "lpips") if name in table}
+        parts = {
+            name: _summary(subject_means(table[name].to_numpy(), held_out.subjects))
+            for name in ("psnr", "ms_ssim", "lpips")
+            if name in table
+        }
         parts["ms_ssim"]["scales"] = float(table["ms_ssim_scales"].min())
         return Measurement(parts["psnr"]["mean"], interval.ends, interval.method, parts, table, skipped=skipped)
 

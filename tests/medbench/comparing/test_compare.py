@@ -70,6 +70,25 @@ def test_other_masks_are_compared_as_other_cases(make_result, save_run) -> None:
     assert row.p_value == pytest.approx(stats.ttest_ind(dsc, dsc - 0.05, equal_var=False).pvalue)
 
 
+def test_masks_whose_hashes_look_like_numbers_stay_apart(make_result, save_run) -> None:
+    chance = np.random.default_rng(1)
+    dsc = chance.uniform(0.6, 0.8, (2, 6))
+    folders = [
+        save_run(
+            f"run{run}",
+            make_result("adherence", dsc[run].mean(), better="higher", table="tables/adherence.csv"),
+            tables={
+                "adherence": pd.DataFrame(
+                    {"region": "lung", "dsc": dsc[run], "mask": [f"{index + 1}000e99999999999" for index in range(6)]}
+                )
+            },
+        )
+        for run in range(2)
+    ]
+    ((row,), _) = compare(open_runs(folders))
+    assert row.test.startswith("paired permutation of 6 cases")
+
+
 def test_downstream_compares_the_arm_trained_on_samples_and_regions_that_both_have(make_result, save_run) -> None:
     def table(shift: float) -> pd.DataFrame:
         return pd.DataFrame(

@@ -31,8 +31,8 @@ def no_weights(monkeypatch, tmp_path):
 
 @pytest.fixture
 def measure(make_side, make_evidence):
-    def measured(pairs, **protocol):
-        held_out = make_side(len(pairs), pairs=[(Volume(a), Volume(b)) for a, b in pairs])
+    def measured(pairs, *, subjects=None, **protocol):
+        held_out = make_side(len(pairs), pairs=[(Volume(a), Volume(b)) for a, b in pairs], subjects=subjects)
         return Reconstruction().measure(make_evidence(make_side(0), make_side(0), held_out=held_out, **protocol))
 
     return measured
@@ -104,6 +104,14 @@ def test_result_carries_spread_scales_interval_and_table(measure):
     assert list(found.table["id"]) == [f"v{index:03}" for index in range(6)]
 
 
+def test_a_subject_counts_once_however_many_volumes_it_has(measure):
+    pairs = [(smooth_volume(seed), noisy(smooth_volume(seed), 10 if seed < 4 else 60, seed)) for seed in range(8)]
+    found = measure(pairs, subjects=["a", "a", "a", "a", "b", "c", "d", "e"])
+    psnr = found.table["psnr"]
+    assert found.value == pytest.approx(np.mean([psnr[:4].mean(), *psnr[4:]]))
+    assert found.value == pytest.approx(np.mean(found.ci95)) == found.parts["psnr"]["mean"]
+
+
 def test_one_case_has_a_value_but_neither_spread_nor_interval(measure):
     found = measure([(smooth_volume(0), noisy(smooth_volume(0), 10))])
     assert found.ci95 is None
@@ -144,6 +152,14 @@ def test_slices_too_small_for_lpips_are_noted(measure, alexnet, monkeypatch):
     hu = smooth_volume(0, (32, 32, 24))
     found = measure([(hu, noisy(hu, 10))] * 2)
     assert "lpips" not in found.parts
+    assert "too small" in found.skipped["lpips"]
+
+
+def test_one_volume_too_small_for_lpips_leaves_it_out_for_all(measure, alexnet, monkeypatch):
+    monkeypatch.setenv("MEDBENCH_WEIGHTS_LPIPS_ALEXNET", str(alexnet))
+    large, small = smooth_volume(0), smooth_volume(1, (32, 32, 24))
+    found = measure([(large, noisy(large, 10)), (small, noisy(small, 10))])
+    assert "lpips" not in found.parts and "lpips" not in found.table
     assert "too small" in found.skipped["lpips"]
 
 
