@@ -184,11 +184,14 @@ def _protocol(info: MetricInfo, comparison: Comparison, laboratory: Laboratory) 
     if info.judges == "autoencoder":
         sides = (comparison.held_out, comparison.held_out)
     masks = {"reference_masks": comparison.reference_masks} if "segmenter" in info.needs else {}
+    # The first volumes by name are others than the first of a split, though they be equally many.
+    first = laboratory.protocol.volumes_per_side
     return {
         "metric": info.name,
         "version": info.version,
         "reference": comparison.identity,
         **masks,
+        **({"volumes_per_side": first} if first is not None else {}),
         "n_real": len(sides[0]),
         "n_synthetic": len(sides[1]),
         **{field: laboratory.describe(field) for field in ("grid", "window", *info.needs)},

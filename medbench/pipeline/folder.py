@@ -9,6 +9,7 @@ from typing import Any
 
 from medbench.budget import GIB, Meter
 from medbench.dataset import Dataset
+from medbench.datasets.tree import content_once
 from medbench.errors import SpecError
 from medbench.home import home
 from medbench.pipeline.cache import Cache
@@ -21,7 +22,7 @@ from medbench.pipeline.prepare import prepare
 from medbench.progress import Logged, Progress
 from medbench.record import RunFolder
 from medbench.results import Report
-from medbench.samples import Item, content_sha256, first_by_name, open_folder
+from medbench.samples import Item, first_by_name, open_folder
 from medbench.spec import Grid, fingerprint
 
 _DEFAULT_PROTOCOL = "folder-2.5d"
@@ -128,10 +129,11 @@ def _content(items: Sequence[Item]) -> str:
 
 
 def _masks(items: Sequence[Item]) -> str | None:
-    """Return a fingerprint of the masks and of the names of their values; None where there are none."""
+    """Return a fingerprint of masks and conditions and of the names of their values; None where there are none."""
     described = [
-        [item.sha256, content_sha256(item.mask), {str(value): name for value, name in (item.regions or {}).items()}]
+        [item.sha256, content_once(path), {str(value): name for value, name in (names or {}).items()}]
         for item in sorted(items, key=lambda item: item.id)
-        if item.mask is not None
+        for path, names in ((item.mask, item.regions), (item.condition, item.condition_regions))
+        if path is not None
     ]
     return fingerprint(described) if described else None

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from medbench.dataset import Case, Dataset, Split
-from medbench.files import sha256_of, write_json, write_text
+from medbench.files import atomic_path, sha256_of, write_json, write_text
 from medbench.grid import label_map_to_grid, to_grid
 from medbench.home import home
 from medbench.pipeline import engine
@@ -96,9 +96,11 @@ def _prepare_case(case: Case, *, folder: Path) -> None:
         label_map.write(files.mask)
         names = {str(value): name for value, name in label_map.names.items() if not name.startswith(UNNAMED)}
         write_json(files.names, names or None)
-    case.read_volume().write(files.staged)
-    write_text(files.sha256, sha256_of(files.staged))
-    files.staged.replace(files.volume)
+    volume = case.read_volume()
+    # Staged under a name of this process alone: another one may be preparing the same case.
+    with atomic_path(files.volume) as staged:
+        volume.write(staged)
+        write_text(files.sha256, sha256_of(staged))
 
 
 class _Files:
@@ -106,7 +108,6 @@ class _Files:
 
     def __init__(self, folder: Path, case: Case) -> None:
         self.volume = folder / case.split / f"{case.id}.nii.gz"
-        self.staged = folder / case.split / f"{case.id}.part.nii.gz"
         self.sha256 = folder / case.split / f"{case.id}.sha256"
         self.mask = folder / f"{case.split}-labels" / f"{case.id}.nii.gz"
         self.names = folder / f"{case.split}-labels" / f"{case.id}.json"

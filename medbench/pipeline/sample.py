@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import overload
 
 from medbench.dataset import Case
 from medbench.errors import DataError, SpecError
@@ -60,10 +61,10 @@ def sample(generator: Generator, folder: Path, plan: SamplePlan, progress: Progr
     manifest = Manifest(folder)
     manifest.rewrite(manifest.complete(plan.count).values())
     indices = missing_samples(folder, plan.count)
-    conditions = _conditions(plan, indices, folder) if plan.conditional else {}
+    conditions = _keep_conditions(plan, indices, folder) if plan.conditional else None
     request = SampleRequest(
         seeds=[sample_seed(plan.seed, index) for index in indices],
-        conditions=[read for read, _ in conditions.values()] if plan.conditional else None,
+        conditions=conditions,
         cases=[plan.cases[index] for index in indices if index < len(plan.cases)],
     )
     waiting = iter(indices)
@@ -82,7 +83,7 @@ def sample(generator: Generator, folder: Path, plan: SamplePlan, progress: Progr
                 shape=on_grid.shape,
                 spacing=on_grid.spacing_mm,
                 native_shape=volume.shape,
-                condition=conditions[index][1] if plan.conditional else None,
+                condition=_condition_file(index) if plan.conditional else None,
                 seconds=round(time.monotonic() - clock, 3),
             )
         )
@@ -93,18 +94,42 @@ def sample(generator: Generator, folder: Path, plan: SamplePlan, progress: Progr
     manifest.rewrite(manifest.records().values())
 
 
-def _conditions(plan: SamplePlan, indices: Sequence[int], folder: Path) -> dict[int, tuple[LabelMap, str]]:
-    """Return each sample's label map, and the path below ``folder`` where it is kept."""
-    found = {}
+@dataclass(frozen=True)
+class _Conditions(Sequence[LabelMap]):
+    """The label maps of samples, read from their files one at a time as they are asked for."""
+
+    files: Sequence[Path]
+    names: Sequence[Mapping[int, str]]
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    @overload
+    def __getitem__(self, place: int) -> LabelMap: ...
+    @overload
+    def __getitem__(self, place: slice) -> _Conditions: ...
+    def __getitem__(self, place: int | slice) -> LabelMap | _Conditions:
+        if isinstance(place, slice):
+            return _Conditions(self.files[place], self.names[place])
+        return LabelMap.read(self.files[place], self.names[place])
+
+
+def _keep_conditions(plan: SamplePlan, indices: Sequence[int], folder: Path) -> _Conditions:
+    """Write each sample's label map below ``folder``; only one of them is in memory at a time."""
+    files, kept_names = [], []
     for index in indices:
         read = plan.cases[index].read_label_map
         if read is None:
             raise SpecError(f"--conditional needs label maps, and the held-out case {plan.cases[index].id} has none")
         label_map = read()
-        kept = f"{CONDITIONS}/{index:06d}.nii.gz"
-        label_map.write(folder / kept)
+        files.append(folder / _condition_file(index))
+        label_map.write(files[-1])
+        kept_names.append(label_map.names)
         named = {str(value): name for value, name in label_map.names.items() if not name.startswith(UNNAMED)}
         if named and not (folder / CONDITIONS / REGION_NAMES).is_file():
             write_json(folder / CONDITIONS / REGION_NAMES, named)
-        found[index] = (label_map, kept)
-    return found
+    return _Conditions(files, kept_names)
+
+
+def _condition_file(index: int) -> str:
+    return f"{CONDITIONS}/{index:06d}.nii.gz"

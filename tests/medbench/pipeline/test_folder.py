@@ -13,11 +13,12 @@ import pytest
 import medbench
 from medbench.datasets.phantom import generate
 from medbench.errors import CheckpointError, DataError, GeometryError, IntensityError, NotEnoughCasesError, SpecError
+from medbench.files import sha256_of
 from medbench.pipeline.folder import FolderEvaluation
 from medbench.pipeline.options import FolderOptions
 from medbench.progress import silent
 from medbench.results import Report
-from medbench.samples import region_names
+from medbench.samples import Manifest, SampleRecord, region_names
 from medbench.volume import LabelMap, Volume
 
 SHAPE = (32, 32, 16)
@@ -150,6 +151,56 @@ def test_other_masks_are_another_evaluation(real: Path, tmp_path: Path) -> None:
     changed = _evaluate_masks(real, samples, tmp_path, out="other").results[0]
     assert changed.value > first.results[0].value
     assert changed.parts["label_2"]["missing_rate"] == 1.0  # type: ignore[index]
+
+
+def test_other_conditions_are_another_evaluation(real: Path, tmp_path: Path) -> None:
+    samples = tmp_path / "samples"
+    records = []
+    for index in range(3):
+        volume, label_map = generate(30 + index, SHAPE)
+        volume.write(samples / f"{index}.nii.gz")
+        label_map.write(samples / "conditions" / f"{index}.nii.gz")
+        records.append(
+            SampleRecord(
+                index=index, seed=0, file=f"{index}.nii.gz", sha256=sha256_of(samples / f"{index}.nii.gz"),
+                shape=SHAPE, spacing=(1, 1, 1), native_shape=SHAPE, condition=f"conditions/{index}.nii.gz", seconds=0,
+            )
+        )  # fmt: skip
+    Manifest(samples).rewrite(records)
+    options = FolderOptions(samples=samples, real=real, metrics=("fid25d",), device="cpu")
+    first = FolderEvaluation(options, silent)
+    first.evaluate(tmp_path / "out")
+    generate(77, SHAPE)[1].write(samples / "conditions" / "0.nii.gz")
+    with pytest.raises(SpecError, match=r"another spec \(different: masks\)"):
+        FolderEvaluation(options, silent).evaluate(tmp_path / "out")
+
+
+BACKWARDS = """
+from medbench.dataset import DatasetInfo
+from medbench.datasets.phantom import PhantomDataset
+
+class Backwards(PhantomDataset):
+    info = DatasetInfo(name="b", version="1", summary="s", license="l", source="tests", protocol="folder-2.5d")
+
+    def __init__(self, root=None):
+        super().__init__(root, shape=(32, 32, 16))
+
+    def cases(self, split):
+        return super().cases(split)[:8][::-1]
+"""
+
+
+def test_the_first_by_name_and_the_first_of_the_split_are_other_references(real: Path, tmp_path: Path) -> None:
+    (tmp_path / "backwards.py").write_text(BACKWARDS, encoding="utf-8")
+    found = []
+    for chosen in ("reference_count = 6", "volumes_per_side = 6"):
+        protocol = tmp_path / "mine.toml"
+        protocol.write_text(f'name = "mine"\nsummary = "s"\n{chosen}\n', encoding="utf-8")
+        backwards = f"{tmp_path / 'backwards.py'}:Backwards"
+        [result] = medbench.evaluate(real, dataset=backwards, metrics=["fid25d"], protocol=str(protocol)).results
+        found.append(result)
+    assert found[0].value != found[1].value and found[0].n_real == found[1].n_real == 6
+    assert found[0].fingerprint != found[1].fingerprint
 
 
 def test_a_region_that_masks_do_not_name_is_left_out_not_counted_as_missing(real: Path, tmp_path: Path) -> None:

@@ -8,13 +8,16 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from medbench import protocols
 from medbench.errors import SpecError
+from medbench.generator import SampleRequest
 from medbench.pipeline.options import RunOptions
 from medbench.pipeline.run import Run
 from medbench.pipeline.sample import SamplePlan, sample
@@ -22,7 +25,7 @@ from medbench.progress import silent
 from medbench.results import Report
 from medbench.samples import Manifest
 from medbench.spec import fingerprint
-from medbench.volume import LabelMap
+from medbench.volume import LabelMap, Volume
 
 METRICS = ("fid25d", "reconstruction")
 
@@ -219,6 +222,37 @@ def test_conditions_are_kept_beside_the_samples(options: RunOptions) -> None:
     assert kept == ["conditions/000000.nii.gz", "conditions/000001.nii.gz"]
     first = LabelMap.read(run.folder.samples / kept[0])  # type: ignore[operator]
     assert first.content_hash() == run.held_out[0].read_label_map().content_hash()  # type: ignore[misc]
+
+
+def test_conditions_are_read_one_at_a_time(options: RunOptions, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = Run(options, silent)
+    asked = []
+
+    class Steered:
+        info = run.info
+
+        def sample(self, request: SampleRequest) -> Iterator[Volume]:
+            assert request.conditions is not None
+            asked.extend([len(request.conditions), len(request.conditions[1:])])
+            monkeypatch.setattr(LabelMap, "read", _counted(asked, LabelMap.read))
+            for label_map in request.conditions:
+                assert "spine" in label_map.names.values()
+                yield Volume(label_map.voxels.astype(np.int16), label_map.affine)
+
+    plan = SamplePlan(count=3, seed=0, grid=run.protocol.grid, cases=run.held_out, conditional=True)
+    sample(Steered(), run.folder.samples, plan, silent)
+    assert asked == [3, 2, "read", "read", "read"]
+    for record in Manifest(run.folder.samples).records().values():
+        made, asked_for = (Volume.read(run.folder.samples / name) for name in (record.file, record.condition))
+        np.testing.assert_array_equal(made.voxels, asked_for.voxels)
+
+
+def _counted(told: list, read: Callable[..., LabelMap]) -> Callable[..., LabelMap]:
+    def reading(*arguments: object) -> LabelMap:
+        told.append("read")
+        return read(*arguments)
+
+    return reading
 
 
 def test_the_record_holds_the_budget_and_the_device(report: Report, options: RunOptions) -> None:

@@ -1,0 +1,55 @@
+"""Real cases on disk, once for all processes."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from medbench.datasets.phantom import PhantomDataset
+from medbench.files import sha256_of
+from medbench.pipeline.prepare import RealSplits, prepare
+from medbench.progress import silent
+from medbench.volume import Volume
+
+
+class TwoPhantoms(PhantomDataset):
+    """Two cases a split."""
+
+    def __init__(self) -> None:
+        super().__init__(None, shape=(16, 16, 8))
+
+    def cases(self, split):
+        return super().cases(split)[:2]
+
+
+@pytest.fixture(autouse=True)
+def home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    monkeypatch.setenv("MEDBENCH_HOME", str(tmp_path))
+    return tmp_path
+
+
+def _prepare() -> RealSplits:
+    return prepare(TwoPhantoms(), grid=None, reference_count=None, workers=1, progress=silent)
+
+
+def test_two_processes_may_prepare_the_same_cases(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write, others = Volume.write, []
+
+    def write_and_let_another_process_prepare_all(volume: Volume, path: Path) -> None:
+        write(volume, path)
+        monkeypatch.setattr(Volume, "write", write)
+        others.append(_prepare())
+
+    monkeypatch.setattr(Volume, "write", write_and_let_another_process_prepare_all)
+    found = _prepare()
+    assert others == [found]
+    for item in (*found.reference, *found.held_out):
+        assert sha256_of(item.path) == item.sha256
+    assert {path.name[:2] for path in home.rglob("*.nii.gz")} == {"te", "tr"}  # nothing staged is left
+
+
+def test_masks_and_names_come_with_the_volumes() -> None:
+    item = _prepare().held_out[0]
+    assert item.mask is not None and item.regions is not None
+    assert "spine" in item.regions.values()
+    assert np.ptp(Volume.read(item.path).voxels) > 500
