@@ -83,7 +83,6 @@ class Cache:
         """Return a label map, computing and keeping it where it is absent."""
         path = self.path("segmentations", sha256, settings, ".nii.gz")
         if not path.is_file():
-            label_map = compute()
-            label_map.write(path)
-            return label_map
+            compute().write(path)
+        # Read even when it was just computed: a file rounds the affine, and every run must see the same spacing.
         return LabelMap.read(path, names)

@@ -50,3 +50,11 @@ def test_label_maps_keep_values_grid_and_names(tmp_path: Path) -> None:
     assert np.array_equal(read.voxels, made.voxels)
     assert read.spacing_mm == made.spacing_mm
     assert read.names == {1: "lung"}
+
+
+def test_a_label_map_is_the_same_on_the_first_and_on_later_runs(tmp_path: Path) -> None:
+    # A file keeps the affine in single precision: 0.7 mm is not what is read back.
+    made = LabelMap(np.ones((2, 2, 2), np.uint8), np.diag([0.7, 0.7, 1.3, 1]), {1: "lung"})
+    first, again = (Cache(tmp_path).label_map("d" * 64, {}, {1: "lung"}, lambda: made) for _ in range(2))
+    assert first.spacing_mm == again.spacing_mm
+    assert np.array_equal(first.affine, again.affine)
