@@ -1,4 +1,4 @@
-"""MedLoRD's checkpoint: both networks in one safetensors file with all that sampling needs."""
+"""MedLoRD's checkpoint: its networks in one safetensors file with all that sampling needs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from medbench.errors import CheckpointError
 from medbench.spec import Spec
 from medbench.training.weights import read_weights, require_same, write_weights
 from medbench_models.medlord.config import NetworkConfig
-from medbench_models.medlord.networks import build_unet, build_vqvae
+from medbench_models.medlord.controlnet import ControlNet
+from medbench_models.medlord.networks import build_controlnet, build_unet, build_vqvae
 
 MODEL = "medlord"
 # Only training needs the codebook's moving averages.
@@ -36,7 +37,8 @@ class Description(Spec):
         seed: of the training.
         steps: of each stage, and the step whose weights were kept.
         scores: on the selection split.
-        trained_on: number of training cases.
+        trained_on: number of training cases; 0 where the checkpoint was converted.
+        ignored_regions: regions of the training label maps that the ControlNet was not given.
     """
 
     model: str
@@ -49,50 +51,70 @@ class Description(Spec):
     steps: dict[str, int]
     scores: dict[str, float]
     trained_on: int
+    ignored_regions: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Loaded:
-    """Networks in evaluation mode with their description."""
+    """Networks in evaluation mode with their description; ``controlnet`` is None where there is none."""
 
     vqvae: VQVAE
     unet: DiffusionModelUNet
+    controlnet: ControlNet | None
     description: Description
 
 
-def save(
-    path: Path, *, vqvae: Mapping[str, torch.Tensor], unet: Mapping[str, torch.Tensor], description: Description
-) -> None:
-    """Write both networks' states as float16."""
-    weights = {f"vqvae.{name}": value for name, value in vqvae.items() if name not in _TRAINING_ONLY}
-    weights |= {f"unet.{name}": value for name, value in unet.items()}
+def save(path: Path, networks: Mapping[str, Mapping[str, torch.Tensor]], description: Description) -> None:
+    """Write the networks' states as float16.
+
+    Args:
+        path: the file.
+        networks: states by network: ``vqvae``, ``unet`` and perhaps ``controlnet``.
+        description: of the checkpoint.
+    """
+    weights = {
+        f"{network}.{name}": value
+        for network, state in networks.items()
+        for name, value in state.items()
+        if name not in _TRAINING_ONLY
+    }
     write_weights(path, weights, description.model_dump(mode="json"))
 
 
 def load(path: Path, network: NetworkConfig, device: str) -> Loaded:
-    """Read a checkpoint for a preset's network.
+    """Read a checkpoint for a preset's network; one without ControlNet serves for unconditional sampling.
 
     Raises:
         CheckpointError: damaged, another model's, or of another configuration.
     """
     weights, document = read_weights(path)
     description = _description(path, document)
-    differing = [
-        name for name in NetworkConfig.model_fields if getattr(description.network, name) != getattr(network, name)
-    ]
+    found = description.network
+    differing = [name for name in NetworkConfig.model_fields if getattr(found, name) != getattr(network, name)]
+    if found.controlnet is None and "controlnet" in differing:
+        differing.remove("controlnet")
     if differing:
         raise CheckpointError(
             f"{path} was made by the preset {description.preset!r} with another {', '.join(differing)} configuration:"
             " choose its preset"
         )
-    vqvae, unet = build_vqvae(network.vqvae), build_unet(network.unet, network.vqvae.codebook_dim)
-    wanted = {f"vqvae.{name}": value for name, value in vqvae.state_dict().items() if name not in _TRAINING_ONLY}
-    wanted |= {f"unet.{name}": value for name, value in unet.state_dict().items()}
+    vqvae, unet = build_vqvae(found.vqvae), build_unet(found.unet, found.vqvae.codebook_dim)
+    networks: dict[str, torch.nn.Module] = {"vqvae": vqvae, "unet": unet}
+    controlnet = None if found.controlnet is None else build_controlnet(found)
+    if controlnet is not None:
+        networks["controlnet"] = controlnet
+    wanted = {
+        f"{name}.{key}": value
+        for name, module in networks.items()
+        for key, value in module.state_dict().items()
+        if key not in _TRAINING_ONLY
+    }
     require_same(path, wanted, weights)
-    unused = {name: value for name, value in vqvae.state_dict().items() if name in _TRAINING_ONLY}
-    vqvae.load_state_dict(unused | _part(weights, "vqvae."))
-    unet.load_state_dict(_part(weights, "unet."))
-    return Loaded(vqvae.eval().to(device), unet.eval().to(device), description)
+    for name, module in networks.items():
+        unused = {key: value for key, value in module.state_dict().items() if key in _TRAINING_ONLY}
+        module.load_state_dict(unused | _part(weights, f"{name}."))
+        module.eval().to(device)
+    return Loaded(vqvae, unet, controlnet, description)
 
 
 def _description(path: Path, document: Mapping[str, Any]) -> Description:

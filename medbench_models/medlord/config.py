@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Literal
 
-from medbench.errors import SpecError
 from medbench.spec import Spec, Window
 from medbench.training import Precision
 

@@ -15,6 +15,9 @@ from medbench.errors import CheckpointError, DataError
 from medbench.files import atomic_path
 from medbench.progress import Progress
 from medbench.spec import Window
+from medbench.volume import LabelMap
+from medbench_models.medlord.conditions import region_numbers
+from medbench_models.medlord.config import NetworkConfig
 
 
 def cache_volumes(
@@ -63,6 +66,53 @@ def _write_volumes(cases: Sequence[Case], path: Path, progress: Progress, smalle
                     "(a data set or --protocol with a canonical grid does)"
                 )
             handle.write(np.rint(volume.voxels).astype("<i2").tobytes())
+
+
+def cache_labels(
+    cases: Sequence[Case], path: Path, regions: Sequence[str], progress: Progress
+) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Read every case's label map once into one array of region numbers on disk.
+
+    Args:
+        cases: with label maps on their volumes' grids.
+        path: the ``.npy`` file; used as it is where it exists.
+        regions: the regions that the ControlNet is given.
+        progress: reports the reading.
+
+    Returns:
+        (n, x, y, z) uint8 as ``conditions.region_numbers`` gives them, mapped into memory; and the names of the other
+        regions in the label maps.
+
+    Raises:
+        DataError: a label map without any of the regions.
+        StorageError: the disk is full.
+    """
+    first = _label_map(cases[0])
+    ignored = tuple(name for name in first.names.values() if name not in regions)
+    if not path.exists():
+        with atomic_path(path) as temporary, temporary.open("wb") as handle:
+            header = {"descr": "|u1", "fortran_order": False, "shape": (len(cases), *first.shape)}
+            np.lib.format.write_array_header_1_0(handle, header)
+            for case in progress.track(cases, task="read label maps", total=len(cases)):
+                handle.write(region_numbers(_label_map(case), regions, ignored=ignored).tobytes())
+    return np.load(path, mmap_mode="r"), ignored
+
+
+def _label_map(case: Case) -> LabelMap:
+    assert case.read_label_map is not None  # the caller asked
+    return case.read_label_map()
+
+
+def require_divisible(shape: Sequence[int], network: NetworkConfig) -> None:
+    """Check that the VQ-VAE and the U-Net can halve every axis as often as they do.
+
+    Raises:
+        DataError: they cannot; the message names the multiple that is needed.
+    """
+    multiple = network.vqvae.factor * 2 ** (len(network.unet.channels) - 1)
+    if any(size % multiple for size in shape):
+        size = "x".join(map(str, shape))
+        raise DataError(f"volumes of {size} voxels do not fit: every axis must be a multiple of {multiple}")
 
 
 def scaled(volumes: np.ndarray, window: Window) -> torch.Tensor:
@@ -129,12 +179,14 @@ def augmented(images: torch.Tensor, chance: torch.Generator) -> torch.Tensor:
     turned = []
     for image in images.split(1):
         draws = torch.rand(5, generator=chance)
-        if draws[0] < _ROTATION_CHANCE:
-            angles = _ROTATION * (2.0 * draws[1:4] - 1.0)
-            grid = functional.affine_grid(_rotation(angles)[None, :3], list(image.shape), align_corners=False)
-            image = functional.grid_sample(image, grid.to(image), padding_mode="border", align_corners=False)
-        turned.append(image.flip(3) if draws[4] < _FLIP_CHANCE else image)
+        made = _rotated(image, _ROTATION * (2.0 * draws[1:4] - 1.0)) if draws[0] < _ROTATION_CHANCE else image
+        turned.append(made.flip(3) if draws[4] < _FLIP_CHANCE else made)
     return torch.cat(turned)
+
+
+def _rotated(image: torch.Tensor, angles: torch.Tensor) -> torch.Tensor:
+    grid = functional.affine_grid(_rotation(angles)[None, :3], list(image.shape), align_corners=False)
+    return functional.grid_sample(image, grid.to(image), padding_mode="border", align_corners=False)
 
 
 def _rotation(angles: torch.Tensor) -> torch.Tensor:

@@ -11,7 +11,7 @@ from medbench.errors import MissingExtraError, SpecError
 from medbench.generator import GeneratorInfo, SampleRequest
 from medbench.progress import Progress
 from medbench.volume import Volume
-from medbench_models.medlord.config import PRESETS, preset
+from medbench_models.medlord.presets import PRESETS, preset
 
 if TYPE_CHECKING:
     from medbench_models.medlord.checkpoint import Loaded
@@ -29,8 +29,8 @@ class MedLoRD:
 
     info: ClassVar[GeneratorInfo] = GeneratorInfo(
         name="medlord",
-        version="1",
-        capabilities=("unconditional", "reconstructs"),
+        version="2",
+        capabilities=("unconditional", "conditional", "reconstructs"),
         presets=tuple(PRESETS),
         native_shape=(64, 64, 32),
         license="Apache-2.0; Apache-2.0",
@@ -53,7 +53,7 @@ class MedLoRD:
         resume: bool,
         progress: Progress,
     ) -> Path:
-        """Train both stages; return the checkpoint (safetensors, float16).
+        """Train all stages; return the checkpoint (safetensors, float16).
 
         Raises:
             SpecError: no such preset.
@@ -101,14 +101,15 @@ class MedLoRD:
         """Yield one volume a seed, one at a time: neither order nor number changes a sample.
 
         Raises:
-            SpecError: label maps were given; this generator is unconditional.
+            CheckpointError: label maps were given, and the weights have no ControlNet.
+            DataError: a label map has labels that the model does not know.
         """
         from medbench_models.medlord.sampling import sample
 
-        if request.conditions is not None:
-            raise SpecError("medlord's presets are unconditional: leave out --conditional")
-        for seed in request.seeds:
-            yield sample(self._networks(), seed, steps=preset(self.preset).ddim_steps, device=self.device)
+        config = preset(self.preset).sampling
+        conditions = request.conditions if request.conditions is not None else [None] * len(request.seeds)
+        for seed, condition in zip(request.seeds, conditions, strict=True):
+            yield sample(self._networks(), seed, config, device=self.device, condition=condition)
 
     def reconstruct(self, volume: Volume) -> Volume:
         """Return the volume after the VQ-VAE, on its own grid."""

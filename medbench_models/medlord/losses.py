@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch.nn import functional
 
-from medbench.metrics.lpips25d import BACKBONES, load_network
+from medbench.metrics.lpips25d import SQUEEZENET, lpips_network
 
 
 def spectral_loss(reconstruction: torch.Tensor, image: torch.Tensor) -> torch.Tensor:
@@ -33,7 +33,8 @@ def _amplitudes(image: torch.Tensor) -> torch.Tensor:
 class PerceptualLoss(torch.nn.Module):
     """LPIPS with SqueezeNet over half of the slices of each of the three axes, summed over the axes.
 
-    MONAI's "fake 3D" ``PerceptualLoss`` is this with slices drawn from a global state, which no resumed training repeats.
+    MONAI's "fake 3D" ``PerceptualLoss`` is this with slices drawn from a global state, which no resumed training
+    repeats.
 
     Raises:
         Unavailable: SqueezeNet's weights are not here.
@@ -44,7 +45,7 @@ class PerceptualLoss(torch.nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.network = load_network("squeeze", BACKBONES["squeeze"]).requires_grad_(False)
+        self.network = lpips_network("squeeze", SQUEEZENET).requires_grad_(False)
 
     def forward(self, reconstruction: torch.Tensor, image: torch.Tensor, chance: torch.Generator) -> torch.Tensor:
         """Return the loss of images (n, 1, x, y, z) in -1..1, in float32."""
