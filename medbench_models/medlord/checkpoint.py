@@ -10,11 +10,11 @@ from typing import Any
 
 import torch
 from monai.networks.nets import VQVAE, DiffusionModelUNet
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from medbench.errors import CheckpointError
 from medbench.spec import Spec
-from medbench.training.weights import read_weights, require_same, write_weights
+from medbench.training.weights import Stored, read_weights, require_same, write_weights
 from medbench_models.medlord.config import NetworkConfig
 from medbench_models.medlord.controlnet import ControlNet
 from medbench_models.medlord.networks import build_controlnet, build_unet, build_vqvae
@@ -39,6 +39,8 @@ class Description(Spec):
         scores: on the selection split.
         trained_on: number of training cases; 0 where the checkpoint was converted.
         ignored_regions: regions of the training label maps that the ControlNet was not given.
+        flipped: axes along which the networks' arrays run against RAS+.
+        converted_from: SHA-256 of the public files and which of their weights were taken; empty where it was trained.
     """
 
     model: str
@@ -52,6 +54,8 @@ class Description(Spec):
     scores: dict[str, float]
     trained_on: int
     ignored_regions: tuple[str, ...] = ()
+    flipped: tuple[int, ...] = ()
+    converted_from: dict[str, str] = Field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -64,13 +68,20 @@ class Loaded:
     description: Description
 
 
-def save(path: Path, networks: Mapping[str, Mapping[str, torch.Tensor]], description: Description) -> None:
-    """Write the networks' states as float16.
+def save(
+    path: Path,
+    networks: Mapping[str, Mapping[str, torch.Tensor]],
+    description: Description,
+    *,
+    stored: Stored = "float16",
+) -> None:
+    """Write the networks' states.
 
     Args:
         path: the file.
         networks: states by network: ``vqvae``, ``unet`` and perhaps ``controlnet``.
         description: of the checkpoint.
+        stored: type of the tensors in the file.
     """
     weights = {
         f"{network}.{name}": value
@@ -78,18 +89,22 @@ def save(path: Path, networks: Mapping[str, Mapping[str, torch.Tensor]], descrip
         for name, value in state.items()
         if name not in _TRAINING_ONLY
     }
-    write_weights(path, weights, description.model_dump(mode="json"))
+    write_weights(path, weights, description.model_dump(mode="json"), stored=stored)
 
 
 def load(path: Path, network: NetworkConfig, device: str) -> Loaded:
     """Read a checkpoint for a preset's network; one without ControlNet serves for unconditional sampling.
 
+    The length of the noise schedule is the checkpoint's: no weight's shape depends on it.
+
     Raises:
-        CheckpointError: damaged, another model's, or of another configuration.
+        CheckpointError: damaged, another model's, of another configuration, or a file of the public code.
     """
+    _refuse_pickles(path)
     weights, document = read_weights(path)
     description = _description(path, document)
     found = description.network
+    network = network.model_copy(update={"unet": network.unet.model_copy(update={"timesteps": found.unet.timesteps})})
     differing = [name for name in NetworkConfig.model_fields if getattr(found, name) != getattr(network, name)]
     if found.controlnet is None and "controlnet" in differing:
         differing.remove("controlnet")
@@ -115,6 +130,19 @@ def load(path: Path, network: NetworkConfig, device: str) -> Loaded:
         module.load_state_dict(unused | _part(weights, f"{name}."))
         module.eval().to(device)
     return Loaded(vqvae, unet, controlnet, description)
+
+
+def _refuse_pickles(path: Path) -> None:
+    """Say how to convert what torch has saved; nothing of it is opened."""
+    if not path.is_file():
+        return
+    with path.open("rb") as handle:
+        start = handle.read(4)
+    if start.startswith((b"PK\x03\x04", b"\x80")):
+        raise CheckpointError(
+            f"{path} is a file of the public code (or another pickle): convert it with"
+            " `python -m medbench_models.medlord.convert --preset luna-ds8 --vqvae FILE --unet FILE --out FILE`"
+        )
 
 
 def _description(path: Path, document: Mapping[str, Any]) -> Description:

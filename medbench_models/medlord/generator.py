@@ -9,12 +9,17 @@ from typing import TYPE_CHECKING, ClassVar
 from medbench.dataset import Case
 from medbench.errors import MissingExtraError, SpecError
 from medbench.generator import GeneratorInfo, SampleRequest
+from medbench.home import home
 from medbench.progress import Progress
 from medbench.volume import Volume
 from medbench_models.medlord.presets import PRESETS, preset
 
 if TYPE_CHECKING:
     from medbench_models.medlord.checkpoint import Loaded
+
+
+# The files of the VQ-VAE and of the U-Net in the hub repository AICM-HD/medlord, by preset.
+_PUBLISHED = {"luna-ds8": ("vqgan_luna_ds8.pth", "ldm_luna_ds8.pth")}
 
 
 class MedLoRD:
@@ -35,7 +40,10 @@ class MedLoRD:
         native_shape=(64, 64, 32),
         license="Apache-2.0; Apache-2.0",
         paper="arXiv 2503.13211",
-        trained_on=("phantom train split",),
+        trained_on={
+            "tiny": ("phantom train split",),
+            "luna-ds8": ("luna scans (which of them is not published)",),
+        },
     )
 
     def __init__(self, preset: str, *, device: str) -> None:
@@ -74,12 +82,21 @@ class MedLoRD:
         return fitting.run(train, select)
 
     def default_checkpoint(self) -> Path:
-        """Return the shipped weights of the preset.
+        """Return the shipped weights of the preset, or the public ones where they were converted.
 
         Raises:
-            MissingExtraError: the preset has none; the message says how to train them.
+            MissingExtraError: they are not here; the message says how to get or to train them.
         """
         path = Path(__file__).with_name(f"{self.preset}.safetensors")
+        if self.preset in _PUBLISHED:
+            path = home() / "weights" / f"medlord-{self.preset}.safetensors"
+            if not path.is_file():
+                vqvae, unet = _PUBLISHED[self.preset]
+                raise MissingExtraError(
+                    f"the weights of medlord's preset {self.preset!r} are not here: get {vqvae} and {unet} from"
+                    " AICM-HD/medlord on the Hugging Face hub and run `python -m medbench_models.medlord.convert"
+                    f" --preset {self.preset} --vqvae {vqvae} --unet {unet} --out {path}`"
+                )
         if not path.exists():
             raise MissingExtraError(
                 f"medlord's preset {self.preset!r} has no weights here: train them with"

@@ -50,7 +50,7 @@ def sample(
         latent = schedule.ddpm(predict, noise, chance)
     image = networks.vqvae.decode_stage_2_outputs(latent / description.scale_factor)
     affine = np.array(description.affine) if condition is None else condition.affine
-    return Volume(_to_hu(image, network.window), affine)
+    return Volume(np.ascontiguousarray(np.flip(_to_hu(image, network.window), description.flipped)), affine)
 
 
 def _steered(networks: Loaded, condition: LabelMap, device: str) -> Velocity:
@@ -58,7 +58,8 @@ def _steered(networks: Loaded, condition: LabelMap, device: str) -> Velocity:
     if networks.controlnet is None or config is None:
         raise CheckpointError("these weights have no ControlNet: train stage 3, or leave out --conditional")
     numbers = region_numbers(condition, config.regions, ignored=description.ignored_regions)
-    masks = one_hot(torch.from_numpy(numbers)[None], len(config.regions)).to(device)
+    flipped = np.ascontiguousarray(np.flip(numbers, description.flipped))
+    masks = one_hot(torch.from_numpy(flipped)[None], len(config.regions)).to(device)
     steered = Steered(networks.controlnet, networks.unet)
 
     def predict(latent: torch.Tensor, steps: torch.Tensor) -> torch.Tensor:
@@ -71,12 +72,14 @@ def _steered(networks: Loaded, condition: LabelMap, device: str) -> Velocity:
 @torch.no_grad()
 def reconstruct(networks: Loaded, volume: Volume, *, device: str) -> Volume:
     """Return a volume after the VQ-VAE, on its own grid; sizes the factor does not divide are padded with air."""
-    network = networks.description.network
+    network, flipped = networks.description.network, networks.description.flipped
     missing = [(0, -size % network.vqvae.factor) for size in volume.shape]
     padded = np.pad(volume.voxels, missing, constant_values=int(network.window.low))
-    image, _ = networks.vqvae(scaled(padded[None], network.window).to(device))
+    seen = np.ascontiguousarray(np.flip(padded, flipped))
+    image, _ = networks.vqvae(scaled(seen[None], network.window).to(device))
     x, y, z = volume.shape
-    return Volume(_to_hu(image, network.window)[:x, :y, :z], volume.affine)
+    made = np.ascontiguousarray(np.flip(_to_hu(image, network.window), flipped)[:x, :y, :z])
+    return Volume(made, volume.affine)
 
 
 def _to_hu(image: torch.Tensor, window: Window) -> np.ndarray:
