@@ -53,10 +53,10 @@ _TINY = MedLoRDConfig(
         precision="bf16-mixed",
     ),
     stage2=DiffusionConfig(
-        steps=4500, batch=16, rate=2e-3, schedule="cosine", loss="mse", ema_decay=0.995, precision="bf16-mixed"
+        steps=9000, batch=16, rate=2e-3, schedule="cosine", loss="mse", ema_decay=0.995, precision="bf16-mixed"
     ),
     stage3=DiffusionConfig(
-        steps=1200, batch=12, rate=2e-3, schedule="cosine", loss="mse", ema_decay=0.99, precision="bf16-mixed"
+        steps=2000, batch=12, rate=2e-3, schedule="cosine", loss="mse", ema_decay=0.99, precision="bf16-mixed"
     ),
     sampling=SamplingConfig(sampler="ddim", ddim_steps=25),
 )
