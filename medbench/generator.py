@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal, Protocol
 
@@ -29,7 +29,8 @@ class GeneratorInfo:
         native_shape: voxels (x, y, z) of what the default preset generates; None: the asked-for cases' own.
         license: licence of the code and, after a semicolon, of the weights.
         paper: where it was published.
-        trained_on: the data its shipped or published weights saw, for the leak declaration.
+        trained_on: the data that the shipped or published weights of each preset saw, for the leak declaration; every
+            entry begins with the data set's registered name.
     """
 
     name: str
@@ -39,7 +40,7 @@ class GeneratorInfo:
     native_shape: tuple[int, int, int] | None
     license: str
     paper: str
-    trained_on: tuple[str, ...] = ()
+    trained_on: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -29,6 +29,12 @@ BACKBONE = WeightFile(
     url="https://download.pytorch.org/models/alexnet-owt-7be5be79.pth",
     pinned="7be5be791159472b1fbf3c69796f7cb30dca7ad8466c2df70058c37116cdee02",
     size_bytes=244_408_911,
+    license="BSD-3-Clause (torchvision)",
+)
+SQUEEZENET = WeightFile(
+    name="lpips-squeezenet",
+    file="squeezenet1_1-b8a52dc0.pth",
+    origin="https://download.pytorch.org/models/squeezenet1_1-b8a52dc0.pth",
     license="BSD-3-Clause (torchvision)",
 )
 # AlexNet's first stride-4 convolution and its two pools leave nothing of smaller slices.
@@ -76,20 +82,35 @@ def load_lpips() -> Lpips25d:
         Unavailable: AlexNet's weights are not here.
         CheckpointError: its file is damaged or holds another network.
     """
+    return Lpips25d(lpips_network("alex", BACKBONE))
+
+
+def lpips_network(net: Literal["alex", "squeeze"], backbone: WeightFile) -> torch.nn.Module:
+    """Return the LPIPS module with a backbone's weights from their file, on the CPU, in evaluation mode.
+
+    Args:
+        net: the package's name of the backbone.
+        backbone: torchvision's weights for it.
+
+    Raises:
+        Unavailable: the weights are not here.
+        CheckpointError: the file is damaged or holds another network.
+    """
     import lpips
 
-    state = read_tensors(BACKBONE.locate())
+    state = read_tensors(backbone.locate())
     with warnings.catch_warnings():
         # The package still calls torchvision with arguments that torchvision has replaced.
         warnings.filterwarnings("ignore", category=UserWarning, module="torchvision")
-        network = lpips.LPIPS(net="alex", pnet_rand=True, verbose=False)
-    # The package cuts AlexNet into slices but keeps the indices: slice2.3.weight is torchvision's features.3.weight.
+        network = lpips.LPIPS(net=net, pnet_rand=True, verbose=False)
+    # The package cuts the backbone into slices but keeps the indices: slice2.3.x is torchvision's features.3.x.
     names = {name: f"features.{name.split('.', 1)[1]}" for name in network.net.state_dict()}
     missing = [source for source in names.values() if source not in state]
     if missing:
-        raise CheckpointError(f"the weights '{BACKBONE.name}' are not torchvision's AlexNet: {missing[0]} is missing")
+        raise CheckpointError(f"the weights '{backbone.name}' are not torchvision's: {missing[0]} is missing")
     network.net.load_state_dict({name: state[source] for name, source in names.items()})
-    return Lpips25d(network.eval())
+    module: torch.nn.Module = network.eval()
+    return module
 
 
 def _batches(slices: np.ndarray) -> Iterator[torch.Tensor]:

@@ -69,7 +69,7 @@ def use_weight_files(assignments: Sequence[str]) -> None:
     Raises:
         SpecError: not a pair, no such file, or a name that nothing asks for.
     """
-    known = [*registry.names("features"), *registry.names("segmenters"), "lpips-alexnet"]
+    known = [*registry.names("features"), *registry.names("segmenters"), "lpips-alexnet", "lpips-squeezenet"]
     for assignment in assignments:
         name, separator, file = assignment.partition("=")
         if not separator or not Path(file).is_file():

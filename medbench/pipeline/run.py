@@ -226,7 +226,7 @@ class Run:
         name = self.dataset.info.name
         if self.options.checkpoint is not None:
             return (f"{self.info.name}: what {self.options.checkpoint.name} was trained on is not declared",)
-        seen = (f"{name} train split",) if self.options.train else self.info.trained_on
+        seen = (f"{name} train split",) if self.options.train else self.info.trained_on.get(self.preset, ())
         return tuple(
             f"{self.info.name}: weights trained on the {data}, of which the reference is a part"
             for data in seen

@@ -54,6 +54,31 @@ def cosine_rate(step: int, steps: int, *, peak: float, warmup: int = 50) -> floa
     return peak * ramp * 0.5 * (1.0 + math.cos(math.pi * step / steps))
 
 
+_EXPONENTIAL_END = 0.08  # what a decay by 0.9995 an epoch leaves after 5000 epochs
+
+
+def learning_rate(schedule: str, step: int, steps: int, *, peak: float) -> float:
+    """Return the learning rate of a step.
+
+    Args:
+        schedule: ``constant``; ``cosine`` (see ``cosine_rate``); ``exponential``, from ``peak`` to 0.08 of it.
+        step: index of the step.
+        steps: steps in all.
+        peak: highest rate.
+
+    Raises:
+        ValueError: another schedule.
+    """
+    rates = {
+        "constant": lambda: peak,
+        "cosine": lambda: cosine_rate(step, steps, peak=peak),
+        "exponential": lambda: peak * float(_EXPONENTIAL_END ** (step / steps)),
+    }
+    if schedule not in rates:
+        raise ValueError(f"no learning rate schedule is called {schedule!r}: choose from {', '.join(rates)}")
+    return rates[schedule]()
+
+
 def set_learning_rate(optimiser: torch.optim.Optimizer, rate: float) -> None:
     """Set the learning rate of all parameter groups."""
     for group in optimiser.param_groups:

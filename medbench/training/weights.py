@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from medbench.errors import CheckpointError
 from medbench.files import atomic_path
@@ -13,27 +13,34 @@ from medbench.files import atomic_path
 if TYPE_CHECKING:
     import torch
 
+Stored = Literal["float16", "float32"]
+
 _KEY = "medbench"
 _SHOWN = 3
 
 
-def write_weights(path: Path, weights: Mapping[str, torch.Tensor], description: Mapping[str, Any]) -> None:
-    """Write weights as float16, whole or not at all.
+def write_weights(
+    path: Path, weights: Mapping[str, torch.Tensor], description: Mapping[str, Any], *, stored: Stored = "float16"
+) -> None:
+    """Write weights, whole or not at all.
 
     Args:
         path: the safetensors file.
         weights: tensors by name.
         description: what the file is and how it was made; strict JSON.
+        stored: type of the tensors in the file.
 
     Raises:
         StorageError: the file cannot be written.
     """
+    import torch
     from safetensors.torch import save
 
-    halves = {name: value.detach().cpu().half().contiguous() for name, value in weights.items()}
+    dtype = torch.float16 if stored == "float16" else torch.float32
+    tensors = {name: value.detach().to("cpu", dtype).contiguous() for name, value in weights.items()}
     with atomic_path(path) as temporary:
         # Not safetensors' own file writer: its files are readable by their owner alone.
-        temporary.write_bytes(save(halves, metadata={_KEY: json.dumps(description, allow_nan=False)}))
+        temporary.write_bytes(save(tensors, metadata={_KEY: json.dumps(description, allow_nan=False)}))
 
 
 def read_weights(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:

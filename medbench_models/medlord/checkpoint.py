@@ -1,4 +1,4 @@
-"""MedLoRD's checkpoint: both networks in one safetensors file with all that sampling needs."""
+"""MedLoRD's checkpoint: its networks in one safetensors file with all that sampling needs."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ from typing import Any
 
 import torch
 from monai.networks.nets import VQVAE, DiffusionModelUNet
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from medbench.errors import CheckpointError
 from medbench.spec import Spec
-from medbench.training.weights import read_weights, require_same, write_weights
+from medbench.training.weights import Stored, read_weights, require_same, write_weights
 from medbench_models.medlord.config import NetworkConfig
-from medbench_models.medlord.networks import build_unet, build_vqvae
+from medbench_models.medlord.controlnet import ControlNet
+from medbench_models.medlord.networks import build_controlnet, build_unet, build_vqvae
 
 MODEL = "medlord"
 # Only training needs the codebook's moving averages.
@@ -36,7 +37,10 @@ class Description(Spec):
         seed: of the training.
         steps: of each stage, and the step whose weights were kept.
         scores: on the selection split.
-        trained_on: number of training cases.
+        trained_on: number of training cases; 0 where the checkpoint was converted.
+        ignored_regions: regions of the training label maps that the ControlNet was not given.
+        flipped: axes along which the networks' arrays run against RAS+.
+        converted_from: SHA-256 of the public files and which of their weights were taken; empty where it was trained.
     """
 
     model: str
@@ -49,50 +53,96 @@ class Description(Spec):
     steps: dict[str, int]
     scores: dict[str, float]
     trained_on: int
+    ignored_regions: tuple[str, ...] = ()
+    flipped: tuple[int, ...] = ()
+    converted_from: dict[str, str] = Field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Loaded:
-    """Networks in evaluation mode with their description."""
+    """Networks in evaluation mode with their description; ``controlnet`` is None where there is none."""
 
     vqvae: VQVAE
     unet: DiffusionModelUNet
+    controlnet: ControlNet | None
     description: Description
 
 
 def save(
-    path: Path, *, vqvae: Mapping[str, torch.Tensor], unet: Mapping[str, torch.Tensor], description: Description
+    path: Path,
+    networks: Mapping[str, Mapping[str, torch.Tensor]],
+    description: Description,
+    *,
+    stored: Stored = "float16",
 ) -> None:
-    """Write both networks' states as float16."""
-    weights = {f"vqvae.{name}": value for name, value in vqvae.items() if name not in _TRAINING_ONLY}
-    weights |= {f"unet.{name}": value for name, value in unet.items()}
-    write_weights(path, weights, description.model_dump(mode="json"))
+    """Write the networks' states.
+
+    Args:
+        path: the file.
+        networks: states by network: ``vqvae``, ``unet`` and perhaps ``controlnet``.
+        description: of the checkpoint.
+        stored: type of the tensors in the file.
+    """
+    weights = {
+        f"{network}.{name}": value
+        for network, state in networks.items()
+        for name, value in state.items()
+        if name not in _TRAINING_ONLY
+    }
+    write_weights(path, weights, description.model_dump(mode="json"), stored=stored)
 
 
 def load(path: Path, network: NetworkConfig, device: str) -> Loaded:
-    """Read a checkpoint for a preset's network.
+    """Read a checkpoint for a preset's network; one without ControlNet serves for unconditional sampling.
+
+    The length of the noise schedule is the checkpoint's: no weight's shape depends on it.
 
     Raises:
-        CheckpointError: damaged, another model's, or of another configuration.
+        CheckpointError: damaged, another model's, of another configuration, or a file of the public code.
     """
+    _refuse_pickles(path)
     weights, document = read_weights(path)
     description = _description(path, document)
-    differing = [
-        name for name in NetworkConfig.model_fields if getattr(description.network, name) != getattr(network, name)
-    ]
+    found = description.network
+    network = network.model_copy(update={"unet": network.unet.model_copy(update={"timesteps": found.unet.timesteps})})
+    differing = [name for name in NetworkConfig.model_fields if getattr(found, name) != getattr(network, name)]
+    if found.controlnet is None and "controlnet" in differing:
+        differing.remove("controlnet")
     if differing:
         raise CheckpointError(
             f"{path} was made by the preset {description.preset!r} with another {', '.join(differing)} configuration:"
             " choose its preset"
         )
-    vqvae, unet = build_vqvae(network.vqvae), build_unet(network.unet, network.vqvae.codebook_dim)
-    wanted = {f"vqvae.{name}": value for name, value in vqvae.state_dict().items() if name not in _TRAINING_ONLY}
-    wanted |= {f"unet.{name}": value for name, value in unet.state_dict().items()}
+    vqvae, unet = build_vqvae(found.vqvae), build_unet(found.unet, found.vqvae.codebook_dim)
+    networks: dict[str, torch.nn.Module] = {"vqvae": vqvae, "unet": unet}
+    controlnet = None if found.controlnet is None else build_controlnet(found)
+    if controlnet is not None:
+        networks["controlnet"] = controlnet
+    wanted = {
+        f"{name}.{key}": value
+        for name, module in networks.items()
+        for key, value in module.state_dict().items()
+        if key not in _TRAINING_ONLY
+    }
     require_same(path, wanted, weights)
-    unused = {name: value for name, value in vqvae.state_dict().items() if name in _TRAINING_ONLY}
-    vqvae.load_state_dict(unused | _part(weights, "vqvae."))
-    unet.load_state_dict(_part(weights, "unet."))
-    return Loaded(vqvae.eval().to(device), unet.eval().to(device), description)
+    for name, module in networks.items():
+        unused = {key: value for key, value in module.state_dict().items() if key in _TRAINING_ONLY}
+        module.load_state_dict(unused | _part(weights, f"{name}."))
+        module.eval().to(device)
+    return Loaded(vqvae, unet, controlnet, description)
+
+
+def _refuse_pickles(path: Path) -> None:
+    """Say how to convert what torch has saved; nothing of it is opened."""
+    if not path.is_file():
+        return
+    with path.open("rb") as handle:
+        start = handle.read(4)
+    if start.startswith((b"PK\x03\x04", b"\x80")):
+        raise CheckpointError(
+            f"{path} is a file of the public code (or another pickle): convert it with"
+            " `python -m medbench_models.medlord.convert --preset luna-ds8 --vqvae FILE --unet FILE --out FILE`"
+        )
 
 
 def _description(path: Path, document: Mapping[str, Any]) -> Description:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from medbench.errors import SpecError
+from typing import Literal
+
 from medbench.spec import Spec, Window
 from medbench.training import Precision
 
@@ -62,23 +63,44 @@ class NetworkConfig(Spec):
 
     vqvae: VqvaeConfig
     unet: UnetConfig
+    controlnet: ControlNetConfig | None = None
     window: Window = Window()
 
 
+RateSchedule = Literal["constant", "cosine", "exponential"]
+
+
 class Stage1Config(Spec):
-    """Training of the VQ-VAE as a GAN.
+    """Training of the VQ-VAE as a GAN: L1 + mse + spectral + perceptual + commitment + adversarial.
 
     The first ``quantise_from`` share of the steps trains without quantisation, then k-means on the encoder's output
-    makes the codebook. Dead codes are restarted until ``restart_until``; the adversarial term ramps up from
-    ``adversarial_from`` on.
+    makes the codebook (0: quantised from the first step, with random codes). Dead codes are restarted until
+    ``restart_until`` (0: never). The adversarial term ramps up from ``adversarial_from`` on over ``adversarial_ramp``.
+
+    Args:
+        steps: optimiser steps.
+        batch: crops in each forward pass.
+        accumulate: forward passes in each optimiser step.
+        crop: voxels.
+        centred: draw crops towards the volume's middle instead of evenly.
+        augment: rotate by up to 5 degrees about each axis (probability 0.2) and flip axis 1 (probability 0.5).
+        rate: AdamW's learning rate; ``discriminator_rate`` that of the discriminator.
+        schedule: of the learning rate.
+        checkpointing: compute activations again in the backward pass instead of keeping them.
+        precision: of the networks' arithmetic.
     """
 
     steps: int
     batch: int
+    accumulate: int = 1
     crop: tuple[int, int, int]
+    centred: bool
+    augment: bool
     rate: float
+    schedule: RateSchedule
     mse_weight: float
     spectral_weight: float
+    perceptual_weight: float
     quantise_from: float
     restart_until: float
     adversarial_from: float
@@ -87,63 +109,51 @@ class Stage1Config(Spec):
     discriminator_channels: int
     discriminator_layers: int
     discriminator_rate: float
+    checkpointing: bool = False
     precision: Precision
 
 
-class Stage2Config(Spec):
-    """Training of the diffusion U-Net on the scaled latents."""
+class DiffusionConfig(Spec):
+    """Training by v-prediction on the scaled latents: of the U-Net, or of a ControlNet that steers it.
+
+    Args:
+        steps: optimiser steps.
+        batch: latents in each forward pass.
+        accumulate: forward passes in each optimiser step.
+        rate: AdamW's learning rate.
+        schedule: of the learning rate.
+        loss: between predicted and true velocity.
+        ema_decay: of the averaged weights, which are kept.
+        mask_dropout: chance with which each mask channel of a batch is emptied (ControlNet only).
+        checkpointing: compute activations again in the backward pass instead of keeping them.
+        precision: of the networks' arithmetic.
+    """
 
     steps: int
     batch: int
+    accumulate: int = 1
     rate: float
+    schedule: RateSchedule
+    loss: Literal["l1", "smooth_l1", "mse"]
     ema_decay: float
+    mask_dropout: float = 0.0
+    checkpointing: bool = False
     precision: Precision
 
 
-class MedLoRDConfig(Spec):
-    """A preset."""
+class SamplingConfig(Spec):
+    """How latents are sampled; DDPM goes through every time step."""
 
-    network: NetworkConfig
-    stage1: Stage1Config
-    stage2: Stage2Config
+    sampler: Literal["ddim", "ddpm"]
     ddim_steps: int
 
 
-PRESETS: dict[str, MedLoRDConfig] = {
-    "tiny": MedLoRDConfig(
-        network=NetworkConfig(
-            vqvae=VqvaeConfig(channels=(24, 48), res_layers=1, codebook_size=512),
-            unet=UnetConfig(channels=(32, 32), res_blocks=1, attention=(False, False), head_channels=8, norm_groups=8),
-        ),
-        stage1=Stage1Config(
-            steps=12000,
-            batch=4,
-            crop=(32, 32, 32),
-            rate=1.5e-3,
-            mse_weight=10.0,
-            spectral_weight=1.0,
-            quantise_from=0.25,
-            restart_until=0.8,
-            adversarial_from=0.7,
-            adversarial_ramp=0.1,
-            adversarial_weight=0.001,
-            discriminator_channels=16,
-            discriminator_layers=2,
-            discriminator_rate=2e-4,
-            precision="bf16-mixed",
-        ),
-        stage2=Stage2Config(steps=3000, batch=16, rate=2e-3, ema_decay=0.995, precision="bf16-mixed"),
-        ddim_steps=25,
-    )
-}
+class MedLoRDConfig(Spec):
+    """A preset; ``stage3`` is None where it has no ControlNet."""
 
-
-def preset(name: str) -> MedLoRDConfig:
-    """Return a preset's configuration.
-
-    Raises:
-        SpecError: there is none of that name.
-    """
-    if name not in PRESETS:
-        raise SpecError(f"medlord has no preset {name!r}: choose one of {', '.join(PRESETS)}")
-    return PRESETS[name]
+    network: NetworkConfig
+    stage1: Stage1Config
+    stage2: DiffusionConfig
+    stage3: DiffusionConfig | None
+    sampling: SamplingConfig
+    follows: str

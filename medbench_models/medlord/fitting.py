@@ -1,25 +1,29 @@
-"""From cases to a checkpoint: both stages of MedLoRD, resumable at every point."""
+"""From cases to a checkpoint: the three stages of MedLoRD, resumable at every point."""
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import torch
 from lightning_fabric import Fabric
 
 from medbench.dataset import Case
-from medbench.errors import CheckpointError
 from medbench.files import make_folder
 from medbench.progress import Progress
-from medbench.training.loop import Plan, Trained, launch, train
+from medbench.training.averaging import seeded
+from medbench.training.checkpointing import checkpoint_activations
+from medbench.training.loop import Plan, Task, Trained, launch, train
 from medbench_models.medlord.checkpoint import MODEL, Description, save
-from medbench_models.medlord.config import MedLoRDConfig
-from medbench_models.medlord.data import cache_volumes
-from medbench_models.medlord.networks import build_vqvae
+from medbench_models.medlord.config import DiffusionConfig, MedLoRDConfig, Stage1Config
+from medbench_models.medlord.data import cache_labels, cache_volumes, require_divisible
+from medbench_models.medlord.diffusion import DiffusionTask, Examples, Latents, Steered, SteeredLatents
+from medbench_models.medlord.encoding import encode, scale_factor
+from medbench_models.medlord.networks import build_controlnet, build_unet, build_vqvae, codebook_of, layers_of_unet
 from medbench_models.medlord.stage1 import VqvaeTask
-from medbench_models.medlord.stage2 import DiffusionTask, encode
 
 
 class Fitting:
@@ -28,7 +32,7 @@ class Fitting:
     Args:
         preset: the preset's name, for the checkpoint.
         config: the preset.
-        workspace: holds volumes, both stages' states and the checkpoint.
+        workspace: holds volumes, codes, the stages' states and the checkpoint.
         device: torch device.
         seed: of the whole training.
         resume: go on where an earlier training stopped.
@@ -55,8 +59,9 @@ class Fitting:
         self.progress = progress
 
     def run(self, train_cases: Sequence[Case], select_cases: Sequence[Case]) -> Path:
-        """Train both stages and return the checkpoint."""
+        """Train all stages and return the checkpoint."""
         make_folder(self.workspace)
+        network = self.config.network
         fabric = launch(self.device, self.config.stage1.precision)
         with fabric.rank_zero_first():
             self._clear(fabric)
@@ -64,81 +69,147 @@ class Fitting:
                 train_cases, self.workspace / "volumes-train.npy", self.progress, smallest=self.config.stage1.crop
             )
             select = cache_volumes(select_cases, self.workspace / "volumes-select.npy", self.progress)
-        task = VqvaeTask(self.config.network, self.config.stage1, train=volumes, select=select, seed=self.seed)
-        stage1 = self._train(task, "stage1", self.config.stage1, fabric)
-
-        vqvae = build_vqvae(self.config.network.vqvae)
-        vqvae.load_state_dict(stage1.weights)
-        vqvae.to(fabric.device)
-        window = self.config.network.window
-        latents, held_out = (
-            encode(vqvae, part, window=window, device=fabric.device, progress=self.progress)
-            for part in (volumes, select)
-        )
-        factor = scale_factor(latents)
-        diffusion = DiffusionTask(
-            self.config.network, self.config.stage2, train=latents * factor, select=held_out * factor, seed=self.seed
-        )
-        stage2 = self._train(diffusion, "stage2", self.config.stage2, launch(self.device, self.config.stage2.precision))
+        require_divisible(volumes.shape[1:], network)
+        stage1 = self._stage1(fabric, volumes, select)
+        train, held_out, factor = self._latents(fabric, stage1, volumes, select)
+        stage2 = self._stage2(train, held_out)
+        stage3, ignored = self._stage3(fabric, stage2, (train, train_cases), (held_out, select_cases))
 
         path = self.workspace / f"{MODEL}-{self.preset}.safetensors"
         if fabric.is_global_zero:
-            description = self._describe(train_cases, stage1, stage2, factor)
-            save(path, vqvae=stage1.weights, unet=stage2.weights, description=description)
+            stages = {"stage1": stage1, "stage2": stage2} | ({} if stage3 is None else {"stage3": stage3})
+            weights = {"vqvae": stage1.weights, "unet": stage2.weights}
+            if stage3 is not None:
+                weights["controlnet"] = _inner(stage3.weights)
+            save(path, weights, self._describe(train_cases, stages, factor, ignored))
         fabric.barrier()
         return path
 
+    def _stage1(self, fabric: Fabric, volumes: np.ndarray, select: np.ndarray) -> Trained:
+        network = self.config.network
+        task = VqvaeTask(network, self.config.stage1, train=volumes, select=select, seed=self.seed)
+        described = {"vqvae": network.vqvae.model_dump(mode="json"), "window": network.window.model_dump(mode="json")}
+        return self._train(task, "stage1", self.config.stage1, described)
+
+    def _latents(
+        self, fabric: Fabric, stage1: Trained, volumes: np.ndarray, select: np.ndarray
+    ) -> tuple[Latents, Latents, float]:
+        vqvae = build_vqvae(self.config.network.vqvae)
+        vqvae.load_state_dict(stage1.weights)
+        vqvae.to(fabric.device)
+        with fabric.rank_zero_first():
+            train, held_out = (
+                encode(
+                    vqvae,
+                    part,
+                    self.workspace / f"codes-{name}.npy",
+                    window=self.config.network.window,
+                    progress=self.progress,
+                )
+                for name, part in (("train", volumes), ("select", select))
+            )
+        codes = codebook_of(vqvae).embedding.weight.detach().cpu()
+        factor = scale_factor(train, codes)
+        return Latents(train, codes * factor), Latents(held_out, codes * factor), factor
+
+    def _stage2(self, train: Latents, held_out: Latents) -> Trained:
+        network, config = self.config.network, self.config.stage2
+        with seeded(self.seed):
+            unet = build_unet(network.unet, network.vqvae.codebook_dim)
+        if config.checkpointing:
+            checkpoint_activations(layers_of_unet(unet))
+        task = self._diffusion(unet, config, train, held_out)
+        described = {"vqvae": network.vqvae.model_dump(mode="json"), "unet": network.unet.model_dump(mode="json")}
+        return self._train(task, "stage2", config, described)
+
+    def _stage3(
+        self,
+        fabric: Fabric,
+        stage2: Trained,
+        train: tuple[Latents, Sequence[Case]],
+        held_out: tuple[Latents, Sequence[Case]],
+    ) -> tuple[Trained | None, tuple[str, ...]]:
+        """Train the ControlNet where the preset has one and the cases have label maps."""
+        network, config = self.config.network, self.config.stage3
+        if config is None or network.controlnet is None:
+            return None, ()
+        if any(case.read_label_map is None for case in (*train[1], *held_out[1])):
+            self.progress.note("no ControlNet is trained: not every case has a label map")
+            return None, ()
+        regions = network.controlnet.regions
+        examples = []
+        for name, (latents, cases) in (("train", train), ("select", held_out)):
+            with fabric.rank_zero_first():
+                labels, ignored = cache_labels(cases, self.workspace / f"labels-{name}.npy", regions, self.progress)
+            dropout = config.mask_dropout if name == "train" else 0.0
+            examples.append(SteeredLatents(latents, labels, len(regions), dropout))
+        unet = build_unet(network.unet, network.vqvae.codebook_dim)
+        unet.load_state_dict(stage2.weights)
+        with seeded(self.seed):
+            controlnet = build_controlnet(network)
+        if config.checkpointing:
+            checkpoint_activations([*layers_of_unet(controlnet), *layers_of_unet(unet)])
+        task = self._diffusion(Steered(controlnet, unet.to(fabric.device)), config, *examples)
+        trained = self._train(task, "stage3", config, {"network": network.model_dump(mode="json")})
+        return trained, ignored
+
+    def _diffusion(
+        self, network: torch.nn.Module, config: DiffusionConfig, train: Examples, select: Examples
+    ) -> DiffusionTask:
+        timesteps = self.config.network.unet.timesteps
+        return DiffusionTask(network, config, train=train, select=select, timesteps=timesteps, seed=self.seed)
+
     def _clear(self, fabric: Fabric) -> None:
         if fabric.is_global_zero and not self.resume:
-            for name in ("stage1", "stage2"):
+            for name in ("stage1", "stage2", "stage3"):
                 shutil.rmtree(self.workspace / name, ignore_errors=True)
-            for path in (*self.workspace.glob("volumes-*.npy"), *self.workspace.glob("*.safetensors")):
+            for path in (*self.workspace.glob("*-*.npy"), *self.workspace.glob("*.safetensors")):
                 path.unlink()
 
-    def _train(self, task, name: str, config, fabric: Fabric) -> Trained:
+    def _train(
+        self, task: Task, name: str, config: Stage1Config | DiffusionConfig, described: Mapping[str, Any]
+    ) -> Trained:
         plan = Plan(
             name=f"train {name}",
             steps=config.steps,
             seed=self.seed,
             validate_every=1000,
-            settings={
-                "seed": self.seed,
-                "network": self.config.network.model_dump(mode="json"),
-                **config.model_dump(mode="json"),
-            },
+            settings={"seed": self.seed, **described, **config.model_dump(mode="json")},
         )
         return train(
-            task, plan, fabric=fabric, folder=self.workspace / name, resume=self.resume, progress=self.progress
+            task,
+            plan,
+            fabric=launch(self.device, config.precision),
+            folder=self.workspace / name,
+            resume=self.resume,
+            progress=self.progress,
         )
 
-    def _describe(self, cases: Sequence[Case], stage1: Trained, stage2: Trained, factor: float) -> Description:
+    def _describe(
+        self, cases: Sequence[Case], stages: Mapping[str, Trained], factor: float, ignored: tuple[str, ...]
+    ) -> Description:
         volume = cases[0].read_volume()
+        network = self.config.network
+        configs = {"stage1": self.config.stage1, "stage2": self.config.stage2, "stage3": self.config.stage3}
+        steps = {name: configs[name].steps for name in stages}
+        scores = {"select_psnr_db": stages["stage1"].scores["psnr"]}
+        for name in ("stage2", "stage3"):
+            if name in stages:
+                scores[f"select_{name}_{configs[name].loss}"] = stages[name].scores["score"]
         return Description(
             model=MODEL,
             preset=self.preset,
-            network=self.config.network,
+            network=network if "stage3" in stages else network.model_copy(update={"controlnet": None}),
             scale_factor=factor,
             shape=volume.shape,
             affine=tuple(tuple(map(float, row)) for row in volume.affine),
             seed=self.seed,
-            steps={
-                "stage1": self.config.stage1.steps,
-                "stage1_kept": stage1.step,
-                "stage2": self.config.stage2.steps,
-                "stage2_kept": stage2.step,
-            },
-            scores={"select_psnr_db": stage1.scores["psnr"], "select_diffusion_mse": stage2.scores["score"]},
+            steps=steps | {f"{name}_kept": trained.step for name, trained in stages.items()},
+            scores=scores,
             trained_on=len(cases),
+            ignored_regions=ignored,
         )
 
 
-def scale_factor(latents: torch.Tensor) -> float:
-    """Return 1 / standard deviation of all latents, which brings them to the noise's scale.
-
-    Raises:
-        CheckpointError: the latents do not vary.
-    """
-    deviation = float(latents.double().std())
-    if not deviation > 0.0:
-        raise CheckpointError("stage 1 encodes every volume alike: train it longer or anew with --no-resume")
-    return 1.0 / deviation
+def _inner(weights: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    return {name.removeprefix("controlnet."): value for name, value in weights.items()}

@@ -9,12 +9,17 @@ from typing import TYPE_CHECKING, ClassVar
 from medbench.dataset import Case
 from medbench.errors import MissingExtraError, SpecError
 from medbench.generator import GeneratorInfo, SampleRequest
+from medbench.home import home
 from medbench.progress import Progress
 from medbench.volume import Volume
-from medbench_models.medlord.config import PRESETS, preset
+from medbench_models.medlord.presets import PRESETS, preset
 
 if TYPE_CHECKING:
     from medbench_models.medlord.checkpoint import Loaded
+
+
+# The files of the VQ-VAE and of the U-Net in the hub repository AICM-HD/medlord, by preset.
+_PUBLISHED = {"luna-ds8": ("vqgan_luna_ds8.pth", "ldm_luna_ds8.pth")}
 
 
 class MedLoRD:
@@ -29,13 +34,16 @@ class MedLoRD:
 
     info: ClassVar[GeneratorInfo] = GeneratorInfo(
         name="medlord",
-        version="1",
-        capabilities=("unconditional", "reconstructs"),
+        version="2",
+        capabilities=("unconditional", "conditional", "reconstructs"),
         presets=tuple(PRESETS),
         native_shape=(64, 64, 32),
         license="Apache-2.0; Apache-2.0",
         paper="arXiv 2503.13211",
-        trained_on=("phantom train split",),
+        trained_on={
+            "tiny": ("phantom train split",),
+            "luna-ds8": ("luna scans (which of them is not published)",),
+        },
     )
 
     def __init__(self, preset: str, *, device: str) -> None:
@@ -53,7 +61,7 @@ class MedLoRD:
         resume: bool,
         progress: Progress,
     ) -> Path:
-        """Train both stages; return the checkpoint (safetensors, float16).
+        """Train all stages; return the checkpoint (safetensors, float16).
 
         Raises:
             SpecError: no such preset.
@@ -74,12 +82,21 @@ class MedLoRD:
         return fitting.run(train, select)
 
     def default_checkpoint(self) -> Path:
-        """Return the shipped weights of the preset.
+        """Return the shipped weights of the preset, or the public ones where they were converted.
 
         Raises:
-            MissingExtraError: the preset has none; the message says how to train them.
+            MissingExtraError: they are not here; the message says how to get or to train them.
         """
         path = Path(__file__).with_name(f"{self.preset}.safetensors")
+        if self.preset in _PUBLISHED:
+            path = home() / "weights" / f"medlord-{self.preset}.safetensors"
+            if not path.is_file():
+                vqvae, unet = _PUBLISHED[self.preset]
+                raise MissingExtraError(
+                    f"the weights of medlord's preset {self.preset!r} are not here: get {vqvae} and {unet} from"
+                    " AICM-HD/medlord on the Hugging Face hub and run `python -m medbench_models.medlord.convert"
+                    f" --preset {self.preset} --vqvae {vqvae} --unet {unet} --out {path}`"
+                )
         if not path.exists():
             raise MissingExtraError(
                 f"medlord's preset {self.preset!r} has no weights here: train them with"
@@ -101,14 +118,15 @@ class MedLoRD:
         """Yield one volume a seed, one at a time: neither order nor number changes a sample.
 
         Raises:
-            SpecError: label maps were given; this generator is unconditional.
+            CheckpointError: label maps were given, and the weights have no ControlNet.
+            DataError: a label map has labels that the model does not know.
         """
         from medbench_models.medlord.sampling import sample
 
-        if request.conditions is not None:
-            raise SpecError("medlord's presets are unconditional: leave out --conditional")
-        for seed in request.seeds:
-            yield sample(self._networks(), seed, steps=preset(self.preset).ddim_steps, device=self.device)
+        config = preset(self.preset).sampling
+        conditions = request.conditions if request.conditions is not None else [None] * len(request.seeds)
+        for seed, condition in zip(request.seeds, conditions, strict=True):
+            yield sample(self._networks(), seed, config, device=self.device, condition=condition)
 
     def reconstruct(self, volume: Volume) -> Volume:
         """Return the volume after the VQ-VAE, on its own grid."""

@@ -1,4 +1,4 @@
-"""Losses of stage 1 that MONAI lacks or that fail on constant patches."""
+"""Losses of stage 1 that MONAI lacks, that fail on constant patches, or that would download weights by themselves."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 import torch
 from torch.nn import functional
+
+from medbench.metrics.lpips25d import SQUEEZENET, lpips_network
 
 
 def spectral_loss(reconstruction: torch.Tensor, image: torch.Tensor) -> torch.Tensor:
@@ -26,6 +28,34 @@ def spectral_loss(reconstruction: torch.Tensor, image: torch.Tensor) -> torch.Te
 def _amplitudes(image: torch.Tensor) -> torch.Tensor:
     spectrum = torch.fft.rfftn(image.float(), dim=(-3, -2, -1), norm="ortho")
     return torch.sqrt(spectrum.real.square() + spectrum.imag.square() + 1e-8)
+
+
+class PerceptualLoss(torch.nn.Module):
+    """LPIPS with SqueezeNet over half of the slices of each of the three axes, summed over the axes.
+
+    MONAI's "fake 3D" ``PerceptualLoss`` is this with slices drawn from a global state, which no resumed training
+    repeats.
+
+    Raises:
+        Unavailable: SqueezeNet's weights are not here.
+        CheckpointError: its file is damaged or holds another network.
+
+    Source: Zhang et al. 2018 (arXiv 1801.03924).
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.network = lpips_network("squeeze", SQUEEZENET).requires_grad_(False)
+
+    def forward(self, reconstruction: torch.Tensor, image: torch.Tensor, chance: torch.Generator) -> torch.Tensor:
+        """Return the loss of images (n, 1, x, y, z) in -1..1, in float32."""
+        total = image.new_zeros((), dtype=torch.float32)
+        for axis in (2, 3, 4):
+            pair = [one.float().movedim(axis, 1).flatten(0, 1) for one in (reconstruction, image)]
+            kept = torch.randperm(len(pair[0]), generator=chance)[: max(1, len(pair[0]) // 2)].to(image.device)
+            slices = [one[kept].expand(-1, 3, -1, -1) for one in pair]
+            total = total + self.network(*slices).mean()
+        return total
 
 
 def adversarial_loss(logits: torch.Tensor, *, real: bool) -> torch.Tensor:

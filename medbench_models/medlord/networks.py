@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from monai.networks.nets import VQVAE, DiffusionModelUNet, PatchDiscriminator
 from torch import nn
 
-from medbench_models.medlord.config import Stage1Config, UnetConfig, VqvaeConfig
+from medbench_models.medlord.config import NetworkConfig, Stage1Config, UnetConfig, VqvaeConfig
+from medbench_models.medlord.controlnet import ControlNet
 from medbench_models.medlord.quantiser import EmaQuantiser
 
 
@@ -50,8 +53,12 @@ def build_discriminator(config: Stage1Config) -> PatchDiscriminator:
     )
 
 
-def build_faithful_unet(config: UnetConfig, latent_channels: int) -> DiffusionModelUNet:
-    """Return the paper's U-Net: no projection after attention, no activation before the last convolution."""
+def build_unet(config: UnetConfig, latent_channels: int) -> DiffusionModelUNet:
+    """Return the diffusion U-Net for latents of ``latent_channels`` channels.
+
+    It is MONAI's without the projection after attention and without the activation before the last convolution: the
+    public code stores the one and never applies it, and has dropped the other.
+    """
     unet = DiffusionModelUNet(
         spatial_dims=3,
         in_channels=latent_channels,
@@ -68,16 +75,16 @@ def build_faithful_unet(config: UnetConfig, latent_channels: int) -> DiffusionMo
     return unet
 
 
-def build_unet(config: UnetConfig, latent_channels: int) -> DiffusionModelUNet:
-    """Return MONAI's diffusion U-Net for latents of ``latent_channels`` channels."""
-    return DiffusionModelUNet(
-        spatial_dims=3,
-        in_channels=latent_channels,
-        out_channels=latent_channels,
-        channels=config.channels,
-        attention_levels=config.attention,
-        num_res_blocks=config.res_blocks,
-        num_head_channels=config.head_channels,
-        norm_num_groups=config.norm_groups,
-        use_flash_attention=True,
-    )
+def build_controlnet(network: NetworkConfig) -> ControlNet:
+    """Return the ControlNet of a network that has one."""
+    assert network.controlnet is not None  # the caller asked
+    return ControlNet(network.controlnet, network.unet, network.vqvae.codebook_dim)
+
+
+def layers_of_unet(unet: DiffusionModelUNet | ControlNet) -> Iterator[nn.Module]:
+    """Yield the layers whose activations are worth computing again instead of keeping."""
+    ups = unet.up_blocks if isinstance(unet, DiffusionModelUNet) else ()
+    for block in (*unet.down_blocks, *ups):
+        yield from block.resnets
+    yield unet.middle_block.resnet_1
+    yield unet.middle_block.resnet_2

@@ -5,44 +5,81 @@ from __future__ import annotations
 import numpy as np
 import torch
 
+from medbench.errors import CheckpointError
 from medbench.spec import Window
-from medbench.volume import Volume
+from medbench.volume import LabelMap, Volume
 from medbench_models.medlord.checkpoint import Loaded
-from medbench_models.medlord.data import scaled
-from medbench_models.medlord.schedule import CosineSchedule
+from medbench_models.medlord.conditions import one_hot, region_numbers
+from medbench_models.medlord.config import SamplingConfig
+from medbench_models.medlord.data import require_divisible, scaled
+from medbench_models.medlord.diffusion import Steered
+from medbench_models.medlord.schedule import CosineSchedule, Velocity
 
 
 @torch.no_grad()
-def sample(networks: Loaded, seed: int, *, steps: int, device: str) -> Volume:
-    """Return the sample of a seed.
+def sample(
+    networks: Loaded, seed: int, config: SamplingConfig, *, device: str, condition: LabelMap | None = None
+) -> Volume:
+    """Return the sample of a seed, steered by a label map where one is given.
 
     The latent is quantised once more before decoding, as the decoder has only ever seen codes.
 
     Args:
         networks: a loaded checkpoint.
         seed: all the chance there is; the noise is drawn on the CPU, so that it is the same on every device.
-        steps: DDIM steps.
+        config: sampler and steps.
         device: torch device.
+        condition: its shape and grid are the sample's.
+
+    Raises:
+        CheckpointError: a condition, and the checkpoint has no ControlNet.
+        DataError: the condition has labels that the model does not know, or a shape that does not fit.
     """
     description = networks.description
     network = description.network
-    latent_shape = [size // network.vqvae.factor for size in description.shape]
+    shape = description.shape if condition is None else condition.shape
+    require_divisible(shape, network)
     chance = torch.Generator("cpu").manual_seed(seed)
+    latent_shape = [size // network.vqvae.factor for size in shape]
     noise = torch.randn(1, network.vqvae.codebook_dim, *latent_shape, generator=chance).to(device)
-    latent = CosineSchedule(network.unet.timesteps).ddim(networks.unet, noise, steps)
+    predict = networks.unet if condition is None else _steered(networks, condition, device)
+    schedule = CosineSchedule(network.unet.timesteps)
+    if config.sampler == "ddim":
+        latent = schedule.ddim(predict, noise, config.ddim_steps)
+    else:
+        latent = schedule.ddpm(predict, noise, chance)
     image = networks.vqvae.decode_stage_2_outputs(latent / description.scale_factor)
-    return Volume(_to_hu(image, network.window), np.array(description.affine))
+    affine = np.array(description.affine) if condition is None else condition.affine
+    return Volume(np.ascontiguousarray(np.flip(_to_hu(image, network.window), description.flipped)), affine)
+
+
+def _steered(networks: Loaded, condition: LabelMap, device: str) -> Velocity:
+    config, description = networks.description.network.controlnet, networks.description
+    if networks.controlnet is None or config is None:
+        raise CheckpointError("these weights have no ControlNet: train stage 3, or leave out --conditional")
+    numbers = region_numbers(condition, config.regions, ignored=description.ignored_regions)
+    flipped = np.ascontiguousarray(np.flip(numbers, description.flipped))
+    masks = one_hot(torch.from_numpy(flipped)[None], len(config.regions)).to(device)
+    steered = Steered(networks.controlnet, networks.unet)
+
+    def predict(latent: torch.Tensor, steps: torch.Tensor) -> torch.Tensor:
+        velocity: torch.Tensor = steered(latent, steps, masks)
+        return velocity
+
+    return predict
 
 
 @torch.no_grad()
 def reconstruct(networks: Loaded, volume: Volume, *, device: str) -> Volume:
     """Return a volume after the VQ-VAE, on its own grid; sizes the factor does not divide are padded with air."""
-    network = networks.description.network
+    network, flipped = networks.description.network, networks.description.flipped
     missing = [(0, -size % network.vqvae.factor) for size in volume.shape]
     padded = np.pad(volume.voxels, missing, constant_values=int(network.window.low))
-    image, _ = networks.vqvae(scaled(padded[None], network.window).to(device))
+    seen = np.ascontiguousarray(np.flip(padded, flipped))
+    image, _ = networks.vqvae(scaled(seen[None], network.window).to(device))
     x, y, z = volume.shape
-    return Volume(_to_hu(image, network.window)[:x, :y, :z], volume.affine)
+    made = np.ascontiguousarray(np.flip(_to_hu(image, network.window), flipped)[:x, :y, :z])
+    return Volume(made, volume.affine)
 
 
 def _to_hu(image: torch.Tensor, window: Window) -> np.ndarray:

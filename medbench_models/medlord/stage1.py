@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from lightning_fabric import Fabric
 from torch.nn import functional
 
-from medbench.training.averaging import cosine_rate, seeded, set_learning_rate
+from medbench.training.averaging import learning_rate, seeded, set_learning_rate
+from medbench.training.checkpointing import checkpoint_activations
 from medbench.training.loop import Stateful
 from medbench_models.medlord.config import NetworkConfig, Stage1Config
-from medbench_models.medlord.data import random_crops, scaled
-from medbench_models.medlord.losses import adversarial_loss, psnr, spectral_loss
+from medbench_models.medlord.data import Crops, augmented, random_crops, scaled
+from medbench_models.medlord.losses import PerceptualLoss, adversarial_loss, psnr, spectral_loss
 from medbench_models.medlord.networks import build_discriminator, build_vqvae, codebook_of
 
 _BETAS = (0.9, 0.99)
@@ -21,6 +23,20 @@ _CLIP_NORM = 1.0
 _KMEANS_ROWS_PER_CODE = 32
 # A code that was met once has the average count 0.05 with decay 0.95; below this it has not been met for 10 steps.
 _DEAD_BELOW = 0.03
+
+
+@dataclass(frozen=True, eq=False)
+class _Pass:
+    """What a forward pass saw, made and lost."""
+
+    image: torch.Tensor
+    reconstruction: torch.Tensor
+    losses: dict[str, torch.Tensor]
+
+
+def _last_of(count: int) -> list[bool]:
+    """Say for each of ``count`` passes whether it is the last, after which processes exchange gradients."""
+    return [index == count - 1 for index in range(count)]
 
 
 class VqvaeTask:
@@ -39,13 +55,16 @@ class VqvaeTask:
     ) -> None:
         self.config = config
         self.window = network.window
-        self.align = network.vqvae.factor
+        self.crops = Crops(config.crop, align=network.vqvae.factor, centred=config.centred)
         self.train = train
         self.select = scaled(select, network.window)
         with seeded(seed):
             self.vqvae = build_vqvae(network.vqvae)
             self.discriminator = build_discriminator(config)
         self.codebook = codebook_of(self.vqvae)
+        self.perceptual = PerceptualLoss() if config.perceptual_weight > 0.0 else None
+        if config.checkpointing:
+            checkpoint_activations([*self.vqvae.encoder.blocks, *self.vqvae.decoder.blocks])
 
     def setup(self, fabric: Fabric) -> None:
         """Hand both networks and their optimisers to Fabric."""
@@ -55,40 +74,65 @@ class VqvaeTask:
         critic_optimiser = torch.optim.AdamW(self.discriminator.parameters(), lr=self.config.discriminator_rate)
         self.net, self.optimiser = fabric.setup(self.vqvae, optimiser)
         self.critic, self.critic_optimiser = fabric.setup(self.discriminator, critic_optimiser)
+        if self.perceptual is not None:
+            self.perceptual.to(fabric.device)
 
     def step(self, index: int, chance: torch.Generator) -> Mapping[str, torch.Tensor]:
-        """Train the VQ-VAE on one batch of crops and, in the adversarial phase, the discriminator after it."""
+        """Train the VQ-VAE on crops and, in the adversarial phase, the discriminator on the same ones after it."""
         config = self.config
         self.codebook.bypass = index < round(config.quantise_from * config.steps)
-        if index == round(config.quantise_from * config.steps):
+        if config.quantise_from > 0.0 and index == round(config.quantise_from * config.steps):
             self._start_codebook(chance)
-        set_learning_rate(self.optimiser, cosine_rate(index, config.steps, peak=config.rate))
-        image = self._batch(chance)
-        reconstruction, commitment = self.net(image)
-        losses = {
-            "l1": functional.l1_loss(reconstruction, image),
-            "mse": functional.mse_loss(reconstruction, image),
-            "spectral": spectral_loss(reconstruction, image),
-            "commitment": commitment,
-        }
+        for optimiser, peak in ((self.optimiser, config.rate), (self.critic_optimiser, config.discriminator_rate)):
+            schedule = config.schedule if optimiser is self.optimiser else "constant"
+            set_learning_rate(optimiser, learning_rate(schedule, index, config.steps, peak=peak))
         weight = self._adversarial_weight(index)
-        total = (
-            losses["l1"]
-            + config.mse_weight * losses["mse"]
-            + config.spectral_weight * losses["spectral"]
-            + losses["commitment"]
-        )
-        if weight > 0.0:
-            self.discriminator.requires_grad_(False)
-            losses["adversarial"] = adversarial_loss(self.critic(reconstruction)[-1], real=True)
-            total = total + weight * losses["adversarial"]
-        self._update(total, self.net, self.optimiser)
+        self.discriminator.requires_grad_(False)
+        passes = [self._generator_pass(weight, chance, last=last) for last in _last_of(config.accumulate)]
+        self._apply(self.net, self.optimiser)
+        losses = {name: torch.stack([one.losses[name] for one in passes]).mean() for name in passes[0].losses}
         if weight > 0.0:
             self.discriminator.requires_grad_(True)
-            losses["discriminator"] = self._train_discriminator(image, reconstruction.detach())
+            found = [self._critic_pass(one, last=last) for one, last in zip(passes, _last_of(config.accumulate))]
+            self._apply(self.critic, self.critic_optimiser)
+            losses["discriminator"] = torch.stack(found).mean()
         if not self.codebook.bypass and index < round(config.restart_until * config.steps):
-            self._restart_dead(image, chance)
-        return {name: value.detach() for name, value in losses.items()}
+            self._restart_dead(passes[-1].image, chance)
+        return losses
+
+    def _generator_pass(self, weight: float, chance: torch.Generator, *, last: bool) -> _Pass:
+        config = self.config
+        image = self._batch(chance)
+        with self.fabric.no_backward_sync(self.net, enabled=not last):
+            reconstruction, commitment = self.net(image)
+            losses = {
+                "l1": functional.l1_loss(reconstruction, image),
+                "mse": functional.mse_loss(reconstruction, image),
+                "spectral": spectral_loss(reconstruction, image),
+                "commitment": commitment,
+            }
+            weights = {"l1": 1.0, "mse": config.mse_weight, "spectral": config.spectral_weight, "commitment": 1.0}
+            if self.perceptual is not None:
+                losses["perceptual"] = self.perceptual(reconstruction, image, chance)
+                weights["perceptual"] = config.perceptual_weight
+            if weight > 0.0:
+                losses["adversarial"] = adversarial_loss(self.critic(reconstruction)[-1], real=True)
+                weights["adversarial"] = weight
+            total = sum(weights[name] * losses[name] for name in losses)
+            self.fabric.backward(total / config.accumulate)
+        return _Pass(image, reconstruction.detach(), {name: value.detach() for name, value in losses.items()})
+
+    def _critic_pass(self, made: _Pass, *, last: bool) -> torch.Tensor:
+        with self.fabric.no_backward_sync(self.critic, enabled=not last):
+            fake, real = self.critic(torch.cat([made.reconstruction, made.image]))[-1].chunk(2)
+            loss = 0.5 * (adversarial_loss(real, real=True) + adversarial_loss(fake, real=False))
+            self.fabric.backward(loss / self.config.accumulate)
+        return loss.detach()
+
+    def _apply(self, module: torch.nn.Module, optimiser: torch.optim.Optimizer) -> None:
+        self.fabric.clip_gradients(module, optimiser, max_norm=_CLIP_NORM)
+        optimiser.step()
+        optimiser.zero_grad()
 
     def validate(self) -> Mapping[str, float]:
         """Return the mean PSNR (dB) on whole selection volumes; its negative is the score, once codes are in use."""
@@ -113,26 +157,14 @@ class VqvaeTask:
         }
 
     def _batch(self, chance: torch.Generator) -> torch.Tensor:
-        config = self.config
-        crops = random_crops(self.train, batch=config.batch, crop=config.crop, align=self.align, chance=chance)
-        return scaled(crops, self.window).to(self.fabric.device)
-
-    def _update(self, loss: torch.Tensor, module: torch.nn.Module, optimiser: torch.optim.Optimizer) -> None:
-        optimiser.zero_grad()
-        self.fabric.backward(loss)
-        self.fabric.clip_gradients(module, optimiser, max_norm=_CLIP_NORM)
-        optimiser.step()
+        crops = random_crops(self.train, self.crops, batch=self.config.batch, chance=chance)
+        image = scaled(crops, self.window).to(self.fabric.device)
+        return augmented(image, chance) if self.config.augment else image
 
     def _adversarial_weight(self, index: int) -> float:
         config = self.config
         progress = (index / config.steps - config.adversarial_from) / config.adversarial_ramp
         return config.adversarial_weight * min(1.0, max(0.0, progress))
-
-    def _train_discriminator(self, image: torch.Tensor, reconstruction: torch.Tensor) -> torch.Tensor:
-        fake, real = self.critic(torch.cat([reconstruction, image]))[-1].chunk(2)
-        loss = 0.5 * (adversarial_loss(real, real=True) + adversarial_loss(fake, real=False))
-        self._update(loss, self.critic, self.critic_optimiser)
-        return loss
 
     @torch.no_grad()
     def _encoded_rows(self, image: torch.Tensor) -> torch.Tensor:

@@ -46,6 +46,10 @@ _CONTROLNET: _Rules = (
 )
 
 
+# First width and number of levels of the U-Nets among the public configurations.
+_UNETS = {(64, 4): "medlord", (128, 3): "medlord_3level", (128, 4): "medlord_wide"}
+
+
 def read_vqvae(path: Path, wanted: Mapping[str, torch.Tensor]) -> Weights:
     """Return stage 1's weights under MONAI's names, which are upstream's.
 
@@ -69,9 +73,30 @@ def read_unet(path: Path, wanted: Mapping[str, torch.Tensor], which: Which = "av
             trains and samples ControlNets with these).
 
     Raises:
-        CheckpointError: see ``read_vqvae``.
+        CheckpointError: see ``read_vqvae``; a U-Net of another public configuration is named.
     """
-    return _matching(path, wanted, _weights(path, which), _UNET)
+    weights = _weights(path, which)
+    found, expected = _size(weights), _size(wanted)
+    if found is not None and found != expected:
+        raise CheckpointError(
+            f"{path} holds the U-Net of {_told(found)}, and the preset has that of {_told(expected)}: choose a preset "
+            "with the same U-Net"
+        )
+    return _matching(path, wanted, weights, _UNET)
+
+
+def _size(weights: Mapping[str, torch.Tensor]) -> tuple[int, int] | None:
+    """Return a U-Net's first width and number of levels; None where the names are not a U-Net's."""
+    levels = {name.split(".")[1] for name in weights if name.startswith("down_blocks.")}
+    first = weights.get("conv_in.conv.weight")
+    return None if first is None or not levels else (len(first), len(levels))
+
+
+def _told(size: tuple[int, int] | None) -> str:
+    if size is None:
+        return "no known configuration"
+    name = _UNETS.get(size, "no public one")
+    return f"the configuration {name} ({size[1]} levels, {size[0]} channels at first)"
 
 
 def read_controlnet(path: Path, wanted: Mapping[str, torch.Tensor], which: Which = "averaged") -> Weights:

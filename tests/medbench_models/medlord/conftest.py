@@ -7,11 +7,12 @@ import pytest
 import torch
 
 from medbench.dataset import Case, Split
-from medbench.volume import Volume
-from medbench_models.medlord import config
-from medbench_models.medlord.config import MedLoRDConfig, NetworkConfig, Stage1Config, Stage2Config
+from medbench.volume import LabelMap, Volume
+from medbench_models.medlord import presets
+from medbench_models.medlord.config import MedLoRDConfig, NetworkConfig, SamplingConfig, Stage1Config
 
 AFFINE = np.diag([5.0, 5.0, 6.0, 1.0])
+LABELS = {1: "left", 2: "right"}
 
 
 @pytest.fixture(autouse=True)
@@ -26,24 +27,29 @@ def _one_thread() -> Iterator[None]:
 @pytest.fixture
 def small() -> MedLoRDConfig:
     """Networks of a few channels, trained for a few steps that pass through every phase."""
-    tiny = config.PRESETS["tiny"]
+    tiny = presets.PRESETS["tiny"]
     vqvae = tiny.network.vqvae.model_copy(update={"channels": (4, 8), "codebook_size": 16})
     unet = tiny.network.unet.model_copy(update={"channels": (8, 8), "timesteps": 50})
     stage1 = tiny.stage1.model_dump() | {"steps": 10, "crop": (16, 16, 8), "batch": 2, "precision": "32-true"}
     stage1 |= {"discriminator_layers": 1, "discriminator_channels": 4, "adversarial_from": 0.6}
-    stage2 = tiny.stage2.model_dump() | {"steps": 6, "batch": 4, "precision": "32-true"}
+    short = {"steps": 6, "batch": 4, "precision": "32-true"}
+    controlnet = tiny.network.controlnet.model_copy(
+        update={"regions": ("left", "right"), "embedding_channels": (2, 4), "norm_groups": 2, "head_channels": (2, 2)}
+    )
     return MedLoRDConfig(
-        network=NetworkConfig(vqvae=vqvae, unet=unet),
+        follows="a test",
+        network=NetworkConfig(vqvae=vqvae, unet=unet, controlnet=controlnet),
         stage1=Stage1Config(**stage1),
-        stage2=Stage2Config(**stage2),
-        ddim_steps=5,
+        stage2=tiny.stage2.model_copy(update=short),
+        stage3=tiny.stage3.model_copy(update=short),
+        sampling=SamplingConfig(sampler="ddim", ddim_steps=5),
     )
 
 
 @pytest.fixture
 def small_preset(small: MedLoRDConfig, monkeypatch: pytest.MonkeyPatch) -> str:
     """The small configuration under the name of the shipped preset."""
-    monkeypatch.setitem(config.PRESETS, "tiny", small)
+    monkeypatch.setitem(presets.PRESETS, "tiny", small)
     return "tiny"
 
 
@@ -57,8 +63,9 @@ def make_cases() -> Callable[[Split, int], list[Case]]:
             rng = np.random.default_rng([index, len(split)])
             voxels = np.cumsum(rng.normal(0, 120, (16, 16, 16)), axis=0).clip(-1000, 1000).astype(np.int16)
             volume = Volume(voxels, AFFINE)
+            labels = LabelMap((np.arange(16)[:, None, None] // 8 + 1 + 0 * voxels).astype(np.uint8), AFFINE, LABELS)
             name = f"{split}-{index}"
-            cases.append(Case(id=name, split=split, patient=name, read_volume=lambda volume=volume: volume))
+            cases.append(Case(name, split, name, lambda volume=volume: volume, lambda labels=labels: labels))
         return cases
 
     return make

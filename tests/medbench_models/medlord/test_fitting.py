@@ -13,8 +13,8 @@ from medbench.progress import silent
 from medbench.training.weights import read_weights
 from medbench.volume import Volume
 from medbench_models.medlord.config import MedLoRDConfig
-from medbench_models.medlord.data import cache_volumes, random_crops
-from medbench_models.medlord.fitting import scale_factor
+from medbench_models.medlord.data import Crops, cache_volumes, random_crops
+from medbench_models.medlord.encoding import scale_factor
 from medbench_models.medlord.generator import MedLoRD
 from medbench_models.medlord.stage1 import VqvaeTask
 
@@ -48,7 +48,13 @@ def fit(workspace: Path, make_cases: Make, *, resume: bool = True, progress: Any
 @pytest.mark.usefixtures("small_preset")
 def test_a_fit_killed_in_every_stage_gives_the_same_checkpoint(tmp_path: Path, make_cases: Make) -> None:
     whole = fit(tmp_path / "whole", make_cases)
-    for kill in (KillIn("read volumes", 3), KillIn("train stage1", 5), KillIn("encode", 2), KillIn("train stage2", 4)):
+    for kill in (
+        KillIn("read volumes", 3),
+        KillIn("train stage1", 5),
+        KillIn("encode", 2),
+        KillIn("train stage2", 4),
+        KillIn("train stage3", 3),
+    ):
         with pytest.raises(KeyboardInterrupt):
             fit(tmp_path / "killed", make_cases, progress=kill)
     resumed = fit(tmp_path / "killed", make_cases)
@@ -112,7 +118,7 @@ def test_before_codes_are_in_use_no_weights_are_chosen(small: MedLoRDConfig, mak
 def test_crops_are_aligned_and_inside() -> None:
     volumes = np.arange(64 * 64 * 32, dtype=np.int32).reshape(1, 64, 64, 32)
     chance = torch.Generator().manual_seed(0)
-    crops = random_crops(volumes, batch=50, crop=(32, 32, 32), align=4, chance=chance)
+    crops = random_crops(volumes, Crops((32, 32, 32), align=4, centred=True), batch=50, chance=chance)
     first = np.stack(np.unravel_index(crops[:, 0, 0, 0], volumes.shape[1:]), axis=1)
     assert (first % 4 == 0).all()
     assert first[:, 0].min() == 0
@@ -136,7 +142,10 @@ def test_a_cache_of_other_cases_is_refused(tmp_path: Path, make_cases: Make) -> 
         cache_volumes(make_cases("train", 3), tmp_path / "volumes.npy", silent)
 
 
-def test_scale_factor_is_the_inverse_deviation() -> None:
-    assert scale_factor(torch.tensor([-2.0, 2.0]).repeat(5000)) == pytest.approx(0.5, rel=1e-3)
+def test_scale_factor_is_the_inverse_deviation_of_all_latents() -> None:
+    chance = np.random.default_rng(0)
+    indices, codes = chance.integers(0, 16, (4, 5, 6, 7)).astype(np.uint16), torch.randn(16, 8)
+    latents = codes[torch.from_numpy(indices.astype(np.int64))]
+    assert scale_factor(indices, codes) == pytest.approx(1.0 / float(latents.double().std()), rel=1e-9)
     with pytest.raises(CheckpointError, match="encodes every volume alike"):
-        scale_factor(torch.zeros(10))
+        scale_factor(np.zeros((2, 3, 3, 3), np.uint16), torch.ones(16, 8))

@@ -17,7 +17,7 @@ from medbench.files import sha256_of
 from medbench.generator import SampleRequest
 from medbench.segmenters.phantom import PhantomSegmenter
 from medbench.volume import LabelMap, Volume
-from medbench_models.medlord import config
+from medbench_models.medlord import presets
 from medbench_models.medlord.config import MedLoRDConfig
 from medbench_models.medlord.generator import MedLoRD
 
@@ -59,8 +59,8 @@ def test_the_shipped_checkpoint_is_small_and_says_how_it_was_made(parts) -> None
     assert card["sha256"] == sha256_of(SHIPPED)
     assert card["seed"] == description["seed"] == 0
     assert card["steps"] == description["steps"]
-    assert card["steps"]["stage1"] == config.PRESETS["tiny"].stage1.steps
-    assert card["steps"]["stage2"] == config.PRESETS["tiny"].stage2.steps
+    assert card["steps"]["stage1"] == presets.PRESETS["tiny"].stage1.steps
+    assert card["steps"]["stage2"] == presets.PRESETS["tiny"].stage2.steps
     assert description["scores"]["select_psnr_db"] > 32.0
 
 
@@ -131,7 +131,7 @@ def test_another_configurations_checkpoint_is_refused(
     tmp_path: Path, parts, small: MedLoRDConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = write(tmp_path / "same.safetensors", *parts)
-    monkeypatch.setitem(config.PRESETS, "tiny", small)
+    monkeypatch.setitem(presets.PRESETS, "tiny", small)
     assert "another vqvae, unet configuration" in refusal(path)
 
 

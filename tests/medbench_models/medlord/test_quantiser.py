@@ -4,9 +4,9 @@ import numpy as np
 import torch
 from monai.networks.layers.vector_quantizer import EMAQuantizer
 
-from medbench_models.medlord.config import PRESETS
 from medbench_models.medlord.nearest import nearest_codes
 from medbench_models.medlord.networks import build_vqvae
+from medbench_models.medlord.presets import PRESETS
 from medbench_models.medlord.quantiser import EmaQuantiser
 
 DATA = Path(__file__).parents[2] / "data" / "medlord"

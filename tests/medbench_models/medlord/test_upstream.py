@@ -14,7 +14,7 @@ import torch
 from medbench.errors import CheckpointError
 from medbench_models.medlord.config import ControlNetConfig, UnetConfig, VqvaeConfig
 from medbench_models.medlord.controlnet import ControlNet
-from medbench_models.medlord.networks import build_faithful_unet, build_vqvae
+from medbench_models.medlord.networks import build_unet, build_vqvae
 from medbench_models.medlord.schedule import CosineSchedule
 from medbench_models.medlord.upstream import read_controlnet, read_unet, read_vqvae
 
@@ -57,7 +57,7 @@ def vqvae():
 
 
 def unet(path: Path, which: str):
-    network = build_faithful_unet(UNET, 8).eval()
+    network = build_unet(UNET, 8).eval()
     network.load_state_dict(read_unet(path, network.state_dict(), which))
     return network
 
@@ -232,7 +232,7 @@ def test_full_size_checkpoints_fit(name: str, tmp_path: Path) -> None:
         if isinstance(config, VqvaeConfig):
             network, read = build_vqvae(config), read_vqvae
         elif isinstance(config, UnetConfig):
-            network, read = build_faithful_unet(config, 8), read_unet
+            network, read = build_unet(config, 8), read_unet
         else:
             network, read = ControlNet(config, FULL_SIZE["unet"], 8), read_controlnet
     torch.save({"model": state, "ema": None}, tmp_path / "full.pth")
@@ -241,7 +241,7 @@ def test_full_size_checkpoints_fit(name: str, tmp_path: Path) -> None:
 
 def test_another_network_is_refused_with_a_list(ldm_file: Path, vqvae) -> None:
     with pytest.raises(CheckpointError, match=r"vqgan_tiny\.pth does not fit the network: .* missing; .* unexpected"):
-        read_unet(DATA / "vqgan_tiny.pth", build_faithful_unet(UNET, 8).state_dict())
+        read_unet(DATA / "vqgan_tiny.pth", build_unet(UNET, 8).state_dict())
     wider = build_vqvae(VQVAE.model_copy(update={"codebook_size": 128}))
     with pytest.raises(CheckpointError, match="of another shape"):
         read_vqvae(DATA / "vqgan_tiny.pth", wider.state_dict())

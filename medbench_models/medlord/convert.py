@@ -1,0 +1,218 @@
+"""Checkpoints of the authors' public code, converted: ``python -m medbench_models.medlord.convert --help``.
+
+What the public files do not hold has to be said, and has the defaults of the public code's configuration ``medlord``:
+
+* the factor that scales latents (1.11) and the length of the noise schedule (300): which ones belong to the published
+  weights is stated nowhere, and neither can be read off the weights;
+* the spacing: the public code stretches every scan to one array and stores no spacing; 1 mm unless it is given;
+* the orientation of the arrays: the public code takes scans as they are stored, and LUNA16 is stored LPS (but for 14
+  scans), so that samples are turned to RAS+.
+
+Weights are kept in float32, so that the converted networks give what the public code gives.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from medbench.errors import MedbenchError, SpecError
+from medbench.files import sha256_of
+from medbench_models.medlord.checkpoint import MODEL, Description, save
+from medbench_models.medlord.config import NetworkConfig
+from medbench_models.medlord.data import require_divisible
+from medbench_models.medlord.networks import build_controlnet, build_unet, build_vqvae
+from medbench_models.medlord.presets import preset
+from medbench_models.medlord.upstream import Weights, Which, read_controlnet, read_unet, read_vqvae
+
+_SCALE_FACTOR = 1.11
+_TIMESTEPS = 300
+_SHAPE = (512, 512, 256)
+
+
+@dataclass(frozen=True)
+class Files:
+    """Public checkpoint files.
+
+    Args:
+        vqvae: of stage 1.
+        unet: of stage 2.
+        controlnet: of stage 3; None where there is none.
+        unet_weights: which weights of the U-Net to take; None: those that the public code samples with, which are the
+            raw ones for a ControlNet (it was trained on them) and else the averaged ones.
+    """
+
+    vqvae: Path
+    unet: Path
+    controlnet: Path | None = None
+    unet_weights: Which | None = None
+
+    @property
+    def which(self) -> Which:
+        """The U-Net's weights that are taken."""
+        return self.unet_weights or ("averaged" if self.controlnet is None else "raw")
+
+    def provenance(self) -> dict[str, str]:
+        """Return the SHA-256 of every file and which of the U-Net's weights are taken."""
+        paths = {"vqvae": self.vqvae, "unet": self.unet, "controlnet": self.controlnet}
+        hashes = {f"{name}_sha256": sha256_of(path) for name, path in paths.items() if path is not None}
+        return {**hashes, "unet_weights": self.which}
+
+
+@dataclass(frozen=True)
+class Unstated:
+    """What the files do not hold.
+
+    Args:
+        scale_factor: latents were multiplied by it before diffusion.
+        timesteps: of the noise schedule.
+        shape: voxels (x, y, z) of what is generated.
+        spacing_mm: between voxels along x, y, z.
+        orientation: where the arrays' axes point, like ``RAS`` or ``LPS``.
+    """
+
+    scale_factor: float = _SCALE_FACTOR
+    timesteps: int = _TIMESTEPS
+    shape: tuple[int, int, int] = _SHAPE
+    spacing_mm: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    orientation: str = "LPS"
+
+    def checked(self) -> Unstated:
+        """Return these where they are possible.
+
+        Raises:
+            SpecError: they are not.
+        """
+        for name, values in (
+            ("--scale-factor", (self.scale_factor,)), ("--timesteps", (self.timesteps,)),
+            ("--shape", self.shape), ("--spacing", self.spacing_mm),
+        ):  # fmt: skip
+            if not all(0.0 < value < float("inf") for value in values):
+                raise SpecError(f"{name} must be positive, and {'x'.join(map(str, values))} was given")
+        if not re.fullmatch("[LR][AP][IS]", self.orientation):
+            raise SpecError(f"--orientation {self.orientation} is none: give three letters like RAS or LPS")
+        return self
+
+    @property
+    def flipped(self) -> tuple[int, ...]:
+        """Axes along which the arrays run against RAS+."""
+        return tuple(axis for axis, letter in enumerate(self.orientation) if letter in "LPI")
+
+
+def convert(preset_name: str, files: Files, out: Path, *, unstated: Unstated) -> Path:
+    """Write the public weights as a checkpoint of medbench.
+
+    Args:
+        preset_name: whose networks these are.
+        files: the public files.
+        out: the safetensors file.
+        unstated: what the files do not hold.
+
+    Raises:
+        SpecError: no such preset, impossible settings, or a ControlNet for a preset without one.
+        DataError: the networks cannot halve the shape as often as they do.
+        CheckpointError: a file is damaged, holds code, or is of another network.
+        StorageError: the file cannot be written.
+    """
+    network = preset(preset_name).network
+    stated = unstated.checked()
+    require_divisible(stated.shape, network)
+    states = _read(network, files)
+    network = network.model_copy(
+        update={
+            "unet": network.unet.model_copy(update={"timesteps": stated.timesteps}),
+            "controlnet": network.controlnet if "controlnet" in states else None,
+        }
+    )
+    x, y, z = stated.spacing_mm
+    description = Description(
+        model=MODEL,
+        preset=preset_name,
+        network=network,
+        scale_factor=stated.scale_factor,
+        shape=stated.shape,
+        affine=((x, 0.0, 0.0, 0.0), (0.0, y, 0.0, 0.0), (0.0, 0.0, z, 0.0), (0.0, 0.0, 0.0, 1.0)),
+        seed=0,
+        steps={},
+        scores={},
+        trained_on=0,
+        flipped=stated.flipped,
+        converted_from=files.provenance(),
+    )
+    save(out, states, description, stored="float32")
+    return out
+
+
+def _read(network: NetworkConfig, files: Files) -> dict[str, Weights]:
+    if files.controlnet is not None and network.controlnet is None:
+        raise SpecError("this preset has no ControlNet: leave out --controlnet")
+    with torch.device("meta"):  # only names and shapes are wanted
+        vqvae, unet = build_vqvae(network.vqvae), build_unet(network.unet, network.vqvae.codebook_dim)
+        controlnet = None if files.controlnet is None else build_controlnet(network)
+    states = {
+        "vqvae": read_vqvae(files.vqvae, vqvae.state_dict()),
+        "unet": read_unet(files.unet, unet.state_dict(), files.which),
+    }
+    if files.controlnet is not None and controlnet is not None:
+        states["controlnet"] = read_controlnet(files.controlnet, controlnet.state_dict())
+    return states
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line: exit code 2 and one line on stderr where something is wrong."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    files = Files(options.vqvae, options.unet, options.controlnet, options.unet_weights)
+    unstated = Unstated(
+        options.scale_factor, options.timesteps, options.shape, options.spacing, options.orientation.upper()
+    )
+    try:
+        path = convert(options.preset, files, options.out, unstated=unstated)
+    except MedbenchError as error:
+        parser.exit(error.exit_code, f"medbench: {error}\n")
+    sys.stdout.write(f"checkpoint: {path}\n")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m medbench_models.medlord.convert",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    files = parser.add_argument_group("files of the public code")
+    files.add_argument("--vqvae", type=Path, required=True, help="of stage 1, like vqgan_luna_ds8.pth")
+    files.add_argument("--unet", type=Path, required=True, help="of stage 2, like ldm_luna_ds8.pth")
+    files.add_argument("--controlnet", type=Path, help="of stage 3")
+    files.add_argument(
+        "--unet-weights", choices=("averaged", "raw"), help="default: averaged; raw where there is a ControlNet"
+    )
+    stated = parser.add_argument_group("what the files do not hold")
+    stated.add_argument("--preset", default="luna-ds8", help="whose networks they are (default: luna-ds8)")
+    stated.add_argument("--scale-factor", type=float, default=_SCALE_FACTOR, help=f"default: {_SCALE_FACTOR}")
+    stated.add_argument("--timesteps", type=int, default=_TIMESTEPS, help=f"default: {_TIMESTEPS}")
+    stated.add_argument("--shape", type=_triple(int), default=_SHAPE, help="voxels; default: 512x512x256")
+    stated.add_argument("--spacing", type=_triple(float), default=(1.0, 1.0, 1.0), help="mm; default: 1x1x1")
+    stated.add_argument("--orientation", default="LPS", help="of the arrays' axes; default: LPS")
+    parser.add_argument("--out", type=Path, required=True, help="the safetensors file to write")
+    return parser
+
+
+def _triple(number: type[int] | type[float]) -> object:
+    def parse(text: str) -> tuple[float, ...]:
+        values = tuple(number(part) for part in text.lower().split("x"))
+        if len(values) != 3:
+            raise ValueError(text)
+        return values
+
+    parse.__name__ = "XxYxZ"  # argparse names the type in its message
+    return parse
+
+
+if __name__ == "__main__":
+    main()

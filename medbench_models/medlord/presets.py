@@ -1,0 +1,213 @@
+"""MedLoRD's presets. Where the paper and the public code differ, ``follows`` says which a preset follows, and why."""
+
+from __future__ import annotations
+
+from medbench.datasets.thorax import LABELS
+from medbench.errors import SpecError
+from medbench.spec import Window
+from medbench_models.medlord.config import (
+    ControlNetConfig,
+    DiffusionConfig,
+    MedLoRDConfig,
+    NetworkConfig,
+    SamplingConfig,
+    Stage1Config,
+    UnetConfig,
+    VqvaeConfig,
+)
+
+_TINY = MedLoRDConfig(
+    follows="neither: sized and trained for the embedded phantom on a CPU; the parts are those of the paper",
+    network=NetworkConfig(
+        vqvae=VqvaeConfig(channels=(24, 48), res_layers=1, codebook_size=512),
+        unet=UnetConfig(channels=(32, 32), res_blocks=1, attention=(False, False), head_channels=8, norm_groups=8),
+        controlnet=ControlNetConfig(
+            regions=tuple(LABELS.values()),
+            ratio=0.5,
+            embedding_channels=(16, 32),
+            embedding_stride=2,
+            transformers=False,
+            head_channels=(4, 4),
+            norm_groups=4,
+        ),
+    ),
+    stage1=Stage1Config(
+        steps=12000,
+        batch=4,
+        crop=(32, 32, 32),
+        centred=True,
+        augment=False,
+        rate=1.5e-3,
+        schedule="cosine",
+        mse_weight=10.0,
+        spectral_weight=1.0,
+        perceptual_weight=0.0,
+        quantise_from=0.25,
+        restart_until=0.8,
+        adversarial_from=0.7,
+        adversarial_ramp=0.1,
+        adversarial_weight=0.001,
+        discriminator_channels=16,
+        discriminator_layers=2,
+        discriminator_rate=2e-4,
+        precision="bf16-mixed",
+    ),
+    stage2=DiffusionConfig(
+        steps=9000, batch=16, rate=2e-3, schedule="cosine", loss="mse", ema_decay=0.995, precision="bf16-mixed"
+    ),
+    stage3=DiffusionConfig(
+        steps=2000, batch=12, rate=2e-3, schedule="cosine", loss="mse", ema_decay=0.99, precision="bf16-mixed"
+    ),
+    sampling=SamplingConfig(sampler="ddim", ddim_steps=25),
+)
+
+# The U-Net of the public `medlord` and `medlord_1000` configurations.
+_UNET = UnetConfig(
+    channels=(64, 128, 256, 512), res_blocks=2, attention=(False, False, True, True), head_channels=32, norm_groups=32
+)
+_HEART = (
+    "aorta",
+    "heart_atrium_left",
+    "heart_atrium_right",
+    "heart_myocardium",
+    "heart_ventricle_left",
+    "heart_ventricle_right",
+)
+
+
+def _controlnet(embedding_channels: tuple[int, ...]) -> ControlNetConfig:
+    return ControlNetConfig(
+        regions=_HEART,
+        ratio=0.5,
+        embedding_channels=embedding_channels,
+        embedding_stride=2,
+        transformers=True,
+        head_channels=(0, 0, 32, 32),
+        norm_groups=32,
+    )
+
+
+_LUNA_DS8 = MedLoRDConfig(
+    follows=(
+        "the public code and its configurations vqgan_ds8_new, medlord and controlnet_new, for which weights are "
+        "published: window -1000 to 1000 HU, smooth L1, crops of 256x256x128; the ControlNet's mask embedding has one "
+        "level more, since the published one does not fit this latent"
+    ),
+    network=NetworkConfig(
+        vqvae=VqvaeConfig(channels=(128, 256, 512), res_layers=2, codebook_size=16384, decay=0.98),
+        unet=_UNET,
+        controlnet=_controlnet((32, 64, 64)),
+    ),
+    stage1=Stage1Config(
+        steps=925_600,  # 1300 epochs of 712 scans
+        batch=1,
+        crop=(256, 256, 128),
+        centred=False,
+        augment=True,
+        rate=3e-5,
+        schedule="constant",
+        mse_weight=0.0,
+        spectral_weight=0.7,
+        perceptual_weight=0.1,
+        quantise_from=0.0,
+        restart_until=0.0,
+        adversarial_from=0.0,
+        adversarial_ramp=10 / 1300,
+        adversarial_weight=0.008,
+        discriminator_channels=64,
+        discriminator_layers=3,
+        discriminator_rate=2e-5,
+        checkpointing=True,
+        precision="16-mixed",
+    ),
+    stage2=DiffusionConfig(
+        steps=890_000,  # 5000 epochs of 712 scans in batches of 4
+        batch=4,
+        rate=1e-4,
+        schedule="exponential",
+        loss="smooth_l1",
+        ema_decay=0.999,
+        precision="16-mixed",
+    ),
+    stage3=DiffusionConfig(
+        steps=356_000,  # 500 epochs of 712 scans
+        batch=1,
+        rate=7.5e-5,
+        schedule="exponential",
+        loss="smooth_l1",
+        ema_decay=0.999,
+        mask_dropout=0.1,
+        precision="16-mixed",
+    ),
+    sampling=SamplingConfig(sampler="ddpm", ddim_steps=50),
+)
+
+_PAPER = MedLoRDConfig(
+    follows=(
+        "the paper (arXiv 2503.13211): window -1000 to 2000 HU, L1, crops of 128x128x64 (LUNA), 250,000 and 750,000 "
+        "steps, no augmentation; what it leaves open (compression 4, rates, weights) is the public vqgan_ds4_new"
+    ),
+    network=NetworkConfig(
+        vqvae=VqvaeConfig(channels=(128, 256), res_layers=2, codebook_size=16384, decay=0.95),
+        unet=_UNET,
+        controlnet=_controlnet((32, 64)),
+        window=Window(low=-1000, high=2000),
+    ),
+    stage1=Stage1Config(
+        steps=250_000,
+        batch=2,
+        crop=(128, 128, 64),
+        centred=False,
+        augment=False,
+        rate=3e-5,
+        schedule="constant",
+        mse_weight=0.0,
+        spectral_weight=1.0,
+        perceptual_weight=0.002,
+        quantise_from=0.0,
+        restart_until=0.0,
+        adversarial_from=0.0,
+        adversarial_ramp=0.02,
+        adversarial_weight=0.005,
+        discriminator_channels=64,
+        discriminator_layers=3,
+        discriminator_rate=1e-4,
+        precision="16-mixed",
+    ),
+    stage2=DiffusionConfig(
+        steps=750_000,
+        batch=1,
+        accumulate=4,
+        rate=1e-4,
+        schedule="exponential",
+        loss="l1",
+        ema_decay=0.999,
+        checkpointing=True,
+        precision="16-mixed",
+    ),
+    stage3=DiffusionConfig(
+        steps=100_000,
+        batch=1,
+        rate=7.5e-5,
+        schedule="exponential",
+        loss="l1",
+        ema_decay=0.999,
+        mask_dropout=0.1,
+        checkpointing=True,
+        precision="16-mixed",
+    ),
+    sampling=SamplingConfig(sampler="ddpm", ddim_steps=50),
+)
+
+PRESETS: dict[str, MedLoRDConfig] = {"tiny": _TINY, "luna-ds8": _LUNA_DS8, "paper": _PAPER}
+
+
+def preset(name: str) -> MedLoRDConfig:
+    """Return a preset's configuration.
+
+    Raises:
+        SpecError: there is none of that name.
+    """
+    if name not in PRESETS:
+        raise SpecError(f"medlord has no preset {name!r}: choose one of {', '.join(PRESETS)}")
+    return PRESETS[name]
