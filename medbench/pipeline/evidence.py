@@ -28,6 +28,8 @@ from medbench.volume import LabelMap, Volume
 from medbench.weights import WeightFile
 
 _PRECOMPUTED = "precomputed"
+# Raised when files, grids or slices are read in another way, so that what was cached before is computed again.
+_READING = 1
 
 
 @dataclass(frozen=True)
@@ -143,7 +145,8 @@ class Laboratory:
 
     @cached_property
     def _feature_settings(self) -> dict[str, Any]:
-        return {field: self.describe(field) for field in ("grid", "window", "slices", "extractor")}
+        described = {field: self.describe(field) for field in ("grid", "window", "slices", "extractor")}
+        return {"reading": _READING, **described}
 
     def _extract(self, item: Item) -> dict[str, np.ndarray]:
         voxels = self.read(item).voxels
@@ -171,7 +174,8 @@ class Laboratory:
         return self.cache.has_arrays(what.kind, item.sha256, self._derivation_key(item, what))
 
     def _derivation_key(self, item: Item, what: Derivation) -> dict[str, Any]:
-        key = {"name": what.name, "settings": what.settings, "of": list(what.of), "grid": self.describe("grid")}
+        key = {"reading": _READING, "name": what.name, "settings": what.settings, "of": list(what.of)}
+        key["grid"] = self.describe("grid")
         return key | {source: self._described_input(item, source) for source in what.of if source != "volume"}
 
     def _described_input(self, item: Item, what: Input) -> Any:
@@ -210,7 +214,7 @@ class Laboratory:
 
     @property
     def _segmentation_settings(self) -> dict[str, Any]:
-        return {"grid": self.describe("grid"), "segmenter": self.describe("segmenter")}
+        return {"reading": _READING, "grid": self.describe("grid"), "segmenter": self.describe("segmenter")}
 
     def mask(self, item: Item) -> LabelMap:
         """Return the label map that a volume was made from, or that was drawn on it, on the canonical grid.

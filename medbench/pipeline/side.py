@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from medbench.datasets.tree import content_once
-from medbench.errors import Unavailable
+from medbench.errors import DataError, Unavailable
 from medbench.metrics.base import Input, Plane
 from medbench.pipeline.evidence import Derivation, Laboratory
 from medbench.samples import Item
@@ -143,7 +143,10 @@ class StoredSide:
             raise Unavailable("there is no autoencoder: the model does not reconstruct, or only a folder was given")
         for item in self._tracked(self.items, "reconstructions"):
             volume = self._laboratory.read(item)
-            yield self._clipped(volume), self._clipped(reconstruct(volume))
+            again = reconstruct(volume)
+            if again.shape != volume.shape:
+                raise DataError(f"the generator returned {item.id} with shape {again.shape}, not {volume.shape}")
+            yield self._clipped(volume), self._clipped(again)
 
     def _clipped(self, volume: Volume) -> Volume:
         window = self._laboratory.protocol.window
