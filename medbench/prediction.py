@@ -99,10 +99,10 @@ def require_fits(prediction: Prediction, limit_bytes: float, *, what: str) -> No
 
 
 def largest_shape(shape: Shape, fits: Callable[[Shape], bool]) -> Shape | None:
-    """Return the largest shape in the proportions of ``shape`` that fits; None where the smallest does not.
+    """Return the largest shape in the proportions of ``shape`` that fits; None where none does.
 
     Args:
-        shape: voxels (x, y, z) that suit the generator; no axis of what is tried exceeds 4096.
+        shape: voxels (x, y, z) that suit the generator; no axis of what is tried exceeds 4096 or four times its size.
         fits: raises DataError for a shape that does not suit the generator.
     """
     whole = math.gcd(*shape)
@@ -117,19 +117,19 @@ def largest_shape(shape: Shape, fits: Callable[[Shape], bool]) -> Shape | None:
         except DataError:
             return None
 
-    tried = ((scale, suits(scale)) for scale in range(1, whole + 1) if whole % scale == 0)
-    step, fitting = next((scale, found) for scale, found in tried if found is not None)
-    if not fitting:
-        return None
-    low, high = 1, max(2, _LONGEST_AXIS // max(scaled(step)) + 1)  # in steps: ``low`` fits, ``high`` counts as too much
-    guess = 2
+    divisors = (scale for scale in range(1, whole + 1) if whole % scale == 0)
+    step = next(scale for scale in divisors if suits(whole + scale) is not None)
+    # In steps: up to ``low`` it fits or is too small for the generator; ``high`` does not fit or is too large to ask.
+    low, high, best = 0, min(4 * whole, _LONGEST_AXIS * whole // max(shape)) // step + 1, 0
+    guess = whole // step
     while high - low > 1:
-        guess = guess if low < guess < high else (low + high) // 2
-        if fits(scaled(guess * step)):
-            low, guess = guess, 2 * guess
-        else:
+        found = suits(guess * step)
+        if found is False:
             high = guess
-    return scaled(low * step)
+        else:
+            low, best = guess, guess if found else best
+        guess = 2 * low if low < 2 * low < high and high > 4 * low else (low + high) // 2
+    return scaled(best * step) if best else None
 
 
 @dataclass(frozen=True)
