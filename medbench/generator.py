@@ -6,15 +6,17 @@ import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Literal, Protocol
+from typing import TYPE_CHECKING, ClassVar, Literal, Protocol, runtime_checkable
 
 from medbench.progress import Progress
 
 if TYPE_CHECKING:
     from medbench.dataset import Case
+    from medbench.prediction import Prediction
     from medbench.volume import LabelMap, Volume
 
 Capability = Literal["unconditional", "conditional", "reconstructs"]
+Stage = Literal["fit", "sample"]
 
 
 @dataclass(frozen=True)
@@ -101,6 +103,23 @@ class Generator(Protocol):
 
     def reconstruct(self, volume: Volume) -> Volume:
         """Pass a volume through the autoencoder; only with the capability ``reconstructs``."""
+
+
+@runtime_checkable
+class Predicts(Protocol):
+    """A generator that says beforehand what memory it needs on a GPU."""
+
+    def predict(self, stage: Stage, shape: tuple[int, int, int], *, limit_bytes: float) -> Prediction:
+        """Return the peak of a stage on volumes of a shape; no weights and no GPU are needed.
+
+        Args:
+            stage: what is to run.
+            shape: voxels (x, y, z).
+            limit_bytes: what there is; a generator that can save memory at a price does so only where it must.
+
+        Raises:
+            DataError: the shape does not suit the generator.
+        """
 
 
 def sample_seed(run_seed: int, index: int) -> int:

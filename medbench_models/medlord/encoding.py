@@ -12,7 +12,9 @@ from medbench.errors import CheckpointError
 from medbench.files import atomic_path
 from medbench.progress import Progress
 from medbench.spec import Window
+from medbench_models.medlord import decoding
 from medbench_models.medlord.data import scaled
+from medbench_models.medlord.decoding import layout_of, memory_for_activations, slabs_needed
 from medbench_models.medlord.networks import codebook_of
 
 
@@ -20,8 +22,8 @@ from medbench_models.medlord.networks import codebook_of
 def encode(vqvae: VQVAE, volumes: np.ndarray, path: Path, *, window: Window, progress: Progress) -> np.ndarray:
     """Return the code numbers of volumes, from the file where it exists; else they are computed and kept there.
 
-    One volume at a time, in float32. Two bytes a latent position: 2 MB a volume of 512x512x256 at compression 4, where
-    the latent itself takes 34 MB.
+    One volume at a time, in float32, in as many slabs as the device's memory demands. Two bytes a latent position: 2 MB
+    a volume of 512x512x256 at compression 4, where the latent itself takes 34 MB.
 
     Args:
         vqvae: trained.
@@ -40,11 +42,13 @@ def encode(vqvae: VQVAE, volumes: np.ndarray, path: Path, *, window: Window, pro
     if not path.exists():
         vqvae.eval()
         quantiser = codebook_of(vqvae)
-        device = next(vqvae.parameters()).device
-        found = [
-            quantiser(vqvae.encode(scaled(volume[None], window).to(device)))[2].cpu().numpy().astype(np.uint16)
+        limit = memory_for_activations(next(vqvae.parameters()).device)
+        count = slabs_needed(layout_of(vqvae), volumes.shape[1:], itemsize=4, limit_bytes=limit)
+        latents = (
+            decoding.encode(vqvae, scaled(volume[None], window), count=count)
             for volume in progress.track(volumes, task="encode", total=len(volumes))
-        ]
+        )
+        found = [quantiser(latent)[2].cpu().numpy().astype(np.uint16) for latent in latents]
         with atomic_path(path) as temporary, temporary.open("wb") as handle:
             np.save(handle, np.concatenate(found))
     indices: np.ndarray = np.load(path, mmap_mode="r")

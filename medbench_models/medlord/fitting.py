@@ -17,11 +17,13 @@ from medbench.progress import Progress
 from medbench.training.averaging import seeded
 from medbench.training.checkpointing import checkpoint_activations
 from medbench.training.loop import Plan, Task, Trained, launch, train
+from medbench_models.medlord.attention import best_backend, use_attention
 from medbench_models.medlord.checkpoint import MODEL, Description, save
 from medbench_models.medlord.config import DiffusionConfig, MedLoRDConfig, Stage1Config
 from medbench_models.medlord.data import cache_labels, cache_volumes, require_divisible
 from medbench_models.medlord.diffusion import DiffusionTask, Examples, Latents, Steered, SteeredLatents
 from medbench_models.medlord.encoding import encode, scale_factor
+from medbench_models.medlord.memory import require_memory
 from medbench_models.medlord.networks import build_controlnet, build_unet, build_vqvae, codebook_of, layers_of_unet
 from medbench_models.medlord.stage1 import VqvaeTask
 
@@ -70,6 +72,9 @@ class Fitting:
             )
             select = cache_volumes(select_cases, self.workspace / "volumes-select.npy", self.progress)
         require_divisible(volumes.shape[1:], network)
+        masked = all(case.read_label_map is not None for case in (*train_cases, *select_cases))
+        planned = self.config if masked else self.config.model_copy(update={"stage3": None})
+        require_memory(planned, "fit", volumes.shape[1:], device=fabric.device)
         stage1 = self._stage1(fabric, volumes, select)
         train, held_out, factor = self._latents(fabric, stage1, volumes, select)
         stage2 = self._stage2(train, held_out)
@@ -116,6 +121,7 @@ class Fitting:
         network, config = self.config.network, self.config.stage2
         with seeded(self.seed):
             unet = build_unet(network.unet, network.vqvae.codebook_dim)
+        use_attention(unet, best_backend(self.device))
         if config.checkpointing:
             checkpoint_activations(layers_of_unet(unet))
         task = self._diffusion(unet, config, train, held_out)
@@ -147,6 +153,8 @@ class Fitting:
         unet.load_state_dict(stage2.weights)
         with seeded(self.seed):
             controlnet = build_controlnet(network)
+        for part in (controlnet, unet):
+            use_attention(part, best_backend(self.device))
         if config.checkpointing:
             checkpoint_activations([*layers_of_unet(controlnet), *layers_of_unet(unet)])
         task = self._diffusion(Steered(controlnet, unet.to(fabric.device)), config, *examples)

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, ClassVar
 
 from medbench.dataset import Case
 from medbench.errors import MissingExtraError, SpecError
-from medbench.generator import GeneratorInfo, SampleRequest
+from medbench.generator import GeneratorInfo, SampleRequest, Stage
 from medbench.home import home
 from medbench.progress import Progress
 from medbench.volume import Volume
 from medbench_models.medlord.presets import PRESETS, preset
 
 if TYPE_CHECKING:
+    from medbench.prediction import Prediction
     from medbench_models.medlord.checkpoint import Loaded
 
 
@@ -110,9 +111,13 @@ class MedLoRD:
         Raises:
             CheckpointError: damaged, another model's, or another preset's.
         """
+        from medbench_models.medlord.attention import best_backend, use_attention
         from medbench_models.medlord.checkpoint import load
 
         self._loaded = load(checkpoint or self.default_checkpoint(), preset(self.preset).network, self.device)
+        for network in (self._loaded.unet, self._loaded.controlnet):
+            if network is not None:
+                use_attention(network, best_backend(self.device))
 
     def sample(self, request: SampleRequest) -> Iterator[Volume]:
         """Yield one volume a seed, one at a time: neither order nor number changes a sample.
@@ -120,11 +125,19 @@ class MedLoRD:
         Raises:
             CheckpointError: label maps were given, and the weights have no ControlNet.
             DataError: a label map has labels that the model does not know.
+            BudgetExceededError: the GPU has too little memory for the first sample.
         """
+        from medbench_models.medlord.memory import require_memory
         from medbench_models.medlord.sampling import sample
 
         config = preset(self.preset).sampling
         conditions = request.conditions if request.conditions is not None else [None] * len(request.seeds)
+        described = self._networks().description
+        steered = any(condition is not None for condition in conditions)
+        network = described.network if steered else described.network.model_copy(update={"controlnet": None})
+        shape = next((condition.shape for condition in conditions if condition is not None), described.shape)
+        planned = preset(self.preset).model_copy(update={"network": network})
+        require_memory(planned, "sample", shape, device=self.device)
         for seed, condition in zip(request.seeds, conditions, strict=True):
             yield sample(self._networks(), seed, config, device=self.device, condition=condition)
 
@@ -133,6 +146,17 @@ class MedLoRD:
         from medbench_models.medlord.sampling import reconstruct
 
         return reconstruct(self._networks(), volume, device=self.device)
+
+    def predict(self, stage: Stage, shape: tuple[int, int, int], *, limit_bytes: float) -> Prediction:
+        """Return the memory that a stage needs on a GPU, without one; the ControlNet counts where the preset has one.
+
+        Raises:
+            SpecError: no such preset.
+            DataError: a shape that does not suit the networks.
+        """
+        from medbench_models.medlord.memory import predict
+
+        return predict(preset(self.preset), stage, shape, limit_bytes=limit_bytes)
 
     def _networks(self) -> Loaded:
         if self._loaded is None:

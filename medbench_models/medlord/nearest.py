@@ -29,16 +29,20 @@ def nearest_codes(rows: torch.Tensor, codebook: torch.Tensor) -> torch.Tensor:
     """
     if rows.device.type == "cpu" and len(rows) * len(codebook) > _FEW_DISTANCES:
         return _by_tree(rows, codebook)
-    return _by_chunks(rows, codebook)
+    return by_chunks(rows, codebook)
 
 
-def _by_chunks(rows: torch.Tensor, codebook: torch.Tensor) -> torch.Tensor:
+def rows_at_once(codebook: torch.Tensor) -> int:
+    """Return for how many rows ``by_chunks`` forms distances to all codes at a time."""
+    return max(1, MOST_EXTRA_BYTES // (4 * len(codebook)))
+
+
+def by_chunks(rows: torch.Tensor, codebook: torch.Tensor) -> torch.Tensor:
+    """Return what ``nearest_codes`` does, as it does on a GPU."""
     # The row's own norm does not change which code is nearest.
     half_norms = 0.5 * codebook.square().sum(dim=1)
-    step = max(1, MOST_EXTRA_BYTES // (4 * len(codebook)))
-    return torch.cat(
-        [torch.addmm(half_norms, chunk, codebook.T, alpha=-1.0).argmin(dim=1) for chunk in rows.split(step)]
-    )
+    chunks = rows.split(rows_at_once(codebook))
+    return torch.cat([torch.addmm(half_norms, chunk, codebook.T, alpha=-1.0).argmin(dim=1) for chunk in chunks])
 
 
 def _by_tree(rows: torch.Tensor, codebook: torch.Tensor) -> torch.Tensor:

@@ -32,6 +32,7 @@ class EmaQuantiser(nn.Module):
         self.decay = decay
         self.epsilon = epsilon
         self.bypass = False
+        self.search = nearest_codes
         self.embedding = nn.Embedding(codes, dim)
         self.embedding.weight.requires_grad = False
         self.register_buffer("ema_cluster_size", torch.zeros(codes))
@@ -53,7 +54,7 @@ class EmaQuantiser(nn.Module):
             if self.bypass:
                 return latent, latent.new_zeros(()), latent.new_zeros(_index_shape(latent), dtype=torch.int64)
             rows = self._rows(latent)
-            indices = nearest_codes(rows, self.embedding.weight)
+            indices = self.search(rows, self.embedding.weight)
             quantised = self.embed(indices.view(_index_shape(latent)))
             if self.training:
                 self._update(rows, indices)

@@ -12,6 +12,14 @@ from medbench_models.medlord.checkpoint import Loaded
 from medbench_models.medlord.conditions import one_hot, region_numbers
 from medbench_models.medlord.config import SamplingConfig
 from medbench_models.medlord.data import require_divisible, scaled
+from medbench_models.medlord.decoding import (
+    activation_size,
+    arithmetic,
+    decode,
+    encode,
+    memory_for_activations,
+    slabs_needed,
+)
 from medbench_models.medlord.diffusion import Steered
 from medbench_models.medlord.schedule import CosineSchedule, Velocity
 
@@ -44,13 +52,26 @@ def sample(
     noise = torch.randn(1, network.vqvae.codebook_dim, *latent_shape, generator=chance).to(device)
     predict = networks.unet if condition is None else _steered(networks, condition, device)
     schedule = CosineSchedule(network.unet.timesteps)
-    if config.sampler == "ddim":
-        latent = schedule.ddim(predict, noise, config.ddim_steps)
-    else:
-        latent = schedule.ddpm(predict, noise, chance)
-    image = networks.vqvae.decode_stage_2_outputs(latent / description.scale_factor)
+    with arithmetic(device):
+        if config.sampler == "ddim":
+            latent = schedule.ddim(predict, noise, config.ddim_steps)
+        else:
+            latent = schedule.ddpm(predict, noise, chance)
+    image = _decoded(networks, latent / description.scale_factor, device)
     affine = np.array(description.affine) if condition is None else condition.affine
     return Volume(np.ascontiguousarray(np.flip(_to_hu(image, network.window), description.flipped)), affine)
+
+
+def _decoded(networks: Loaded, latent: torch.Tensor, device: str) -> torch.Tensor:
+    """Return the image of a latent after one more quantisation, in as many slabs as the device's memory demands."""
+    config = networks.description.network.vqvae
+    shape = [size * config.factor for size in latent.shape[2:]]
+    quantised, _ = networks.vqvae.quantize(latent)
+    with arithmetic(device):
+        count = slabs_needed(
+            config, shape, itemsize=activation_size(device), limit_bytes=memory_for_activations(device)
+        )
+        return decode(networks.vqvae, quantised, count=count)
 
 
 def _steered(networks: Loaded, condition: LabelMap, device: str) -> Velocity:
@@ -76,11 +97,14 @@ def reconstruct(networks: Loaded, volume: Volume, *, device: str) -> Volume:
     missing = [(0, -size % network.vqvae.factor) for size in volume.shape]
     padded = np.pad(volume.voxels, missing, constant_values=int(network.window.low))
     seen = np.ascontiguousarray(np.flip(padded, flipped))
-    image, _ = networks.vqvae(scaled(seen[None], network.window).to(device))
+    limit = memory_for_activations(device)
+    count = slabs_needed(network.vqvae, seen.shape, itemsize=4, limit_bytes=limit)
+    latent = encode(networks.vqvae, scaled(seen[None], network.window), count=count)
+    image = _decoded(networks, latent, device)
     x, y, z = volume.shape
     made = np.ascontiguousarray(np.flip(_to_hu(image, network.window), flipped)[:x, :y, :z])
     return Volume(made, volume.affine)
 
 
 def _to_hu(image: torch.Tensor, window: Window) -> np.ndarray:
-    return np.rint(window.unscale(image[0, 0]).cpu().numpy()).astype(np.int16)
+    return np.rint(window.unscale(image[0, 0].float()).cpu().numpy()).astype(np.int16)

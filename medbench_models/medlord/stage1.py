@@ -15,6 +15,7 @@ from medbench.training.checkpointing import checkpoint_activations
 from medbench.training.loop import Stateful
 from medbench_models.medlord.config import NetworkConfig, Stage1Config
 from medbench_models.medlord.data import Crops, augmented, random_crops, scaled
+from medbench_models.medlord.decoding import layout_of, memory_for_activations, slabs_needed, through
 from medbench_models.medlord.losses import PerceptualLoss, adversarial_loss, psnr, spectral_loss
 from medbench_models.medlord.networks import build_discriminator, build_vqvae, codebook_of
 
@@ -138,8 +139,10 @@ class VqvaeTask:
         """Return the mean PSNR (dB) on whole selection volumes; its negative is the score, once codes are in use."""
         self.vqvae.eval()
         with torch.no_grad():
-            batches = [batch.to(self.fabric.device) for batch in self.select.split(1)]
-            mean = float(torch.cat([psnr(self.vqvae(batch)[0], batch) for batch in batches]).mean())
+            limit = memory_for_activations(self.fabric.device)
+            count = slabs_needed(layout_of(self.vqvae), self.select.shape[2:], itemsize=4, limit_bytes=limit)
+            batches = (batch.to(self.fabric.device) for batch in self.select.split(1))
+            mean = float(torch.cat([psnr(through(self.vqvae, batch, count=count), batch) for batch in batches]).mean())
         self.vqvae.train()
         return {"score": float("inf") if self.codebook.bypass else -mean, "psnr": mean}
 

@@ -1,0 +1,297 @@
+"""The memory that MedLoRD's stages need on a GPU, predicted from its own code; see ``medbench.prediction``."""
+
+from __future__ import annotations
+
+import functools
+import math
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from lightning_fabric import Fabric
+from monai.networks.nets import VQVAE
+
+from medbench.errors import DataError
+from medbench.generator import Stage
+from medbench.prediction import CONTEXT_BYTES, MARGIN, Prediction, predict_peak, require_fits
+from medbench.training.checkpointing import checkpoint_activations
+from medbench.training.rehearsal import Rehearsal
+from medbench_models.medlord.config import DiffusionConfig, MedLoRDConfig, NetworkConfig, Stage1Config, VqvaeConfig
+from medbench_models.medlord.data import require_divisible
+from medbench_models.medlord.decoding import decode, encode, memory_limit, slabs_needed, through
+from medbench_models.medlord.diffusion import DiffusionTask, Steered
+from medbench_models.medlord.losses import PerceptualLoss
+from medbench_models.medlord.nearest import by_chunks, nearest_codes, rows_at_once
+from medbench_models.medlord.networks import (
+    build_controlnet,
+    build_discriminator,
+    build_unet,
+    build_vqvae,
+    codebook_of,
+    layers_of_unet,
+)
+from medbench_models.medlord.stage1 import VqvaeTask
+
+Shape = Sequence[int]
+
+
+def predict(config: MedLoRDConfig, stage: Stage, shape: Shape, *, limit_bytes: float = math.inf) -> Prediction:
+    """Return the prediction of a whole stage: of its heaviest part, since the parts run one after the other.
+
+    Args:
+        config: a preset.
+        stage: ``fit`` or ``sample``.
+        shape: voxels (x, y, z).
+        limit_bytes: memory in all.
+
+    Raises:
+        DataError: a shape that the networks cannot halve as often as they do, or that is smaller than a training crop.
+    """
+    require_divisible(shape, config.network)
+    if stage == "fit" and any(size < least for size, least in zip(shape, config.stage1.crop)):
+        needed = "x".join(map(str, config.stage1.crop))
+        raise DataError(
+            f"volumes of {'x'.join(map(str, shape))} voxels are too small: this preset's crops are {needed}"
+        )
+    if stage == "fit":
+        parts = predict_fitting(config, shape, limit_bytes=limit_bytes)
+    else:
+        parts = predict_sampling(config.network, shape, limit_bytes=limit_bytes)
+    return max(parts.values(), key=lambda prediction: prediction.tensor_bytes)
+
+
+def require_memory(config: MedLoRDConfig, stage: Stage, shape: Shape, *, device: torch.device | str) -> None:
+    """Refuse a stage that a GPU has not enough memory for, before it starts; on a CPU nothing is asked.
+
+    Raises:
+        BudgetExceededError: the prediction exceeds what this process may use.
+    """
+    limit = memory_limit(device)
+    if not math.isfinite(limit):
+        return
+    what = {"fit": "training on", "sample": "generating"}[stage]
+    prediction = predict(config, stage, shape, limit_bytes=limit)
+    require_fits(prediction, limit, what=f"{what} {'x'.join(map(str, shape))} voxels")
+
+
+def predict_sampling(network: NetworkConfig, shape: Shape, *, limit_bytes: float = math.inf) -> dict[str, Prediction]:
+    """Return the predictions of one sample's parts: a denoising step, and decoding in as many slabs as fit the limit.
+
+    Args:
+        network: the ControlNet takes part where there is one.
+        shape: voxels (x, y, z).
+        limit_bytes: memory in all.
+    """
+    kept = sum(map(_weight_bytes, _on_meta(network)))
+    count = _slabs(network.vqvae, shape, itemsize=2, limit_bytes=limit_bytes, kept=kept)
+    return {
+        "denoise": predict_peak(functools.partial(_denoise, network, shape)),
+        "decode": predict_slabs(network, shape, part="decode", count=count),
+    }
+
+
+def predict_encoding(network: NetworkConfig, shape: Shape, *, limit_bytes: float = math.inf) -> Prediction:
+    """Return the prediction of encoding a volume in float32, in as many slabs as fit the limit."""
+    kept = _weight_bytes(next(_on_meta(network)))
+    count = _slabs(network.vqvae, shape, itemsize=4, limit_bytes=limit_bytes, kept=kept)
+    return predict_slabs(network, shape, part="encode", count=count)
+
+
+def predict_slabs(network: NetworkConfig, shape: Shape, *, part: Literal["decode", "encode"], count: int) -> Prediction:
+    """Return the prediction of decoding a sample in half precision, or of encoding a volume, in ``count`` slabs."""
+    run = {"decode": _decode, "encode": _encode}[part]
+    return predict_peak(functools.partial(run, network, shape, count))
+
+
+def predict_fitting(config: MedLoRDConfig, shape: Shape, *, limit_bytes: float = math.inf) -> dict[str, Prediction]:
+    """Return the predictions of the training of all stages, at the preset's batch and crop, and of encoding.
+
+    Args:
+        config: the preset.
+        shape: voxels (x, y, z) of the training volumes.
+        limit_bytes: memory in all; whole volumes pass the VQ-VAE in as many slabs as it demands.
+    """
+    network = config.network
+    with torch.device("meta"):
+        trained = [build_vqvae(network.vqvae), build_discriminator(config.stage1)]
+    kept = 3 * sum(map(_weight_bytes, trained))  # with AdamW's averages
+    count = _slabs(network.vqvae, shape, itemsize=4, limit_bytes=limit_bytes, kept=kept)
+
+    def first() -> None:
+        step_stage1(network, config.stage1, Rehearsal(config.stage1.precision), search=_one_chunk)(shape, count)
+
+    def diffusion(settings: DiffusionConfig, *, steered: bool) -> Prediction:
+        rehearsal = Rehearsal(settings.precision)
+        return predict_peak(lambda: step_diffusion(network, settings, shape, rehearsal, steered=steered))
+
+    found = {
+        "stage1": predict_peak(first),
+        "encode": predict_encoding(network, shape, limit_bytes=limit_bytes),
+        "stage2": diffusion(config.stage2, steered=False),
+    }
+    if config.stage3 is not None and network.controlnet is not None:
+        found["stage3"] = diffusion(config.stage3, steered=True)
+    return found
+
+
+def _slabs(config: VqvaeConfig, shape: Shape, *, itemsize: int, limit_bytes: float, kept: int) -> int:
+    left = (limit_bytes - CONTEXT_BYTES) / (1.0 + MARGIN) - kept
+    return slabs_needed(config, shape, itemsize=itemsize, limit_bytes=left)
+
+
+def _weight_bytes(module: torch.nn.Module) -> int:
+    return sum(value.numel() * value.element_size() for value in (*module.parameters(), *module.buffers()))
+
+
+def _on_meta(network: NetworkConfig) -> Iterator[torch.nn.Module]:
+    with torch.device("meta"):
+        yield build_vqvae(network.vqvae)
+        yield build_unet(network.unet, network.vqvae.codebook_dim)
+        if network.controlnet is not None:
+            yield build_controlnet(network)
+
+
+def _vqvae(config: VqvaeConfig) -> VQVAE:
+    vqvae = build_vqvae(config)
+    codebook_of(vqvae).search = _one_chunk
+    return vqvae
+
+
+def _one_chunk(rows: torch.Tensor, codebook: torch.Tensor) -> torch.Tensor:
+    """Hold what ``nearest_codes`` holds on a GPU; one chunk stands for all, which follow one another."""
+    by_chunks(rows[: rows_at_once(codebook)], codebook)
+    return rows.new_empty(len(rows), dtype=torch.int64)
+
+
+@dataclass(frozen=True, eq=False)
+class _Examples:
+    """Takes the place of training latents: tensors of their shapes."""
+
+    latent: tuple[int, ...]
+    masks: tuple[int, ...] | None
+
+    def __len__(self) -> int:
+        return 1
+
+    def clean(self, rows: torch.Tensor) -> torch.Tensor:
+        return torch.zeros(len(rows), *self.latent)
+
+    def conditions(self, rows: torch.Tensor, chance: torch.Generator) -> tuple[torch.Tensor, ...]:
+        del chance
+        return () if self.masks is None else (torch.zeros(len(rows), *self.masks),)
+
+
+def _latent_shape(network: NetworkConfig, shape: Shape) -> tuple[int, ...]:
+    return (network.vqvae.codebook_dim, *(size // network.vqvae.factor for size in shape))
+
+
+@torch.no_grad()
+def _denoise(network: NetworkConfig, shape: Shape) -> None:
+    kept = _vqvae(network.vqvae).eval()
+    unet = build_unet(network.unet, network.vqvae.codebook_dim).eval()
+    latent, steps = torch.empty(1, *_latent_shape(network, shape)), torch.zeros(1, dtype=torch.int64)
+    with torch.autocast("cpu", dtype=torch.float16):
+        if network.controlnet is None:
+            unet(latent, steps)
+        else:
+            masks = torch.empty(1, len(network.controlnet.regions), *shape)
+            Steered(build_controlnet(network).eval(), unet)(latent, steps, masks)
+    del kept
+
+
+@torch.no_grad()
+def _decode(network: NetworkConfig, shape: Shape, count: int) -> None:
+    vqvae = _vqvae(network.vqvae).eval()
+    kept = [build_unet(network.unet, network.vqvae.codebook_dim)]
+    kept += [] if network.controlnet is None else [build_controlnet(network)]
+    with torch.autocast("cpu", dtype=torch.float16):
+        quantised, _ = vqvae.quantize(torch.empty(1, *_latent_shape(network, shape)))
+        decode(vqvae, quantised, count=count)
+    del kept
+
+
+@torch.no_grad()
+def _encode(network: NetworkConfig, shape: Shape, count: int) -> None:
+    vqvae = _vqvae(network.vqvae).eval()
+    codebook_of(vqvae)(encode(vqvae, torch.empty(1, 1, *shape), count=count))
+
+
+Search = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+
+
+def step_stage1(
+    network: NetworkConfig, config: Stage1Config, fabric: Rehearsal | Fabric, *, search: Search = nearest_codes
+) -> Callable[[Shape, int], None]:
+    """Take the heaviest step of stage 1, the last, with every loss, on empty crops.
+
+    Args:
+        network: architecture.
+        config: training settings.
+        fabric: a rehearsal, or the real one to measure.
+        search: of the nearest codes.
+
+    Returns:
+        The validation that follows: of a volume of a shape, in so many slabs.
+    """
+    without = config.model_copy(update={"perceptual_weight": 0.0})  # its constructor asks for weights
+    nothing = np.empty((0, *config.crop), np.int16)
+    task = VqvaeTask(network, without, train=nothing, select=nothing, seed=0)
+    task.codebook.search = search
+    task._batch = lambda chance: torch.zeros(config.batch, 1, *config.crop, device=fabric.device)
+    task.setup(fabric)
+    task.config = config
+    task.perceptual = _placed(_perceptual(), fabric) if config.perceptual_weight > 0.0 else None
+    task.step(config.steps - 1, torch.Generator())
+
+    @torch.no_grad()
+    def validate(shape: Shape, count: int) -> None:
+        task.vqvae.eval()
+        through(task.vqvae, torch.zeros(1, 1, *shape), count=count)
+
+    return validate
+
+
+def _placed(network: torch.nn.Module, fabric: Rehearsal | Fabric) -> torch.nn.Module:
+    """Move a network to a GPU; fake tensors stay where they are."""
+    return network if isinstance(fabric, Rehearsal) else network.to(fabric.device)
+
+
+def _perceptual() -> PerceptualLoss:
+    """Return the perceptual loss without its weights, which need not be here."""
+    import lpips
+
+    loss = object.__new__(PerceptualLoss)
+    torch.nn.Module.__init__(loss)
+    with warnings.catch_warnings():
+        # The package still calls torchvision with arguments that torchvision has replaced.
+        warnings.filterwarnings("ignore", category=UserWarning, module="torchvision")
+        network = lpips.LPIPS(net="squeeze", pretrained=False, pnet_rand=True, verbose=False)
+    loss.network = network.eval().requires_grad_(False)
+    return loss
+
+
+def step_diffusion(
+    network: NetworkConfig, config: DiffusionConfig, shape: Shape, fabric: Rehearsal | Fabric, *, steered: bool
+) -> None:
+    """Take a step of stage 2, or of stage 3 where ``steered``, on empty latents and masks.
+
+    Args:
+        network: architecture.
+        config: training settings.
+        shape: voxels (x, y, z).
+        fabric: a rehearsal, or the real one to measure.
+        steered: train the ControlNet.
+    """
+    unet = build_unet(network.unet, network.vqvae.codebook_dim)
+    trained: torch.nn.Module = Steered(build_controlnet(network), _placed(unet, fabric)) if steered else unet
+    if config.checkpointing:
+        parts = [trained.controlnet, unet] if isinstance(trained, Steered) else [unet]
+        checkpoint_activations(layer for part in parts for layer in layers_of_unet(part))
+    masks = (len(network.controlnet.regions), *shape) if steered and network.controlnet is not None else None
+    examples = _Examples(_latent_shape(network, shape), masks)
+    task = DiffusionTask(trained, config, train=examples, select=examples, timesteps=network.unet.timesteps, seed=0)
+    task.setup(fabric)
+    task.step(config.steps - 1, torch.Generator())
