@@ -136,7 +136,10 @@ def train(task: Task, plan: Plan, *, fabric: Fabric, folder: Path, resume: bool,
     """
     make_folder(folder)
     task.setup(fabric)
-    start, best_score = _restore(task, plan, folder) if resume else (0, float("inf"))
+    precision = fabric.strategy.precision  # with float16 it holds the scale of the losses
+    start, best_score = (
+        _restore({**task.state(), "precision": precision}, plan, folder) if resume else (0, float("inf"))
+    )
     with _tensorboard(folder, start, active=fabric.is_global_zero) as log:
         for index in progress.track(range(start, plan.steps), task=plan.name, total=plan.steps - start):
             losses = task.step(index, step_chance(plan.seed, index, fabric.global_rank))
@@ -150,7 +153,8 @@ def train(task: Task, plan: Plan, *, fabric: Fabric, folder: Path, resume: bool,
                     best_score = scores["score"]
                     _write(folder / BEST_FILE, {"weights": task.weights(), "scores": scores, "step": done}, fabric)
             if done % plan.save_every == 0 or done == plan.steps:
-                state = {name: part.state_dict() for name, part in task.state().items()}
+                parts = {**task.state(), "precision": precision}
+                state = {name: part.state_dict() for name, part in parts.items()}
                 document = {"settings": plan.settings, "step": done, "best_score": best_score, "state": state}
                 _write(folder / STATE_FILE, document, fabric)
     fabric.barrier()
@@ -158,14 +162,14 @@ def train(task: Task, plan: Plan, *, fabric: Fabric, folder: Path, resume: bool,
     return Trained(weights=best["weights"], scores=best["scores"], step=best["step"])
 
 
-def _restore(task: Task, plan: Plan, folder: Path) -> tuple[int, float]:
+def _restore(parts: Mapping[str, Stateful], plan: Plan, folder: Path) -> tuple[int, float]:
     path = folder / STATE_FILE
     if not path.exists():
         return 0, float("inf")
     document = _read(path)
     if document["settings"] != plan.settings:
         raise CheckpointError(f"{path} was made with other settings: begin anew with --no-resume or in another folder")
-    for name, part in task.state().items():
+    for name, part in parts.items():
         part.load_state_dict(document["state"][name])
     return int(document["step"]), float(document["best_score"])
 

@@ -185,7 +185,11 @@ def augmented(images: torch.Tensor, chance: torch.Generator) -> torch.Tensor:
 
 
 def _rotated(image: torch.Tensor, angles: torch.Tensor) -> torch.Tensor:
-    grid = functional.affine_grid(_rotation(angles)[None, :3], list(image.shape), align_corners=False)
+    # torch's coordinates run from -1 to 1 along each axis, the last one first: in them a rotation of voxels is one of
+    # axes with other units.
+    sizes = torch.tensor([float(size) for size in reversed(image.shape[2:])])
+    turned = _rotation(angles) * torch.cat([sizes, torch.ones(1)]) / sizes[:, None]
+    grid = functional.affine_grid(turned[None], list(image.shape), align_corners=False)
     return functional.grid_sample(image, grid.to(image), padding_mode="border", align_corners=False)
 
 

@@ -117,7 +117,8 @@ class VqvaeTask:
                 losses["perceptual"] = self.perceptual(reconstruction, image, chance)
                 weights["perceptual"] = config.perceptual_weight
             if weight > 0.0:
-                losses["adversarial"] = adversarial_loss(self.critic(reconstruction)[-1], real=True)
+                with self.fabric.no_backward_sync(self.critic):  # its own weights get no gradient here
+                    losses["adversarial"] = adversarial_loss(self.critic(reconstruction)[-1], real=True)
                 weights["adversarial"] = weight
             total = sum(weights[name] * losses[name] for name in losses)
             self.fabric.backward(total / config.accumulate)
