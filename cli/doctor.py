@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from rich.table import Table
-
 from cli.session import DebugOption, JsonOption, QuietOption, session
+
+_INDENT = 9
 
 
 def doctor(as_json: JsonOption = False, quiet: QuietOption = False, debug: DebugOption = False) -> None:
@@ -16,9 +16,8 @@ def doctor(as_json: JsonOption = False, quiet: QuietOption = False, debug: Debug
         if as_json:
             ui.print_json(rows)
             return
-        table = Table(box=None, pad_edge=False)
-        for heading in ("check", "", "detail", "mend"):
-            table.add_column(heading, overflow="fold")
         for row in rows:
-            table.add_row(str(row["check"]), "ok" if row["ok"] else "missing", str(row["detail"]), str(row["mend"]))
-        ui.out.print(table)
+            state = "ok" if row["ok"] else "missing"
+            ui.out.print(f"{state:<{_INDENT}}{row['check']}: {row['detail']}", soft_wrap=True)
+            if row["mend"]:  # on one line, so that its commands can be copied
+                ui.out.print(f"{'':<{_INDENT}}{row['mend']}", soft_wrap=True)

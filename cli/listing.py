@@ -7,7 +7,6 @@ from typing import Any
 
 import typer
 from rich.padding import Padding
-from rich.table import Table
 from rich.text import Text
 
 from cli.session import DebugOption, JsonOption, QuietOption, Session, session
@@ -29,12 +28,19 @@ def _show(ui: Session, rows: list[dict[str, Any]], as_json: bool) -> None:
     if as_json:
         ui.print_json(rows)
         return
-    table = Table(box=None, pad_edge=False)
-    for heading in rows[0] if rows else ("nothing is installed",):
-        table.add_column(heading.replace("_", " "), overflow="fold")
+    if not rows:
+        ui.out.print("nothing is installed")
     for row in rows:
-        table.add_row(*(", ".join(value) if isinstance(value, list | tuple) else str(value) for value in row.values()))
-    ui.out.print(table)
+        ui.out.print(row["name"], style="bold")
+        for heading, value in row.items():
+            if heading != "name" and value is not None and value != ():
+                ui.out.print(Padding(Text(f"{heading.replace('_', ' ')}: {_words(value)}"), (0, 0, 0, 2)))
+
+
+def _words(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return ", ".join(value) if isinstance(value, list | tuple) else str(value)
 
 
 def _listing(kind: registry.Kind, fields: tuple[str, ...], *, as_json: bool, quiet: bool, debug: bool) -> None:

@@ -27,10 +27,13 @@ def print_report(console: Console, report: Report) -> None:
             f"{result.n_real}/{result.n_synthetic}",
             result.fingerprint,
         )
-    # As wide as it needs to be: a number that is cut off says less than a line that wraps.
-    needed = Measurement.get(console, console.options.update(max_width=_WIDEST), table).maximum
-    console.width = max(console.width, needed)
-    console.print(table)
+    if report.results:
+        # As wide as it needs to be: a number that is cut off says less than a line that wraps.
+        needed = Measurement.get(console, console.options.update(max_width=_WIDEST), table).maximum
+        console.width = max(console.width, needed)
+        console.print(table)
+    else:
+        console.print("no number could be computed")
     _print_gate(console, report)
     for result in report.results:
         if result.stand_ins:

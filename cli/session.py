@@ -32,8 +32,9 @@ class Session:
 
     def __init__(self, *, quiet: bool) -> None:
         self.log: Path | None = None  # set by a command once it knows its run folder
-        self.out = Console(highlight=False)
-        self.errors = Console(stderr=True, highlight=False, soft_wrap=True)
+        # No markup: [mm] is a unit, and a file may be called scan[left].nii.gz.
+        self.out = Console(highlight=False, markup=False)
+        self.errors = Console(stderr=True, highlight=False, soft_wrap=True, markup=False)
         self.progress: Progress = silent if quiet else ConsoleProgress(self.errors)
 
     def print_json(self, document: Any) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from medbench.dataset import Case, Dataset, Split
+from medbench.errors import SpecError
 from medbench.pipeline.folder import FolderEvaluation
 from medbench.pipeline.options import FolderOptions
 from medbench.pipeline.options import load_dataset as _load_dataset
@@ -40,7 +41,7 @@ def evaluate(
         real: folder of real volumes.
         masks: folder of the label maps that the samples were made from, with the volumes' names.
         real_masks: folder of the real volumes' label maps, likewise.
-        metrics: registered names, or ``all``; those that train no network where empty.
+        metrics: registered names, or ``["all"]``; those that train no network where empty.
         protocol: name or TOML file; the data set's own where None.
         segmenter: another segmenter than the protocol's; ``precomputed`` lets masks stand for it on both sides.
         shape: bring all volumes to this shape (x, y, z).
@@ -57,6 +58,8 @@ def evaluate(
     Raises:
         MedbenchError: bad input; the message names the file and the mend.
     """
+    if isinstance(metrics, str):
+        raise SpecError(f"metrics is a list of names: give [{metrics!r}]")
     options = FolderOptions(
         samples=Path(samples),
         dataset=dataset,

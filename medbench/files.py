@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from medbench.errors import StorageError
+from medbench.home import home
 
 _STORAGE_MENDS = {
     errno.ENOSPC: "the disk is full: free some space and run the same command again",
@@ -34,7 +35,12 @@ def storage_errors(path: Path) -> Iterator[None]:
         mend = _STORAGE_MENDS.get(error.errno or 0)
         if mend is None:
             raise
-        raise StorageError(f"cannot write {path}: {mend}") from error
+        raise StorageError(f"cannot write {path}: {mend}{_whose(path)}") from error
+
+
+def _whose(path: Path) -> str:
+    """Return how to choose the folder where the user did not name it."""
+    return " (MEDBENCH_HOME names it)" if path.is_relative_to(home()) else ""
 
 
 def make_folder(path: Path) -> Path:
@@ -46,7 +52,7 @@ def make_folder(path: Path) -> Path:
     with storage_errors(path):
         path.mkdir(parents=True, exist_ok=True)
     if not os.access(path, os.W_OK):
-        raise StorageError(f"cannot write {path}: permission denied: choose a folder you may write to")
+        raise StorageError(f"cannot write {path}: permission denied: choose a folder you may write to{_whose(path)}")
     return path
 
 

@@ -140,8 +140,9 @@ class Report(_Record):
             raise DataError(f"{path} does not exist: run 'medbench evaluate' or 'medbench run' first") from error
         except ValidationError as error:
             first = error.errors()[0]
-            where = ".".join(str(part) for part in first["loc"])
-            raise DataError(f"{path} is no results.json of schema 1 ({where}: {first['msg']})") from error
+            where = ": ".join(filter(None, (".".join(str(part) for part in first["loc"]), first["msg"])))
+            mend = "run the command that made it again"
+            raise DataError(f"{path} is no results.json of schema 1 ({where}): {mend}") from error
 
     def frame(self) -> pd.DataFrame:
         """Return one row a metric and part (``part`` is empty for the metric's value itself)."""

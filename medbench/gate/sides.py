@@ -77,7 +77,8 @@ def _grid_finding(
 ) -> Finding:
     found = f"{summary}: {show(entry[1])} here, {show(other[1])} in {other[0]}"
     if grid is None:
-        return Finding("error", entry[0], "grid", f"{found}: give a protocol or data set with a canonical grid")
+        mend = "give --shape, or a protocol or data set with a canonical grid"
+        return Finding("error", entry[0], "grid", f"{found}: {mend}")
     outcome = "both are brought to the canonical grid" if grid.fit in ("resize", "crop_pad") else "the grid allows it"
     return Finding(known, entry[0], "grid", f"{found}: {outcome}")
 

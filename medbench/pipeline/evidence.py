@@ -227,7 +227,8 @@ class Laboratory:
 
     def masks_stand_for_segmenter(self, items: Sequence[Item]) -> bool:
         """Say whether the same files would serve as masks and as segmentations."""
-        return self.protocol.segmenter == _PRECOMPUTED and any(item.condition is None for item in items)
+        shared = any(item.condition is None and item.mask is not None for item in items)
+        return self.protocol.segmenter == _PRECOMPUTED and shared
 
     def _read_mask(self, item: Item, file: Path | None, names: Mapping[int, str] | None) -> LabelMap:
         self._require_mask(item, file)
@@ -236,6 +237,11 @@ class Laboratory:
         return label_map_to_grid(mask, self.protocol.grid) if self.protocol.grid else mask
 
     def _require_mask(self, item: Item, file: Path | None) -> None:
+        if file is None and item.condition is not None:
+            raise Unavailable(
+                f"{item.path.name} has the label map that it was made from, but none of what it shows: name a "
+                "segmenter that sees voxels with --segmenter"
+            )
         if file is None:
             raise Unavailable(
                 f"{item.path.name} has no mask: give --masks (and --real-masks), or, where its own regions are wanted, "

@@ -40,7 +40,7 @@ _FIGURES: Final[Mapping[str, tuple[str, str, str | None]]] = {
         "adherence",
     ),
     "planes": (
-        "Fréchet distance in each plane and their mean, beside what held-out real volumes score.",
+        "Fréchet distance in each plane and their mean, beside what real volumes score against real ones.",
         "Dot plot of fid25d by plane with interval and floor; the numbers are in the table of fid25d",
         "fid25d",
     ),

@@ -90,7 +90,7 @@ def planes(result: Result, path: Path) -> None:
         if floor is not None:
             axes.plot(
                 floor, y, "D", mfc="white", mec=SIDES["held_out"][1], mew=1.5, ms=6, zorder=2,
-                label="floor: held-out real" if y == 0 else None,
+                label="floor: real against real" if y == 0 else None,
             )  # fmt: skip
         end = max(value, result.ci95[1]) if y == 0 and result.ci95 is not None else value
         axes.annotate(number(value), (end, y), (9, 0), textcoords="offset points", va="center", fontsize=9, color=INK)

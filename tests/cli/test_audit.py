@@ -53,6 +53,7 @@ def test_the_document_the_table_and_the_page(metric: str, toy_dataset: str, tmp_
     again = medbench(*arguments, "--out", tmp_path / "out")
     assert again.exit_code == 0
     assert "HU shift" in again.stdout
+    assert "[mm]" in again.stdout
     assert "left out: rvr: " in again.stdout
 
 

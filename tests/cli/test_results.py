@@ -19,3 +19,10 @@ def test_no_number_is_cut_off_however_narrow_the_terminal() -> None:
         [line] = [line for line in text.getvalue().splitlines() if line.startswith(f"{result.metric} ") and "/" in line]
         assert result.fingerprint in line and f"{result.value:.4g}" in line
         assert "…" not in line
+
+
+def test_where_nothing_was_computed_it_says_so_in_place_of_an_empty_table() -> None:
+    text = io.StringIO()
+    print_report(Console(file=text, width=80), Report.read(STORED).model_copy(update={"results": []}))
+    assert "no number could be computed" in text.getvalue()
+    assert "fingerprint" not in text.getvalue()

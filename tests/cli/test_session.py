@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import typer
+from rich.table import Table
 
 from cli.session import session
 from medbench.errors import BudgetExceededError, DataError
@@ -37,3 +38,17 @@ def test_an_interruption_says_how_to_resume(capsys: pytest.CaptureFixture[str]) 
 def test_debug_lets_the_traceback_through() -> None:
     with pytest.raises(DataError), session(debug=True):
         raise DataError("x")
+
+
+def test_what_stands_in_square_brackets_is_printed_and_no_markup(capsys: pytest.CaptureFixture[str]) -> None:
+    table = Table()
+    table.add_column("seen")
+    table.add_row("from 3 [mm]")
+    with session() as ui:
+        ui.out.print(table)
+        ui.out.print("scan[left].nii.gz")
+        ui.errors.print("[/red] is no end of anything")
+    captured = capsys.readouterr()
+    assert "from 3 [mm]" in captured.out
+    assert "scan[left].nii.gz" in captured.out
+    assert captured.err == "[/red] is no end of anything\n"

@@ -56,3 +56,13 @@ def test_a_folder_in_the_place_of_a_file_is_named(tmp_path: Path) -> None:
 def test_hashes_are_those_of_the_bytes(tmp_path: Path) -> None:
     write_text(tmp_path / "empty", "")
     assert sha256_of(tmp_path / "empty").startswith("e3b0c44298fc1c14")
+
+
+def test_a_refusal_below_the_home_folder_names_the_variable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("home", "out"):
+        (tmp_path / name).write_bytes(b"")
+    monkeypatch.setenv("MEDBENCH_HOME", str(tmp_path / "home"))
+    with pytest.raises(StorageError, match=r"choose another folder \(MEDBENCH_HOME names it\)"):
+        make_folder(tmp_path / "home" / "cache")
+    with pytest.raises(StorageError, match=r"choose another folder$"):
+        make_folder(tmp_path / "out" / "cache")

@@ -95,10 +95,10 @@ def test_metrics_that_cannot_be_audited_are_listed(options: AuditOptions, tmp_pa
     asked = dataclasses.replace(options, metrics=(*options.metrics, "rvr", "downstream"))
     report = audit_metrics(asked, tmp_path / "out", silent)
     # The data set's protocol takes masks for segmentations, and a damaged volume has none of its own.
-    assert "has no mask" in report.left_out["rvr"]
+    assert "name a segmenter that sees voxels with --segmenter" in report.left_out["rvr"]
     assert "it was trained on" in report.left_out["downstream"]
     assert {row.metric for row in report.rows} == {"meanhu"}
-    with pytest.raises(SpecError, match=r"nothing can be audited; rvr: .* has no mask"):
+    with pytest.raises(SpecError, match=r"nothing can be audited; rvr: .* with --segmenter"):
         audit_metrics(dataclasses.replace(options, metrics=("rvr",)), tmp_path / "out", silent)
 
 

@@ -100,6 +100,16 @@ def test_a_missing_mask_is_named_with_its_mend(item: Item, tmp_path: Path) -> No
         laboratory(tmp_path).mask(replace(item, mask=None))
 
 
+def test_without_any_masks_none_stand_for_the_segmenter(item: Item, tmp_path: Path) -> None:
+    assert not laboratory(tmp_path, segmenter="precomputed").masks_stand_for_segmenter([replace(item, mask=None)])
+
+
+def test_a_condition_is_no_segmentation_and_the_mend_says_who_makes_one(item: Item, tmp_path: Path) -> None:
+    made = replace(item, mask=None, condition=item.mask, condition_regions=item.regions)
+    with pytest.raises(Unavailable, match=r"volume\.nii\.gz has the label map that it was made from.*--segmenter"):
+        laboratory(tmp_path, segmenter="precomputed").segmentation(made)
+
+
 def test_a_side_knows_its_content(item: Item, tmp_path: Path) -> None:
     lab = laboratory(tmp_path)
     content = StoredSide([item], lab, name="a").content

@@ -45,6 +45,11 @@ def test_a_folder_against_itself_scores_zero(real: Path, tmp_path: Path) -> None
     assert report.results[0].value == pytest.approx(0, abs=1e-9)
 
 
+def test_one_name_in_place_of_a_list_is_refused_with_the_list(real: Path) -> None:
+    with pytest.raises(SpecError, match=r"give \['fid25d'\]"):
+        medbench.evaluate(real, real=real, metrics="fid25d")
+
+
 def test_more_damage_scores_worse(real: Path, tmp_path: Path) -> None:
     values = []
     for sd in (0, 30, 100, 300):
