@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 
 from medbench.datasets.phantom import PhantomDataset
 from medbench.datasets.thorax import LABELS
-from medbench.errors import CheckpointError, MissingExtraError, SpecError
+from medbench.errors import CheckpointError, DataError, MissingExtraError, SpecError
 from medbench.files import sha256_of
 from medbench.generator import SampleRequest
 from medbench.segmenters.phantom import PhantomSegmenter
@@ -61,6 +61,7 @@ def test_the_shipped_checkpoint_is_small_and_says_how_it_was_made(parts) -> None
     assert card["steps"] == description["steps"]
     assert card["steps"]["stage1"] == presets.PRESETS["tiny"].stage1.steps
     assert card["steps"]["stage2"] == presets.PRESETS["tiny"].stage2.steps
+    assert card["steps"]["stage3"] == presets.PRESETS["tiny"].stage3.steps
     assert description["scores"]["select_psnr_db"] > 32.0
 
 
@@ -98,12 +99,61 @@ def test_odd_shapes_are_reconstructed(shipped: MedLoRD) -> None:
     assert shipped.reconstruct(volume).shape == (17, 22, 9)
 
 
-def test_conditions_and_missing_weights_are_refused(shipped: MedLoRD) -> None:
-    label_map = LabelMap(np.zeros((4, 4, 4), np.uint8), np.eye(4))
-    with pytest.raises(SpecError, match="unconditional"):
+def labelled(voxels: np.ndarray, names: dict[int, str]) -> LabelMap:
+    return LabelMap(voxels.astype(np.uint8), np.eye(4), names)
+
+
+@pytest.mark.parametrize(
+    ("label_map", "words"),
+    [
+        (labelled(np.ones((4, 4, 4)), {1: "body"}), "4x4x4 voxels do not fit: every axis must be a multiple of 8"),
+        (labelled(np.full((16, 16, 8), 200), {}), r"label 200 \(label_200\), which this model does not know"),
+        (labelled(np.full((16, 16, 8), 3), {3: "liver"}), r"label 3 \(liver\), which this model does not know"),
+        (labelled(np.zeros((16, 16, 8)), {1: "body"}), "none of the model's regions"),
+    ],
+)
+def test_conditions_that_make_no_sense_are_refused(shipped: MedLoRD, label_map: LabelMap, words: str) -> None:
+    with pytest.raises(DataError, match=words):
         next(shipped.sample(SampleRequest(seeds=[0], conditions=[label_map])))
+
+
+def test_missing_weights_are_refused() -> None:
     with pytest.raises(SpecError, match="load"):
         next(MedLoRD("tiny", device="cpu").sample(SampleRequest(seeds=[0])))
+
+
+def test_weights_without_controlnet_sample_and_refuse_conditions(tmp_path: Path, parts) -> None:
+    tensors, description = parts
+    bare = {name: value for name, value in tensors.items() if not name.startswith("controlnet.")}
+    description["network"]["controlnet"] = None
+    model = MedLoRD("tiny", device="cpu")
+    model.load(write(tmp_path / "bare.safetensors", bare, description))
+    assert next(model.sample(SampleRequest(seeds=[0]))).shape == (64, 64, 32)
+    condition = PhantomDataset().cases("test")[0].read_label_map()
+    with pytest.raises(CheckpointError, match="no ControlNet: train stage 3, or leave out --conditional"):
+        next(model.sample(SampleRequest(seeds=[0], conditions=[condition])))
+
+
+def test_samples_follow_their_label_maps(shipped: MedLoRD) -> None:
+    """As the metric adherence sees them, on held-out phantoms: lungs 0.95, heart and great vessels 0.80."""
+    segmenter, found = PhantomSegmenter(device="cpu"), []
+    cases = PhantomDataset().cases("test")[:4]
+    conditions = [case.read_label_map() for case in cases]
+    for condition, sample in zip(conditions, shipped.sample(SampleRequest(seeds=range(4), conditions=conditions))):
+        assert np.array_equal(sample.affine, condition.affine)
+        seen = segmenter.segment(sample).voxels
+        found.append({name: _dice(seen == value, condition.voxels == value) for value, name in LABELS.items()})
+    lungs = [np.median([one[name] for one in found]) for name in ("lung_left", "lung_right")]
+    heart = [np.mean([one[name] for one in found]) for name in LABELS.values() if name.startswith(_HEART)]
+    assert min(lungs) >= 0.95
+    assert np.mean(heart) >= 0.80
+
+
+_HEART = ("heart", "aorta", "pulmonary")
+
+
+def _dice(a: np.ndarray, b: np.ndarray) -> float:
+    return float(2 * np.sum(a & b) / (a.sum() + b.sum()))
 
 
 def test_unknown_presets(tmp_path: Path) -> None:
@@ -132,7 +182,7 @@ def test_another_configurations_checkpoint_is_refused(
 ) -> None:
     path = write(tmp_path / "same.safetensors", *parts)
     monkeypatch.setitem(presets.PRESETS, "tiny", small)
-    assert "another vqvae, unet configuration" in refusal(path)
+    assert "another vqvae, unet, controlnet configuration" in refusal(path)
 
 
 def test_missing_and_unexpected_weights_are_listed(tmp_path: Path, parts) -> None:

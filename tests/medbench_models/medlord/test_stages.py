@@ -1,0 +1,164 @@
+"""What the three stages of training promise, on networks of a few channels."""
+
+import copy
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from medbench.errors import Unavailable
+from medbench.progress import silent
+from medbench.training.averaging import learning_rate
+from medbench.training.checkpointing import checkpoint_activations
+from medbench.training.loop import launch, step_chance
+from medbench_models.medlord.conditions import one_hot
+from medbench_models.medlord.config import MedLoRDConfig
+from medbench_models.medlord.data import Crops, augmented, random_crops, scaled
+from medbench_models.medlord.diffusion import DiffusionTask, Latents, Steered, SteeredLatents
+from medbench_models.medlord.encoding import encode
+from medbench_models.medlord.losses import PerceptualLoss
+from medbench_models.medlord.networks import build_controlnet, build_unet, build_vqvae, codebook_of, layers_of_unet
+
+
+def latents(count: int = 6) -> Latents:
+    chance = np.random.default_rng(0)
+    return Latents(chance.integers(0, 16, (count, 4, 4, 4)).astype(np.uint16), torch.randn(16, 8))
+
+
+def steered(small: MedLoRDConfig) -> Steered:
+    torch.manual_seed(0)
+    return Steered(build_controlnet(small.network), build_unet(small.network.unet, 8))
+
+
+def test_a_controlnet_that_is_not_trained_changes_nothing(small: MedLoRDConfig) -> None:
+    network = steered(small)
+    latent, steps, masks = torch.randn(2, 8, 4, 4, 4), torch.tensor([3, 40]), torch.rand(2, 2, 16, 16, 16).round()
+    [unet] = network._frozen
+    torch.nn.init.normal_(unet.out[2].conv.weight)
+    with torch.no_grad():
+        assert torch.equal(network(latent, steps, masks), unet(latent, steps))
+
+
+def test_stage_3_trains_the_controlnet_and_leaves_the_unet_as_it_is(small: MedLoRDConfig) -> None:
+    network = steered(small)
+    [unet] = network._frozen
+    torch.nn.init.normal_(unet.out[2].conv.weight)
+    before = copy.deepcopy(unet.state_dict())
+    labels = np.random.default_rng(1).integers(0, 3, (6, 16, 16, 16)).astype(np.uint8)
+    examples = SteeredLatents(latents(), labels, regions=2, dropout=0.0)
+    task = DiffusionTask(network, small.stage3, train=examples, select=examples, timesteps=50, seed=0)
+    task.setup(launch("cpu"))
+    start = {name: value.clone() for name, value in network.state_dict().items()}
+    for index in range(3):
+        task.step(index, step_chance(0, index))
+    assert all(torch.equal(before[name], value) for name, value in unet.state_dict().items())
+    assert all(name.startswith("controlnet.") for name in task.weights())
+    assert any(not torch.equal(start[name], value) for name, value in network.state_dict().items())
+
+
+def test_dropout_empties_whole_channels_at_its_rate() -> None:
+    labels = np.ones((1, 2, 2, 2), np.uint8)
+    examples = SteeredLatents(latents(1), labels, regions=1, dropout=0.1)
+    empty = [
+        float(examples.conditions(torch.tensor([0]), torch.Generator().manual_seed(seed))[0].max()) == 0.0
+        for seed in range(2000)
+    ]
+    assert np.mean(empty) == pytest.approx(0.1, abs=0.02)
+
+
+def test_passes_that_accumulate_have_the_gradient_of_their_mean(small: MedLoRDConfig) -> None:
+    def task(accumulate: int) -> DiffusionTask:
+        torch.manual_seed(0)
+        unet = build_unet(small.network.unet, 8)
+        torch.nn.init.normal_(unet.out[2].conv.weight)
+        config = small.stage2.model_copy(update={"batch": 3, "accumulate": accumulate})
+        made = DiffusionTask(unet, config, train=examples, select=examples, timesteps=50, seed=0)
+        made.setup(launch("cpu"))
+        return made
+
+    examples = latents()
+    stepped, by_hand = task(2), task(2)
+    found: list[torch.Tensor] = []
+    weights = list(stepped.network.parameters())
+    stepped.optimiser.step = lambda: found.extend(p.grad.clone() for p in weights if p.grad is not None)
+    stepped.step(0, step_chance(0, 0))
+    chance, losses = step_chance(0, 0), []
+    for _ in range(2):
+        rows = torch.randint(len(examples), (3,), generator=chance)
+        losses.append(by_hand._loss(by_hand.net, examples, rows, chance))
+    torch.stack(losses).mean().backward()
+    torch.nn.utils.clip_grad_norm_(by_hand.network.parameters(), 1.0)
+    wanted = [p.grad for p in by_hand.network.parameters() if p.grad is not None]
+    assert len(found) == len(wanted) > 0
+    for a, b in zip(found, wanted):
+        torch.testing.assert_close(a, b, atol=1e-6, rtol=1e-4)
+
+
+def test_checkpointed_layers_have_the_same_outputs_and_gradients(small: MedLoRDConfig) -> None:
+    torch.manual_seed(0)
+    plain = build_unet(small.network.unet, 8)
+    torch.nn.init.normal_(plain.out[2].conv.weight)
+    frugal = copy.deepcopy(plain)
+    checkpoint_activations(layers_of_unet(frugal))
+    copied = copy.deepcopy(frugal)  # as the moving average does: it must call itself, not what it was copied from
+    latent, steps = torch.randn(2, 8, 4, 4, 4), torch.tensor([3, 40])
+    for network in (frugal, copied):
+        network.zero_grad()
+        plain.zero_grad()
+        wanted, found = plain(latent, steps), network(latent, steps)
+        torch.testing.assert_close(found, wanted)
+        wanted.square().sum().backward()
+        found.square().sum().backward()
+        for (name, a), b in zip(plain.named_parameters(), network.parameters()):
+            torch.testing.assert_close(b.grad, a.grad, msg=name)
+
+
+def test_volumes_are_encoded_once_to_the_latents_of_the_vqvae(small: MedLoRDConfig, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    vqvae = build_vqvae(small.network.vqvae).eval()
+    volumes = np.random.default_rng(0).integers(-1000, 1000, (2, 16, 16, 16)).astype(np.int16)
+    window = small.network.window
+    indices = encode(vqvae, volumes, tmp_path / "codes.npy", window=window, progress=silent)
+    found = Latents(indices, codebook_of(vqvae).embedding.weight).clean(torch.arange(2))
+    with torch.no_grad():
+        wanted = vqvae.encode_stage_2_inputs(scaled(volumes, window))
+    torch.testing.assert_close(found, wanted, atol=1e-6, rtol=0)
+    before = (tmp_path / "codes.npy").stat().st_mtime_ns
+    encode(vqvae, volumes, tmp_path / "codes.npy", window=window, progress=silent)
+    assert (tmp_path / "codes.npy").stat().st_mtime_ns == before
+
+
+def test_even_crops_reach_both_ends() -> None:
+    volumes = np.arange(64, dtype=np.int32).reshape(1, 64, 1, 1)
+    chance = torch.Generator().manual_seed(0)
+    crops = random_crops(volumes, Crops((32, 1, 1), align=4, centred=False), batch=200, chance=chance)
+    starts = crops[:, 0, 0, 0]
+    assert starts.min() == 0 and starts.max() == 32
+    assert np.mean((starts < 8) | (starts > 24)) > 0.35  # evenly, not about the middle
+
+
+def test_augmentation_turns_a_little_and_flips_half(monkeypatch: pytest.MonkeyPatch) -> None:
+    image = torch.zeros(1, 1, 16, 12, 8)
+    image[..., :6, :] = 1.0  # one half along axis 1
+    flipped = [float(augmented(image, torch.Generator().manual_seed(seed))[0, 0, 8, 1, 4]) for seed in range(400)]
+    assert np.mean(np.array(flipped) < 0.5) == pytest.approx(0.5, abs=0.08)
+
+
+def test_learning_rates() -> None:
+    assert learning_rate("constant", 7, 10, peak=3.0) == 3.0
+    assert learning_rate("exponential", 0, 10, peak=1.0) == 1.0
+    assert learning_rate("exponential", 10, 10, peak=1.0) == pytest.approx(0.08)
+    with pytest.raises(ValueError, match="choose from constant, cosine, exponential"):
+        learning_rate("linear", 0, 10, peak=1.0)
+
+
+def test_the_perceptual_loss_names_its_missing_weights() -> None:
+    with pytest.raises(Unavailable, match="lpips-squeezenet"):
+        PerceptualLoss()
+
+
+def test_masks_are_one_channel_a_region() -> None:
+    masks = one_hot(torch.tensor([[[[0, 1], [2, 2]]]], dtype=torch.uint8), 2)
+    assert masks.shape == (1, 2, 1, 2, 2)
+    assert masks.sum(dim=1).tolist() == [[[[0.0, 1.0], [1.0, 1.0]]]]
