@@ -19,7 +19,7 @@ from medbench.volume import UNNAMED, LabelMap
 ENVELOPE = "body"
 """What is left of the body around the organs: no region of its own unless the protocol names it."""
 
-_VERSION = 1
+_VERSION = 2
 _MOST_NAMED = 6
 
 
@@ -126,9 +126,9 @@ def volume_overlaps(
         tolerance_mm: surfaces this close count as equal.
 
     Returns:
-        regions: names that both know (an unnamed value: that one of them holds); dsc, nsd, hd95_mm, mask_voxels,
-        segmentation_voxels: (regions,), NaN where neither holds the region; mask: see ``Overlaps``; mask_names,
-        segmentation_names: all regions they know; spacing_mm: (3,).
+        regions: names that both know (where neither has names: values that one of them holds); dsc, nsd, hd95_mm,
+        mask_voxels, segmentation_voxels: (regions,), NaN where neither holds the region; mask: see ``Overlaps``;
+        mask_names, segmentation_names: all regions they know; spacing_mm: (3,).
     """
     names = _comparable(mask, segmentation, regions)
     found = overlaps(mask, segmentation, names, tolerance_mm=tolerance_mm)
@@ -157,12 +157,11 @@ def mask_hash(mask: LabelMap) -> str:
 
 
 def _comparable(mask: LabelMap, segmentation: LabelMap, wanted: Sequence[str]) -> list[str]:
-    """Return the regions that both know; a value that nobody named is known where it occurs."""
-    mask_names, segmentation_names = set(mask.names.values()), set(segmentation.names.values())
-    either = dict.fromkeys([*mask.names.values(), *segmentation.names.values()])
-    shared = [
-        name for name in either if name in mask_names & segmentation_names or name.startswith(UNNAMED)
-    ]  # fmt: skip
+    """Return the regions that both know; where neither side has names, a value is known if one of them holds it."""
+    either = list(dict.fromkeys([*mask.names.values(), *segmentation.names.values()]))
+    both = set(mask.names.values()) & set(segmentation.names.values())
+    nobody_named = all(name.startswith(UNNAMED) for name in either)
+    shared = [name for name in either if nobody_named or name in both]
     return [name for name in wanted if name in shared] or ([] if wanted else [n for n in shared if n != ENVELOPE])
 
 

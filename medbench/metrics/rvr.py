@@ -107,9 +107,14 @@ class _Counts:
 
 
 def _complete(real: pd.DataFrame, synthetic: pd.DataFrame) -> _Counts:
-    """Count 0 voxels of an unnamed label value that only the other side's masks hold; named regions must be known."""
+    """Count 0 voxels of an unnamed label value that only the other side's masks hold; named regions must be known.
+
+    A side whose masks have names does not know the other side's unnamed values: what they stand for is not said.
+    """
 
     def with_values_of(frame: pd.DataFrame, other: pd.DataFrame) -> pd.DataFrame:
+        if not all(name.startswith(UNNAMED) for name in frame.columns if name not in _NOT_REGIONS):
+            return frame
         absent = [name for name in other.columns if name.startswith(UNNAMED) and name not in frame]
         return frame.assign(**dict.fromkeys(absent, 0))
 

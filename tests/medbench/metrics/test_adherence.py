@@ -319,3 +319,9 @@ def test_the_interval_covers_the_mean_of_skewed_dice(failures, count, least):
     low, high = np.quantile(drawn, [0.025, 0.975], axis=1)
     assert least < covered < 0.97
     assert ((low <= truth) & (truth <= high)).mean() < covered
+
+
+def test_unnamed_masks_and_a_segmenter_with_names_cannot_be_compared(measure):
+    masks = [LabelMap(anatomy(seed).voxels, AFFINE, {1: "label_1", 2: "label_2", 3: "label_3"}) for seed in range(3)]
+    with pytest.raises(Unavailable, match=r"does not know them: label_1.*labels\.json"):
+        measure(masks, [anatomy(seed) for seed in range(3)], regions=())

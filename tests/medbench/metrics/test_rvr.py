@@ -257,3 +257,17 @@ def test_without_intervals_there_are_no_tests_either(make_side, make_evidence):
     found = Rvr().measure(make_evidence(*sides, intervals=False))
     assert found.ci95 is None and not found.replicates
     assert not {"ks_p", "frechet_log_volume_ci_low"} & {key for part in found.parts.values() for key in part}
+
+
+def test_names_on_one_side_only_do_not_make_the_other_sides_values_missing_regions(measure):
+    named, unnamed = counts(12, seed=0), counts(12, seed=1).rename(columns={"heart": "label_1", "lungs": "label_2"})
+    for real, synthetic in ((named, unnamed), (unnamed, named)):
+        with pytest.raises(Unavailable, match=r"synthetic volumes do not know it.*labels\.json"):
+            measure(real, synthetic)
+
+
+def test_an_unnamed_value_that_no_sample_holds_is_missing(measure):
+    real = counts(12, seed=0).rename(columns={"heart": "label_1", "lungs": "label_2"})
+    synthetic = counts(12, seed=1).rename(columns={"heart": "label_1", "lungs": "label_2"})
+    assert measure(real, synthetic.drop(columns="label_2")).parts["label_2"]["missing_rate"] == 1
+    assert measure(real, synthetic[["voxels", "voxel_ml"]]).parts["label_1"]["missing_rate"] == 1
