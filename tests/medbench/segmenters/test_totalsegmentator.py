@@ -369,11 +369,16 @@ def test_the_process_ends_with_its_master(
         "volume = Volume(np.zeros((4, 4, 4), np.int16))\n"
         "TotalProcess(pathlib.Path(), None).segment(volume, task='total', device='cpu')"
     )
-    master = subprocess.Popen([sys.executable, "-c", script], stderr=subprocess.PIPE, text=True)
-    wait_until(lambda: note.exists() and " " in note.read_text())
-    pid, _, folder = note.read_text().partition(" ")
-    master.send_signal(end)
-    _, said = master.communicate(timeout=30)
+    # Whoever runs the tests in the background has them, and their children, ignore SIGINT.
+    hears = {"preexec_fn": lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)}
+    master = subprocess.Popen([sys.executable, "-c", script], stderr=subprocess.PIPE, text=True, **hears)
+    try:
+        wait_until(lambda: note.exists() and " " in note.read_text())
+        pid, _, folder = note.read_text().partition(" ")
+        master.send_signal(end)
+        _, said = master.communicate(timeout=30)
+    finally:
+        master.kill()
     assert master.returncode == -end
     assert ("KeyboardInterrupt" in said) == (end == signal.SIGINT)
     wait_until(lambda: not alive(int(pid)) and not Path(folder).exists())
