@@ -73,7 +73,7 @@ def predict_peak(call: Callable[[], object]) -> Prediction:
         _named_layers(ledger),
         FakeTensorMode(allow_non_fake_inputs=True),
         ledger,
-        _as_on_cuda(),
+        as_on_cuda(),
     ):
         result = call()
         del result
@@ -215,7 +215,7 @@ _IN_FULL_PRECISION: Final = (
 
 
 @contextlib.contextmanager
-def _as_on_cuda() -> Iterator[None]:
+def as_on_cuda() -> Iterator[None]:
     """Apply what CUDA does and the CPU does not: full precision of some layers under autocast, fused attention.
 
     Functions are replaced by name: a mode of torch's functions rests in the backward pass, where checkpointed layers

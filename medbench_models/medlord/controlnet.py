@@ -86,8 +86,20 @@ class ControlNet(nn.Module):
             steps: (n,) time steps.
             masks: (n, regions, factor x, factor y, factor z), 0 or 1.
         """
+        return self.residuals(latent, steps, self.embedding(masks))
+
+    def residuals(
+        self, latent: torch.Tensor, steps: torch.Tensor, embedded: torch.Tensor
+    ) -> tuple[list[torch.Tensor], torch.Tensor]:
+        """Return what ``forward`` does, from masks that were embedded before: sampling does so once for all steps.
+
+        Args:
+            latent: noisy latents (n, c, x, y, z).
+            steps: (n,) time steps.
+            embedded: (n, c', x, y, z), the result of ``embedding``.
+        """
         time = self.time_embed(get_timestep_embedding(steps, self.first_width).to(latent))
-        hidden = self.conv_in(latent) + self.embedding(masks)
+        hidden = self.conv_in(latent) + embedded
         kept = [hidden]
         for block in self.down_blocks:
             hidden, outputs = block(hidden_states=hidden, temb=time, context=None)

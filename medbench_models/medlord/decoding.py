@@ -7,7 +7,6 @@ where kernels choose another order of summation for another size.
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 import math
 from collections.abc import Iterator, Sequence
@@ -180,18 +179,3 @@ def memory_for_activations(device: torch.device | str) -> float:
     if torch.device(device).type != "cuda":
         return math.inf
     return (memory_limit(device) - CONTEXT_BYTES) / (1.0 + MARGIN) - torch.cuda.memory_allocated(device)
-
-
-def arithmetic(device: torch.device | str) -> contextlib.AbstractContextManager[object]:
-    """Return the precision of sampling and decoding: float16 where it can be on a GPU, float32 on the CPU.
-
-    The codes are looked up in float32 either way.
-    """
-    if torch.device(device).type == "cuda":
-        return torch.autocast("cuda", dtype=torch.float16)
-    return contextlib.nullcontext()
-
-
-def activation_size(device: torch.device | str) -> int:
-    """Return the bytes of an activation in that precision."""
-    return 2 if torch.device(device).type == "cuda" else 4

@@ -92,8 +92,12 @@ class Steered(nn.Module):
 
     def forward(self, latent: torch.Tensor, steps: torch.Tensor, masks: torch.Tensor) -> torch.Tensor:
         """Return the velocity of noisy latents (n, c, x, y, z) at time steps (n,), steered by masks."""
+        return self.velocity(latent, steps, self.controlnet.embedding(masks))
+
+    def velocity(self, latent: torch.Tensor, steps: torch.Tensor, embedded: torch.Tensor) -> torch.Tensor:
+        """Return the velocity, steered by masks that were embedded before (see ``ControlNet.residuals``)."""
         [unet] = self._frozen
-        residuals, middle = self.controlnet(latent, steps, masks)
+        residuals, middle = self.controlnet.residuals(latent, steps, embedded)
         velocity: torch.Tensor = unet(
             latent, steps, down_block_additional_residuals=tuple(residuals), mid_block_additional_residual=middle
         )
@@ -179,7 +183,7 @@ class DiffusionTask:
         self, network: nn.Module, examples: Examples, rows: torch.Tensor, chance: torch.Generator
     ) -> torch.Tensor:
         clean = examples.clean(rows)
-        steps = torch.randint(self.schedule.timesteps, (len(clean),), generator=chance)
+        steps = self.schedule.random_steps(len(clean), chance)
         noise = torch.randn(clean.shape, generator=chance)
         noisy = self.schedule.add_noise(clean, noise, steps)
         target = self.schedule.velocity(clean, noise, steps)

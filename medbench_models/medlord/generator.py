@@ -113,11 +113,13 @@ class MedLoRD:
         """
         from medbench_models.medlord.attention import best_backend, use_attention
         from medbench_models.medlord.checkpoint import load
+        from medbench_models.medlord.precision import sampling_dtype
 
         self._loaded = load(checkpoint or self.default_checkpoint(), preset(self.preset).network, self.device)
         for network in (self._loaded.unet, self._loaded.controlnet):
             if network is not None:
                 use_attention(network, best_backend(self.device))
+                network.to(sampling_dtype(self.device))
 
     def sample(self, request: SampleRequest) -> Iterator[Volume]:
         """Yield one volume a seed, one at a time: neither order nor number changes a sample.

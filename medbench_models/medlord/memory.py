@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 import torch
 from lightning_fabric import Fabric
-from monai.networks.nets import VQVAE
+from monai.networks.nets import VQVAE, DiffusionModelUNet
 
 from medbench.errors import DataError
 from medbench.generator import Stage
@@ -20,6 +20,7 @@ from medbench.prediction import CONTEXT_BYTES, MARGIN, Prediction, predict_peak,
 from medbench.training.checkpointing import checkpoint_activations
 from medbench.training.rehearsal import Rehearsal
 from medbench_models.medlord.config import DiffusionConfig, MedLoRDConfig, NetworkConfig, Stage1Config, VqvaeConfig
+from medbench_models.medlord.controlnet import ControlNet
 from medbench_models.medlord.data import require_divisible
 from medbench_models.medlord.decoding import decode, encode, memory_limit, slabs_needed, through
 from medbench_models.medlord.diffusion import DiffusionTask, Steered
@@ -33,6 +34,7 @@ from medbench_models.medlord.networks import (
     codebook_of,
     layers_of_unet,
 )
+from medbench_models.medlord.precision import sampling_dtype
 from medbench_models.medlord.stage1 import VqvaeTask
 
 Shape = Sequence[int]
@@ -85,7 +87,7 @@ def predict_sampling(network: NetworkConfig, shape: Shape, *, limit_bytes: float
         shape: voxels (x, y, z).
         limit_bytes: memory in all.
     """
-    kept = sum(map(_weight_bytes, _on_meta(network)))
+    kept = sum(map(_weight_bytes, _sampled_on_meta(network)))
     count = _slabs(network.vqvae, shape, itemsize=2, limit_bytes=limit_bytes, kept=kept)
     return {
         "denoise": predict_peak(functools.partial(_denoise, network, shape)),
@@ -95,7 +97,7 @@ def predict_sampling(network: NetworkConfig, shape: Shape, *, limit_bytes: float
 
 def predict_encoding(network: NetworkConfig, shape: Shape, *, limit_bytes: float = math.inf) -> Prediction:
     """Return the prediction of encoding a volume in float32, in as many slabs as fit the limit."""
-    kept = _weight_bytes(next(_on_meta(network)))
+    kept = _weight_bytes(next(_sampled_on_meta(network)))
     count = _slabs(network.vqvae, shape, itemsize=4, limit_bytes=limit_bytes, kept=kept)
     return predict_slabs(network, shape, part="encode", count=count)
 
@@ -146,12 +148,21 @@ def _weight_bytes(module: torch.nn.Module) -> int:
     return sum(value.numel() * value.element_size() for value in (*module.parameters(), *module.buffers()))
 
 
-def _on_meta(network: NetworkConfig) -> Iterator[torch.nn.Module]:
+def _sampled_on_meta(network: NetworkConfig) -> Iterator[torch.nn.Module]:
     with torch.device("meta"):
         yield build_vqvae(network.vqvae)
-        yield build_unet(network.unet, network.vqvae.codebook_dim)
-        if network.controlnet is not None:
-            yield build_controlnet(network)
+        yield from denoisers(network)
+
+
+def denoisers(network: NetworkConfig) -> list[DiffusionModelUNet | ControlNet]:
+    """Return the U-Net, and the ControlNet where there is one, as they are sampled with on a GPU: in float16."""
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(sampling_dtype("cuda"))  # weights without contents cannot be converted
+    try:
+        unet = build_unet(network.unet, network.vqvae.codebook_dim).eval()
+        return [unet] if network.controlnet is None else [unet, build_controlnet(network).eval()]
+    finally:
+        torch.set_default_dtype(before)
 
 
 def _vqvae(config: VqvaeConfig) -> VQVAE:
@@ -191,22 +202,22 @@ def _latent_shape(network: NetworkConfig, shape: Shape) -> tuple[int, ...]:
 @torch.no_grad()
 def _denoise(network: NetworkConfig, shape: Shape) -> None:
     kept = _vqvae(network.vqvae).eval()
-    unet = build_unet(network.unet, network.vqvae.codebook_dim).eval()
+    unet, *controlnets = denoisers(network)
+    number = sampling_dtype("cuda")
     latent, steps = torch.empty(1, *_latent_shape(network, shape)), torch.zeros(1, dtype=torch.int64)
-    with torch.autocast("cpu", dtype=torch.float16):
-        if network.controlnet is None:
-            unet(latent, steps)
-        else:
-            masks = torch.empty(1, len(network.controlnet.regions), *shape)
-            Steered(build_controlnet(network).eval(), unet)(latent, steps, masks)
+    if network.controlnet is None:
+        unet(latent.to(number), steps)
+    else:
+        [controlnet] = controlnets
+        embedded = controlnet.embedding(torch.empty(1, len(network.controlnet.regions), *shape, dtype=number))
+        Steered(controlnet, unet).velocity(latent.to(number), steps, embedded)
     del kept
 
 
 @torch.no_grad()
 def _decode(network: NetworkConfig, shape: Shape, count: int) -> None:
     vqvae = _vqvae(network.vqvae).eval()
-    kept = [build_unet(network.unet, network.vqvae.codebook_dim)]
-    kept += [] if network.controlnet is None else [build_controlnet(network)]
+    kept = denoisers(network)
     with torch.autocast("cpu", dtype=torch.float16):
         quantised, _ = vqvae.quantize(torch.empty(1, *_latent_shape(network, shape)))
         decode(vqvae, quantised, count=count)

@@ -12,15 +12,9 @@ from medbench_models.medlord.checkpoint import Loaded
 from medbench_models.medlord.conditions import one_hot, region_numbers
 from medbench_models.medlord.config import SamplingConfig
 from medbench_models.medlord.data import require_divisible, scaled
-from medbench_models.medlord.decoding import (
-    activation_size,
-    arithmetic,
-    decode,
-    encode,
-    memory_for_activations,
-    slabs_needed,
-)
+from medbench_models.medlord.decoding import decode, encode, memory_for_activations, slabs_needed
 from medbench_models.medlord.diffusion import Steered
+from medbench_models.medlord.precision import decoding_autocast, sampling_dtype
 from medbench_models.medlord.schedule import CosineSchedule, Velocity
 
 
@@ -50,13 +44,14 @@ def sample(
     chance = torch.Generator("cpu").manual_seed(seed)
     latent_shape = [size // network.vqvae.factor for size in shape]
     noise = torch.randn(1, network.vqvae.codebook_dim, *latent_shape, generator=chance).to(device)
-    predict = networks.unet if condition is None else _steered(networks, condition, device)
+    predict = _alone(networks) if condition is None else _steered(networks, condition, device)
     schedule = CosineSchedule(network.unet.timesteps)
-    with arithmetic(device):
-        if config.sampler == "ddim":
-            latent = schedule.ddim(predict, noise, config.ddim_steps)
-        else:
-            latent = schedule.ddpm(predict, noise, chance)
+    samplers = {
+        "ddim": lambda: schedule.ddim(predict, noise, config.steps),
+        "dpm": lambda: schedule.dpm(predict, noise, config.steps),
+        "ddpm": lambda: schedule.ddpm(predict, noise, chance),
+    }
+    latent = samplers[config.sampler]()
     image = _decoded(networks, latent / description.scale_factor, device)
     affine = np.array(description.affine) if condition is None else condition.affine
     return Volume(np.ascontiguousarray(np.flip(_to_hu(image, network.window), description.flipped)), affine)
@@ -67,11 +62,15 @@ def _decoded(networks: Loaded, latent: torch.Tensor, device: str) -> torch.Tenso
     config = networks.description.network.vqvae
     shape = [size * config.factor for size in latent.shape[2:]]
     quantised, _ = networks.vqvae.quantize(latent)
-    with arithmetic(device):
-        count = slabs_needed(
-            config, shape, itemsize=activation_size(device), limit_bytes=memory_for_activations(device)
-        )
+    itemsize = sampling_dtype(device).itemsize
+    count = slabs_needed(config, shape, itemsize=itemsize, limit_bytes=memory_for_activations(device))
+    with decoding_autocast(device):
         return decode(networks.vqvae, quantised, count=count)
+
+
+def _alone(networks: Loaded) -> Velocity:
+    number = networks.unet.conv_in.conv.weight.dtype
+    return lambda latent, steps: networks.unet(latent.to(number), steps)
 
 
 def _steered(networks: Loaded, condition: LabelMap, device: str) -> Velocity:
@@ -80,14 +79,11 @@ def _steered(networks: Loaded, condition: LabelMap, device: str) -> Velocity:
         raise CheckpointError("these weights have no ControlNet: train stage 3, or leave out --conditional")
     numbers = region_numbers(condition, config.regions, ignored=description.ignored_regions)
     flipped = np.ascontiguousarray(np.flip(numbers, description.flipped))
-    masks = one_hot(torch.from_numpy(flipped)[None], len(config.regions)).to(device)
+    number = networks.unet.conv_in.conv.weight.dtype
+    masks = one_hot(torch.from_numpy(flipped)[None], len(config.regions)).to(device, number)
     steered = Steered(networks.controlnet, networks.unet)
-
-    def predict(latent: torch.Tensor, steps: torch.Tensor) -> torch.Tensor:
-        velocity: torch.Tensor = steered(latent, steps, masks)
-        return velocity
-
-    return predict
+    embedded = networks.controlnet.embedding(masks)
+    return lambda latent, steps: steered.velocity(latent.to(number), steps, embedded)
 
 
 @torch.no_grad()

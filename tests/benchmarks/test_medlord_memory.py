@@ -15,9 +15,10 @@ from medbench.training.loop import launch
 from medbench_models.medlord import memory
 from medbench_models.medlord.attention import best_backend, use_attention
 from medbench_models.medlord.config import MedLoRDConfig
-from medbench_models.medlord.decoding import arithmetic, decode, encode
+from medbench_models.medlord.decoding import decode, encode
 from medbench_models.medlord.diffusion import Steered
 from medbench_models.medlord.networks import build_controlnet, build_unet, build_vqvae, codebook_of
+from medbench_models.medlord.precision import decoding_autocast, sampling_dtype
 from medbench_models.medlord.presets import PRESETS
 
 pytestmark = [pytest.mark.benchmark, pytest.mark.gpu, pytest.mark.timeout(3600)]
@@ -62,13 +63,14 @@ def test_sampling(name: str) -> None:
 
     def denoise() -> None:
         kept = build_vqvae(config.network.vqvae).to(DEVICE)
-        unet = build_unet(config.network.unet, 8).eval().to(DEVICE)
-        controlnet = build_controlnet(config.network).eval().to(DEVICE)
+        number = sampling_dtype(DEVICE)
+        unet = build_unet(config.network.unet, 8).eval().to(DEVICE, number)
+        controlnet = build_controlnet(config.network).eval().to(DEVICE, number)
         for network in (unet, controlnet):
             use_attention(network, best_backend(DEVICE))
-        masks = torch.zeros(1, len(config.network.controlnet.regions), *SHAPE, device=DEVICE)
-        with arithmetic(DEVICE):
-            Steered(controlnet, unet)(latent_of(config), torch.zeros(1, dtype=torch.int64, device=DEVICE), masks)
+        masks = torch.zeros(1, len(config.network.controlnet.regions), *SHAPE, device=DEVICE, dtype=number)
+        steps = torch.zeros(1, dtype=torch.int64, device=DEVICE)
+        Steered(controlnet, unet)(latent_of(config).to(number), steps, masks)
         del kept
 
     measured(f"{name}, U-Net with ControlNet", predicted["denoise"].tensor_bytes, denoise)
@@ -83,7 +85,7 @@ def test_decoding_and_encoding(name: str, count: int) -> None:
 
     def decoding() -> None:
         quantised, _ = vqvae.quantize(latent_of(config))
-        with arithmetic(DEVICE):
+        with decoding_autocast(DEVICE):
             decode(vqvae, quantised, count=count)
 
     def encoding() -> None:
