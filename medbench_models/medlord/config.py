@@ -142,10 +142,15 @@ class DiffusionConfig(Spec):
 
 
 class SamplingConfig(Spec):
-    """How latents are sampled; DDPM goes through every time step."""
+    """How latents are sampled.
 
-    sampler: Literal["ddim", "ddpm"]
-    ddim_steps: int
+    Args:
+        sampler: ``ddim`` with the public code's spacing, ``dpm`` (DPM-Solver++), or ``ddpm`` through every time step.
+        steps: network evaluations of ``ddim`` and ``dpm``.
+    """
+
+    sampler: Literal["ddim", "dpm", "ddpm"]
+    steps: int
 
 
 class MedLoRDConfig(Spec):

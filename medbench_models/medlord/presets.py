@@ -53,12 +53,12 @@ _TINY = MedLoRDConfig(
         precision="bf16-mixed",
     ),
     stage2=DiffusionConfig(
-        steps=9000, batch=16, rate=2e-3, schedule="cosine", loss="mse", ema_decay=0.995, precision="bf16-mixed"
+        steps=16000, batch=16, rate=2e-3, schedule="cosine", loss="mse", ema_decay=0.995, precision="bf16-mixed"
     ),
     stage3=DiffusionConfig(
         steps=2000, batch=12, rate=2e-3, schedule="cosine", loss="mse", ema_decay=0.99, precision="bf16-mixed"
     ),
-    sampling=SamplingConfig(sampler="ddim", ddim_steps=25),
+    sampling=SamplingConfig(sampler="dpm", steps=25),
 )
 
 # The U-Net of the public `medlord` and `medlord_1000` configurations.
@@ -139,7 +139,7 @@ _LUNA_DS8 = MedLoRDConfig(
         mask_dropout=0.1,
         precision="16-mixed",
     ),
-    sampling=SamplingConfig(sampler="ddpm", ddim_steps=50),
+    sampling=SamplingConfig(sampler="ddpm", steps=50),
 )
 
 _PAPER = MedLoRDConfig(
@@ -196,7 +196,7 @@ _PAPER = MedLoRDConfig(
         checkpointing=True,
         precision="16-mixed",
     ),
-    sampling=SamplingConfig(sampler="ddpm", ddim_steps=50),
+    sampling=SamplingConfig(sampler="ddpm", steps=50),
 )
 
 PRESETS: dict[str, MedLoRDConfig] = {"tiny": _TINY, "luna-ds8": _LUNA_DS8, "paper": _PAPER}

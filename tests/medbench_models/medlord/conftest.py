@@ -42,7 +42,7 @@ def small() -> MedLoRDConfig:
         stage1=Stage1Config(**stage1),
         stage2=tiny.stage2.model_copy(update=short),
         stage3=tiny.stage3.model_copy(update=short),
-        sampling=SamplingConfig(sampler="ddim", ddim_steps=5),
+        sampling=SamplingConfig(sampler="ddim", steps=5),
     )
 
 

@@ -54,7 +54,7 @@ def golden(name: str) -> dict[str, torch.Tensor]:
 @pytest.fixture(autouse=True)
 def golden_preset(small: MedLoRDConfig, monkeypatch: pytest.MonkeyPatch) -> None:
     """The networks of the golden files under the name of the preset with published weights."""
-    config = small.model_copy(update={"network": NETWORK, "sampling": SamplingConfig(sampler="ddim", ddim_steps=5)})
+    config = small.model_copy(update={"network": NETWORK, "sampling": SamplingConfig(sampler="ddim", steps=5)})
     monkeypatch.setitem(presets.PRESETS, "luna-ds8", config)
 
 
