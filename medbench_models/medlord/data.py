@@ -26,7 +26,7 @@ def cache_volumes(
     """Read every case once into one int16 array on disk and return it, mapped into memory.
 
     Args:
-        cases: volumes of one shape.
+        cases: volumes of one shape; one at least.
         smallest: voxels that a volume must have along each axis.
         path: the ``.npy`` file; used as it is where it exists.
         progress: reports the reading.
@@ -35,12 +35,10 @@ def cache_volumes(
         (n, x, y, z) int16 HU.
 
     Raises:
-        DataError: there are no cases, the shapes differ, or the volumes are smaller than a training crop.
+        DataError: the shapes differ, or the volumes are smaller than a training crop.
         StorageError: the disk is full.
         CheckpointError: the file that exists holds something else.
     """
-    if not cases:
-        raise DataError("medlord cannot train without cases: the split is empty")
     if not path.exists():
         with atomic_path(path) as temporary:
             _write_volumes(cases, temporary, progress, smallest)

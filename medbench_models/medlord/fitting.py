@@ -12,6 +12,7 @@ import torch
 from lightning_fabric import Fabric
 
 from medbench.dataset import Case
+from medbench.errors import DataError
 from medbench.files import make_folder
 from medbench.progress import Progress
 from medbench.training.averaging import seeded
@@ -61,7 +62,12 @@ class Fitting:
         self.progress = progress
 
     def run(self, train_cases: Sequence[Case], select_cases: Sequence[Case]) -> Path:
-        """Train all stages and return the checkpoint."""
+        """Train all stages and return the checkpoint.
+
+        Raises:
+            DataError: a split has no cases, or the cases do not suit the preset.
+        """
+        _require_cases(train=train_cases, select=select_cases)
         make_folder(self.workspace)
         network = self.config.network
         fabric = launch(self.device, self.config.stage1.precision)
@@ -216,6 +222,15 @@ class Fitting:
             scores=scores,
             trained_on=len(cases),
             ignored_regions=ignored,
+        )
+
+
+def _require_cases(**splits: Sequence[Case]) -> None:
+    missing = [name for name, cases in splits.items() if not cases]
+    if missing:
+        raise DataError(
+            f"no cases in the split {' and '.join(missing)}: a training needs cases to learn from (train) and others to"
+            " choose the weights by (select); a folder's splits.json or splits.csv names them"
         )
 
 
