@@ -4,38 +4,31 @@ from __future__ import annotations
 
 import functools
 import math
-import warnings
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from typing import Literal
 
-import numpy as np
 import torch
-from lightning_fabric import Fabric
 from monai.networks.nets import VQVAE, DiffusionModelUNet
 
 from medbench.errors import DataError
 from medbench.generator import Stage
 from medbench.prediction import CONTEXT_BYTES, MARGIN, Prediction, predict_peak, require_fits
-from medbench.training.checkpointing import checkpoint_activations
 from medbench.training.rehearsal import Rehearsal
-from medbench_models.medlord.config import DiffusionConfig, MedLoRDConfig, NetworkConfig, Stage1Config, VqvaeConfig
+from medbench_models.medlord.config import DiffusionConfig, MedLoRDConfig, NetworkConfig, VqvaeConfig
 from medbench_models.medlord.controlnet import ControlNet
 from medbench_models.medlord.data import require_divisible
-from medbench_models.medlord.decoding import decode, encode, memory_limit, slabs_needed, through
-from medbench_models.medlord.diffusion import DiffusionTask, Steered
-from medbench_models.medlord.losses import PerceptualLoss
-from medbench_models.medlord.nearest import by_chunks, nearest_codes, rows_at_once
+from medbench_models.medlord.decoding import decode, encode, memory_limit, slabs_needed
+from medbench_models.medlord.diffusion import Steered
+from medbench_models.medlord.nearest import by_chunks, rows_at_once
 from medbench_models.medlord.networks import (
     build_controlnet,
     build_discriminator,
     build_unet,
     build_vqvae,
     codebook_of,
-    layers_of_unet,
 )
 from medbench_models.medlord.precision import sampling_dtype
-from medbench_models.medlord.stage1 import VqvaeTask
+from medbench_models.medlord.steps import latent_shape, step_diffusion, step_stage1
 
 Shape = Sequence[int]
 
@@ -177,34 +170,12 @@ def _one_chunk(rows: torch.Tensor, codebook: torch.Tensor) -> torch.Tensor:
     return rows.new_empty(len(rows), dtype=torch.int64)
 
 
-@dataclass(frozen=True, eq=False)
-class _Examples:
-    """Takes the place of training latents: tensors of their shapes."""
-
-    latent: tuple[int, ...]
-    masks: tuple[int, ...] | None
-
-    def __len__(self) -> int:
-        return 1
-
-    def clean(self, rows: torch.Tensor) -> torch.Tensor:
-        return torch.zeros(len(rows), *self.latent)
-
-    def conditions(self, rows: torch.Tensor, chance: torch.Generator) -> tuple[torch.Tensor, ...]:
-        del chance
-        return () if self.masks is None else (torch.zeros(len(rows), *self.masks),)
-
-
-def _latent_shape(network: NetworkConfig, shape: Shape) -> tuple[int, ...]:
-    return (network.vqvae.codebook_dim, *(size // network.vqvae.factor for size in shape))
-
-
 @torch.no_grad()
 def _denoise(network: NetworkConfig, shape: Shape) -> None:
     kept = _vqvae(network.vqvae).eval()
     unet, *controlnets = denoisers(network)
     number = sampling_dtype("cuda")
-    latent, steps = torch.empty(1, *_latent_shape(network, shape)), torch.zeros(1, dtype=torch.int64)
+    latent, steps = torch.empty(1, *latent_shape(network, shape)), torch.zeros(1, dtype=torch.int64)
     if network.controlnet is None:
         unet(latent.to(number), steps)
     else:
@@ -219,7 +190,7 @@ def _decode(network: NetworkConfig, shape: Shape, count: int) -> None:
     vqvae = _vqvae(network.vqvae).eval()
     kept = denoisers(network)
     with torch.autocast("cpu", dtype=torch.float16):
-        quantised, _ = vqvae.quantize(torch.empty(1, *_latent_shape(network, shape)))
+        quantised, _ = vqvae.quantize(torch.empty(1, *latent_shape(network, shape)))
         decode(vqvae, quantised, count=count)
     del kept
 
@@ -228,81 +199,3 @@ def _decode(network: NetworkConfig, shape: Shape, count: int) -> None:
 def _encode(network: NetworkConfig, shape: Shape, count: int) -> None:
     vqvae = _vqvae(network.vqvae).eval()
     codebook_of(vqvae)(encode(vqvae, torch.empty(1, 1, *shape), count=count))
-
-
-Search = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
-
-
-def step_stage1(
-    network: NetworkConfig, config: Stage1Config, fabric: Rehearsal | Fabric, *, search: Search = nearest_codes
-) -> Callable[[Shape, int], None]:
-    """Take the heaviest step of stage 1, the last, with every loss, on empty crops.
-
-    Args:
-        network: architecture.
-        config: training settings.
-        fabric: a rehearsal, or the real one to measure.
-        search: of the nearest codes.
-
-    Returns:
-        The validation that follows: of a volume of a shape, in so many slabs.
-    """
-    without = config.model_copy(update={"perceptual_weight": 0.0})  # its constructor asks for weights
-    nothing = np.empty((0, *config.crop), np.int16)
-    task = VqvaeTask(network, without, train=nothing, select=nothing, seed=0)
-    task.codebook.search = search
-    task._batch = lambda chance: torch.zeros(config.batch, 1, *config.crop, device=fabric.device)
-    task.setup(fabric)
-    task.config = config
-    task.perceptual = _placed(_perceptual(), fabric) if config.perceptual_weight > 0.0 else None
-    task.step(config.steps - 1, torch.Generator())
-
-    @torch.no_grad()
-    def validate(shape: Shape, count: int) -> None:
-        task.vqvae.eval()
-        through(task.vqvae, torch.zeros(1, 1, *shape), count=count)
-
-    return validate
-
-
-def _placed(network: torch.nn.Module, fabric: Rehearsal | Fabric) -> torch.nn.Module:
-    """Move a network to a GPU; fake tensors stay where they are."""
-    return network if isinstance(fabric, Rehearsal) else network.to(fabric.device)
-
-
-def _perceptual() -> PerceptualLoss:
-    """Return the perceptual loss without its weights, which need not be here."""
-    import lpips
-
-    loss = object.__new__(PerceptualLoss)
-    torch.nn.Module.__init__(loss)
-    with warnings.catch_warnings():
-        # The package still calls torchvision with arguments that torchvision has replaced.
-        warnings.filterwarnings("ignore", category=UserWarning, module="torchvision")
-        network = lpips.LPIPS(net="squeeze", pretrained=False, pnet_rand=True, verbose=False)
-    loss.network = network.eval().requires_grad_(False)
-    return loss
-
-
-def step_diffusion(
-    network: NetworkConfig, config: DiffusionConfig, shape: Shape, fabric: Rehearsal | Fabric, *, steered: bool
-) -> None:
-    """Take a step of stage 2, or of stage 3 where ``steered``, on empty latents and masks.
-
-    Args:
-        network: architecture.
-        config: training settings.
-        shape: voxels (x, y, z).
-        fabric: a rehearsal, or the real one to measure.
-        steered: train the ControlNet.
-    """
-    unet = build_unet(network.unet, network.vqvae.codebook_dim)
-    trained: torch.nn.Module = Steered(build_controlnet(network), _placed(unet, fabric)) if steered else unet
-    if config.checkpointing:
-        parts = [trained.controlnet, unet] if isinstance(trained, Steered) else [unet]
-        checkpoint_activations(layer for part in parts for layer in layers_of_unet(part))
-    masks = (len(network.controlnet.regions), *shape) if steered and network.controlnet is not None else None
-    examples = _Examples(_latent_shape(network, shape), masks)
-    task = DiffusionTask(trained, config, train=examples, select=examples, timesteps=network.unet.timesteps, seed=0)
-    task.setup(fabric)
-    task.step(config.steps - 1, torch.Generator())

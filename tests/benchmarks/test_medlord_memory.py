@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from medbench.training.loop import launch
-from medbench_models.medlord import memory
+from medbench_models.medlord import memory, steps
 from medbench_models.medlord.attention import best_backend, use_attention
 from medbench_models.medlord.config import MedLoRDConfig
 from medbench_models.medlord.decoding import decode, encode
@@ -107,8 +107,8 @@ def test_training_steps(name: str, stage: str) -> None:
     def step() -> None:
         fabric = launch(DEVICE, settings.precision)
         if stage == "stage1":
-            memory.step_stage1(config.network, settings, fabric)(SHAPE, 1)
+            steps.step_stage1(config.network, settings, fabric)(SHAPE, 1)
         else:
-            memory.step_diffusion(config.network, settings, SHAPE, fabric, steered=stage == "stage3")
+            steps.step_diffusion(config.network, settings, SHAPE, fabric, steered=stage == "stage3")
 
     measured(f"{name}, {stage}", predicted, step)

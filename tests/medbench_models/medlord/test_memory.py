@@ -14,7 +14,7 @@ from medbench.prediction import predict_peak
 from medbench.progress import silent
 from medbench.training.loop import launch
 from medbench.training.rehearsal import AdamWMemory, Rehearsal
-from medbench_models.medlord import memory, sampling
+from medbench_models.medlord import memory, sampling, steps
 from medbench_models.medlord.checkpoint import MODEL, Description, save
 from medbench_models.medlord.config import MedLoRDConfig
 from medbench_models.medlord.generator import MedLoRD
@@ -60,7 +60,7 @@ def test_activation_checkpointing_is_seen() -> None:
     for checkpointing in (False, True):
         settings = config.stage2.model_copy(update={"checkpointing": checkpointing})
         step = functools.partial(
-            memory.step_diffusion, config.network, settings, (64, 64, 32), Rehearsal("16-mixed"), steered=False
+            steps.step_diffusion, config.network, settings, (64, 64, 32), Rehearsal("16-mixed"), steered=False
         )
         found.append(predict_peak(step).tensor_bytes)
     assert found[1] < 0.7 * found[0]
@@ -84,9 +84,9 @@ def test_a_step_of_the_whole_preset_is_rehearsed_with_all_losses() -> None:
 def test_the_rehearsed_steps_run_with_numbers_too(small: MedLoRDConfig) -> None:
     """What the benchmark measures on a GPU is the code that is rehearsed; here Fabric runs it on the CPU."""
     fabric = launch("cpu", "32-true")
-    memory.step_stage1(small.network, small.stage1, fabric)((16, 16, 16), 2)
-    memory.step_diffusion(small.network, small.stage2, (16, 16, 16), fabric, steered=False)
-    memory.step_diffusion(small.network, small.stage3, (16, 16, 16), fabric, steered=True)
+    steps.step_stage1(small.network, small.stage1, fabric)((16, 16, 16), 2)
+    steps.step_diffusion(small.network, small.stage2, (16, 16, 16), fabric, steered=False)
+    steps.step_diffusion(small.network, small.stage3, (16, 16, 16), fabric, steered=True)
 
 
 def test_adamw_counts_like_adamw() -> None:
