@@ -1,0 +1,49 @@
+"""What runs on a GPU gives what the CPU gives."""
+
+import numpy as np
+import pytest
+import torch
+
+from medbench.datasets.phantom import PhantomDataset
+from medbench.generator import SampleRequest
+from medbench_models.medlord.generator import MedLoRD
+from medbench_models.medlord.nearest import MOST_EXTRA_BYTES, nearest_codes
+
+pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")]
+
+
+@pytest.fixture(scope="module")
+def models() -> list[MedLoRD]:
+    made = [MedLoRD("tiny", device=device) for device in ("cpu", "cuda")]
+    for model in made:
+        model.load(None)
+    return made
+
+
+@pytest.mark.parametrize("steered", [False, True])
+def test_a_seed_means_the_same_volume(models: list[MedLoRD], steered: bool) -> None:
+    read = PhantomDataset().cases("test")[0].read_label_map
+    assert read is not None
+    (on_cpu, other), (on_gpu, _) = (
+        list(model.sample(SampleRequest(seeds=[7, 8], conditions=[read(), read()] if steered else None)))
+        for model in models
+    )
+    wanted = on_cpu.voxels.astype(float)
+    assert np.abs(on_gpu.voxels - wanted).mean() < 0.2 * np.abs(other.voxels - wanted).mean()
+
+
+def test_a_reconstruction_is_the_same(models: list[MedLoRD]) -> None:
+    volume = PhantomDataset().cases("test")[0].read_volume()
+    on_cpu, on_gpu = (model.reconstruct(volume).voxels.astype(float) for model in models)
+    assert np.abs(on_gpu - on_cpu).mean() < 5.0  # HU; the decoder runs in float16
+
+
+def test_codes_are_the_same_within_the_memory_that_is_promised() -> None:
+    chance = torch.Generator().manual_seed(1)
+    rows, codebook = torch.randn(131_072, 8, generator=chance), torch.randn(16_384, 8, generator=chance)
+    wanted, placed = nearest_codes(rows, codebook), [one.to("cuda") for one in (rows, codebook)]
+    torch.cuda.reset_peak_memory_stats()
+    before = torch.cuda.memory_allocated()
+    found = nearest_codes(*placed)
+    assert torch.cuda.max_memory_allocated() - before <= MOST_EXTRA_BYTES + found.nbytes
+    assert (found.cpu() != wanted).sum() <= 5  # near-ties
