@@ -10,6 +10,7 @@ torchrun starts several processes (DDP): ``torchrun --nproc-per-node 4 -m cli.ma
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import pickle
 from collections.abc import Iterator, Mapping
@@ -96,8 +97,10 @@ def launch(device: str, precision: Precision = "32-true") -> Fabric:
 
     Args:
         device: the torch device.
-        precision: of the networks' arithmetic; weights stay float32.
+        precision: of the networks' arithmetic, where the device has it (see ``precision_on``); weights stay float32.
     """
+    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # it announces every choice made here
+    precision = precision_on(device, precision)
     accelerator, _, index = device.partition(":")
     processes = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
     world = int(os.environ.get("WORLD_SIZE", "1"))
@@ -111,6 +114,11 @@ def launch(device: str, precision: Precision = "32-true") -> Fabric:
         fabric = Fabric(accelerator=accelerator, devices=devices, precision=precision)
     fabric.launch()
     return fabric
+
+
+def precision_on(device: str, precision: Precision) -> Precision:
+    """Return the precision that a device computes with: a CPU mixes bfloat16 in place of float16."""
+    return "bf16-mixed" if device.startswith("cpu") and precision == "16-mixed" else precision
 
 
 def step_chance(seed: int, step: int, rank: int = 0) -> torch.Generator:
@@ -169,6 +177,10 @@ def _restore(parts: Mapping[str, Stateful], plan: Plan, folder: Path) -> tuple[i
     document = _read(path)
     if document["settings"] != plan.settings:
         raise CheckpointError(f"{path} was made with other settings: begin anew with --no-resume or in another folder")
+    absent = parts.keys() - document["state"].keys()
+    if absent:
+        named = ", ".join(sorted(absent))
+        raise CheckpointError(f"{path} was left by another version ({named} missing): begin anew with --no-resume")
     for name, part in parts.items():
         part.load_state_dict(document["state"][name])
     return int(document["step"]), float(document["best_score"])

@@ -9,7 +9,7 @@ from lightning_fabric import Fabric
 from medbench.errors import CheckpointError
 from medbench.progress import silent
 from medbench.training.averaging import Ema, cosine_rate, seeded
-from medbench.training.loop import BEST_FILE, STATE_FILE, Plan, Stateful, launch, step_chance, train
+from medbench.training.loop import BEST_FILE, STATE_FILE, Plan, Stateful, launch, precision_on, step_chance, train
 
 
 class LineTask:
@@ -122,9 +122,39 @@ def test_a_damaged_checkpoint_is_refused(tmp_path: Path, damage: bytes | None) -
         run(tmp_path)
 
 
-def test_tensorboard_files_are_written(tmp_path: Path) -> None:
+def test_a_state_without_a_part_of_the_task_is_refused(tmp_path: Path) -> None:
     run(tmp_path)
-    assert list(tmp_path.glob("events.out.tfevents.*"))
+    path = tmp_path / STATE_FILE
+    document = torch.load(path, weights_only=True)
+    del document["state"]["ema"]
+    torch.save(document, path)
+    with pytest.raises(CheckpointError, match=r"another version \(ema missing\): begin anew with --no-resume"):
+        run(tmp_path)
+
+
+def logged(folder: Path) -> dict[str, list[int]]:
+    """Return the steps of every scalar in a folder's TensorBoard files, as TensorBoard shows them."""
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    log = EventAccumulator(str(folder))
+    log.Reload()
+    return {name: [entry.step for entry in log.Scalars(name)] for name in log.Tags()["scalars"]}
+
+
+def test_tensorboard_shows_every_loss_and_score_once(tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path, progress=KillAt(17))
+    assert logged(tmp_path) == {"train/mse": [5, 10, 15], "select/score": [10]}
+    run(tmp_path)  # begins at step 14 again
+    assert logged(tmp_path) == {"train/mse": [5, 10, 15, 20, 25, 30], "select/score": [10, 20, 30]}
+
+
+def test_a_cpu_mixes_bfloat16_in_place_of_float16(capfd: pytest.CaptureFixture[str]) -> None:
+    assert precision_on("cpu", "16-mixed") == "bf16-mixed"
+    assert precision_on("cuda:1", "16-mixed") == "16-mixed"
+    assert precision_on("cpu", "32-true") == "32-true"
+    assert launch("cpu", "16-mixed").strategy.precision.precision == "bf16-mixed"
+    assert capfd.readouterr().err == ""
 
 
 def test_chance_depends_on_seed_step_and_rank() -> None:
