@@ -17,7 +17,7 @@ from medbench.files import make_folder
 from medbench.progress import Progress
 from medbench.training.averaging import seeded
 from medbench.training.checkpointing import checkpoint_activations
-from medbench.training.loop import Plan, Task, Trained, launch, train
+from medbench.training.loop import Plan, Task, Trained, launch, precision_on, train
 from medbench_models.medlord.attention import best_backend, use_attention
 from medbench_models.medlord.checkpoint import MODEL, Description, save
 from medbench_models.medlord.config import DiffusionConfig, MedLoRDConfig, Stage1Config
@@ -79,6 +79,9 @@ class Fitting:
             select = cache_volumes(select_cases, self.workspace / "volumes-select.npy", self.progress)
         require_divisible(volumes.shape[1:], network)
         masked = all(case.read_label_map is not None for case in (*train_cases, *select_cases))
+        configs = (self.config.stage1, self.config.stage2, self.config.stage3)
+        if any(one is not None and precision_on(self.device, one.precision) != one.precision for one in configs):
+            self.progress.note("a CPU mixes bfloat16 where this preset mixes float16: the weights will differ a little")
         planned = self.config if masked else self.config.model_copy(update={"stage3": None})
         require_memory(planned, "fit", volumes.shape[1:], device=fabric.device)
         stage1 = self._stage1(fabric, volumes, select)

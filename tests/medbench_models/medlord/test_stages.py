@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from medbench.errors import Unavailable
+from medbench.errors import CheckpointError, Unavailable
 from medbench.progress import silent
 from medbench.training.averaging import learning_rate
 from medbench.training.checkpointing import checkpoint_activations
@@ -19,6 +19,7 @@ from medbench_models.medlord.diffusion import DiffusionTask, Latents, Steered, S
 from medbench_models.medlord.encoding import encode
 from medbench_models.medlord.losses import PerceptualLoss
 from medbench_models.medlord.networks import build_controlnet, build_unet, build_vqvae, codebook_of, layers_of_unet
+from medbench_models.medlord.stage1 import VqvaeTask
 
 
 def latents(count: int = 6) -> Latents:
@@ -95,6 +96,58 @@ def test_passes_that_accumulate_have_the_gradient_of_their_mean(small: MedLoRDCo
         torch.testing.assert_close(a, b, atol=1e-6, rtol=1e-4)
 
 
+@pytest.fixture
+def volumes() -> np.ndarray:
+    chance = np.random.default_rng(0)
+    return np.cumsum(chance.normal(0, 120, (4, 16, 16, 16)), axis=1).clip(-1000, 1000).astype(np.int16)
+
+
+def test_passes_of_stage_1_have_the_gradient_of_their_mean(small: MedLoRDConfig, volumes: np.ndarray) -> None:
+    """Without codes and discriminator a pass depends on the crops alone, so that two of two crops are one of four."""
+
+    def gradients(batch: int, accumulate: int) -> list[torch.Tensor]:
+        config = small.stage1.model_copy(
+            update={"batch": batch, "accumulate": accumulate, "crop": (16, 16, 16), "spectral_weight": 0.0}
+        )
+        task = VqvaeTask(small.network, config, train=volumes, select=volumes[:1], seed=0)
+        task.setup(launch("cpu"))
+        crops = iter(scaled(volumes, small.network.window).split(batch))
+        task._batch = lambda chance: next(crops)
+        found: list[torch.Tensor] = []
+        weights = list(task.vqvae.parameters())
+        task.optimiser.step = lambda: found.extend(one.grad.clone() for one in weights if one.grad is not None)
+        task.step(0, step_chance(0, 0))
+        return found
+
+    at_once, in_passes = gradients(4, 1), gradients(2, 2)
+    assert len(at_once) == len(in_passes) > 0
+    for a, b in zip(at_once, in_passes):
+        torch.testing.assert_close(a, b, atol=1e-6, rtol=1e-4)
+
+
+def test_every_stage_trains_in_bfloat16_with_weights_in_float32(small: MedLoRDConfig, volumes: np.ndarray) -> None:
+    labels = np.random.default_rng(1).integers(0, 3, (6, 16, 16, 16)).astype(np.uint8)
+    examples = SteeredLatents(latents(), labels, regions=2, dropout=0.0)
+    unet = build_unet(small.network.unet, 8)
+    tasks = [
+        VqvaeTask(small.network, small.stage1, train=volumes, select=volumes[:1], seed=0),
+        DiffusionTask(unet, small.stage2, train=latents(), select=latents(), timesteps=50, seed=0),
+        DiffusionTask(steered(small), small.stage3, train=examples, select=examples, timesteps=50, seed=0),
+    ]
+    for task in tasks:
+        seen: set[torch.dtype] = set()
+        task.setup(launch("cpu", "bf16-mixed"))
+        network = task.vqvae if isinstance(task, VqvaeTask) else task.network
+        for module in network.modules():
+            if isinstance(module, torch.nn.Conv3d):
+                module.register_forward_hook(lambda module, inputs, output, seen=seen: seen.add(output.dtype))
+        for index in range(10):
+            assert all(torch.isfinite(loss) for loss in task.step(index, step_chance(0, index)).values())
+        assert torch.bfloat16 in seen
+        assert {value.dtype for value in task.weights().values()} == {torch.float32}
+        assert np.isfinite(task.validate()["score"])
+
+
 def test_checkpointed_layers_have_the_same_outputs_and_gradients(small: MedLoRDConfig) -> None:
     torch.manual_seed(0)
     plain = build_unet(small.network.unet, 8)
@@ -151,6 +204,52 @@ def test_learning_rates() -> None:
     assert learning_rate("exponential", 10, 10, peak=1.0) == pytest.approx(0.08)
     with pytest.raises(ValueError, match="choose from constant, cosine, exponential"):
         learning_rate("linear", 0, 10, peak=1.0)
+
+
+@pytest.fixture
+def squeezenet_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Random weights in the layout of torchvision's file."""
+    from torchvision.models import squeezenet1_1
+
+    torch.manual_seed(0)
+    path = tmp_path / "squeezenet1_1.pth"
+    torch.save(squeezenet1_1(weights=None).state_dict(), path)
+    monkeypatch.setenv("MEDBENCH_WEIGHTS_LPIPS_SQUEEZENET", str(path))
+    return path
+
+
+@pytest.mark.usefixtures("squeezenet_file")
+def test_the_perceptual_loss_is_zero_for_the_same_image_and_pulls_others_towards_it() -> None:
+    loss, chance = PerceptualLoss(), torch.Generator()
+    image = torch.rand(1, 1, 40, 40, 36, generator=chance.manual_seed(1)) * 2 - 1
+    assert float(loss(image, image, chance.manual_seed(0))) == 0.0
+    other = (image + 0.1 * torch.randn(image.shape, generator=chance)).requires_grad_()
+    before = loss(other, image, chance.manual_seed(0))
+    before.backward()
+    assert float(before.detach()) > 0.0
+    assert not any(weight.requires_grad for weight in loss.parameters())
+    step = (other - 0.1 * other.grad / other.grad.norm()).detach()
+    assert float(loss(step, image, chance.manual_seed(0))) < float(before.detach())
+
+
+def test_the_perceptual_loss_refuses_another_networks_file(squeezenet_file: Path) -> None:
+    torch.save({"conv1.weight": torch.zeros(1)}, squeezenet_file)
+    with pytest.raises(CheckpointError, match=r"lpips-squeezenet.* features\.0\.weight is missing"):
+        PerceptualLoss()
+
+
+@pytest.mark.usefixtures("squeezenet_file")
+def test_stage_1_logs_every_loss_it_has(small: MedLoRDConfig, volumes: np.ndarray) -> None:
+    config = small.stage1.model_copy(update={"perceptual_weight": 0.1, "crop": (16, 16, 16), "batch": 1})
+    task = VqvaeTask(small.network, config, train=volumes, select=volumes[:1], seed=0)
+    task.setup(launch("cpu"))
+    task.perceptual.forward = lambda reconstruction, image, chance: (
+        (reconstruction - image).abs().mean()
+    )  # crops too small
+    logged = [set(task.step(index, step_chance(0, index))) for index in range(10)]
+    always = {"l1", "mse", "spectral", "commitment", "perceptual"}
+    assert logged[0] == always
+    assert logged[9] == always | {"adversarial", "discriminator"}
 
 
 def test_the_perceptual_loss_names_its_missing_weights() -> None:
