@@ -16,6 +16,7 @@ from medbench.dataset import Check
 from medbench.errors import MedbenchError, Unavailable, UnknownPluginError
 from medbench.files import sha256_of
 from medbench.home import home
+from medbench.kernels import xformers_works
 from medbench.metrics.lpips25d import BACKBONE
 from medbench.segmenters.total_models import licence_mend, licence_number
 from medbench.weights import WeightFile
@@ -63,9 +64,12 @@ def _attention() -> Check:
     if not torch.cuda.is_available():
         return Check(check="attention", ok=True, detail="torch SDPA (xformers has no CPU kernels)", mend="")
     try:
-        detail = f"xformers {version('xformers')}"
+        found = f"xformers {version('xformers')}"
     except PackageNotFoundError:
-        detail = "torch SDPA"
+        return Check(check="attention", ok=True, detail="torch SDPA (xformers is not installed)", mend="")
+    if xformers_works("cuda"):
+        return Check(check="attention", ok=True, detail=found, mend="")
+    detail = f"torch SDPA ({found} has no kernels for torch {torch.__version__} on this GPU)"
     return Check(check="attention", ok=True, detail=detail, mend="")
 
 

@@ -22,7 +22,7 @@ ALLOWED = {
 FLOORS = [
     {"errors", "files", "home", "progress", "spec"},
     {"formats"},
-    {"volume", "registry", "prediction"},
+    {"volume", "registry", "prediction", "kernels"},
     {"grid", "dataset", "generator", "results", "weights", "fetch", "unpack", "slices", "samples", "training"},
     {"datasets", "features", "segmenters", "metrics", "gate", "budget", "protocols", "real", "record"},
     {"report", "health"},

@@ -11,6 +11,8 @@ from monai.networks.blocks.crossattention import CrossAttentionBlock
 from monai.networks.blocks.selfattention import SABlock
 from torch import nn
 
+from medbench.kernels import xformers_works
+
 Backend = Literal["xformers", "sdpa", "plain"]
 # Takes queries, keys and values (n, tokens, heads, dim) and the scale of their products; returns the same layout.
 Attend = Callable[[torch.Tensor, torch.Tensor, torch.Tensor, float], torch.Tensor]
@@ -18,7 +20,7 @@ Attend = Callable[[torch.Tensor, torch.Tensor, torch.Tensor, float], torch.Tenso
 
 def best_backend(device: str) -> Backend:
     """Return ``xformers`` where it works on a torch device, else ``sdpa``; xformers has no kernels for the CPU."""
-    return "xformers" if torch.device(device).type == "cuda" and _xformers_works(device) else "sdpa"
+    return "xformers" if xformers_works(device) else "sdpa"
 
 
 def use_attention(network: nn.Module, backend: Backend) -> None:
@@ -75,18 +77,3 @@ def _by_xformers(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, sc
         query.contiguous(), key.contiguous(), value.contiguous(), scale=scale
     )
     return found
-
-
-@functools.cache
-def _xformers_works(device: str) -> bool:
-    """Say whether a tiny attention, forward and backward, runs: an xformers built for another PyTorch has no kernels.
-
-    A build that does not fit raises one of many errors, at import or at the first call; all mean that it is no use.
-    """
-    try:
-        with torch.enable_grad():
-            tokens = torch.zeros(1, 16, 2, 32, device=device, dtype=torch.float16, requires_grad=True)
-            _by_xformers(tokens, tokens, tokens, 1.0).sum().backward()
-    except (ImportError, OSError, RuntimeError, NotImplementedError, ValueError, AttributeError):
-        return False
-    return True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
@@ -127,7 +128,7 @@ class MedLoRD:
         Raises:
             CheckpointError: label maps were given, and the weights have no ControlNet.
             DataError: a label map has labels that the model does not know.
-            BudgetExceededError: the GPU has too little memory for the first sample.
+            BudgetExceededError: the GPU has too little memory for the largest sample.
         """
         from medbench_models.medlord.memory import require_memory
         from medbench_models.medlord.sampling import sample
@@ -137,7 +138,8 @@ class MedLoRD:
         described = self._networks().description
         steered = any(condition is not None for condition in conditions)
         network = described.network if steered else described.network.model_copy(update={"controlnet": None})
-        shape = next((condition.shape for condition in conditions if condition is not None), described.shape)
+        shapes = (condition.shape for condition in conditions if condition is not None)
+        shape = max(shapes, key=math.prod, default=described.shape)
         planned = preset(self.preset).model_copy(update={"network": network})
         require_memory(planned, "sample", shape, device=self.device)
         for seed, condition in zip(request.seeds, conditions, strict=True):

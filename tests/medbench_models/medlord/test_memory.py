@@ -14,6 +14,7 @@ from medbench.prediction import predict_peak
 from medbench.progress import silent
 from medbench.training.loop import launch
 from medbench.training.rehearsal import AdamWMemory, Rehearsal
+from medbench.volume import LabelMap
 from medbench_models.medlord import memory, sampling, steps
 from medbench_models.medlord.checkpoint import MODEL, Description, save
 from medbench_models.medlord.config import MedLoRDConfig
@@ -149,6 +150,16 @@ def test_sampling_on_a_card_that_is_too_small_is_refused_before_it_starts(
     monkeypatch.setattr(memory, "memory_limit", lambda device: 2**20)
     with pytest.raises(BudgetExceededError, match=r"generating 64x16x16 voxels needs about 1\.\d GiB"):
         next(model.sample(SampleRequest(seeds=[0])))
+
+
+def test_the_largest_label_map_of_a_request_decides(model: MedLoRD, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "memory_limit", lambda device: 2**20)
+    maps = [
+        LabelMap(np.ones(shape, np.uint8), np.eye(4), {1: "left"})
+        for shape in ((16, 16, 16), (32, 16, 16), (16, 16, 8))
+    ]
+    with pytest.raises(BudgetExceededError, match="generating 32x16x16 voxels"):
+        next(model.sample(SampleRequest(seeds=[0, 1, 2], conditions=maps)))
 
 
 @pytest.mark.usefixtures("small_preset")
