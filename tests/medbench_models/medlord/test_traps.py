@@ -1,0 +1,87 @@
+"""Traps of the public code and of MONAI's counterparts that no golden output shows.
+
+Elsewhere: projections that are stored and never applied, the activation that is missing before the last convolution
+(test_upstream), quantising again before decoding (test_upstream), raw and averaged weights (test_convert), time steps
+(test_schedule), the scale factor that no file holds (test_convert), missing tensors (test_upstream, test_convert).
+"""
+
+import numpy as np
+import pytest
+import torch
+from monai.networks.schedulers import DDPMScheduler
+
+from medbench.prediction import predict_peak
+from medbench.spec import Window
+from medbench_models.medlord.data import scaled
+from medbench_models.medlord.nearest import MOST_EXTRA_BYTES, by_chunks
+from medbench_models.medlord.presets import PRESETS
+from medbench_models.medlord.quantiser import EmaQuantiser
+from medbench_models.medlord.schedule import CosineSchedule
+
+ROWS, CODES = 131_072, 16_384  # a 512x512x256 volume at compression 8
+
+
+def test_hu_are_scaled_by_the_window_and_not_by_the_volumes_own_range() -> None:
+    soft_tissue = np.full((1, 2, 2, 2), 300, np.int16)
+    soft_tissue[0, 0, 0, 0] = -200
+    found = scaled(soft_tissue, Window(low=-1000, high=1000))
+    assert float(found.max()) == pytest.approx(0.3)
+    assert float(found.min()) == pytest.approx(-0.2)
+
+
+def test_the_noisiest_steps_are_not_monais() -> None:
+    """MONAI clips betas at 0.999 and upstream at 0.9999: at the last step the images differ in what is left of them."""
+    ours = CosineSchedule(300).alphas_cumprod
+    monais = DDPMScheduler(num_train_timesteps=300, schedule="cosine").alphas_cumprod
+    assert float(monais[-1] / ours[-1]) > 5
+    torch.testing.assert_close(monais[:290].double(), ours[:290], rtol=1e-2, atol=1e-6)
+
+
+def test_ddpm_takes_every_step_one_after_the_other() -> None:
+    """Its posterior leads one step back: with fewer steps, as in the public code's sampler, noise would be left."""
+    steps = []
+
+    def predict(latent: torch.Tensor, at: torch.Tensor) -> torch.Tensor:
+        steps.append(int(at))
+        return torch.zeros_like(latent)
+
+    CosineSchedule(50).ddpm(predict, torch.zeros(1, 8, 2, 2, 2), torch.Generator().manual_seed(0))
+    assert steps == list(reversed(range(50)))
+
+
+def test_clean_latents_are_not_clipped() -> None:
+    schedule, far = CosineSchedule(50), torch.full((1, 8, 2, 2, 2), 7.0)
+
+    def oracle(noisy: torch.Tensor, steps: torch.Tensor) -> torch.Tensor:
+        level = schedule.alphas_cumprod[steps].view(-1, 1, 1, 1, 1)
+        return ((level.sqrt() * noisy - far) / (1 - level).sqrt()).float()
+
+    found = schedule.ddim(oracle, torch.zeros_like(far), 5)
+    torch.testing.assert_close(found, far, atol=1e-3, rtol=0)
+
+
+def test_the_nearest_codes_of_a_whole_volume_need_little_memory() -> None:
+    def search() -> torch.Tensor:
+        return by_chunks(torch.empty(ROWS, 8), torch.empty(CODES, 8))
+
+    held = 4 * 8 * (ROWS + CODES) + 8 * ROWS  # what goes in and comes out
+    assert predict_peak(search).tensor_bytes - held <= 2 * MOST_EXTRA_BYTES
+
+
+def test_learning_the_codebook_needs_no_matrix_of_rows_and_codes() -> None:
+    def learn() -> None:
+        quantiser = EmaQuantiser(CODES, 8, commitment=0.25, decay=0.95, epsilon=1e-5).train()
+        quantiser.search = lambda rows, codebook: torch.zeros(len(rows), dtype=torch.int64)
+        quantiser(torch.empty(1, 8, 64, 64, 32))
+
+    one_hot = ROWS * CODES  # at a byte each
+    assert predict_peak(learn).tensor_bytes < one_hot / 20
+
+
+@pytest.mark.parametrize("name", list(PRESETS))
+def test_masks_are_embedded_at_the_latents_resolution(name: str) -> None:
+    """The published ControlNet configuration shrinks masks by 4, and the published latents are 8 times smaller."""
+    network = PRESETS[name].network
+    assert network.controlnet is not None
+    shrinks = network.controlnet.embedding_stride * 2 ** (len(network.controlnet.embedding_channels) - 1)
+    assert shrinks == network.vqvae.factor
