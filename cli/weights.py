@@ -8,11 +8,17 @@ import typer
 
 from cli.session import DebugOption, JsonOption, QuietOption, session
 
-app = typer.Typer(no_args_is_help=True, help="Weights of feature networks: list, fetch.")
+app = typer.Typer(no_args_is_help=True, help="Weights of networks: list, fetch.")
 
 Name = Annotated[str, typer.Argument(help="A name of 'medbench weights list'.")]
 Sha256 = Annotated[
     str | None, typer.Option("--sha256", help="What the file's SHA-256 must be; needed where none is published.")
+]
+Revision = Annotated[
+    str | None,
+    typer.Option(
+        "--revision", help="Commit, branch or tag of a file on the Hugging Face hub; its main branch if not given."
+    ),
 ]
 
 
@@ -35,6 +41,7 @@ def list_weights(as_json: JsonOption = False, quiet: QuietOption = False, debug:
 def fetch(
     name: Name,
     sha256: Sha256 = None,
+    revision: Revision = None,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
     debug: DebugOption = False,
@@ -45,7 +52,7 @@ def fetch(
         from medbench.weights import fetch_weights, sha256_once
 
         weights = weight_file(name)
-        path = fetch_weights(weights, sha256=sha256, progress=ui.progress)
+        path = fetch_weights(weights, sha256=sha256, revision=revision, progress=ui.progress)
         if as_json:
             ui.print_json({"name": weights.name, "path": str(path), "sha256": sha256_once(path)})
             return

@@ -123,9 +123,10 @@ def recorded_sha256(path: Path) -> str | None:
     return _read_record(record) if record.exists() else None
 
 
-def record_sha256(path: Path, sha256: str) -> None:
-    """Keep the SHA-256 of a file beside it, in the form of ``sha256sum``."""
-    write_text(_record_of(path), f"{sha256}  {path.name}\n")
+def record_sha256(path: Path, sha256: str, *, source: str | None = None) -> None:
+    """Keep the SHA-256 of a file, and where it came from, beside it in the form of ``sha256sum``."""
+    origin = "" if source is None else f"# {source}\n"
+    write_text(_record_of(path), f"{sha256}  {path.name}\n{origin}")
 
 
 def _differs(kind: str, found: str, wanted: str) -> str | None:

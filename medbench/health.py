@@ -107,10 +107,10 @@ def _weights() -> Iterator[Check]:
 
 def weight_files() -> dict[str, WeightFile]:
     """Return the weight files that installed plug-ins and metrics need, by name."""
-    kinds: tuple[registry.Kind, ...] = ("features", "segmenters")
+    kinds: tuple[registry.Kind, ...] = ("features", "segmenters", "generators")
     plugins = (registry.load(kind, name) for kind in kinds for name in registry.names(kind))
-    declared = (getattr(plugin, "weights", None) for plugin in plugins)
-    files = [weights for weights in declared if isinstance(weights, WeightFile)]
+    declared = (getattr(plugin, "weights", ()) for plugin in plugins)
+    files = [one for weights in declared for one in ((weights,) if isinstance(weights, WeightFile) else weights)]
     return {weights.name: weights for weights in (*files, BACKBONE)}
 
 

@@ -17,6 +17,7 @@ from medbench.errors import CheckpointError, MissingExtraError, SpecError, Unava
 from medbench.fetch import Download, fetch, record_sha256, recorded_sha256
 from medbench.files import sha256_of
 from medbench.home import home
+from medbench.hub import find_on_hub
 from medbench.progress import Progress, silent
 
 if TYPE_CHECKING:
@@ -41,6 +42,8 @@ class WeightFile:
         origin: where it comes from, for the message when it is absent.
         shipped: the file that comes with medbench, where there is one.
         url: http or https address of the file itself; None where it cannot be downloaded without a browser.
+        hub: repository on the Hugging Face hub that has the file, if it is there and ``pinned`` is not known: the hub
+            is then asked for a commit and the checksum that it states.
         pinned: SHA-256 of the file in hex; None where none is published.
         size_bytes: exact size; None where it is not published.
         license: one line, shown when it is fetched and listed.
@@ -51,6 +54,7 @@ class WeightFile:
     origin: str
     shipped: Path | None = None
     url: str | None = None
+    hub: str | None = None
     pinned: str | None = None
     size_bytes: int | None = None
     license: str = ""
@@ -97,9 +101,9 @@ class WeightFile:
         by_hand = (
             f"get {self.file} from {self.origin} and put it at {self.stored} (or point {self.variable} to your copy)"
         )
-        if self.url is None:
+        if self.url is None and self.hub is None:
             return by_hand
-        unpinned = "" if self.pinned else " --sha256 HEX"
+        unpinned = "" if self.pinned or self.hub else " --sha256 HEX"
         return f"run 'medbench weights fetch {self.name}{unpinned}', or {by_hand}"
 
     def sha256(self) -> str:
@@ -113,14 +117,17 @@ class WeightFile:
         return sha256_once(self.locate())
 
 
-def fetch_weights(weights: WeightFile, *, sha256: str | None = None, progress: Progress = silent) -> Path:
+def fetch_weights(
+    weights: WeightFile, *, sha256: str | None = None, revision: str | None = None, progress: Progress = silent
+) -> Path:
     """Download a weight file into ``MEDBENCH_HOME``, verified; return its path.
 
     Args:
         weights: which one.
-        sha256: what its SHA-256 must be, in hex; needed where none is pinned. It is kept beside the file and holds
-            from then on.
-        progress: counts MiB and shows the licence.
+        sha256: what its SHA-256 must be, in hex; needed where none is pinned and no hub states one. It is kept beside
+            the file and holds from then on.
+        revision: commit, branch or tag of a file on the hub; None for the main branch.
+        progress: counts MiB and shows the licence and the commit.
 
     Raises:
         SpecError: there is no address, no checksum, or one that cannot be right.
@@ -129,13 +136,18 @@ def fetch_weights(weights: WeightFile, *, sha256: str | None = None, progress: P
     """
     if weights.shipped is not None:
         raise SpecError(f"weights '{weights.name}' come with medbench: there is nothing to fetch")
-    if weights.url is None:
+    if weights.url is None and weights.hub is None:
         raise SpecError(f"weights '{weights.name}' have no public address: {weights.how_to_get()}")
+    if weights.hub is None and revision is not None:
+        raise SpecError(f"weights '{weights.name}' have one address and no revisions: leave out --revision")
     given = sha256.lower() if sha256 is not None else None
     if given is not None and not re.fullmatch("[0-9a-f]{64}", given):
         raise SpecError(f"--sha256 {sha256} is no SHA-256: give 64 hex digits")
     if weights.pinned is not None and given not in (None, weights.pinned):
         raise SpecError(f"--sha256 {given} contradicts the pinned {weights.pinned}: leave it out")
+    if weights.hub is not None:
+        return _fetch_from_hub(weights, weights.hub, given, revision, progress)
+    assert weights.url is not None  # or a hub
     if weights.pinned is None and given is None:
         raise SpecError(
             f"no checksum of '{weights.name}' is published, so a download could not be verified: give --sha256 HEX of "
@@ -146,6 +158,25 @@ def fetch_weights(weights: WeightFile, *, sha256: str | None = None, progress: P
     path = fetch(download, weights.stored.parent, progress)
     if weights.pinned is None and wanted is not None:
         record_sha256(path, wanted)
+    return path
+
+
+def _fetch_from_hub(
+    weights: WeightFile, repository: str, given: str | None, revision: str | None, progress: Progress
+) -> Path:
+    kept = recorded_sha256(weights.stored) if weights.stored.is_file() else None
+    if kept is not None and revision is None and given in (None, kept):
+        return weights.locate()  # fetched before; the hub need not be asked again
+    found = find_on_hub(repository, weights.file, revision=revision or "main")
+    if given not in (None, found.sha256):
+        raise SpecError(
+            f"--sha256 {given} contradicts the hub, which states {found.sha256} at commit {found.commit}: choose the"
+            " --revision that has it, or leave it out"
+        )
+    progress.note(f"{weights.name}: {repository}, commit {found.commit}, SHA-256 {found.sha256}")
+    download = Download(found.url, weights.file, found.size_bytes, sha256=found.sha256, license=weights.license)
+    path = fetch(download, weights.stored.parent, progress)
+    record_sha256(path, found.sha256, source=found.url)
     return path
 
 

@@ -23,7 +23,7 @@ FLOORS = [
     {"errors", "files", "home", "progress", "spec"},
     {"formats"},
     {"volume", "registry", "prediction", "kernels"},
-    {"grid", "dataset", "generator", "results", "weights", "fetch", "unpack", "slices", "samples", "training"},
+    {"grid", "dataset", "generator", "results", "weights", "fetch", "hub", "unpack", "slices", "samples", "training"},
     {"datasets", "features", "segmenters", "metrics", "gate", "budget", "protocols", "real", "record"},
     {"report", "health"},
     {"comparing", "pipeline"},

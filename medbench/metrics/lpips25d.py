@@ -35,6 +35,9 @@ SQUEEZENET = WeightFile(
     name="lpips-squeezenet",
     file="squeezenet1_1-b8a52dc0.pth",
     origin="https://download.pytorch.org/models/squeezenet1_1-b8a52dc0.pth",
+    url="https://download.pytorch.org/models/squeezenet1_1-b8a52dc0.pth",
+    pinned="b8a52dc049b60e4b6ab68ad0df457362afab8b6304b2febdc1650a5dab4d7e7b",
+    size_bytes=4_958_839,
     license="BSD-3-Clause (torchvision)",
 )
 # AlexNet's first stride-4 convolution and its two pools leave nothing of smaller slices.

@@ -11,6 +11,7 @@ from medbench import protocols, registry
 from medbench.budget import GIB
 from medbench.dataset import Dataset
 from medbench.errors import SpecError
+from medbench.health import weight_files
 from medbench.spec import Grid, Protocol
 from medbench.weights import weights_variable
 
@@ -69,7 +70,9 @@ def use_weight_files(assignments: Sequence[str]) -> None:
     Raises:
         SpecError: not a pair, no such file, or a name that nothing asks for.
     """
-    known = [*registry.names("features"), *registry.names("segmenters"), "lpips-alexnet", "lpips-squeezenet"]
+    if not assignments:
+        return
+    known = sorted({*registry.names("features"), *registry.names("segmenters"), *weight_files()})
     for assignment in assignments:
         name, separator, file = assignment.partition("=")
         if not separator or not Path(file).is_file():

@@ -22,13 +22,14 @@ from pathlib import Path
 
 import torch
 
-from medbench.errors import MedbenchError, SpecError
+from medbench.errors import MedbenchError, SpecError, Unavailable
 from medbench.files import sha256_of
 from medbench_models.medlord.checkpoint import MODEL, Description, save
 from medbench_models.medlord.config import NetworkConfig
 from medbench_models.medlord.data import require_divisible
 from medbench_models.medlord.networks import build_controlnet, build_unet, build_vqvae
 from medbench_models.medlord.presets import preset
+from medbench_models.medlord.published import PUBLISHED, converted
 from medbench_models.medlord.upstream import Weights, Which, read_controlnet, read_unet, read_vqvae
 
 _SCALE_FACTOR = 1.11
@@ -168,12 +169,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line: exit code 2 and one line on stderr where something is wrong."""
     parser = _parser()
     options = parser.parse_args(arguments)
-    files = Files(options.vqvae, options.unet, options.controlnet, options.unet_weights)
     unstated = Unstated(
         options.scale_factor, options.timesteps, options.shape, options.spacing, options.orientation.upper()
     )
     try:
-        path = convert(options.preset, files, options.out, unstated=unstated)
+        files = Files(*_files(options), options.controlnet, options.unet_weights)
+        path = convert(options.preset, files, options.out or converted(options.preset), unstated=unstated)
     except MedbenchError as error:
         parser.exit(error.exit_code, f"medbench: {error}\n")
     sys.stdout.write(f"checkpoint: {path}\n")
@@ -186,8 +187,8 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     files = parser.add_argument_group("files of the public code")
-    files.add_argument("--vqvae", type=Path, required=True, help="of stage 1, like vqgan_luna_ds8.pth")
-    files.add_argument("--unet", type=Path, required=True, help="of stage 2, like ldm_luna_ds8.pth")
+    files.add_argument("--vqvae", type=Path, help="of stage 1; default: what 'medbench weights fetch' brought")
+    files.add_argument("--unet", type=Path, help="of stage 2; default: likewise")
     files.add_argument("--controlnet", type=Path, help="of stage 3")
     files.add_argument(
         "--unet-weights", choices=("averaged", "raw"), help="default: averaged; raw where there is a ControlNet"
@@ -199,8 +200,20 @@ def _parser() -> argparse.ArgumentParser:
     stated.add_argument("--shape", type=_triple(int), default=_SHAPE, help="voxels; default: 512x512x256")
     stated.add_argument("--spacing", type=_triple(float), default=(1.0, 1.0, 1.0), help="mm; default: 1x1x1")
     stated.add_argument("--orientation", default="LPS", help="of the arrays' axes; default: LPS")
-    parser.add_argument("--out", type=Path, required=True, help="the safetensors file to write")
+    parser.add_argument("--out", type=Path, help="the safetensors file; default: where medbench looks for it")
     return parser
+
+
+def _files(options: argparse.Namespace) -> tuple[Path, Path]:
+    if options.vqvae is not None and options.unet is not None:
+        return options.vqvae, options.unet
+    if options.preset not in PUBLISHED:
+        raise SpecError(f"no weights of the preset {options.preset!r} are published: give --vqvae and --unet")
+    files = PUBLISHED[options.preset]
+    try:
+        return options.vqvae or files.vqvae.locate(), options.unet or files.unet.locate()
+    except Unavailable as reason:
+        raise SpecError(str(reason)) from reason
 
 
 def _triple(number: type[int] | type[float]) -> object:

@@ -10,18 +10,16 @@ from typing import TYPE_CHECKING, ClassVar
 from medbench.dataset import Case
 from medbench.errors import MissingExtraError, SpecError
 from medbench.generator import GeneratorInfo, SampleRequest, Stage
-from medbench.home import home
+from medbench.metrics.lpips25d import SQUEEZENET
 from medbench.progress import Progress
 from medbench.volume import Volume
+from medbench.weights import WeightFile
 from medbench_models.medlord.presets import PRESETS, preset
+from medbench_models.medlord.published import PUBLISHED, converted, how_to_have
 
 if TYPE_CHECKING:
     from medbench.prediction import Prediction
     from medbench_models.medlord.checkpoint import Loaded
-
-
-# The files of the VQ-VAE and of the U-Net in the hub repository AICM-HD/medlord, by preset.
-_PUBLISHED = {"luna-ds8": ("vqgan_luna_ds8.pth", "ldm_luna_ds8.pth")}
 
 
 class MedLoRD:
@@ -46,6 +44,11 @@ class MedLoRD:
             "tiny": ("phantom train split",),
             "luna-ds8": ("luna scans (which of them is not published)",),
         },
+    )
+
+    weights: ClassVar[tuple[WeightFile, ...]] = (
+        *(file for files in PUBLISHED.values() for file in (files.vqvae, files.unet)),
+        SQUEEZENET,
     )
 
     def __init__(self, preset: str, *, device: str) -> None:
@@ -89,16 +92,14 @@ class MedLoRD:
         Raises:
             MissingExtraError: they are not here; the message says how to get or to train them.
         """
-        path = Path(__file__).with_name(f"{self.preset}.safetensors")
-        if self.preset in _PUBLISHED:
-            path = home() / "weights" / f"medlord-{self.preset}.safetensors"
+        if self.preset in PUBLISHED:
+            path = converted(self.preset)
             if not path.is_file():
-                vqvae, unet = _PUBLISHED[self.preset]
                 raise MissingExtraError(
-                    f"the weights of medlord's preset {self.preset!r} are not here: get {vqvae} and {unet} from"
-                    " AICM-HD/medlord on the Hugging Face hub and run `python -m medbench_models.medlord.convert"
-                    f" --preset {self.preset} --vqvae {vqvae} --unet {unet} --out {path}`"
+                    f"the weights of medlord's preset {self.preset!r} are not here: {how_to_have(self.preset)}"
                 )
+            return path
+        path = Path(__file__).with_name(f"{self.preset}.safetensors")
         if not path.exists():
             raise MissingExtraError(
                 f"medlord's preset {self.preset!r} has no weights here: train them with"

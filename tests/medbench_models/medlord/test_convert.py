@@ -265,12 +265,19 @@ def test_the_published_weights_are_looked_for_in_the_home(
         model.default_checkpoint()
     message = str(refused.value)
     assert "\n" not in message
-    for word in ("AICM-HD/medlord", "vqgan_luna_ds8.pth", "ldm_luna_ds8.pth", "medbench_models.medlord.convert"):
-        assert word in message
-    path = tmp_path / "weights" / "medlord-luna-ds8.safetensors"
-    assert str(path) in message
-    convert("luna-ds8", files, path, unstated=PLAIN)
-    assert model.default_checkpoint() == path
+    fetch, convert_ = "medbench weights fetch medlord-luna-ds8-", "python -m medbench_models.medlord.convert"
+    assert f"run '{fetch}vqgan', then '{fetch}ldm', then '{convert_} --preset luna-ds8'" in message
+    monkeypatch.setenv("MEDBENCH_WEIGHTS_MEDLORD_LUNA_DS8_VQGAN", str(files.vqvae))
+    with pytest.raises(MissingExtraError, match=f"run '{fetch}ldm', then"):
+        model.default_checkpoint()
+    with pytest.raises(SystemExit) as stopped:
+        main([])
+    assert stopped.value.code == 2
+    monkeypatch.setenv("MEDBENCH_WEIGHTS_MEDLORD_LUNA_DS8_LDM", str(files.unet))
+    with pytest.raises(MissingExtraError, match=rf"run '{convert_} --preset luna-ds8'$"):
+        model.default_checkpoint()
+    main(["--shape", "32x32x16"])
+    assert model.default_checkpoint() == tmp_path / "weights" / "medlord-luna-ds8.safetensors"
     model.load(None)
     with pytest.raises(MissingExtraError, match="medbench fit"):
         MedLoRD("paper", device="cpu").default_checkpoint()

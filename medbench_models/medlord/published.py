@@ -1,0 +1,60 @@
+"""The authors' published weights: files on the hub, and the checkpoint that they are converted to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from medbench.errors import Unavailable
+from medbench.home import home
+from medbench.weights import WeightFile
+
+_REPOSITORY = "AICM-HD/medlord"
+
+
+@dataclass(frozen=True)
+class Published:
+    """The files of a preset: of stage 1 and of stage 2."""
+
+    vqvae: WeightFile
+    unet: WeightFile
+
+
+def _file(name: str, file: str) -> WeightFile:
+    return WeightFile(
+        name=f"medlord-{name}", file=file, origin=f"{_REPOSITORY} on the Hugging Face hub", hub=_REPOSITORY,
+        license="Apache-2.0 (Cardio-AI/medlord)",
+    )  # fmt: skip
+
+
+PUBLISHED = {
+    "luna-ds8": Published(
+        vqvae=_file("luna-ds8-vqgan", "vqgan_luna_ds8.pth"), unet=_file("luna-ds8-ldm", "ldm_luna_ds8.pth")
+    )
+}
+
+
+def converted(preset: str) -> Path:
+    """Return where a preset's converted checkpoint lies, once it is here."""
+    return home() / "weights" / f"medlord-{preset}.safetensors"
+
+
+def how_to_have(preset: str) -> str:
+    """Return the commands that are still missing until a preset's converted checkpoint is here.
+
+    Raises:
+        MissingExtraError: the environment names a file that does not exist.
+        CheckpointError: a file that is here is not the one that was fetched.
+    """
+    files = PUBLISHED[preset]
+    commands = [f"medbench weights fetch {one.name}" for one in (files.vqvae, files.unet) if not _here(one)]
+    commands.append(f"python -m medbench_models.medlord.convert --preset {preset}")
+    return "run " + ", then ".join(f"'{command}'" for command in commands)
+
+
+def _here(weights: WeightFile) -> bool:
+    try:
+        weights.locate()
+    except Unavailable:
+        return False
+    return True
