@@ -64,7 +64,8 @@ class Generator(Protocol):
     """A generator of CT volumes. Constructors only store their arguments; work happens in the methods.
 
     A generator speaks HU: windows, scaling, patches and native shape are its own business. It never touches run
-    folders, metrics or the leaderboard.
+    folders, metrics or the leaderboard. A class attribute ``weights``, one ``WeightFile`` or a tuple of them, names the
+    files that ``medbench weights`` lists and fetches.
     """
 
     info: ClassVar[GeneratorInfo]

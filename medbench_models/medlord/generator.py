@@ -34,7 +34,7 @@ class MedLoRD:
 
     info: ClassVar[GeneratorInfo] = GeneratorInfo(
         name="medlord",
-        version="2",
+        version="3",
         capabilities=("unconditional", "conditional", "reconstructs"),
         presets=tuple(PRESETS),
         native_shape=(64, 64, 32),
