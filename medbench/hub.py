@@ -56,28 +56,31 @@ def find_on_hub(repository: str, file: str, *, revision: str = "main") -> HubFil
     [entry, *_] = [one for one in siblings if one.get("rfilename") == file] or [None]
     if entry is None or not commit:
         raise DataError(f"{endpoint} has no {file} in {repository} at the revision {revision!r}: correct --revision")
-    stated = entry.get("lfs") or {}
-    if not re.fullmatch("[0-9a-f]{64}", str(stated.get("sha256"))):
+    stated = entry.get("lfs") or {}  # the hub states it of large files only
+    sha256, size = str(stated.get("sha256")), stated.get("size")
+    if not re.fullmatch("[0-9a-f]{64}", sha256) or not isinstance(size, int):
         raise DataError(f"{endpoint} states no SHA-256 of {file} in {repository}: get the file by other means")
     url = f"{endpoint}/{repository}/resolve/{commit}/{urllib.parse.quote(file)}"
-    return HubFile(url, commit, stated["sha256"], int(stated["size"]))
+    return HubFile(url, commit, sha256, size)
 
 
 def _ask(address: str, *, what: str) -> dict[str, Any]:
-    request = urllib.request.Request(address, headers={"User-Agent": "medbench"})
     try:
+        request = urllib.request.Request(address, headers={"User-Agent": "medbench"})
         with urllib.request.urlopen(request, timeout=_TIMEOUT_SECONDS) as response:
             document = json.load(response)
     except urllib.error.HTTPError as error:
         error.close()
-        raise DataError(
-            f"the hub does not give {what} ({error.code} {error.reason}): there is none, or it is not public"
-        ) from error
+        busy = error.code == http.client.TOO_MANY_REQUESTS or error.code >= http.client.INTERNAL_SERVER_ERROR
+        mend = "run the same command again later" if busy else "there is none, or it is not public"
+        raise DataError(f"the hub does not give {what} ({error.code} {error.reason}): {mend}") from error
     except (OSError, http.client.HTTPException) as error:
         reason = getattr(error, "reason", None) or error
         raise DataError(f"{address} cannot be reached ({reason}): run the same command again") from error
     except ValueError as error:
-        raise DataError(f"{address} answers with something else than JSON: is HF_ENDPOINT right?") from error
+        raise DataError(
+            f"{address} is no address, or answers with something else than JSON: is HF_ENDPOINT right?"
+        ) from error
     if not isinstance(document, dict):
         raise DataError(f"{address} answers with something else than a repository: is HF_ENDPOINT right?")
     return document

@@ -177,6 +177,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         path = convert(options.preset, files, options.out or converted(options.preset), unstated=unstated)
     except MedbenchError as error:
         parser.exit(error.exit_code, f"medbench: {error}\n")
+    assumed = f"scale factor {unstated.scale_factor:g}, {unstated.timesteps} time steps (the files state neither)"
+    sys.stderr.write(f"assumed: {assumed}\n")
     sys.stdout.write(f"checkpoint: {path}\n")
 
 

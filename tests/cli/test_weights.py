@@ -19,6 +19,7 @@ from medbench.weights import WeightFile
 
 BODY = bytes(range(256)) * 4096  # 1 MiB
 SHA256 = hashlib.sha256(BODY).hexdigest()
+COMMIT = "c0ffee" + 34 * "0"
 
 
 @dataclass
@@ -35,6 +36,9 @@ class Server:
 def server() -> Iterator[Server]:
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
+            if self.path.startswith("/api/"):
+                self._state_checksum(self.path.partition("?")[0].rsplit("/", 1)[1])
+                return
             wanted = self.headers.get("Range")
             state.ranges.append(wanted)
             start = int(wanted.removeprefix("bytes=").removesuffix("-")) if wanted else 0
@@ -43,6 +47,14 @@ def server() -> Iterator[Server]:
             self.end_headers()
             stop = start + state.breaks_after.pop(0) if state.breaks_after else len(state.body)
             self.wfile.write(state.body[start:stop])
+
+        def _state_checksum(self, revision: str) -> None:
+            entry = {"rfilename": "hub.pth", "lfs": {"sha256": SHA256, "size": len(BODY)}}
+            document = json.dumps({"sha": COMMIT, "siblings": [entry]}).encode()
+            self.send_response(200 if revision in ("main", COMMIT) else 404)
+            self.send_header("Content-Length", str(len(document)))
+            self.end_headers()
+            self.wfile.write(document)
 
         def log_message(self, format: str, *args: object) -> None:
             pass
@@ -61,7 +73,9 @@ def weights(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setenv("MEDBENCH_HOME", str(tmp_path))
     pinned = WeightFile("my-net", "net.pth", "example.org", url=server.url, pinned=SHA256, license="CC BY 4.0")
     unpinned = replace(pinned, name="wild-net", file="wild.pth", pinned=None)
-    files = {file.name: file for file in (pinned, unpinned)}
+    on_hub = replace(unpinned, name="hub-net", file="hub.pth", url=None, hub="somebody/net")
+    monkeypatch.setenv("HF_ENDPOINT", server.url.rpartition("/")[0])
+    files = {file.name: file for file in (pinned, unpinned, on_hub)}
     monkeypatch.setattr(health, "weight_files", lambda: files)
     return pinned
 
@@ -143,6 +157,32 @@ def test_without_published_checksum_the_user_gives_one_and_it_holds(weights: Wei
     assert "is not the file that is pinned" in str(row["how"])
 
 
+def test_a_file_on_the_hub_comes_with_its_commit_checksum_and_licence(weights: WeightFile) -> None:
+    assert str(rows()["hub-net"]["how"]).startswith("run 'medbench weights fetch hub-net', or")
+    stdout, stderr = medbench("fetch", "hub-net", "--revision", COMMIT, "--sha256", SHA256)
+    assert "hub-net: verified" in stdout
+    told = "".join(stderr.split())  # lines are wrapped at the terminal's width
+    assert f"commit{COMMIT},SHA-256{SHA256}" in told
+    assert "CCBY4.0" in told
+    assert rows()["hub-net"]["sha256"] == SHA256
+
+
+def test_the_hub_answers_wrong_revisions_and_checksums_with_one_line(weights: WeightFile, tmp_path: Path) -> None:
+    assert "at the revision 'v9' (404" in refused("fetch", "hub-net", "--revision", "v9")
+    assert f"contradicts the hub, which states {SHA256}" in refused("fetch", "hub-net", "--sha256", "0" * 64)
+    assert "leave out --revision" in refused("fetch", "my-net", "--revision", COMMIT)
+    assert not (tmp_path / "weights").exists()
+
+
+def test_a_broken_download_from_the_hub_resumes_with_the_same_command(weights: WeightFile, server: Server) -> None:
+    server.breaks_after = [1000, 0]
+    assert "it resumes after the 1000 bytes" in refused("fetch", "hub-net")
+    assert not rows()["hub-net"]["here"]
+    medbench("fetch", "hub-net")
+    assert server.ranges[-1] == "bytes=1000-"
+    assert rows()["hub-net"]["sha256"] == SHA256
+
+
 def test_an_altered_file_is_listed_as_refused(weights: WeightFile, tmp_path: Path) -> None:
     medbench("fetch", "my-net")
     (tmp_path / "weights" / "net.pth").write_bytes(b"altered")
@@ -163,9 +203,11 @@ def test_all_weights_of_installed_plugins_are_listed() -> None:
     found = rows()
     assert {"radimagenet-resnet50", "dinov2-vits14", "medicalnet-resnet10", "lpips-alexnet", "phantom"} <= set(found)
     assert found["phantom"]["here"]
-    for name in ("dinov2-vits14", "medicalnet-resnet10", "lpips-alexnet"):
+    assert {"medlord-luna-ds8-vqgan", "medlord-luna-ds8-ldm"} <= set(found)
+    for name in ("dinov2-vits14", "medicalnet-resnet10", "lpips-alexnet", "lpips-squeezenet"):
         assert len(str(found[name]["sha256"])) == 64
     assert found["radimagenet-resnet50"]["sha256"] is None
     assert all(row["licence"] for row in found.values())
     # torch.hub's file names hold the first 8 digits of the SHA-256.
     assert str(found["lpips-alexnet"]["sha256"]).startswith("7be5be79")
+    assert str(found["lpips-squeezenet"]["sha256"]).startswith("b8a52dc0")

@@ -17,7 +17,7 @@ from medbench.weights import WeightFile, fetch_weights
 
 BODY = bytes(range(256)) * 512
 SHA256 = hashlib.sha256(BODY).hexdigest()
-COMMIT, OLDER = "c0ffee" + 34 * "0", "0ld" + 37 * "0"
+COMMIT, OLDER = "c0ffee" + 34 * "0", "01d" + 37 * "0"
 WEIGHTS = WeightFile("my-net", "net.pth", "somebody/net on the hub", hub="somebody/net", license="CC BY 4.0")
 
 
@@ -33,8 +33,10 @@ class Hub:
         ]
     )
     answer: bytes | None = None
+    status: int = 200
     breaks_after: int | None = None
     asked: list[str] = field(default_factory=list)
+    starts: list[int] = field(default_factory=list)
 
 
 @pytest.fixture
@@ -48,9 +50,15 @@ def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Hub]:
             if path.startswith("/api/models/somebody/net/revision/"):
                 commit = commits.get(path.rsplit("/", 1)[1])
                 document = json.dumps({"id": "somebody/net", "sha": commit, "siblings": state.siblings}).encode()
-                self._send(200 if commit else 404, state.answer or document)
-            elif path.startswith("/somebody/net/resolve/"):
+                self._send(state.status if commit else 404, state.answer or document)
+            elif path.startswith("/somebody/net/resolve/"):  # contents lie elsewhere
+                self.send_response(302)
+                self.send_header("Location", f"/contents?of={path}")
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+            elif path == "/contents":
                 start = int((self.headers.get("Range") or "bytes=0-")[6:-1])
+                state.starts.append(start)
                 stop, state.breaks_after = state.breaks_after, None
                 self._send(206 if start else 200, state.body[start:], stop)
             else:
@@ -96,12 +104,15 @@ def test_what_was_fetched_is_not_asked_for_again(hub: Hub) -> None:
 
 def test_a_revision_is_what_is_fetched(hub: Hub) -> None:
     fetch_weights(WEIGHTS, revision="v1")
-    assert hub.asked == ["/api/models/somebody/net/revision/v1?blobs=true", f"/somebody/net/resolve/{OLDER}/net.pth"]
+    asked, got = hub.asked[:2]
+    assert asked == "/api/models/somebody/net/revision/v1?blobs=true"
+    assert got == f"/somebody/net/resolve/{OLDER}/net.pth"
 
 
 def test_a_download_that_breaks_off_goes_on(hub: Hub) -> None:
     hub.breaks_after = 1000
     assert fetch_weights(WEIGHTS).read_bytes() == BODY
+    assert hub.starts == [0, 1000]
 
 
 def test_other_contents_than_stated_are_deleted(hub: Hub, tmp_path: Path) -> None:
@@ -134,9 +145,27 @@ def test_a_file_without_a_stated_checksum_is_refused(hub: Hub) -> None:
         find_on_hub("somebody/net", "README.md")
 
 
+def test_a_checksum_without_a_size_is_refused(hub: Hub) -> None:
+    del hub.siblings[1]["lfs"]["size"]
+    with pytest.raises(DataError, match=r"states no SHA-256 of net\.pth"):
+        find_on_hub("somebody/net", "net.pth")
+
+
+def test_a_busy_hub_is_asked_again_later(hub: Hub) -> None:
+    hub.status = 503
+    with pytest.raises(DataError, match=r"503 .*again later"):
+        find_on_hub("somebody/net", "net.pth")
+
+
 @pytest.mark.parametrize("answer", [b"<html>", b"[]"])
 def test_something_else_than_a_hub_is_named(hub: Hub, answer: bytes) -> None:
     hub.answer = answer
+    with pytest.raises(DataError, match="is HF_ENDPOINT right"):
+        find_on_hub("somebody/net", "net.pth")
+
+
+def test_an_endpoint_that_is_no_address_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_ENDPOINT", "hub.example.org")
     with pytest.raises(DataError, match="is HF_ENDPOINT right"):
         find_on_hub("somebody/net", "net.pth")
 

@@ -257,7 +257,7 @@ def test_a_file_of_the_public_code_names_the_conversion(legacy: bool, tmp_path: 
 
 
 def test_the_published_weights_are_looked_for_in_the_home(
-    files: Files, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    files: Files, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("MEDBENCH_HOME", str(tmp_path))
     model = MedLoRD("luna-ds8", device="cpu")
@@ -277,6 +277,7 @@ def test_the_published_weights_are_looked_for_in_the_home(
     with pytest.raises(MissingExtraError, match=rf"run '{convert_} --preset luna-ds8'$"):
         model.default_checkpoint()
     main(["--shape", "32x32x16"])
+    assert "assumed: scale factor 1.11, 300 time steps" in capsys.readouterr().err
     assert model.default_checkpoint() == tmp_path / "weights" / "medlord-luna-ds8.safetensors"
     model.load(None)
     with pytest.raises(MissingExtraError, match="medbench fit"):
