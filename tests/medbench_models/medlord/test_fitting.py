@@ -16,6 +16,7 @@ from medbench_models.medlord.config import MedLoRDConfig
 from medbench_models.medlord.data import Crops, cache_volumes, random_crops
 from medbench_models.medlord.encoding import scale_factor
 from medbench_models.medlord.generator import MedLoRD
+from medbench_models.medlord.presets import PRESETS
 from medbench_models.medlord.stage1 import VqvaeTask
 
 Make = Callable[[Split, int], list[Case]]
@@ -156,3 +157,16 @@ def test_scale_factor_is_the_inverse_deviation_of_all_latents() -> None:
     assert scale_factor(indices, codes) == pytest.approx(1.0 / float(latents.double().std()), rel=1e-9)
     with pytest.raises(CheckpointError, match="encodes every volume alike"):
         scale_factor(np.zeros((2, 3, 3, 3), np.uint16), torch.ones(16, 8))
+
+
+def test_a_cpu_says_that_it_does_not_mix_float16(
+    small: MedLoRDConfig, tmp_path: Path, make_cases: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    halved = small.model_copy(update={"stage2": small.stage2.model_copy(update={"precision": "16-mixed"})})
+    monkeypatch.setitem(PRESETS, "tiny", halved)
+    notes: list[str] = []
+    progress = KillIn("train stage1", 0)
+    progress.note = notes.append
+    with pytest.raises(KeyboardInterrupt):
+        fit(tmp_path, make_cases, progress=progress)
+    assert any(note.startswith("a CPU mixes bfloat16") for note in notes)

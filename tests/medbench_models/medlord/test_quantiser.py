@@ -82,6 +82,21 @@ def test_distances_stay_float32_under_autocast() -> None:
         assert torch.equal(quantiser(latent)[2], wanted)
 
 
+def test_the_search_is_given_float32_and_no_autocast() -> None:
+    quantiser, _ = pair()
+    search, seen = quantiser.search, []
+
+    def spied(rows: torch.Tensor, codebook: torch.Tensor) -> torch.Tensor:
+        seen.append((rows.dtype, codebook.dtype, torch.is_autocast_enabled("cpu")))
+        return search(rows, codebook)
+
+    quantiser.search = spied
+    with torch.autocast("cpu", torch.bfloat16):
+        quantised, loss, _ = quantiser(torch.randn(1, 8, 4, 4, 4, dtype=torch.bfloat16))
+    assert seen == [(torch.float32, torch.float32, False)]
+    assert quantised.dtype == loss.dtype == torch.float32
+
+
 def test_bypass_passes_the_latent_and_rests_the_codebook() -> None:
     quantiser, _ = pair()
     before = quantiser.embedding.weight.clone()

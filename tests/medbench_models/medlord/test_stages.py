@@ -68,12 +68,12 @@ def test_dropout_empties_whole_channels_at_its_rate() -> None:
     assert np.mean(empty) == pytest.approx(0.1, abs=0.02)
 
 
-def test_passes_that_accumulate_have_the_gradient_of_their_mean(small: MedLoRDConfig) -> None:
+def test_passes_that_accumulate_have_the_gradient_of_one_pass_of_all(small: MedLoRDConfig) -> None:
     def task(accumulate: int) -> DiffusionTask:
         torch.manual_seed(0)
         unet = build_unet(small.network.unet, 8)
         torch.nn.init.normal_(unet.out[2].conv.weight)
-        config = small.stage2.model_copy(update={"batch": 3, "accumulate": accumulate})
+        config = small.stage2.model_copy(update={"batch": 3, "accumulate": accumulate, "loss": "mse"})
         made = DiffusionTask(unet, config, train=examples, select=examples, timesteps=50, seed=0)
         made.setup(launch("cpu"))
         return made
@@ -84,11 +84,15 @@ def test_passes_that_accumulate_have_the_gradient_of_their_mean(small: MedLoRDCo
     weights = list(stepped.network.parameters())
     stepped.optimiser.step = lambda: found.extend(p.grad.clone() for p in weights if p.grad is not None)
     stepped.step(0, step_chance(0, 0))
-    chance, losses = step_chance(0, 0), []
-    for _ in range(2):
+    chance, drawn = step_chance(0, 0), []
+    for _ in range(2):  # what the two passes draw, in their order
         rows = torch.randint(len(examples), (3,), generator=chance)
-        losses.append(by_hand._loss(by_hand.net, examples, rows, chance))
-    torch.stack(losses).mean().backward()
+        steps = by_hand.schedule.random_steps(3, chance)
+        drawn.append((rows, steps, torch.randn(3, 8, 4, 4, 4, generator=chance)))
+    rows, steps, noise = (torch.cat(parts) for parts in zip(*drawn))
+    clean = examples.clean(rows)
+    velocity = by_hand.net(by_hand.schedule.add_noise(clean, noise, steps), steps)
+    torch.nn.functional.mse_loss(velocity, by_hand.schedule.velocity(clean, noise, steps)).backward()
     torch.nn.utils.clip_grad_norm_(by_hand.network.parameters(), 1.0)
     wanted = [p.grad for p in by_hand.network.parameters() if p.grad is not None]
     assert len(found) == len(wanted) > 0

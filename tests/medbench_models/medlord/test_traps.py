@@ -12,7 +12,10 @@ from monai.networks.schedulers import DDPMScheduler
 
 from medbench.prediction import predict_peak
 from medbench.spec import Window
+from medbench.volume import LabelMap
+from medbench_models.medlord.conditions import one_hot, region_numbers
 from medbench_models.medlord.data import scaled
+from medbench_models.medlord.diffusion import Latents, SteeredLatents
 from medbench_models.medlord.nearest import MOST_EXTRA_BYTES, by_chunks
 from medbench_models.medlord.presets import PRESETS
 from medbench_models.medlord.quantiser import EmaQuantiser
@@ -76,6 +79,28 @@ def test_learning_the_codebook_needs_no_matrix_of_rows_and_codes() -> None:
 
     one_hot = ROWS * CODES  # at a byte each
     assert predict_peak(learn).tensor_bytes < one_hot / 20
+
+
+def test_masks_hold_zero_and_one_whatever_the_labels_values() -> None:
+    """The public code uses masks as stored; here label 30 of a case is region 2 of the model."""
+    labels = LabelMap(np.array([[[0, 30, 7]]], np.uint8), np.eye(4), {30: "right", 7: "left"})
+    numbers = region_numbers(labels, ("left", "right"))
+    masks = one_hot(torch.from_numpy(numbers)[None], 2)
+    assert masks[0, :, 0, 0].tolist() == [[0.0, 0.0, 1.0], [0.0, 1.0, 0.0]]
+
+
+def test_masks_drop_out_one_by_one_and_in_the_whole_batch() -> None:
+    """As in the public code; a condition that drops out as a whole would train the model for guidance."""
+    latents = Latents(np.zeros((2, 1, 1, 2), np.uint8), torch.zeros(1, 8))
+    labels = np.array([[[[1, 2]]], [[[2, 1]]]], np.uint8)
+    examples = SteeredLatents(latents, labels, regions=2, dropout=0.5)
+    seen = set()
+    for seed in range(40):
+        [masks] = examples.conditions(torch.arange(2), torch.Generator().manual_seed(seed))
+        first, second = masks.flatten(2).amax(dim=2).tolist()
+        assert first == second
+        seen.add(tuple(first))
+    assert seen == {(0.0, 0.0), (0.0, 1.0), (1.0, 0.0), (1.0, 1.0)}
 
 
 @pytest.mark.parametrize("name", list(PRESETS))
