@@ -76,6 +76,7 @@ def test_passes_that_accumulate_have_the_gradient_of_one_pass_of_all(small: MedL
         config = small.stage2.model_copy(update={"batch": 3, "accumulate": accumulate, "loss": "mse"})
         made = DiffusionTask(unet, config, train=examples, select=examples, timesteps=50, seed=0)
         made.setup(launch("cpu"))
+        made.fabric.clip_gradients = lambda *parts, **limit: None  # to a norm of 1, which would hide their scale
         return made
 
     examples = latents()
@@ -93,7 +94,6 @@ def test_passes_that_accumulate_have_the_gradient_of_one_pass_of_all(small: MedL
     clean = examples.clean(rows)
     velocity = by_hand.net(by_hand.schedule.add_noise(clean, noise, steps), steps)
     torch.nn.functional.mse_loss(velocity, by_hand.schedule.velocity(clean, noise, steps)).backward()
-    torch.nn.utils.clip_grad_norm_(by_hand.network.parameters(), 1.0)
     wanted = [p.grad for p in by_hand.network.parameters() if p.grad is not None]
     assert len(found) == len(wanted) > 0
     for a, b in zip(found, wanted):

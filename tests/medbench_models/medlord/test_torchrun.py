@@ -57,13 +57,18 @@ def cases(split, count):
         volume, label_map = Volume(voxels, np.eye(4)), LabelMap(labels, np.eye(4), {1: "left", 2: "right"})
         yield Case(f"{split}{index}", split, f"{split}{index}", lambda v=volume: v, lambda m=label_map: m)
 
-rows, tasks = [], []
+rows, tasks, started = [], [], []
 count = quantiser.EmaQuantiser._count
 def counted(self, seen, indices):
     found = count(self, seen, indices)
     rows.append(len(seen))
     return found
 quantiser.EmaQuantiser._count = counted
+set_codes = quantiser.EmaQuantiser._set_codes
+def noted(self, where, codes):
+    set_codes(self, where, codes)
+    started.append(self.embedding.weight.detach().clone())
+quantiser.EmaQuantiser._set_codes = noted
 made = fitting.Fitting._train
 def kept(self, task, name, config, described):
     trained = made(self, task, name, config, described)
@@ -84,7 +89,8 @@ train, select = list(cases("train", 6)), list(cases("select", 2))
 MedLoRD("tiny", device="cpu").fit(
     train=train, select=select, workspace=out, seed=3, resume=True, progress=Killed()
 )
-torch.save({"rows": rows[-1:]} | {name: dict(task.weights()) for name, task in tasks}, out / f"rank{rank}.pt")
+record = {"rows": rows[-1:], "started": started} | {name: dict(task.weights()) for name, task in tasks}
+torch.save(record, out / f"rank{rank}.pt")
 """
 
 
@@ -112,6 +118,12 @@ def test_both_processes_end_with_the_same_weights(trained: Path) -> None:
     first, second = (torch.load(trained / "whole" / f"rank{rank}.pt", weights_only=True) for rank in (0, 1))
     for stage in ("stage1", "stage2", "stage3"):
         assert same(first[stage], second[stage]), stage
+
+
+def test_both_processes_start_from_the_same_codes_though_each_has_seen_other_rows(trained: Path) -> None:
+    first, second = (torch.load(trained / "whole" / f"rank{rank}.pt", weights_only=True) for rank in (0, 1))
+    assert len(first["started"]) == len(second["started"]) > 0
+    assert all(torch.equal(some, others) for some, others in zip(first["started"], second["started"], strict=True))
 
 
 def test_counts_of_codes_are_those_of_both_processes(trained: Path) -> None:
