@@ -43,7 +43,7 @@ class Downstream:
 
     info: ClassVar[MetricInfo] = MetricInfo(
         name="downstream",
-        version="1",
+        version="2",
         summary="mean DSC of nnU-Net on held-out real volumes after training on synthetic ones",
         better="higher",
         unit=None,

@@ -51,12 +51,11 @@ PRESETS: Final[Mapping[str, Preset]] = MappingProxyType(
     {
         "full": Preset("MedbenchTrainer", epochs=1000, iterations=250),
         "short": Preset("MedbenchTrainer", epochs=100, iterations=250),
-        # At a rate of 0.005 several small regions of the phantom are still never predicted after these 300 steps.
         "tiny": Preset(
             "MedbenchTrainerTiny",
             epochs=10,
             iterations=30,
-            learning_rate=0.02,
+            learning_rate=0.01,
             validation_iterations=1,
             save_every=1,
             smaller=True,

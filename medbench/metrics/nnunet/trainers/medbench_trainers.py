@@ -15,10 +15,12 @@ from typing import Any
 
 import numpy as np
 import torch  # noqa: TID253  # this module runs inside nnU-Net alone
+from nnunetv2.training.dataloading.nnunet_dataset import infer_dataset_class  # noqa: TID253
 from nnunetv2.training.lr_scheduler.polylr import PolyLRScheduler  # noqa: TID253
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer  # noqa: TID253
 
 _SEED = 20250313
+_MOST_WEIGHT = 20.0
 
 
 class MedbenchTrainer(nnUNetTrainer):  # type: ignore[misc]  # nnU-Net has no types
@@ -76,12 +78,27 @@ class MedbenchTrainer(nnUNetTrainer):  # type: ignore[misc]  # nnU-Net has no ty
 
 
 class MedbenchTrainerTiny(MedbenchTrainer):
-    """For a few hundred steps: AdamW in place of nnU-Net's slow momentum, and no augmentation."""
+    """For a few hundred steps: AdamW, rare labels weigh more in the cross-entropy, and no augmentation.
+
+    With nnU-Net's slow momentum or equal weights some small regions are never predicted after so few steps.
+    """
 
     def configure_optimizers(self) -> tuple[torch.optim.Optimizer, PolyLRScheduler]:
         """Return AdamW with nnU-Net's weight decay and its polynomial schedule."""
         optimizer = torch.optim.AdamW(self.network.parameters(), self.initial_lr, weight_decay=self.weight_decay)
         return optimizer, PolyLRScheduler(optimizer, self.initial_lr, self.num_epochs)
+
+    def _build_loss(self) -> torch.nn.Module:
+        """Return nnU-Net's loss, its cross-entropy weighted by one over the square root of each label's frequency."""
+        loss: Any = super()._build_loss()
+        self.dataset_class: Any = infer_dataset_class(self.preprocessed_dataset_folder)  # nnU-Net sets it a line later
+        cases, _ = self.get_tr_and_val_datasets()
+        count = len(self.label_manager.all_labels)
+        counts = np.sum([_voxels(cases.load_case(name)[1], count) for name in cases.identifiers], axis=0)
+        inner = loss.loss if self.enable_deep_supervision else loss
+        inner.ce.weight = torch.tensor(_weights(counts), dtype=torch.float32, device=self.device)
+        built: torch.nn.Module = loss
+        return built
 
     def configure_rotation_dummyDA_mirroring_and_inital_patch_size(self) -> tuple[Any, ...]:
         """Load patches at the size that the network sees, since none is rotated."""
@@ -106,6 +123,19 @@ class MedbenchTrainerTiny(MedbenchTrainer):
         return nnUNetTrainer.get_validation_transforms(
             deep_supervision_scales, is_cascaded, foreground_labels, regions, ignore_label
         )
+
+
+def _voxels(labels: Any, count: int) -> np.ndarray:
+    """Return how many voxels each of the labels 0 to ``count`` - 1 has; -1 lies outside the volume."""
+    values = np.asarray(labels).astype(np.int64).ravel()
+    return np.bincount(values[values >= 0], minlength=count)
+
+
+def _weights(counts: np.ndarray) -> np.ndarray:
+    """Return the labels' weights, 1 on average, none more than 20 times the least."""
+    weights = 1.0 / np.sqrt(np.maximum(counts, 1) / counts.sum())
+    weights = np.minimum(weights, _MOST_WEIGHT * weights.min())
+    return np.asarray(weights / weights.mean())
 
 
 def _seed(offset: int) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import importlib.util
 import shutil
 import signal
 from dataclasses import replace
+from importlib import resources
 
 import numpy as np
 import psutil
@@ -47,6 +49,23 @@ def measure(make_evidence, make_side):
         return Downstream().measure(evidence)
 
     return measured
+
+
+@pytest.fixture
+def trainers():
+    path = resources.files("medbench.metrics.nnunet") / "trainers" / "medbench_trainers.py"
+    spec = importlib.util.spec_from_file_location("medbench_trainers", str(path))
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_rare_labels_weigh_more_up_to_a_bound(trainers):
+    counts = trainers._voxels(np.array([[-1, 0, 0, 0], [0, 2, 2, 2]]), 4)
+    assert counts.tolist() == [4, 0, 3, 0]
+    weights = trainers._weights(np.array([10_000, 2_500, 100, 0]))
+    assert weights.mean() == pytest.approx(1)
+    assert (weights / weights[0]).tolist() == pytest.approx([1, 2, 10, 20])
 
 
 def test_broken_labels_teach_less_than_good_ones(measure, tmp_path):
