@@ -329,6 +329,14 @@ def test_test_volumes_must_not_be_trained_on(measure, sides, phantoms):
         measure(synthetic=sides["make"](phantoms[8:13]))
 
 
+def test_samples_that_test_label_maps_steered_are_declared(measure, sides, phantoms):
+    """Their volumes are new, their anatomy is the test's."""
+    steered = [(volume, labels) for (volume, _), (_, labels) in zip(phantoms[6:11], phantoms[11:13] + phantoms[6:9])]
+    notes = measure(synthetic=sides["make"](steered)).notes
+    assert any(note.startswith("2 of the 5 samples have the label map of a test volume") for note in notes)
+    assert not any("label map of a test volume" in note for note in measure().notes)
+
+
 def test_too_few_are_refused(measure, sides, phantoms):
     with pytest.raises(NotEnoughCasesError, match="4 synthetic subjects or more, got 3"):
         measure(synthetic=sides["make"](phantoms[6:9]))
