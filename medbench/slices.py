@@ -19,8 +19,7 @@ import numpy as np
 from medbench.errors import SpecError
 
 if TYPE_CHECKING:
-    from medbench.metrics.base import Plane
-    from medbench.spec import SliceProtocol, Window
+    from medbench.spec import Plane, SliceProtocol, Window
 
 # Slice axis first, then the image axes.
 _AXES: dict[Plane, tuple[int, int, int]] = {"xy": (2, 0, 1), "yz": (0, 1, 2), "zx": (1, 0, 2)}

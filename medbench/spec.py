@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, PositiveInt, model_validator
 
+Plane = Literal["xy", "yz", "zx"]
 Length = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
@@ -95,7 +96,7 @@ class Window(Spec):
 class SliceProtocol(Spec):
     """Which 2D slices a 2.5D metric sees and how they are normalised."""
 
-    planes: tuple[Literal["xy", "yz", "zx"], ...] = Field(("xy", "yz", "zx"), min_length=1)
+    planes: tuple[Plane, ...] = Field(("xy", "yz", "zx"), min_length=1)
     centre_ratio: float | None = Field(None, gt=0, le=1, description="share of slices kept about the centre; None: all")
     normalisation: Literal["minmax_per_plane", "minmax_per_slice", "window"] = Field(
         "window",
