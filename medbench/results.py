@@ -68,10 +68,36 @@ class Resampled(_Record):
     sizes: tuple[int, ...]
 
 
+class CaseColumns(_Record):
+    """How a metric's table names its cases.
+
+    Args:
+        value: column of the value that is compared.
+        case: column that names what two runs share.
+        subject: column of the case's patient, where a table may have it; None: each case stands for itself.
+        rows: column and content of the rows that count; None: all.
+    """
+
+    value: str
+    case: str
+    subject: str | None = None
+    rows: tuple[str, str] | None = None
+
+
+class StoredFigure(_Record):
+    """A figure of a run: its path relative to the run folder, and what the report says of it."""
+
+    file: str
+    caption: str
+    alt: str
+    dark: bool = False
+
+
 class Result(_Record):
     """One metric's number with everything that it needs to be read."""
 
     metric: str
+    summary: str = Field("", description="what the metric measures, in one sentence")
     value: float
     ci95: tuple[float, float] | None
     ci_method: str
@@ -94,6 +120,8 @@ class Result(_Record):
     seconds: float
     replicates: dict[str, Resampled] = Field({}, description="by side; two runs are compared with them")
     table: str | None = Field(description="path of the values behind the number, relative to the run folder")
+    cases: CaseColumns | None = Field(None, description="how the table names cases; None: they cannot be paired")
+    figures: tuple[StoredFigure, ...] = Field((), description="what was drawn of it")
 
 
 class Skipped(_Record):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import dataclasses
 import inspect
 import tomllib
 from pathlib import Path
@@ -23,21 +24,16 @@ def test_metadata_is_complete(kind: registry.Kind, name: str) -> None:
     info = registry.load(kind, name).info
     assert info.name == name
     assert info.version
-    optional = {
-        "unit",
-        "native_shape",
-        "trained_on",
-        "needs",
-        "paper",
-        "stand_in",
-        "min_real",
-        "min_synthetic",
-        "by_default",
-    }
+    optional = {field.name for field in dataclasses.fields(info) if _has_default(field)}
+    optional |= {"unit", "native_shape", "paper", "stand_in", "min_real", "min_synthetic"}
     if kind == "datasets":
         optional.add("protocol")
     empty = [field for field in vars(info) if field not in optional and not getattr(info, field)]
     assert not empty, f"the declaration of {name} leaves out {', '.join(empty)}"
+
+
+def _has_default(field: dataclasses.Field[Any]) -> bool:
+    return field.default is not dataclasses.MISSING or field.default_factory is not dataclasses.MISSING
 
 
 @pytest.mark.parametrize(("kind", "name"), PLUGINS)

@@ -116,29 +116,21 @@ class Measurer:
             real=StoredSide(real.reference, laboratory, name="real"),
             synthetic=StoredSide(items, laboratory, name="damaged"),
             held_out=StoredSide(real.held_out, laboratory, name="held-out"),
-            workshop=laboratory,
+            workspace=laboratory,
             intervals=intervals,
         )
 
     def _mark(self, metric: str) -> str:
         """Return a fingerprint of all that decides a metric's value on a set."""
-        info = registry.load("metrics", metric).info
         return fingerprint(
             {
                 "medbench": library_versions().get("medbench"),
                 "made_by": self._made_by,
                 "real": [_content(side, self.laboratory) for side in (self.real.reference, self.real.held_out)],
                 "protocol": self.laboratory.protocol.model_dump(mode="json"),
-                "metric": [metric, info.version, registry.source_sha256(metric)],
-                "instruments": {field: self._described(field) for field in info.needs},
+                "metric": self.laboratory.mark(metric),
             }
         )
-
-    def _described(self, field: str) -> Any:
-        try:
-            return self.laboratory.describe(field)
-        except Unavailable as reason:
-            return str(reason)
 
 
 def _content(items: Sequence[Item], laboratory: Laboratory) -> Any:

@@ -7,17 +7,24 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
+from medbench.errors import NotEnoughCasesError
+from medbench.spec import Plane
+
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
     from medbench.metrics.resampling import Replicates
     from medbench.progress import Progress
+    from medbench.results import CaseColumns, Result
     from medbench.spec import Protocol as EvaluationProtocol
     from medbench.volume import LabelMap, Volume
+    from medbench.weights import WeightFile
 
-Plane = Literal["xy", "yz", "zx"]
 Input = Literal["volume", "segmentation", "mask"]
+Need = Literal[
+    "slices", "extractor", "volume_extractor", "segmenter", "regions", "nsd_tolerance_mm", "downstream"
+]  # fields of ``medbench.spec.Protocol``
 Floor = Literal["splits", "held-out", "own", "none"]
 
 
@@ -36,12 +43,18 @@ class MetricInfo:
         source: paper and equation.
         judges: ``samples``, or ``autoencoder`` for a metric that compares held-out volumes with their reconstructions;
             both its counts then are those of the held-out volumes.
-        needs: what enters the metric's fingerprint beside grid and window: protocol fields, and LPIPS's weights.
+        needs: the protocol's fields that enter the metric's fingerprint beside grid and window.
         floor: what stands for "perfect". ``splits``: the same metric between repeated random splits of the real
             volumes by patient, at the same counts; such a metric is also compared with the held-out split, where the
             gap is a sign of copying. ``held-out``: the same metric with the held-out volumes in place of the samples.
             ``own``: the metric itself says. ``none``: there is nothing to compare with.
         by_default: whether it is computed where no metrics are named; False for those that train networks.
+        weights: weight files of the metric's own, by the name under which their hash enters its fingerprint. A metric
+            is measured without them where it can be, and says what it then lacks.
+        cases: how its table names cases, where it judges case by case: two runs are then compared case by case.
+        figures: what the report shows of it.
+        not_audited: why an audit, whose samples are damaged held-out volumes, would mislead about it; empty where it
+            would not.
     """
 
     name: str
@@ -53,9 +66,62 @@ class MetricInfo:
     min_synthetic: int
     source: str
     judges: Literal["samples", "autoencoder"] = "samples"
-    needs: tuple[str, ...] = ()
+    needs: tuple[Need, ...] = ()
     floor: Floor = "splits"
     by_default: bool = True
+    weights: Mapping[str, WeightFile] = field(default_factory=dict)
+    cases: CaseColumns | None = None
+    figures: tuple[Figure, ...] = ()
+    not_audited: str = ""
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A figure that shows a metric's numbers.
+
+    Args:
+        name: its file in ``figures/``, without suffix.
+        caption: what stands below it, in a sentence or two.
+        alt: what is to be seen, for those who cannot see it.
+        draw: writes the PNG file; called once the metric is measured.
+        dark: whether its ground is dark, as on a viewing station.
+    """
+
+    name: str
+    caption: str
+    alt: str
+    draw: Draw
+    dark: bool = False
+
+
+class Draw(Protocol):
+    """Draws one figure."""
+
+    def __call__(self, measured: Measured, path: Path) -> None:
+        """Write a PNG file.
+
+        Args:
+            measured: what is drawn.
+            path: the file.
+
+        Raises:
+            Unavailable: there is nothing to draw; the figure is then left out.
+        """
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A metric's number with what stands behind it, for its figures.
+
+    Args:
+        result: as it is stored, with floor and stand-ins.
+        table: the values behind it, with the rows of the held-out volumes where the floor has them; None: no table.
+        evidence: what it was measured on.
+    """
+
+    result: Result
+    table: pd.DataFrame | None
+    evidence: Evidence
 
 
 @dataclass(frozen=True)
@@ -113,6 +179,9 @@ class Side(Protocol):
     @property
     def masks_stand_for_segmenter(self) -> bool:
         """Whether the same files would serve as masks and as segmentations: comparing them then says nothing."""
+
+    def only(self, ids: Sequence[str]) -> Side:
+        """Return the same side with these volumes alone, in this order."""
 
     def slice_features(self, plane: Plane) -> Iterator[np.ndarray]:
         """Yield one float32 array (slices, features) a volume, in the order of ``ids``.
@@ -185,7 +254,7 @@ class Side(Protocol):
         """
 
 
-class Workshop(Protocol):
+class Workspace(Protocol):
     """Where metrics that train networks work."""
 
     @property
@@ -218,7 +287,7 @@ class Evidence:
         real: the reference (training split), or a part of it while floors are computed.
         synthetic: what is judged; real volumes when the floor is computed.
         held_out: real volumes outside the reference; None where there are none.
-        workshop: for metrics that train networks.
+        workspace: for metrics that train networks.
         intervals: False where only the value is wanted (floors, gaps): intervals and tables may then be left out.
     """
 
@@ -226,7 +295,7 @@ class Evidence:
     real: Side
     synthetic: Side
     held_out: Side | None
-    workshop: Workshop
+    workspace: Workspace
     intervals: bool = True
 
 
@@ -246,3 +315,20 @@ class Metric(Protocol):
             Unavailable: it cannot be computed here; the message becomes the reason in ``skipped``.
             NotEnoughCasesError: too few subjects.
         """
+
+
+def require_subjects(info: MetricInfo, *, real: Sequence[str], synthetic: Sequence[str]) -> None:
+    """Refuse to measure fewer subjects than a metric declares.
+
+    Args:
+        info: the metric's declaration.
+        real: the subject of each real volume.
+        synthetic: likewise on the other side.
+
+    Raises:
+        NotEnoughCasesError: too few; the message says how many came.
+    """
+    for side, subjects, fewest in (("real", real, info.min_real), ("synthetic", synthetic, info.min_synthetic)):
+        count = len(set(subjects))
+        if count < fewest:
+            raise NotEnoughCasesError(f"{info.name} needs {fewest} {side} subjects or more, got {count}")

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 import numpy as np
 
 from medbench.errors import Unavailable
-from medbench.metrics.base import Evidence, Measurement, MetricInfo
+from medbench.metrics.base import Evidence, Measurement, MetricInfo, require_subjects
 from medbench.metrics.nnunet.arm import Arm, Work, complete
 from medbench.metrics.nnunet.comparison import case_scores, paired_difference, verdict
 from medbench.metrics.nnunet.dataset import label_name
@@ -27,7 +27,7 @@ from medbench.metrics.nnunet.process import environment
 from medbench.metrics.nnunet.task import Task, task_of
 from medbench.metrics.order import median_interval, quartiles
 from medbench.metrics.overlap import dice_by_region
-from medbench.metrics.resampling import NOT_ASKED, Interval, mean_interval, require_subjects, subject_means
+from medbench.metrics.resampling import NOT_ASKED, Interval, mean_interval, subject_means
 from medbench.spec import fingerprint
 from medbench.volume import LabelMap
 
@@ -79,7 +79,7 @@ def _nnunet_version() -> str:
 
 def _trained_and_tested(task: Task, evidence: Evidence, *, nnunet: str) -> dict[str, Path]:
     """Return the folder of predictions of each arm; what other evaluations have finished is taken over."""
-    workshop = evidence.workshop
+    workspace = evidence.workspace
     settings = {
         "version": Downstream.info.version,
         "nnunetv2": nnunet,
@@ -91,10 +91,10 @@ def _trained_and_tested(task: Task, evidence: Evidence, *, nnunet: str) -> dict[
     plans: Path | None = None
     for name in _ARMS:
         trained_on = [[part.volumes, part.labels] for part in task.training_set(name)]
-        folder = workshop.folder("downstream", settings | {"trained_on": trained_on, "plans_from": plans_from})
-        device = workshop.device.partition(":")[0]
-        variables = environment(folder, task.preset, device=workshop.device)
-        arm = Arm(name, folder, task.preset, device, variables, workshop.logs, workshop.progress)
+        folder = workspace.folder("downstream", settings | {"trained_on": trained_on, "plans_from": plans_from})
+        device = workspace.device.partition(":")[0]
+        variables = environment(folder, task.preset, device=workspace.device)
+        arm = Arm(name, folder, task.preset, device, variables, workspace.logs, workspace.progress)
         work = Work(partial(task.cases, name), task.regions, plans, task.test.images, fingerprint(task.test.volumes))
         tested[name] = complete(arm, work)
         plans = plans or arm.plans

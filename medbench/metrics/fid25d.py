@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from medbench.metrics.base import Evidence, Measurement, MetricInfo, Plane, Side
+from medbench.metrics.base import Evidence, Measurement, MetricInfo, Side, require_subjects
 from medbench.metrics.frechet import FeatureStatistics, frechet_distance, merged, quick_distance, without_each
 from medbench.metrics.resampling import (
     MOST_GROUPS,
@@ -25,10 +25,10 @@ from medbench.metrics.resampling import (
     group_sizes,
     groups_of,
     jackknife_interval,
-    require_subjects,
     too_few,
 )
 from medbench.metrics.slice_sets import finite_features
+from medbench.spec import Plane
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -65,7 +65,7 @@ class Fid25d:
         require_subjects(self.info, real=real.subjects, synthetic=synthetic.subjects)
         absent = too_few(real.subjects, synthetic.subjects) if evidence.intervals else NOT_ASKED
         planes = evidence.protocol.slices.planes
-        progress = evidence.workshop.progress if absent is None else None
+        progress = evidence.workspace.progress if absent is None else None
         found = [_compare(plane, real=real, synthetic=synthetic, progress=progress) for plane in planes]
         value = float(np.mean([plane.distance for plane in found]))
         interval, replicates = (absent, {}) if absent else _interval_of_mean(value, found)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from medbench.errors import Unavailable
-from medbench.metrics.base import Evidence, Measurement, MetricInfo, Side
+from medbench.metrics.base import Evidence, Measurement, MetricInfo, Side, require_subjects
 from medbench.metrics.frechet import FeatureStatistics, frechet_distance
 from medbench.metrics.resampling import (
     NOT_ASKED,
@@ -20,7 +20,6 @@ from medbench.metrics.resampling import (
     Replicates,
     delete_each_group,
     jackknife_interval,
-    require_subjects,
     too_few,
 )
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from medbench.errors import Unavailable
-from medbench.metrics.base import Evidence, Measurement, MetricInfo, Side
+from medbench.metrics.base import Evidence, Measurement, MetricInfo, Side, require_subjects
 from medbench.metrics.frechet import FeatureStatistics, frechet_distance
 from medbench.metrics.radiomics import FAMILIES, radiomics, settings
 from medbench.metrics.resampling import (
@@ -26,7 +26,6 @@ from medbench.metrics.resampling import (
     Replicates,
     delete_each_group,
     jackknife_interval,
-    require_subjects,
     too_few,
 )
 from medbench.spec import Window

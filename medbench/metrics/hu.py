@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from medbench.errors import Unavailable
-from medbench.metrics.base import Evidence, Measurement, MetricInfo, Side
+from medbench.metrics.base import Evidence, Measurement, MetricInfo, Side, require_subjects
 from medbench.metrics.hu_regions import mean_distance, published_bounds, region_figures
 from medbench.metrics.hu_volume import FEWEST_VOXELS, NOISE, SLICES, Figures, collected, volume_figures
 from medbench.metrics.resampling import (
@@ -25,7 +25,6 @@ from medbench.metrics.resampling import (
     Replicates,
     delete_each_group,
     jackknife_interval,
-    require_subjects,
     subject_means,
     too_few,
 )

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from medbench.metrics.base import Evidence, Measurement, MetricInfo, Plane, Side
+from medbench.metrics.base import Evidence, Measurement, MetricInfo, Side, require_subjects
 from medbench.metrics.kernel import KernelSums, cubic_kernel
 from medbench.metrics.resampling import (
     NOT_ASKED,
@@ -20,10 +20,10 @@ from medbench.metrics.resampling import (
     Replicates,
     delete_each_group,
     jackknife_interval,
-    require_subjects,
     too_few,
 )
 from medbench.metrics.slice_sets import SliceSet, slice_set
+from medbench.spec import Plane
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -20,7 +20,7 @@ from medbench.weights import WeightFile, read_tensors
 if TYPE_CHECKING:
     import torch
 
-    from medbench.metrics.base import Plane
+    from medbench.spec import Plane
 
 BACKBONE = WeightFile(
     name="lpips-alexnet",

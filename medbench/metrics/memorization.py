@@ -21,7 +21,7 @@ import numpy as np
 
 from medbench.errors import NotEnoughCasesError, Unavailable
 from medbench.files import atomic_path
-from medbench.metrics.base import Evidence, Measurement, MetricInfo, Side
+from medbench.metrics.base import Evidence, Measurement, MetricInfo, Side, require_subjects
 from medbench.metrics.copies import Recipe, aligned_ncc, working_copy
 from medbench.metrics.neighbours import (
     Likeness,
@@ -35,7 +35,7 @@ from medbench.metrics.neighbours import (
     newcombe_interval,
     similarity,
 )
-from medbench.metrics.resampling import NOT_ASKED, Interval, groups_of, require_subjects, subject_means
+from medbench.metrics.resampling import NOT_ASKED, Interval, groups_of, subject_means
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -106,7 +106,7 @@ class Memorization:
     def _stored_copies(self, side: Side, evidence: Evidence) -> np.ndarray:
         """Return the working copies of a side (n, x, y, z), memory-mapped; made where absent."""
         settings = {"version": self.info.version, "volumes": side.content, **_seen(evidence)}
-        path = evidence.workshop.folder("memorization-copies", settings) / _COPIES_FILE
+        path = evidence.workspace.folder("memorization-copies", settings) / _COPIES_FILE
         if not path.is_file():
             with atomic_path(path) as temporary:
                 stored = None
@@ -124,15 +124,17 @@ class Memorization:
     def _encoder(self, training: np.ndarray, evidence: Evidence) -> TrainedEncoder:
         from medbench.metrics.contrastive import trained_encoder
 
-        workshop = evidence.workshop
+        workspace = evidence.workspace
         settings = {
             "version": self.info.version,
             "volumes": evidence.real.content,
             "recipe": asdict(self.recipe),
             **_seen(evidence),
         }
-        folder = workshop.folder("memorization", settings)
-        return trained_encoder(training, self.recipe, folder=folder, device=workshop.device, progress=workshop.progress)
+        folder = workspace.folder("memorization", settings)
+        return trained_encoder(
+            training, self.recipe, folder=folder, device=workspace.device, progress=workspace.progress
+        )
 
     def _embeddings(self, side: Side, encoder: TrainedEncoder, evidence: Evidence) -> np.ndarray:
         window = evidence.protocol.window

@@ -14,7 +14,7 @@ from typing import ClassVar
 import numpy as np
 
 from medbench.errors import Unavailable
-from medbench.metrics.base import Evidence, Measurement, MetricInfo
+from medbench.metrics.base import Evidence, Measurement, MetricInfo, require_subjects
 from medbench.metrics.fid3d import vector_table, volume_vectors
 from medbench.metrics.kernel import KernelSums, gaussian_kernel
 from medbench.metrics.resampling import (
@@ -23,7 +23,6 @@ from medbench.metrics.resampling import (
     Replicates,
     delete_each_group,
     jackknife_interval,
-    require_subjects,
     too_few,
 )
 

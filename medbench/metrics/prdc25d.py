@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from medbench.metrics.base import Evidence, Measurement, MetricInfo, Plane, Side
+from medbench.metrics.base import Evidence, Measurement, MetricInfo, Side, require_subjects
 from medbench.metrics.manifold import Prdc, RealSlices, expected_coverage, prdc
 from medbench.metrics.resampling import (
     NOT_ASKED,
@@ -22,10 +22,10 @@ from medbench.metrics.resampling import (
     delete_each_group,
     group_sizes,
     jackknife_interval,
-    require_subjects,
     too_few,
 )
 from medbench.metrics.slice_sets import SliceSet, slice_set
+from medbench.spec import Plane
 
 if TYPE_CHECKING:
     import pandas as pd

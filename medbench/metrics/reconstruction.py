@@ -14,7 +14,7 @@ import numpy as np
 
 from medbench.errors import NotEnoughCasesError, Unavailable
 from medbench.metrics.base import Evidence, Measurement, MetricInfo
-from medbench.metrics.lpips25d import Lpips25d, fits, load_lpips
+from medbench.metrics.lpips25d import BACKBONE, Lpips25d, fits, load_lpips
 from medbench.metrics.resampling import mean_interval, subject_means
 
 if TYPE_CHECKING:
@@ -39,7 +39,8 @@ class Reconstruction:
         source="MedLoRD, arXiv:2503.13211; MS-SSIM: Wang et al. 2003; LPIPS: Zhang et al. 2018, arXiv:1801.03924",
         judges="autoencoder",
         floor="none",
-        needs=("slices", "lpips"),
+        needs=("slices",),
+        weights={"lpips": BACKBONE},
     )
 
     def measure(self, evidence: Evidence) -> Measurement:

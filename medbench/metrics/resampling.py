@@ -10,14 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
-
-from medbench.errors import NotEnoughCasesError
-
-if TYPE_CHECKING:
-    from medbench.metrics.base import MetricInfo
 
 MOST_GROUPS = 20
 FEWEST_SUBJECTS = 4
@@ -62,23 +56,6 @@ class Replicates:
         pseudo = weights * value - (weights - 1.0) * self.values
         centre = len(weights) * value - ((1.0 - 1.0 / weights) * self.values).sum()
         return float((np.square(pseudo - centre) / (weights - 1.0)).mean())
-
-
-def require_subjects(info: MetricInfo, *, real: Sequence[str], synthetic: Sequence[str]) -> None:
-    """Refuse to measure fewer subjects than a metric declares.
-
-    Args:
-        info: the metric's declaration.
-        real: the subject of each real volume.
-        synthetic: likewise on the other side.
-
-    Raises:
-        NotEnoughCasesError: too few; the message says how many came.
-    """
-    for side, subjects, fewest in (("real", real, info.min_real), ("synthetic", synthetic, info.min_synthetic)):
-        count = len(set(subjects))
-        if count < fewest:
-            raise NotEnoughCasesError(f"{info.name} needs {fewest} {side} subjects or more, got {count}")
 
 
 def too_few(*sides: Sequence[str]) -> Interval | None:

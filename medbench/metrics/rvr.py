@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from medbench.errors import Unavailable
-from medbench.metrics.base import Evidence, Measurement, MetricInfo
+from medbench.metrics.base import Evidence, Measurement, MetricInfo, require_subjects
 from medbench.metrics.holm import holm
 from medbench.metrics.region_distances import (
     composition,
@@ -30,7 +30,6 @@ from medbench.metrics.resampling import (
     Replicates,
     delete_each_group,
     jackknife_interval,
-    require_subjects,
     too_few,
 )
 from medbench.volume import UNNAMED

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from medbench.errors import Unavailable
-from medbench.metrics.base import Plane, Side
+from medbench.metrics.base import Side
+from medbench.spec import Plane
 
 MOST_SLICES = 32
 """Slices of a volume that are kept: neighbours beyond that resemble each other and cost the square of their number."""

@@ -131,7 +131,7 @@ def _result(
         real=StoredSide(sides.reference, laboratory, name="real"),
         synthetic=StoredSide(sides.synthetic, laboratory, name="synthetic"),
         held_out=StoredSide(sides.held_out, laboratory, name="held-out") if sides.held_out else None,
-        workshop=laboratory,
+        workspace=laboratory,
     )
     measurement = finite_only(metric.measure(evidence))
     protocol |= measurement.scope
@@ -194,7 +194,9 @@ def _protocol(info: MetricInfo, comparison: Comparison, laboratory: Laboratory) 
         **({"volumes_per_side": first} if first is not None else {}),
         "n_real": len(sides[0]),
         "n_synthetic": len(sides[1]),
-        **{field: laboratory.describe(field) for field in ("grid", "window", *info.needs)},
+        "grid": laboratory.describe("grid"),
+        "window": laboratory.describe("window"),
+        **laboratory.described(info),
     }
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -16,14 +16,13 @@ from medbench.errors import SpecError, Unavailable
 from medbench.features.base import SliceExtractor, VolumeExtractor
 from medbench.files import make_folder
 from medbench.grid import label_map_to_grid, to_grid
-from medbench.metrics.base import Input, Plane
-from medbench.metrics.lpips25d import BACKBONE
+from medbench.metrics.base import Input, MetricInfo, Need
 from medbench.pipeline.cache import Cache
 from medbench.progress import Progress
 from medbench.samples import Item
 from medbench.segmenters.base import Segmenter
 from medbench.slices import plane_slices
-from medbench.spec import Protocol, fingerprint
+from medbench.spec import Plane, Protocol, fingerprint
 from medbench.volume import LabelMap, Volume
 from medbench.weights import WeightFile
 
@@ -123,10 +122,8 @@ class Laboratory:
         volume = Volume.read(item.path)
         return to_grid(volume, self.protocol.grid) if self.protocol.grid else volume
 
-    def describe(self, field: str) -> Any:
+    def describe(self, field: Need | Literal["grid", "window"]) -> Any:
         """Return what a protocol field stands for, down to the hash of weights, for fingerprints and cache keys."""
-        if field == "lpips":
-            return _sha256_or_absent(BACKBONE)
         if field not in {"extractor", "volume_extractor", "segmenter"}:
             return self.protocol.model_dump(mode="json")[field]
         instrument: SliceExtractor | VolumeExtractor | Segmenter = getattr(self, field)
@@ -134,6 +131,29 @@ class Laboratory:
         described = {"name": info.name, "version": info.version, "weights_sha256": instrument.weights_sha256()}
         source = registry.source_sha256(getattr(self.protocol, field))
         return described if source is None else {**described, "source_sha256": source}
+
+    def described(self, info: MetricInfo) -> dict[str, Any]:
+        """Return what of the instruments a metric's number depends on, beside grid and window.
+
+        Raises:
+            Unavailable: an instrument cannot be had here.
+        """
+        own = {name: _sha256_or_absent(weights) for name, weights in info.weights.items()}
+        return {field: self.describe(field) for field in info.needs} | own
+
+    def mark(self, metric: str) -> dict[str, Any]:
+        """Return all that decides a metric's number besides protocol and volumes, also where it cannot be had here.
+
+        Args:
+            metric: registered name.
+        """
+        info: MetricInfo = registry.load("metrics", metric).info
+        try:
+            described: Any = self.described(info)
+        except Unavailable as reason:
+            described = str(reason)
+        source = registry.source_sha256(metric)
+        return {"metric": metric, "version": info.version, "source": source, "instruments": described}
 
     def slice_features(self, item: Item, plane: Plane) -> np.ndarray:
         """Return the features (slices, features) of a volume's slices in one plane; all planes are computed at once."""

@@ -6,12 +6,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from medbench import gate, registry
+from medbench import gate
 from medbench.budget import Meter
-from medbench.errors import Unavailable
-from medbench.metrics.base import MetricInfo
 from medbench.pipeline.evaluate import Comparison, inspect, measure_all, write_table
 from medbench.pipeline.evidence import Laboratory
 from medbench.pipeline.side import StoredSide
@@ -114,19 +112,9 @@ class Judge:
             {
                 "medbench": library_versions().get("medbench"),
                 "protocol": self.laboratory.protocol.model_dump(mode="json"),
-                "metrics": [self._described(name) for name in self.metrics],
+                "metrics": [self.laboratory.mark(name) for name in self.metrics],
             }
         )
-
-    def _described(self, name: str) -> dict[str, Any]:
-        info: MetricInfo = registry.load("metrics", name).info
-        described: dict[str, Any] = {"metric": name, "version": info.version, "source": registry.source_sha256(name)}
-        for instrument in info.needs:
-            try:
-                described[instrument] = self.laboratory.describe(instrument)
-            except Unavailable as reason:
-                described[instrument] = str(reason)
-        return described
 
     def _gate(self, comparison: Comparison) -> list[dict[str, str | int]]:
         findings = inspect(comparison, self.laboratory)

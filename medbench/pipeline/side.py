@@ -9,10 +9,10 @@ import numpy as np
 
 from medbench.datasets.tree import content_once
 from medbench.errors import DataError, Unavailable
-from medbench.metrics.base import Input, Plane
+from medbench.metrics.base import Input
 from medbench.pipeline.evidence import Derivation, Laboratory
 from medbench.samples import Item
-from medbench.spec import fingerprint
+from medbench.spec import Plane, fingerprint
 from medbench.volume import LabelMap, Volume
 
 if TYPE_CHECKING:
@@ -59,6 +59,15 @@ class StoredSide:
     def masks_stand_for_segmenter(self) -> bool:
         """Whether the same files would serve as masks and as segmentations."""
         return self._laboratory.masks_stand_for_segmenter(self.items)
+
+    def of(self, items: Sequence[Item]) -> StoredSide:
+        """Return a side of other volumes, seen by the same instruments."""
+        return StoredSide(items, self._laboratory, name=self._name)
+
+    def only(self, ids: Sequence[str]) -> StoredSide:
+        """Return the same side with these volumes alone."""
+        by_id = {item.id: item for item in self.items}
+        return self.of([by_id[volume] for volume in ids])
 
     def slice_features(self, plane: Plane) -> Iterator[np.ndarray]:
         """Yield one float32 array (slices, features) a volume."""

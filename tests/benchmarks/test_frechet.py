@@ -91,7 +91,7 @@ class _Seeded:
             yield _features(rng, self._slices) * np.float32(1.0 + 0.1 * self._seed)
 
 
-class _Workshop:
+class _Workspace:
     progress = silent
 
 
@@ -105,7 +105,7 @@ def test_value_and_interval_of_88_against_88_volumes(metric: type) -> None:
             for _ in side.slice_features(plane):
                 pass
     making = time.perf_counter() - started
-    evidence = Evidence(Protocol(name="benchmark", summary="benchmark"), *sides, None, _Workshop())
+    evidence = Evidence(Protocol(name="benchmark", summary="benchmark"), *sides, None, _Workspace())
     started = time.perf_counter()
     found = metric().measure(evidence)
     seconds = time.perf_counter() - started

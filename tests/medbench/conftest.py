@@ -3,7 +3,7 @@
 import json
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +12,9 @@ import pandas as pd
 import pytest
 
 from medbench.errors import Unavailable
-from medbench.metrics.base import Evidence, Input, Plane, Side
+from medbench.metrics.base import Evidence, Input, Side
 from medbench.progress import Progress, silent
-from medbench.spec import Protocol, fingerprint
+from medbench.spec import Plane, Protocol, fingerprint
 from medbench.volume import LabelMap, Volume
 
 DATA = Path(__file__).parents[1] / "data"
@@ -40,6 +40,12 @@ class MemorySide:
         return fingerprint(
             [list(self.ids), *([one.content_hash() for one in kept] for kept in (self.scans, self.drawn))]
         )
+
+    def only(self, ids: Sequence[str]) -> "MemorySide":
+        places = [list(self.ids).index(volume) for volume in ids]
+        held = {name: [getattr(self, name)[place] for place in places] for name in ("ids", "subjects")}
+        scans = [self.scans[place] for place in places] if self.scans else ()
+        return replace(self, **held, scans=scans, pairs=[self.pairs[place] for place in places] if self.pairs else ())
 
     def slice_features(self, plane: Plane) -> Iterator[np.ndarray]:
         return iter(self.features[plane])
@@ -83,7 +89,7 @@ def _present(label_maps: Sequence[LabelMap]) -> Iterator[LabelMap]:
 
 
 @dataclass
-class MemoryWorkshop:
+class MemoryWorkspace:
     """A place to train in."""
 
     root: Path
@@ -114,9 +120,9 @@ def make_evidence(tmp_path: Path):
     def make(
         real: Side, synthetic: Side, *, held_out: Side | None = None, intervals: bool = True, **protocol: object
     ) -> Evidence:
-        workshop = MemoryWorkshop(tmp_path / "workshop")
+        workspace = MemoryWorkspace(tmp_path / "workspace")
         described = Protocol(name="test", summary="test", **protocol)
-        return Evidence(described, real, synthetic, held_out, workshop, intervals=intervals)
+        return Evidence(described, real, synthetic, held_out, workspace, intervals=intervals)
 
     return make
 

@@ -239,7 +239,7 @@ def test_both_sides_lend_equally_many_volumes_under_the_same_plans(measure, nnun
     assert found.scope["steps"] == PRESETS["tiny"].steps
     assert found.scope["n_test"] == 7
     assert nnunet.planned_for == [5]
-    plans = [file.read_text() for file in (tmp_path / "workshop").rglob("plans/nnUNetPlans.json")]
+    plans = [file.read_text() for file in (tmp_path / "workspace").rglob("plans/nnUNetPlans.json")]
     assert len(plans) == 3
     assert len(set(plans)) == 1
 
@@ -252,8 +252,8 @@ def test_nothing_is_trained_twice_and_the_real_arm_is_shared(measure, sides, pha
     measure(synthetic=sides["make"](phantoms[7:12]), held_out=sides["make"](phantoms[12:]))
     assert nnunet.count("nnUNetv2_train") == 5  # real once; synthetic and both for each of the two
     assert nnunet.count("nnUNetv2_predict") == 6  # the held-out volumes are others, too
-    assert not list((tmp_path / "workshop").rglob("imagesTr"))
-    assert not list((tmp_path / "workshop").rglob("images"))
+    assert not list((tmp_path / "workspace").rglob("imagesTr"))
+    assert not list((tmp_path / "workspace").rglob("images"))
 
 
 def test_regions_and_preset_decide_what_is_trained(measure, nnunet):
@@ -266,7 +266,7 @@ def test_regions_and_preset_decide_what_is_trained(measure, nnunet):
 
 def test_logs_of_all_arms_lie_with_the_results(measure, tmp_path):
     measure()
-    names = {file.name for file in (tmp_path / "workshop" / "logs").rglob("*.log")}
+    names = {file.name for file in (tmp_path / "workspace" / "logs").rglob("*.log")}
     steps = {"train", "preprocess", "predict"}
     expected = {f"downstream-{name}-{step}.log" for name in ("real", "synthetic", "both") for step in steps}
     assert names == expected | {"downstream-real-plan.log"}
@@ -302,7 +302,7 @@ def test_what_an_interrupted_step_left_is_not_trusted(measure, nnunet, tmp_path)
     with pytest.raises(Unavailable):
         measure()
     nnunet.dies = ""
-    (folder,) = (tmp_path / "workshop").rglob("test-*")
+    (folder,) = (tmp_path / "workspace").rglob("test-*")
     (folder / "predictions" / "case00001.nii.gz").write_bytes(b"half a file")
     assert measure().value > 0.5
 

@@ -164,7 +164,7 @@ def test_long_leaving_out_is_told_as_progress(make_side, make_evidence):
 
     wide = (random_features(5, seed=seed, dimension=600, slices=3) for seed in (0, 1))
     evidence = make_evidence(*(make_side(5, features=features) for features in wide))
-    evidence.workshop.progress = Told()
+    evidence.workspace.progress = Told()
     Fid25d().measure(evidence)
     assert told[:2] == [("fid25d of xy without parts of real", 5), ("fid25d of xy without parts of synthetic", 5)]
     assert len(told) == 6

@@ -24,7 +24,7 @@ def phantoms() -> list[Volume]:
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory):
     """One folder for all tests: those on the same training volumes share their encoder, as runs do."""
-    return tmp_path_factory.mktemp("workshop")
+    return tmp_path_factory.mktemp("workspace")
 
 
 def copy_of(volume: Volume, seed: int) -> Volume:
@@ -36,12 +36,12 @@ def copy_of(volume: Volume, seed: int) -> Volume:
 
 @pytest.fixture
 def measure(make_side, make_evidence, phantoms, shared):
-    def measured(samples, *, training=None, held_out=None, recipe=RECIPE, workshop=shared, **options):
+    def measured(samples, *, training=None, held_out=None, recipe=RECIPE, workspace=shared, **options):
         training = phantoms[:TRAINING] if training is None else training
         held_out = phantoms[TRAINING : TRAINING + HELD_OUT] if held_out is None else held_out
         sides = [make_side(len(scans), scans=scans) for scans in (training, samples, held_out)]
         evidence = make_evidence(sides[0], sides[1], held_out=sides[2], **options)
-        evidence.workshop.root = workshop
+        evidence.workspace.root = workspace
         return Memorization(recipe).measure(evidence)
 
     return measured
@@ -123,11 +123,11 @@ def test_order_of_samples_changes_nothing(measure, copies, fresh):
 
 def test_training_is_deterministic_and_happens_once(measure, phantoms, fresh, tmp_path):
     short = {"recipe": Recipe(steps=6, batch=6), "training": phantoms[:8]}
-    first = measure(fresh, workshop=tmp_path / "a", **short)
+    first = measure(fresh, workspace=tmp_path / "a", **short)
     files = {path: path.stat().st_mtime_ns for path in (tmp_path / "a").rglob("*") if path.is_file()}
-    again = measure(fresh, workshop=tmp_path / "a", **short)
+    again = measure(fresh, workspace=tmp_path / "a", **short)
     assert files == {path: path.stat().st_mtime_ns for path in (tmp_path / "a").rglob("*") if path.is_file()}
-    elsewhere = measure(fresh, workshop=tmp_path / "b", **short)
+    elsewhere = measure(fresh, workspace=tmp_path / "b", **short)
     assert first.parts == again.parts == elsewhere.parts
 
 
@@ -157,7 +157,7 @@ def test_several_volumes_of_a_patient_count_as_one(measure, make_side, make_evid
     samples = make_side(4, scans=[*copies[:3], fresh[1]], subjects=["a", "a", "a", "b"])
     sides = [make_side(n, scans=scans) for n, scans in ((TRAINING, phantoms[:TRAINING]), (HELD_OUT, phantoms[24:40]))]
     evidence = make_evidence(sides[0], samples, held_out=sides[1])
-    evidence.workshop.root = shared
+    evidence.workspace.root = shared
     found = Memorization(RECIPE).measure(replace(evidence))
     assert found.parts["copied_confirmed"] == pytest.approx(0.5)
     assert "2 sampled and 16 held-out" in found.ci_method

@@ -80,7 +80,7 @@ def test_broken_labels_teach_less_than_good_ones(measure, tmp_path):
 def test_a_training_killed_in_the_middle_goes_on(measure, tmp_path, monkeypatch):
     """Killed outright in its third epoch, it goes on after the second and ends where it would have ended."""
     whole = measure()
-    shutil.rmtree(tmp_path / "workshop")
+    shutil.rmtree(tmp_path / "workspace")
     plain = arm.run
 
     def killing(tool, arguments, **options):
@@ -95,7 +95,7 @@ def test_a_training_killed_in_the_middle_goes_on(measure, tmp_path, monkeypatch)
         measure()
     monkeypatch.setattr(arm, "run", plain)
     resumed = measure()
-    log = next((tmp_path / "workshop" / "logs").rglob("downstream-real-train.log")).read_text()
+    log = next((tmp_path / "workspace" / "logs").rglob("downstream-real-train.log")).read_text()
     assert log.count("$ nnUNetv2_train") == 2
     assert "--c" in log
     assert log.count("Epoch time") == SMALLEST.epochs
