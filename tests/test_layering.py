@@ -26,6 +26,7 @@ FLOORS = [
     {"grid", "dataset", "generator", "results", "weights", "fetch", "hub", "unpack", "slices", "samples", "training"},
     {"datasets", "features", "segmenters", "metrics", "gate", "budget", "protocols", "real", "record"},
     {"report", "health"},
+    {"evaluation"},
     {"comparing", "pipeline"},
     {"api", "audit"},
 ]

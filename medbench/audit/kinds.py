@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from medbench.audit import damage
-from medbench.pipeline.evidence import Laboratory
+from medbench.evaluation.instruments import Laboratory
 from medbench.samples import Item
 from medbench.volume import Volume
 

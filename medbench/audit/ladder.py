@@ -16,8 +16,8 @@ from medbench.audit import damage
 from medbench.audit.detect import Better, Limits, detected_from, rank_correlation
 from medbench.audit.kinds import KINDS, Bench, Kind
 from medbench.audit.measuring import Found, Measurer
+from medbench.evaluation.instruments import Laboratory
 from medbench.files import sha256_of
-from medbench.pipeline.evidence import Laboratory
 from medbench.pipeline.prepare import RealSplits
 from medbench.samples import Item
 

@@ -14,13 +14,13 @@ from typing import Any
 from medbench import registry
 from medbench.audit.detect import LIMITS_VERSION, Limits, limits_of
 from medbench.errors import NotEnoughCasesError, Unavailable
+from medbench.evaluation.finite import finite_only
+from medbench.evaluation.floors import Sides, floor_of
+from medbench.evaluation.instruments import Laboratory
+from medbench.evaluation.side import StoredSide
 from medbench.files import write_json
 from medbench.metrics.base import Evidence, Measurement, Metric
-from medbench.pipeline.evidence import Laboratory
-from medbench.pipeline.finite import finite_only
-from medbench.pipeline.floor import Sides, floor_of
 from medbench.pipeline.prepare import RealSplits
-from medbench.pipeline.side import StoredSide
 from medbench.record import library_versions
 from medbench.samples import Item
 from medbench.spec import fingerprint

@@ -11,12 +11,12 @@ from medbench.budget import GIB, Meter
 from medbench.dataset import Dataset
 from medbench.datasets.tree import content_once
 from medbench.errors import SpecError
+from medbench.evaluation.cache import Cache
+from medbench.evaluation.evaluation import Judge, Subject
+from medbench.evaluation.instruments import Laboratory
+from medbench.evaluation.measure import Comparison
 from medbench.home import home
-from medbench.pipeline.cache import Cache
 from medbench.pipeline.engine import available_cores
-from medbench.pipeline.evaluate import Comparison
-from medbench.pipeline.evidence import Laboratory
-from medbench.pipeline.judge import Judge, Subject
 from medbench.pipeline.options import FolderOptions, load_dataset, resolve_device, resolve_metrics, resolve_protocol
 from medbench.pipeline.prepare import prepare
 from medbench.progress import Logged, Progress

@@ -11,14 +11,14 @@ from medbench import registry
 from medbench.budget import Meter
 from medbench.dataset import Case, Dataset
 from medbench.errors import NotEnoughCasesError, SpecError
+from medbench.evaluation.cache import Cache
+from medbench.evaluation.evaluation import Judge, Subject, metered
+from medbench.evaluation.instruments import Laboratory
+from medbench.evaluation.measure import Comparison
 from medbench.files import sha256_of
 from medbench.generator import Generator, GeneratorInfo
 from medbench.home import home
-from medbench.pipeline.cache import Cache
 from medbench.pipeline.engine import available_cores
-from medbench.pipeline.evaluate import Comparison
-from medbench.pipeline.evidence import Laboratory
-from medbench.pipeline.judge import Judge, Subject, metered
 from medbench.pipeline.options import RunOptions, load_dataset, resolve_device, resolve_metrics, resolve_protocol
 from medbench.pipeline.prepare import on_grid, prepare
 from medbench.pipeline.sample import SamplePlan, missing_samples, sample

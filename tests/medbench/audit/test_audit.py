@@ -12,9 +12,9 @@ from medbench.audit.ladder import AuditReport
 from medbench.audit.measuring import Measurer
 from medbench.datasets.phantom import generate
 from medbench.errors import DataError, SpecError
+from medbench.evaluation.cache import Cache
+from medbench.evaluation.instruments import Laboratory
 from medbench.files import sha256_of
-from medbench.pipeline.cache import Cache
-from medbench.pipeline.evidence import Laboratory
 from medbench.pipeline.prepare import RealSplits
 from medbench.progress import silent
 from medbench.samples import Item

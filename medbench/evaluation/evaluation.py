@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 from medbench import gate
 from medbench.budget import Meter
-from medbench.pipeline.evaluate import Comparison, inspect, measure_all, write_table
-from medbench.pipeline.evidence import Laboratory
-from medbench.pipeline.side import StoredSide
+from medbench.evaluation.instruments import Laboratory
+from medbench.evaluation.measure import Comparison, inspect, measure_all, write_table
+from medbench.evaluation.side import StoredSide
 from medbench.record import RunFolder, RunRecord, StageName, StageRecord, library_versions
 from medbench.results import Report, Result
 from medbench.spec import fingerprint

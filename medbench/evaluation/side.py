@@ -9,8 +9,8 @@ import numpy as np
 
 from medbench.datasets.tree import content_once
 from medbench.errors import DataError, Unavailable
+from medbench.evaluation.instruments import Derivation, Laboratory
 from medbench.metrics.base import Input
-from medbench.pipeline.evidence import Derivation, Laboratory
 from medbench.samples import Item
 from medbench.spec import Plane, fingerprint
 from medbench.volume import LabelMap, Volume

@@ -10,11 +10,11 @@ import pytest
 
 from medbench.datasets.phantom import generate
 from medbench.errors import Unavailable
+from medbench.evaluation.cache import Cache
+from medbench.evaluation.floors import Sides, against, floor_of, splits
+from medbench.evaluation.instruments import Laboratory
+from medbench.evaluation.side import StoredSide
 from medbench.metrics.base import Evidence, Measurement, MetricInfo
-from medbench.pipeline.cache import Cache
-from medbench.pipeline.evidence import Laboratory
-from medbench.pipeline.floor import Sides, against, floor_of, splits
-from medbench.pipeline.side import StoredSide
 from medbench.progress import silent
 from medbench.samples import Item
 from medbench.spec import Protocol

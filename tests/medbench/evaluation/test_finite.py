@@ -9,9 +9,9 @@ import pytest
 import medbench
 from medbench.datasets.phantom import generate
 from medbench.errors import Unavailable
+from medbench.evaluation.finite import finite_only
 from medbench.metrics.base import Measurement
 from medbench.metrics.resampling import Replicates
-from medbench.pipeline.finite import finite_only
 
 METRIC = """
 import math

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from medbench.errors import NotEnoughCasesError, Unavailable
+from medbench.evaluation.finite import finite_only
+from medbench.evaluation.instruments import Laboratory
+from medbench.evaluation.side import StoredSide
 from medbench.metrics.base import Evidence, Measurement, Metric, MetricInfo
-from medbench.pipeline.evidence import Laboratory
-from medbench.pipeline.finite import finite_only
-from medbench.pipeline.side import StoredSide
 from medbench.results import Against, Part
 from medbench.samples import Item
 

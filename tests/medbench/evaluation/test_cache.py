@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from medbench.pipeline.cache import Cache
+from medbench.evaluation.cache import Cache
 from medbench.volume import LabelMap
 
 

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from medbench import gate, registry
 from medbench.errors import NotEnoughCasesError, Unavailable
+from medbench.evaluation.finite import finite_only
+from medbench.evaluation.floors import Sides, against, floor_of, plain_parts
+from medbench.evaluation.instruments import Laboratory
+from medbench.evaluation.side import StoredSide
 from medbench.files import atomic_path
 from medbench.metrics.base import Evidence, Metric, MetricInfo
-from medbench.pipeline.evidence import Laboratory
-from medbench.pipeline.finite import finite_only
-from medbench.pipeline.floor import Sides, against, floor_of, plain_parts
-from medbench.pipeline.side import StoredSide
 from medbench.results import Resampled, Result, Skipped
 from medbench.samples import Item
 from medbench.spec import fingerprint

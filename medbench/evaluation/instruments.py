@@ -13,11 +13,11 @@ import numpy as np
 from medbench import registry
 from medbench.datasets.tree import content_once, read_mask
 from medbench.errors import SpecError, Unavailable
+from medbench.evaluation.cache import Cache
 from medbench.features.base import SliceExtractor, VolumeExtractor
 from medbench.files import make_folder
 from medbench.grid import label_map_to_grid, to_grid
 from medbench.metrics.base import Input, MetricInfo, Need
-from medbench.pipeline.cache import Cache
 from medbench.progress import Progress
 from medbench.samples import Item
 from medbench.segmenters.base import Segmenter
