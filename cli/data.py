@@ -13,7 +13,7 @@ from cli.session import DebugOption, JsonOption, QuietOption, Session, session
 from medbench import registry
 from medbench.dataset import Fetchable
 from medbench.errors import DataError, SpecError
-from medbench.pipeline.options import load_dataset, resolve_protocol
+from medbench.pipeline.options import load_dataset
 
 app = typer.Typer(no_args_is_help=True, help="Data sets: list, fetch, verify.")
 
@@ -63,21 +63,13 @@ def prepare(
 ) -> None:
     """Bring a data set's reference and held-out cases to its canonical grid, once for all runs."""
     with session(quiet=quiet, debug=debug) as ui:
-        from medbench.pipeline.engine import available_cores
-        from medbench.pipeline.prepare import prepare as prepare_cases
+        from medbench.pipeline.track import Track
 
-        dataset = load_dataset(name, root=data_root)
-        protocol = resolve_protocol(dataset.info.protocol, grid=dataset.grid)
-        real = prepare_cases(
-            dataset,
-            grid=protocol.grid,
-            reference_count=protocol.reference_count,
-            workers=available_cores(),
-            progress=ui.progress,
-        )
+        track = Track.open(name, data_root=data_root)
+        real = track.real(ui.progress)
         counts = {"reference": len(real.reference), "held_out": len(real.held_out)}
         if as_json:
-            ui.print_json({"dataset": dataset.info.name, **counts})
+            ui.print_json({"dataset": track.name, **counts})
             return
         ui.out.print(f"{name}: {counts['reference']} reference and {counts['held_out']} held-out cases are prepared")
 

@@ -51,7 +51,6 @@ def evaluate(
     with session(quiet=quiet, debug=debug) as ui:
         use_weight_files(weights or [])
         from medbench.pipeline.folder import FolderEvaluation
-        from medbench.report.html import write_report
 
         options = FolderOptions(
             samples=samples,
@@ -63,21 +62,20 @@ def evaluate(
             protocol=protocol,
             segmenter=segmenter,
             shape=_shape(shape) if shape is not None else None,
+            out=out,
             data_root=data_root,
             device=device,
             workers=workers,
             command=shlex.join(["medbench", *sys.argv[1:]]),
         )
-        evaluation = FolderEvaluation(options, ui.progress)
-        folder = out or evaluation.default_folder()
-        ui.log = folder / "log.txt"
-        report = evaluation.evaluate(folder)
-        page = write_report(folder)
+        current = FolderEvaluation(options, ui.progress)
+        ui.log = current.folder.log_file
+        report = current.report()
         if as_json:
             ui.print_json(report.model_dump(mode="json", by_alias=True))
             return
         print_report(ui.out, report)
-        ui.out.print(f"report: {page}", soft_wrap=True, markup=False)
+        ui.out.print(f"report: {current.folder.report_file}", soft_wrap=True, markup=False)
 
 
 def report(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from medbench.dataset import Case, Dataset, Split
@@ -47,7 +47,7 @@ def evaluate(
         shape: bring all volumes to this shape (x, y, z).
         data_root: folder that holds the data set.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:1``.
-        out: folder for results, tables and figures; nothing is kept where None.
+        out: folder for results, tables, figures and ``report.html``; nothing is kept where None.
         workers: processes that prepare volumes; a script that asks for more than one needs the usual
             ``if __name__ == "__main__"`` guard.
         progress: told about every stage.
@@ -70,15 +70,15 @@ def evaluate(
         protocol=protocol,
         segmenter=segmenter,
         shape=shape,
+        out=_path(out),
         data_root=_path(data_root),
         device=device,
         workers=workers,
     )
-    evaluation = FolderEvaluation(options, progress)
     if out is not None:
-        return evaluation.evaluate(Path(out))
+        return FolderEvaluation(options, progress).report()
     with tempfile.TemporaryDirectory(prefix="medbench-") as scratch:
-        return evaluation.evaluate(Path(scratch) / "evaluation")
+        return FolderEvaluation(replace(options, out=Path(scratch) / "evaluation"), progress).report()
 
 
 def _path(given: Path | str | None) -> Path | None:

@@ -17,6 +17,7 @@ from typing import Final
 import psutil
 
 from medbench.errors import BudgetExceededError, SpecError
+from medbench.record import RunFolder, RunRecord, StageName, StageRecord, library_versions
 from medbench.results import Budget, StageMemory
 
 GIB: Final = 1024**3
@@ -49,6 +50,16 @@ class Meter:
     def __init__(self, limit_bytes: int, device: str) -> None:
         self.limit_bytes = limit_bytes
         self.device = device
+
+    @contextmanager
+    def stage(self, folder: RunFolder, record: RunRecord, name: StageName) -> Iterator[StageRecord]:
+        """Run a stage with its status, time and memory kept in ``run.json``."""
+        record.device, record.versions = self.device, library_versions()
+        with folder.stage(record, name) as entry:
+            with self.measure(name) as measured:
+                yield entry
+            entry.memory = measured[0]
+            record.budget = self.budget({n: e.memory for n, e in record.stages.items() if e.memory is not None})
 
     @contextmanager
     def measure(self, stage: str) -> Iterator[list[StageMemory]]:

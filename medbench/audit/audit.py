@@ -9,14 +9,12 @@ from pathlib import Path
 from medbench.audit.figure import draw
 from medbench.audit.ladder import AuditReport, Ladder, shared_region
 from medbench.errors import DataError, SpecError
-from medbench.evaluation.cache import Cache
-from medbench.evaluation.instruments import Laboratory
+from medbench.evaluation.instruments import Instruments
 from medbench.evaluation.measure import write_table
 from medbench.files import make_folder, write_json
-from medbench.home import home
-from medbench.pipeline.engine import available_cores
-from medbench.pipeline.options import load_dataset, resolve_device, resolve_metrics, resolve_protocol
-from medbench.pipeline.prepare import RealSplits, prepare
+from medbench.pipeline.options import resolve_metrics
+from medbench.pipeline.prepare import RealSplits
+from medbench.pipeline.track import Track
 from medbench.progress import Logged, Progress
 
 _FEWEST = 4
@@ -63,33 +61,29 @@ def audit_metrics(options: AuditOptions, out: Path, progress: Progress) -> Audit
         DataError: the data set has no held-out volumes, or is absent.
     """
     metrics = resolve_metrics(options.metrics)
-    dataset = load_dataset(options.dataset, root=options.data_root)
-    protocol = resolve_protocol(
-        options.protocol or dataset.info.protocol, grid=dataset.grid, segmenter=options.segmenter
+    track = Track.open(
+        options.dataset,
+        data_root=options.data_root,
+        protocol=options.protocol,
+        segmenter=options.segmenter,
+        device=options.device,
+        workers=options.workers,
     )
-    device = resolve_device(options.device)
     _open(out)
     logged = Logged(progress, out / "log.txt")
-    real = prepare(
-        dataset,
-        grid=protocol.grid,
-        reference_count=protocol.reference_count,
-        workers=options.workers or available_cores(),
-        progress=logged,
-    )
+    real = track.real(logged)
     real = RealSplits(real.reference, real.held_out[: options.samples])
     if len(real.held_out) < _FEWEST:
         raise DataError(f"{options.dataset} has {len(real.held_out)} held-out volumes here: an audit needs {_FEWEST}")
-    cache = Cache(home() / "cache")
-    laboratory = Laboratory(protocol, device=device, cache=cache, progress=logged, logs=out / "logs")
-    region = _region(options.region, real, laboratory)
+    instruments = track.instruments(progress=logged, logs=out / "logs")
+    region = _region(options.region, real, instruments)
     about = (
-        f"{len(real.held_out)} held-out volumes of {dataset.info.name} against {len(real.reference)} training volumes, "
-        f"protocol {protocol.name}"
+        f"{len(real.held_out)} held-out volumes of {track.name} against {len(real.reference)} training volumes, "
+        f"protocol {track.protocol.name}"
     )
     if region is not None:
         about += f"; the structure that goes missing is {region}"
-    report = Ladder(laboratory, real, region=region, folder=out).climb(metrics, about=about)
+    report = Ladder(instruments, real, region=region, folder=out).climb(metrics, about=about)
     if not report.rows:
         raise SpecError(
             "nothing can be audited; " + "; ".join(f"{what}: {why}" for what, why in report.left_out.items())
@@ -127,15 +121,15 @@ def _open(out: Path) -> None:
     make_folder(out)
 
 
-def _region(asked: str | None, real: RealSplits, laboratory: Laboratory) -> str | None:
+def _region(asked: str | None, real: RealSplits, instruments: Instruments) -> str | None:
     if asked is None:
-        return shared_region(real.held_out, laboratory)
-    known = _names(real, laboratory)
+        return shared_region(real.held_out, instruments)
+    known = _names(real, instruments)
     if asked not in known:
         raise SpecError(f"no held-out mask names the structure '{asked}': choose from {', '.join(known) or 'none'}")
     return asked
 
 
-def _names(real: RealSplits, laboratory: Laboratory) -> Sequence[str]:
+def _names(real: RealSplits, instruments: Instruments) -> Sequence[str]:
     with_mask = [item for item in real.held_out if item.mask is not None]
-    return list(laboratory.mask(with_mask[0]).names.values()) if with_mask else []
+    return list(instruments.mask(with_mask[0]).names.values()) if with_mask else []

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from medbench.audit import damage
-from medbench.evaluation.instruments import Laboratory
+from medbench.evaluation.instruments import Instruments
 from medbench.samples import Item
 from medbench.volume import Volume
 
@@ -23,20 +23,20 @@ class Bench:
     Args:
         held_out: the undamaged volumes, one a place in every damaged set.
         training: volumes of the reference, for copies.
-        laboratory: reads volumes and masks on the canonical grid.
+        instruments: reads volumes and masks on the canonical grid.
         region: the structure that goes missing; None where the volumes have no masks.
         seed: of all chance.
     """
 
     held_out: Sequence[Item]
     training: Sequence[Item]
-    laboratory: Laboratory
+    instruments: Instruments
     region: str | None
     seed: int
 
     def read(self, place: int) -> Volume:
         """Return the undamaged volume of a place."""
-        return self.laboratory.read(self.held_out[place])
+        return self.instruments.read(self.held_out[place])
 
     def order(self, share: float) -> Sequence[int]:
         """Return the places that a share strikes."""
@@ -77,7 +77,7 @@ def _hu_shift(bench: Bench, place: int, strength: float) -> Volume:
 def _missing_structure(bench: Bench, place: int, strength: float) -> Volume | None:
     if bench.region is None or place not in bench.order(strength):
         return None
-    label_map = bench.laboratory.mask(bench.held_out[place])
+    label_map = bench.instruments.mask(bench.held_out[place])
     return damage.without_structure(bench.read(place), label_map, region=bench.region)
 
 
@@ -100,7 +100,7 @@ def _training_copies(bench: Bench, place: int, strength: float) -> Volume | None
     if place not in bench.order(strength):
         return None
     chosen = damage.struck(len(bench.training), share=1.0, seed=bench.seed)
-    copied = bench.laboratory.read(bench.training[chosen[place % len(chosen)]])
+    copied = bench.instruments.read(bench.training[chosen[place % len(chosen)]])
     return damage.noise(copied, sd_hu=COPY_NOISE_HU, seed=_seed(bench, place))
 
 

@@ -16,7 +16,7 @@ from medbench.audit import damage
 from medbench.audit.detect import Better, Limits, detected_from, rank_correlation
 from medbench.audit.kinds import KINDS, Bench, Kind
 from medbench.audit.measuring import Found, Measurer
-from medbench.evaluation.instruments import Laboratory
+from medbench.evaluation.instruments import Instruments
 from medbench.files import sha256_of
 from medbench.pipeline.prepare import RealSplits
 from medbench.samples import Item
@@ -79,7 +79,7 @@ class Ladder:
     """Measures metrics on damaged versions of the held-out volumes.
 
     Args:
-        laboratory: the instruments.
+        instruments: what the volumes are seen with.
         real: reference and held-out volumes.
         region: the structure that goes missing; None where there are no masks.
         folder: what was measured is kept below it, and damaged volumes while they are needed.
@@ -87,12 +87,12 @@ class Ladder:
     """
 
     def __init__(
-        self, laboratory: Laboratory, real: RealSplits, *, region: str | None, folder: Path, seed: int = 0
+        self, instruments: Instruments, real: RealSplits, *, region: str | None, folder: Path, seed: int = 0
     ) -> None:
-        self._bench = Bench(real.held_out, real.reference, laboratory, region, seed)
+        self._bench = Bench(real.held_out, real.reference, instruments, region, seed)
         self._folder = folder
         made_by = {"damage": damage.VERSION, "region": region, "seed": seed}
-        self._measurer = Measurer(laboratory, real, folder=folder / "measured", made_by=made_by)
+        self._measurer = Measurer(instruments, real, folder=folder / "measured", made_by=made_by)
 
     def climb(self, metrics: Sequence[str], *, about: str) -> AuditReport:
         """Measure every metric on every rung.
@@ -130,7 +130,7 @@ class Ladder:
         bench = self._bench
         task = f"damage: {kind.name} {strength:g} {kind.unit}"
         items = []
-        tracked = bench.laboratory.progress.track(bench.held_out, task=task, total=len(bench.held_out))
+        tracked = bench.instruments.progress.track(bench.held_out, task=task, total=len(bench.held_out))
         for place, item in enumerate(tracked):
             volume = kind.at(bench, place, strength)
             if volume is None:
@@ -142,20 +142,20 @@ class Ladder:
         return items
 
 
-def shared_region(items: Sequence[Item], laboratory: Laboratory) -> str | None:
+def shared_region(items: Sequence[Item], instruments: Instruments) -> str | None:
     """Return the structure of median size among those that every volume's mask holds; None where there is none.
 
     Args:
         items: volumes, with masks or without.
-        laboratory: its protocol's regions are the choice; all regions where it names none.
+        instruments: its protocol's regions are the choice; all regions where it names none.
     """
     if not items or any(item.mask is None for item in items):
         return None
     sizes: dict[str, list[int]] = {}
     for item in items:
-        label_map = laboratory.mask(item)
+        label_map = instruments.mask(item)
         for value, name in label_map.names.items():
-            if name in laboratory.protocol.regions or not laboratory.protocol.regions:
+            if name in instruments.protocol.regions or not instruments.protocol.regions:
                 sizes.setdefault(name, []).append(int((label_map.voxels == value).sum()))
     ranked = sorted((sum(found), name) for name, found in sizes.items() if len(found) == len(items) and min(found) > 0)
     return ranked[len(ranked) // 2][1] if ranked else None

@@ -14,14 +14,14 @@ from typing import Any
 from medbench import registry
 from medbench.audit.detect import LIMITS_VERSION, Limits, limits_of
 from medbench.errors import NotEnoughCasesError, Unavailable
+from medbench.evaluation.comparison import Comparison, StoredEvidence
 from medbench.evaluation.finite import finite_only
-from medbench.evaluation.floors import Sides, floor_of
-from medbench.evaluation.instruments import Laboratory
+from medbench.evaluation.floors import floor_of
+from medbench.evaluation.instruments import Instruments
 from medbench.evaluation.side import StoredSide
 from medbench.files import write_json
-from medbench.metrics.base import Evidence, Measurement, Metric
+from medbench.metrics.base import Measurement, Metric
 from medbench.pipeline.prepare import RealSplits
-from medbench.record import library_versions
 from medbench.samples import Item
 from medbench.spec import fingerprint
 
@@ -43,14 +43,14 @@ class Measurer:
     """Measures sets of volumes against one reference.
 
     Args:
-        laboratory: the instruments.
+        instruments: what the volumes are seen with.
         real: reference and held-out volumes.
         folder: one file a set is kept in it.
         made_by: what made the sets, JSON-ready; what was kept under another one is measured again.
     """
 
-    def __init__(self, laboratory: Laboratory, real: RealSplits, *, folder: Path, made_by: Any) -> None:
-        self.laboratory = laboratory
+    def __init__(self, instruments: Instruments, real: RealSplits, *, folder: Path, made_by: Any) -> None:
+        self.instruments = instruments
         self.real = real
         self.folder = folder
         self._made_by = made_by
@@ -104,36 +104,26 @@ class Measurer:
         if metric.info.floor != "splits":
             measured = finite_only(metric.measure(self._evidence(items, intervals=True)))
             return limits_of(undamaged, (), measured.ci95, better=better)
-        sides = Sides(self.real.reference, items, self.real.held_out)
         nothing = Measurement(undamaged, None, "")  # only metrics that declare their own floor are asked for theirs
-        floor = floor_of(metric, nothing, self._evidence(items, intervals=False), sides, self.laboratory)
+        floor = floor_of(metric, nothing, self._evidence(items, intervals=False))
         return limits_of(undamaged, floor.values, None, better=better)
 
-    def _evidence(self, items: Sequence[Item], *, intervals: bool) -> Evidence:
-        laboratory, real = self.laboratory, self.real
-        return Evidence(
-            protocol=laboratory.protocol,
-            real=StoredSide(real.reference, laboratory, name="real"),
-            synthetic=StoredSide(items, laboratory, name="damaged"),
-            held_out=StoredSide(real.held_out, laboratory, name="held-out"),
-            workspace=laboratory,
-            intervals=intervals,
-        )
+    def _evidence(self, items: Sequence[Item], *, intervals: bool) -> StoredEvidence:
+        damaged = Comparison(items, self.real.reference, self.real.held_out, identity={})
+        return damaged.evidence(self.instruments, intervals=intervals)
 
     def _mark(self, metric: str) -> str:
         """Return a fingerprint of all that decides a metric's value on a set."""
         return fingerprint(
             {
-                "medbench": library_versions().get("medbench"),
                 "made_by": self._made_by,
-                "real": [_content(side, self.laboratory) for side in (self.real.reference, self.real.held_out)],
-                "protocol": self.laboratory.protocol.model_dump(mode="json"),
-                "metric": self.laboratory.mark(metric),
+                "real": [_content(side, self.instruments) for side in (self.real.reference, self.real.held_out)],
+                "metric": self.instruments.fingerprint([metric]),
             }
         )
 
 
-def _content(items: Sequence[Item], laboratory: Laboratory) -> Any:
+def _content(items: Sequence[Item], instruments: Instruments) -> Any:
     """Return what tells volumes, the masks beside them and their regions' names from others."""
     names = [sorted((item.regions or {}).items()) for item in items]
-    return [StoredSide(items, laboratory, name="real").content, fingerprint(names)]
+    return [StoredSide(items, instruments, name="real").content, fingerprint(names)]

@@ -6,7 +6,7 @@ Entries are files that appear whole or not at all, so several processes may shar
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,33 +36,31 @@ class Cache:
         return self.path(kind, sha256, settings, ".npz").is_file()
 
     def arrays(
-        self, kind: str, sha256: str, settings: Mapping[str, Any], compute: Callable[[], Mapping[str, np.ndarray]]
+        self,
+        kind: str,
+        sha256: str,
+        settings: Mapping[str, Any],
+        compute: Callable[[], Mapping[str, np.ndarray]],
+        *,
+        only: Sequence[str] = (),
     ) -> dict[str, np.ndarray]:
-        """Return named arrays, computing and keeping them where they are absent."""
+        """Return named arrays, computing and keeping all of them where they are absent.
+
+        Args:
+            kind: kind of entry.
+            sha256: of the content that they are made of.
+            settings: everything else that decides them.
+            compute: makes them.
+            only: which of them are wanted; all where empty.
+        """
         path = self.path(kind, sha256, settings, ".npz")
         if not path.is_file():
             arrays = compute()
             with atomic_path(path) as temporary:
                 np.savez(temporary, allow_pickle=False, **arrays)
-            return dict(arrays)
+            return {name: arrays[name] for name in only or arrays}
         with np.load(path, allow_pickle=False) as stored:
-            return {name: stored[name] for name in stored.files}
-
-    def array(
-        self,
-        kind: str,
-        sha256: str,
-        settings: Mapping[str, Any],
-        name: str,
-        compute: Callable[[], Mapping[str, np.ndarray]],
-    ) -> np.ndarray:
-        """Return one of several named arrays, computing and keeping all of them where they are absent."""
-        path = self.path(kind, sha256, settings, ".npz")
-        if not path.is_file():
-            return self.arrays(kind, sha256, settings, compute)[name]
-        with np.load(path, allow_pickle=False) as stored:
-            array: np.ndarray = stored[name]
-        return array
+            return {name: stored[name] for name in only or stored.files}
 
     def document(self, kind: str, sha256: str, settings: Mapping[str, Any], compute: Callable[[], Any]) -> Any:
         """Return a JSON document, computing and keeping it where it is absent."""

@@ -1,19 +1,19 @@
-"""Stages evaluate and report, shared by runs and by folders that somebody already has."""
+"""Stage evaluate, shared by runs and by folders that somebody already has."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from medbench import gate
 from medbench.budget import Meter
-from medbench.evaluation.instruments import Laboratory
-from medbench.evaluation.measure import Comparison, inspect, measure_all, write_table
+from medbench.evaluation.comparison import Comparison
+from medbench.evaluation.instruments import Instruments
+from medbench.evaluation.measure import inspect, measure_all, write_table
 from medbench.evaluation.side import StoredSide
-from medbench.record import RunFolder, RunRecord, StageName, StageRecord, library_versions
+from medbench.record import RunFolder, RunRecord
 from medbench.results import Report, Result
 from medbench.spec import fingerprint
 
@@ -34,22 +34,11 @@ class Subject:
     leaks: tuple[str, ...] = field(default=())
 
 
-@contextmanager
-def metered(folder: RunFolder, record: RunRecord, name: StageName, meter: Meter) -> Iterator[StageRecord]:
-    """Run a stage with its status, time and memory kept in ``run.json``."""
-    record.device, record.versions = meter.device, library_versions()
-    with folder.stage(record, name) as entry:
-        with meter.measure(name) as measured:
-            yield entry
-        entry.memory = measured[0]
-        record.budget = meter.budget({n: e.memory for n, e in record.stages.items() if e.memory is not None})
-
-
-class Judge:
+class Evaluation:
     """Computes the metrics of one run or folder, and recognises results that still stand.
 
     Args:
-        laboratory: the instruments.
+        instruments: what the volumes are seen with.
         metrics: registered names.
         folder: where results, tables and figures go.
         record: the folder's record.
@@ -57,9 +46,9 @@ class Judge:
     """
 
     def __init__(
-        self, laboratory: Laboratory, metrics: Sequence[str], *, folder: RunFolder, record: RunRecord, meter: Meter
+        self, instruments: Instruments, metrics: Sequence[str], *, folder: RunFolder, record: RunRecord, meter: Meter
     ) -> None:
-        self.laboratory = laboratory
+        self.instruments = instruments
         self.metrics = metrics
         self.folder = folder
         self.record = record
@@ -68,21 +57,23 @@ class Judge:
     def finished(self) -> Report | None:
         """Return the folder's results if the same evaluation, with the same instruments, made them; else None."""
         done = self.record.stages.get("evaluate")
-        if done is None or done.status != "done" or self.record.evaluation.mark != self._mark():
+        if done is None or done.status != "done":
+            return None
+        if self.record.evaluation.mark != self.instruments.fingerprint(self.metrics):
             return None
         return Report.read(self.folder.results_file) if self.folder.results_file.is_file() else None
 
-    def judge(self, subject: Subject, comparison: Comparison) -> Report:
+    def run(self, subject: Subject, comparison: Comparison) -> Report:
         """Pass the volumes through the gate, compute the metrics, write ``results.json``, tables and figures.
 
         Raises:
             DataError: a number would be meaningless; the message names the file and the mend.
         """
-        protocol = self.laboratory.protocol.model_dump(mode="json")
+        protocol = self.instruments.protocol.model_dump(mode="json")
         self.record.evaluation.protocol, self.record.evaluation.mark = protocol, None
-        with metered(self.folder, self.record, "evaluate", self.meter):
+        with self.meter.stage(self.folder, self.record, "evaluate"):
             found = self._gate(comparison)
-            results, skipped = measure_all(comparison, self.laboratory, self.metrics, tables=self.folder.tables)
+            results, skipped = measure_all(comparison, self.instruments, self.metrics, tables=self.folder.tables)
             drawn = self._draw(comparison, results)
         assert self.record.budget is not None  # set by the stage
         report = Report(
@@ -102,22 +93,12 @@ class Judge:
         _keep_only(self.folder.tables, written | ({"gate.csv"} if found else set()))
         _keep_only(self.folder.figures, drawn)
         # The mark comes last: a run that is killed before this line computes its results again.
-        self.record.evaluation.mark = self._mark()
+        self.record.evaluation.mark = self.instruments.fingerprint(self.metrics)
         self.folder.write(self.record)
         return report
 
-    def _mark(self) -> str:
-        """Return a fingerprint of all that decides the results besides the volumes."""
-        return fingerprint(
-            {
-                "medbench": library_versions().get("medbench"),
-                "protocol": self.laboratory.protocol.model_dump(mode="json"),
-                "metrics": [self.laboratory.mark(name) for name in self.metrics],
-            }
-        )
-
     def _gate(self, comparison: Comparison) -> list[dict[str, str | int]]:
-        findings = inspect(comparison, self.laboratory)
+        findings = inspect(comparison, self.instruments)
         rows = gate.rows(findings)
         self.record.evaluation.gate = rows
         if rows:
@@ -131,18 +112,18 @@ class Judge:
         """Draw the figures that need volumes (the report draws the others from tables); return their names."""
         from medbench.report import figures, figures_pairs
 
-        laboratory = self.laboratory
-        window = (laboratory.protocol.window.low, laboratory.protocol.window.high)
-        real = [laboratory.read(item) for item in (comparison.held_out or comparison.reference)[:_SHOWN]]
-        synthetic = [laboratory.read(item) for item in comparison.synthetic[:_SHOWN]]
+        instruments = self.instruments
+        window = (instruments.protocol.window.low, instruments.protocol.window.high)
+        real = [instruments.read(item) for item in (comparison.held_out or comparison.reference)[:_SHOWN]]
+        synthetic = [instruments.read(item) for item in comparison.synthetic[:_SHOWN]]
         figures.montage(real, synthetic, self.folder.figures / "montage.png", window=window)
         drawn = {"montage.png"}
         if any(result.metric == "memorization" for result in results):
             pairs = self._closest_pairs(comparison)
             figures_pairs.closest_pairs(pairs, self.folder.figures / "memorization_pairs.png", window=window)
             drawn.add("memorization_pairs.png")
-        if "reconstruction" in self.metrics and laboratory.reconstruct is not None and comparison.held_out:
-            side = StoredSide(comparison.held_out[:_SHOWN_RECONSTRUCTIONS], laboratory, name="shown")
+        if "reconstruction" in self.metrics and instruments.reconstruct is not None and comparison.held_out:
+            side = StoredSide(comparison.held_out[:_SHOWN_RECONSTRUCTIONS], instruments, name="shown")
             path = self.folder.figures / "reconstruction.png"
             figures.reconstruction(list(side.reconstructions()), path, window=window)
             drawn.add(path.name)
@@ -161,8 +142,8 @@ class Judge:
         )
         return [
             ClosePair(
-                sample=self.laboratory.read(samples[row["id"]]),
-                training=self.laboratory.read(training[row["nearest_training"]]),
+                sample=self.instruments.read(samples[row["id"]]),
+                training=self.instruments.read(training[row["nearest_training"]]),
                 similarity=float(row["similarity"]),
                 ncc=float(row["ncc"]),
             )

@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from medbench.errors import NotEnoughCasesError, Unavailable
+from medbench.evaluation.comparison import StoredEvidence
 from medbench.evaluation.finite import finite_only
-from medbench.evaluation.instruments import Laboratory
-from medbench.evaluation.side import StoredSide
-from medbench.metrics.base import Evidence, Measurement, Metric, MetricInfo
+from medbench.metrics.base import Measurement, Metric, MetricInfo
 from medbench.results import Against, Part
 from medbench.samples import Item
 
@@ -42,26 +41,13 @@ class FloorFound:
     table: pd.DataFrame | None = None
 
 
-@dataclass(frozen=True)
-class Sides:
-    """The items behind the three sides of a comparison."""
-
-    reference: Sequence[Item]
-    synthetic: Sequence[Item]
-    held_out: Sequence[Item]
-
-
-def floor_of(
-    metric: Metric, found: Measurement, evidence: Evidence, sides: Sides, laboratory: Laboratory
-) -> FloorFound:
+def floor_of(metric: Metric, found: Measurement, evidence: StoredEvidence) -> FloorFound:
     """Return the floor of a metric as its declaration says (see ``MetricInfo.floor``).
 
     Args:
         metric: the metric.
         found: what it measured.
         evidence: what it measured that on.
-        sides: the items behind the evidence.
-        laboratory: the instruments.
     """
     kind = metric.info.floor
     if kind == "none":
@@ -70,15 +56,13 @@ def floor_of(
         return FloorFound(found.floor, found.floor_note or "no floor")
     try:
         if kind == "held-out":
-            return _from_held_out(metric, evidence, sides, laboratory)
-        return _from_splits(metric, found, evidence, sides, laboratory)
+            return _from_held_out(metric, evidence)
+        return _from_splits(metric, found, evidence)
     except (Unavailable, NotEnoughCasesError) as reason:
         return FloorFound(None, f"no floor: {reason}")
 
 
-def against(
-    metric: Metric, found: Measurement, evidence: Evidence, sides: Sides, laboratory: Laboratory
-) -> Against | None:
+def against(metric: Metric, found: Measurement, evidence: StoredEvidence) -> Against | None:
     """Compare the samples with training and held-out split at equal counts; None where that cannot be had.
 
     It cannot be had either where the values would rest on other regions or features: their difference says nothing.
@@ -87,32 +71,31 @@ def against(
         metric: the metric.
         found: what it measured.
         evidence: what it measured that on.
-        sides: the items behind the evidence.
-        laboratory: the instruments.
     """
-    info, n = metric.info, len(sides.held_out)
-    if info.floor != "splits" or n < max(info.min_real, 2) or n > len(sides.reference):
+    info, reference = metric.info, evidence.real.items
+    held_out = evidence.held_out.items if evidence.held_out else ()
+    n = len(held_out)
+    if info.floor != "splits" or n < max(info.min_real, 2) or n > len(reference):
         return None
-    chance = np.random.default_rng(0)
-    order = _shuffled_by_subject(sides.reference, chance)
+    order = _shuffled_by_subject(reference, np.random.default_rng(0))
     parts = [order[start : start + n] for start in range(0, len(order) - n + 1, n)][:_MOST_PARTS_OF_REFERENCE]
-
     evidence = _on_the_same_regions(evidence, found)
-
-    def measured(items: Sequence[Item]) -> Measurement:
-        side = StoredSide(items, laboratory, name="real")
-        return finite_only(metric.measure(replace(evidence, real=side, intervals=False)))
-
     try:
-        beside, *each = (measured(items) for items in (sides.held_out, *parts))
+        sides = [evidence.real.of(items) for items in (held_out, *parts)]
+        beside, *each = (_value(metric, replace(evidence, real=side)) for side in sides)
     except (Unavailable, NotEnoughCasesError):
         return None
     if any(one.scope != beside.scope for one in each):
         return None
-    held_out, values = beside.value, tuple(one.value for one in each)
+    values = tuple(one.value for one in each)
     train = float(np.mean(values))
-    gap = held_out - train if info.better == "lower" else train - held_out
-    return Against(n=n, train=train, train_values=values, held_out=held_out, gap=gap, gap_limit=_gap_limit(values))
+    gap = beside.value - train if info.better == "lower" else train - beside.value
+    return Against(n=n, train=train, train_values=values, held_out=beside.value, gap=gap, gap_limit=_gap_limit(values))
+
+
+def _value(metric: Metric, evidence: StoredEvidence) -> Measurement:
+    """Measure the value alone, without interval and table."""
+    return finite_only(metric.measure(replace(evidence, intervals=False)))
 
 
 def _gap_limit(values: Sequence[float]) -> float | None:
@@ -125,18 +108,19 @@ def _gap_limit(values: Sequence[float]) -> float | None:
     return quantile * float(np.std(values, ddof=1) * np.sqrt(1.0 + 1.0 / len(values)))
 
 
-def _from_held_out(metric: Metric, evidence: Evidence, sides: Sides, laboratory: Laboratory) -> FloorFound:
-    items = sides.held_out[: len(sides.synthetic)]
+def _from_held_out(metric: Metric, evidence: StoredEvidence) -> FloorFound:
+    wanted = len(evidence.synthetic.items)
+    items = evidence.held_out.items[:wanted] if evidence.held_out else ()
     _require(metric.info, synthetic=len(items))
-    side = StoredSide(items, laboratory, name="held-out")
-    measured = finite_only(metric.measure(replace(evidence, synthetic=side, intervals=False)))
+    assert evidence.held_out is not None  # required
+    measured = _value(metric, replace(evidence, synthetic=evidence.held_out.of(items)))
     note = f"{len(items)} held-out real volumes in place of the samples"
-    if len(items) < len(sides.synthetic):
-        note += f", fewer than the {len(sides.synthetic)} samples"
+    if len(items) < wanted:
+        note += f", fewer than the {wanted} samples"
     return FloorFound(measured.value, note, (measured.value,), plain_parts(measured.parts), measured.table)
 
 
-def _on_the_same_regions(evidence: Evidence, found: Measurement) -> Evidence:
+def _on_the_same_regions(evidence: StoredEvidence, found: Measurement) -> StoredEvidence:
     """Ask for the regions that the value rests on, also where real volumes among themselves share more."""
     compared = found.scope.get("compared")
     if not compared:
@@ -144,17 +128,15 @@ def _on_the_same_regions(evidence: Evidence, found: Measurement) -> Evidence:
     return replace(evidence, protocol=evidence.protocol.model_copy(update={"regions": tuple(compared)}))
 
 
-def _from_splits(
-    metric: Metric, found: Measurement, evidence: Evidence, sides: Sides, laboratory: Laboratory
-) -> FloorFound:
+def _from_splits(metric: Metric, found: Measurement, evidence: StoredEvidence) -> FloorFound:
     evidence = _on_the_same_regions(evidence, found)
-    pool = [*sides.reference, *sides.held_out]
-    wanted = len(sides.reference), len(sides.synthetic)
+    pool = [*evidence.real.items, *(evidence.held_out.items if evidence.held_out else ())]
+    wanted = len(evidence.real.items), len(evidence.synthetic.items)
     measured = []
     for real, judged in splits(pool, real=wanted[0], judged=wanted[1], count=evidence.protocol.floor_splits):
         _require(metric.info, real=len(real), synthetic=len(judged))
-        one_side, other = (StoredSide(items, laboratory, name="real") for items in (real, judged))
-        measured.append(finite_only(metric.measure(replace(evidence, real=one_side, synthetic=other, intervals=False))))
+        one_side, other = (evidence.real.of(items) for items in (real, judged))
+        measured.append(_value(metric, replace(evidence, real=one_side, synthetic=other)))
         counts = len(real), len(judged)
     values = tuple(one.value for one in measured)
     note = (

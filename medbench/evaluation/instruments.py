@@ -1,4 +1,7 @@
-"""The instruments of one evaluation: what they see in a volume is computed once and cached by content."""
+"""The instruments of one evaluation: what they see in a volume is computed once and cached by content.
+
+They are also where metrics that train networks work (``medbench.metrics.base.Workspace``).
+"""
 
 from __future__ import annotations
 
@@ -19,14 +22,15 @@ from medbench.files import make_folder
 from medbench.grid import label_map_to_grid, to_grid
 from medbench.metrics.base import Input, MetricInfo, Need
 from medbench.progress import Progress
+from medbench.record import library_versions
 from medbench.samples import Item
 from medbench.segmenters.base import Segmenter
-from medbench.slices import plane_slices
-from medbench.spec import Plane, Protocol, fingerprint
+from medbench.spec import Protocol, fingerprint
 from medbench.volume import LabelMap, Volume
 from medbench.weights import WeightFile
 
 _PRECOMPUTED = "precomputed"
+_INSTRUMENTS = frozenset({"extractor", "volume_extractor", "segmenter"})
 # Raised when files, grids or slices are read in another way, so that what was cached before is computed again.
 _READING = 1
 
@@ -46,7 +50,7 @@ class Derivation:
         return f"derived-{self.name}"
 
 
-class Laboratory:
+class Instruments:
     """The instruments of one evaluation: protocol, feature networks, segmenter, autoencoder and cache.
 
     Args:
@@ -124,7 +128,7 @@ class Laboratory:
 
     def describe(self, field: Need | Literal["grid", "window"]) -> Any:
         """Return what a protocol field stands for, down to the hash of weights, for fingerprints and cache keys."""
-        if field not in {"extractor", "volume_extractor", "segmenter"}:
+        if field not in _INSTRUMENTS:
             return self.protocol.model_dump(mode="json")[field]
         instrument: SliceExtractor | VolumeExtractor | Segmenter = getattr(self, field)
         info = instrument.info
@@ -141,12 +145,21 @@ class Laboratory:
         own = {name: _sha256_or_absent(weights) for name, weights in info.weights.items()}
         return {field: self.describe(field) for field in info.needs} | own
 
-    def mark(self, metric: str) -> dict[str, Any]:
-        """Return all that decides a metric's number besides protocol and volumes, also where it cannot be had here.
+    def fingerprint(self, metrics: Sequence[str]) -> str:
+        """Return a fingerprint of all that decides the numbers of these metrics besides the volumes.
 
         Args:
-            metric: registered name.
+            metrics: registered names; what cannot be had of them here is described by the reason.
         """
+        return fingerprint(
+            {
+                "medbench": library_versions().get("medbench"),
+                "protocol": self.protocol.model_dump(mode="json"),
+                "metrics": [self._mark(metric) for metric in metrics],
+            }
+        )
+
+    def _mark(self, metric: str) -> dict[str, Any]:
         info: MetricInfo = registry.load("metrics", metric).info
         try:
             described: Any = self.described(info)
@@ -155,39 +168,24 @@ class Laboratory:
         source = registry.source_sha256(metric)
         return {"metric": metric, "version": info.version, "source": source, "instruments": described}
 
-    def slice_features(self, item: Item, plane: Plane) -> np.ndarray:
-        """Return the features (slices, features) of a volume's slices in one plane; all planes are computed at once."""
-        return self.cache.array("features", item.sha256, self._feature_settings, plane, lambda: self._extract(item))
+    def stand_ins(self, info: MetricInfo) -> tuple[str, ...]:
+        """Return the names of the offline substitutes that a metric uses."""
+        used = [field for field in info.needs if field in _INSTRUMENTS]
+        return tuple(getattr(self, field).info.name for field in used if getattr(self, field).info.stand_in)
 
-    def has_features(self, item: Item) -> bool:
-        """Say whether the features of a volume's slices are cached."""
-        return self.cache.has_arrays("features", item.sha256, self._feature_settings)
+    def derived(self, item: Item, what: Derivation, *, only: Sequence[str] = ()) -> dict[str, np.ndarray]:
+        """Return what a function makes of a volume's inputs, cached by their content (see ``Side.derived``).
 
-    @cached_property
-    def _feature_settings(self) -> dict[str, Any]:
-        described = {field: self.describe(field) for field in ("grid", "window", "slices", "extractor")}
-        return {"reading": _READING, **described}
-
-    def _extract(self, item: Item) -> dict[str, np.ndarray]:
-        voxels = self.read(item).voxels
-        protocol = self.protocol
-        return {
-            plane: np.concatenate(
-                [
-                    self.extractor.features(chunk)
-                    for chunk in plane_slices(voxels, plane, protocol=protocol.slices, window=protocol.window)
-                ]
-            )
-            for plane in protocol.slices.planes
-        }
-
-    def derived(self, item: Item, what: Derivation) -> dict[str, np.ndarray]:
-        """Return what a function makes of a volume's inputs, cached by their content (see ``Side.derived``)."""
+        Args:
+            item: the volume.
+            what: the function.
+            only: names of the arrays that are wanted; all where empty.
+        """
 
         def made() -> Mapping[str, np.ndarray]:
             return what.compute(*(self._input(item, source) for source in what.of))
 
-        return self.cache.arrays(what.kind, item.sha256, self._derivation_key(item, what), made)
+        return self.cache.arrays(what.kind, item.sha256, self._derivation_key(item, what), made, only=only)
 
     def has_derived(self, item: Item, what: Derivation) -> bool:
         """Say whether ``derived`` would read its result back."""

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from medbench import gate, registry
 from medbench.errors import NotEnoughCasesError, Unavailable
+from medbench.evaluation.comparison import Comparison
 from medbench.evaluation.finite import finite_only
-from medbench.evaluation.floors import Sides, against, floor_of, plain_parts
-from medbench.evaluation.instruments import Laboratory
-from medbench.evaluation.side import StoredSide
+from medbench.evaluation.floors import against, floor_of, plain_parts
+from medbench.evaluation.instruments import Instruments
 from medbench.files import atomic_path
-from medbench.metrics.base import Evidence, Metric, MetricInfo
+from medbench.metrics.base import Metric, MetricInfo
 from medbench.results import Resampled, Result, Skipped
 from medbench.samples import Item
 from medbench.spec import fingerprint
@@ -23,40 +22,8 @@ from medbench.spec import fingerprint
 if TYPE_CHECKING:
     import pandas as pd
 
-FEWEST_VOLUMES = 2
 
-
-@dataclass(frozen=True)
-class Comparison:
-    """What is compared with what.
-
-    Args:
-        synthetic: the volumes that are judged.
-        reference: real volumes they are compared with.
-        held_out: real volumes outside the reference, for the floor; empty where there are none.
-        identity: what makes the reference this one; enters every fingerprint.
-        reference_masks: fingerprint of masks that were given for the reference; enters what rests on them.
-    """
-
-    synthetic: Sequence[Item]
-    reference: Sequence[Item]
-    held_out: Sequence[Item]
-    identity: dict[str, Any]
-    reference_masks: str | None = None
-
-    def require(self, fewest: int = FEWEST_VOLUMES) -> None:
-        """Check that both sides have enough volumes for any number.
-
-        Raises:
-            NotEnoughCasesError: a side has fewer than ``fewest``.
-        """
-        for side, items in (("sample folder", self.synthetic), ("real set", self.reference)):
-            if len(items) < fewest:
-                came = f"only {items[0].path}" if items else "no volume"
-                raise NotEnoughCasesError(f"the {side} has {came}: a distribution needs at least {fewest} volumes")
-
-
-def inspect(comparison: Comparison, laboratory: Laboratory) -> list[gate.Finding]:
+def inspect(comparison: Comparison, instruments: Instruments) -> list[gate.Finding]:
     """Pass all volumes through the gate; return what it found.
 
     Raises:
@@ -68,9 +35,9 @@ def inspect(comparison: Comparison, laboratory: Laboratory) -> list[gate.Finding
         gate.SideReport(
             side,
             tuple(
-                (str(item.path), _facts(item, laboratory))
+                (str(item.path), _facts(item, instruments))
                 for item in (
-                    laboratory.progress.track(items, task=f"gate of {side}", total=len(items)) if items else ()
+                    instruments.progress.track(items, task=f"gate of {side}", total=len(items)) if items else ()
                 )
             ),
         )
@@ -80,24 +47,24 @@ def inspect(comparison: Comparison, laboratory: Laboratory) -> list[gate.Finding
             ("held-out", comparison.held_out),
         )
     )
-    protocol = laboratory.protocol
+    protocol = instruments.protocol
     return gate.judge(real=real, synthetic=synthetic, grid=protocol.grid, window=protocol.window, held_out=held_out)
 
 
-def _facts(item: Item, laboratory: Laboratory) -> gate.Facts:
+def _facts(item: Item, instruments: Instruments) -> gate.Facts:
     settings = {"version": gate.FACTS_VERSION}
-    facts: gate.Facts = laboratory.cache.document("facts", item.sha256, settings, lambda: gate.file_facts(item.path))
+    facts: gate.Facts = instruments.cache.document("facts", item.sha256, settings, lambda: gate.file_facts(item.path))
     return facts
 
 
 def measure_all(
-    comparison: Comparison, laboratory: Laboratory, metrics: Sequence[str], *, tables: Path
+    comparison: Comparison, instruments: Instruments, metrics: Sequence[str], *, tables: Path
 ) -> tuple[list[Result], list[Skipped]]:
     """Compute metrics with their floors.
 
     Args:
         comparison: the volumes.
-        laboratory: the instruments.
+        instruments: what the volumes are seen with.
         metrics: registered names.
         tables: folder for the values behind every number.
 
@@ -110,7 +77,7 @@ def measure_all(
         metric: Metric = registry.load("metrics", name)()
         source = registry.source_sha256(name)
         try:
-            result, absent = _result(metric, comparison, laboratory, tables, source)
+            result, absent = _result(metric, comparison, instruments, tables, source)
             results.append(result)
             skipped += [Skipped(metric=f"{result.metric}.{part}", reason=reason) for part, reason in absent.items()]
         except (Unavailable, NotEnoughCasesError) as reason:
@@ -119,23 +86,16 @@ def measure_all(
 
 
 def _result(
-    metric: Metric, comparison: Comparison, laboratory: Laboratory, tables: Path, source: str | None
+    metric: Metric, comparison: Comparison, instruments: Instruments, tables: Path, source: str | None
 ) -> tuple[Result, Mapping[str, str]]:
     info = metric.info
     clock = time.monotonic()
     _require_counts(info, comparison)
-    protocol = _protocol(info, comparison, laboratory) | ({"source_sha256": source} if source else {})
-    sides = Sides(comparison.reference, comparison.synthetic, comparison.held_out)
-    evidence = Evidence(
-        protocol=laboratory.protocol,
-        real=StoredSide(sides.reference, laboratory, name="real"),
-        synthetic=StoredSide(sides.synthetic, laboratory, name="synthetic"),
-        held_out=StoredSide(sides.held_out, laboratory, name="held-out") if sides.held_out else None,
-        workspace=laboratory,
-    )
+    protocol = _protocol(info, comparison, instruments) | ({"source_sha256": source} if source else {})
+    evidence = comparison.evidence(instruments)
     measurement = finite_only(metric.measure(evidence))
     protocol |= measurement.scope
-    floor = floor_of(metric, measurement, evidence, sides, laboratory)
+    floor = floor_of(metric, measurement, evidence)
     table = _joined(measurement.table, floor.table)
     if table is not None:
         write_table(tables / f"{info.name}.csv", table)
@@ -149,7 +109,7 @@ def _result(
         floor_values=floor.values,
         ceiling=measurement.ceiling,
         ceiling_note=measurement.ceiling_note,
-        against=against(metric, measurement, evidence, sides, laboratory),
+        against=against(metric, measurement, evidence),
         better=info.better,
         unit=info.unit,
         n_real=protocol["n_real"],
@@ -159,7 +119,7 @@ def _result(
         notes=measurement.notes,
         fingerprint=fingerprint(protocol),
         protocol=protocol,
-        stand_ins=_stand_ins(info, laboratory),
+        stand_ins=instruments.stand_ins(info),
         replicates={
             side: Resampled(values=tuple(found.values.tolist()), sizes=tuple(found.sizes.tolist()))
             for side, found in measurement.replicates.items()
@@ -178,14 +138,14 @@ def _require_counts(info: MetricInfo, comparison: Comparison) -> None:
             raise NotEnoughCasesError(f"{info.name} needs {fewest} {side} volumes, and {came[side]} came")
 
 
-def _protocol(info: MetricInfo, comparison: Comparison, laboratory: Laboratory) -> dict[str, Any]:
+def _protocol(info: MetricInfo, comparison: Comparison, instruments: Instruments) -> dict[str, Any]:
     """Return everything that decides the metric's value besides the voxels of the samples."""
     sides = (comparison.reference, comparison.synthetic)
     if info.judges == "autoencoder":
         sides = (comparison.held_out, comparison.held_out)
     masks = {"reference_masks": comparison.reference_masks} if "segmenter" in info.needs else {}
     # The first volumes by name are others than the first of a split, though they be equally many.
-    first = laboratory.protocol.volumes_per_side
+    first = instruments.protocol.volumes_per_side
     return {
         "metric": info.name,
         "version": info.version,
@@ -194,17 +154,10 @@ def _protocol(info: MetricInfo, comparison: Comparison, laboratory: Laboratory) 
         **({"volumes_per_side": first} if first is not None else {}),
         "n_real": len(sides[0]),
         "n_synthetic": len(sides[1]),
-        "grid": laboratory.describe("grid"),
-        "window": laboratory.describe("window"),
-        **laboratory.described(info),
+        "grid": instruments.describe("grid"),
+        "window": instruments.describe("window"),
+        **instruments.described(info),
     }
-
-
-def _stand_ins(info: MetricInfo, laboratory: Laboratory) -> tuple[str, ...]:
-    used = (
-        getattr(laboratory, field) for field in info.needs if field in {"extractor", "volume_extractor", "segmenter"}
-    )
-    return tuple(instrument.info.name for instrument in used if instrument.info.stand_in)
 
 
 def _joined(table: pd.DataFrame | None, floor: pd.DataFrame | None) -> pd.DataFrame | None:

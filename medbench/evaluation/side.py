@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from medbench.datasets.tree import content_once
 from medbench.errors import DataError, Unavailable
-from medbench.evaluation.instruments import Derivation, Laboratory
+from medbench.evaluation.instruments import Derivation, Instruments
 from medbench.metrics.base import Input
 from medbench.samples import Item
+from medbench.slices import plane_slices
 from medbench.spec import Plane, fingerprint
 from medbench.volume import LabelMap, Volume
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _COUNTS = ("voxels", "voxel_ml")
+_SLICE_FEATURES: Final = ("window", "slices", "extractor")
 
 
 class StoredSide:
@@ -26,13 +28,13 @@ class StoredSide:
 
     Args:
         items: the volumes.
-        laboratory: the instruments.
+        instruments: what they are seen with.
         name: for progress.
     """
 
-    def __init__(self, items: Sequence[Item], laboratory: Laboratory, *, name: str) -> None:
+    def __init__(self, items: Sequence[Item], instruments: Instruments, *, name: str) -> None:
         self.items = items
-        self._laboratory = laboratory
+        self._instruments = instruments
         self._name = name
 
     @property
@@ -58,11 +60,11 @@ class StoredSide:
     @property
     def masks_stand_for_segmenter(self) -> bool:
         """Whether the same files would serve as masks and as segmentations."""
-        return self._laboratory.masks_stand_for_segmenter(self.items)
+        return self._instruments.masks_stand_for_segmenter(self.items)
 
     def of(self, items: Sequence[Item]) -> StoredSide:
         """Return a side of other volumes, seen by the same instruments."""
-        return StoredSide(items, self._laboratory, name=self._name)
+        return StoredSide(items, self._instruments, name=self._name)
 
     def only(self, ids: Sequence[str]) -> StoredSide:
         """Return the same side with these volumes alone."""
@@ -70,23 +72,36 @@ class StoredSide:
         return self.of([by_id[volume] for volume in ids])
 
     def slice_features(self, plane: Plane) -> Iterator[np.ndarray]:
-        """Yield one float32 array (slices, features) a volume."""
-        waiting = [item for item in self.items if not self._laboratory.has_features(item)]
-        for item in self._tracked(waiting, "features"):
-            self._laboratory.slice_features(item, plane)
-        for item in self.items:
-            yield self._laboratory.slice_features(item, plane)
+        """Yield one float32 array (slices, features) a volume; the planes of a volume are computed together."""
+        instruments = self._instruments
+        protocol = instruments.protocol
+
+        def compute(volume: Volume) -> dict[str, np.ndarray]:
+            return {
+                each: np.concatenate(
+                    [
+                        instruments.extractor.features(chunk)
+                        for chunk in plane_slices(volume.voxels, each, protocol=protocol.slices, window=protocol.window)
+                    ]
+                )
+                for each in protocol.slices.planes
+            }
+
+        settings = {field: instruments.describe(field) for field in _SLICE_FEATURES}
+        what = Derivation("features", compute, ("volume",), settings)
+        for arrays in self._derived(what, only=(plane,)):
+            yield arrays[plane]
 
     def volume_features(self) -> Iterator[np.ndarray]:
         """Yield one float32 array (features,) a volume."""
-        laboratory = self._laboratory
-        window = laboratory.protocol.window
+        instruments = self._instruments
+        window = instruments.protocol.window
 
         def compute(volume: Volume) -> dict[str, np.ndarray]:
             scaled = (volume.voxels.astype(np.float32).clip(window.low, window.high) - window.low) / window.width
-            return {"features": laboratory.volume_extractor.features(scaled.astype(np.float32, copy=False))}
+            return {"features": instruments.volume_extractor.features(scaled.astype(np.float32, copy=False))}
 
-        settings = {"window": laboratory.describe("window"), "extractor": laboratory.describe("volume_extractor")}
+        settings = {"window": instruments.describe("window"), "extractor": instruments.describe("volume_extractor")}
         for arrays in self.derived("volume-features", compute, of=("volume",), settings=settings):
             yield arrays["features"]
 
@@ -107,27 +122,27 @@ class StoredSide:
         for name, count in zip(arrays["names"].tolist(), arrays["counts"].tolist()):
             counts[name] = counts.get(name, 0) + count  # several values may bear one name
         # A region that the masks do not name is left out, not counted as absent: the metric then says so.
-        wanted = self._laboratory.protocol.regions or tuple(counts)
+        wanted = self._instruments.protocol.regions or tuple(counts)
         row: dict[str, float] = {name: counts[name] for name in wanted if name in counts}
         return row | {name: arrays[name].item() for name in _COUNTS}
 
     def volumes(self) -> Iterator[Volume]:
         """Yield the volumes on the canonical grid."""
         for item in self.items:
-            yield self._laboratory.read(item)
+            yield self._instruments.read(item)
 
     def segmentations(self) -> Iterator[LabelMap]:
         """Yield what the segmenter sees in each volume."""
-        waiting = [item for item in self.items if not self._laboratory.has_segmentation(item)]
+        waiting = [item for item in self.items if not self._instruments.has_segmentation(item)]
         for item in self._tracked(waiting, "regions"):
-            self._laboratory.segmentation(item)
+            self._instruments.segmentation(item)
         for item in self.items:
-            yield self._laboratory.segmentation(item)
+            yield self._instruments.segmentation(item)
 
     def masks(self) -> Iterator[LabelMap]:
         """Yield the label map that each volume was made from, or that was drawn on it."""
         for item in self.items:
-            yield self._laboratory.mask(item)
+            yield self._instruments.mask(item)
 
     def derived(
         self,
@@ -138,33 +153,35 @@ class StoredSide:
         settings: Mapping[str, Any],
     ) -> Iterator[dict[str, np.ndarray]]:
         """Yield what a pure function makes of each volume, cached by content."""
-        what = Derivation(name, compute, of, settings)
-        waiting = [item for item in self.items if not self._laboratory.has_derived(item, what)]
-        for item in self._tracked(waiting, name):
-            self._laboratory.derived(item, what)
+        return self._derived(Derivation(name, compute, of, settings))
+
+    def _derived(self, what: Derivation, *, only: Sequence[str] = ()) -> Iterator[dict[str, np.ndarray]]:
+        waiting = [item for item in self.items if not self._instruments.has_derived(item, what)]
+        for item in self._tracked(waiting, what.name):
+            self._instruments.derived(item, what)
         for item in self.items:
-            yield self._laboratory.derived(item, what)
+            yield self._instruments.derived(item, what, only=only)
 
     def reconstructions(self) -> Iterator[tuple[Volume, Volume]]:
         """Yield (volume, reconstruction), both clipped to the protocol's window."""
-        reconstruct = self._laboratory.reconstruct
+        reconstruct = self._instruments.reconstruct
         if reconstruct is None:
             raise Unavailable("there is no autoencoder: the model does not reconstruct, or only a folder was given")
         for item in self._tracked(self.items, "reconstructions"):
-            volume = self._laboratory.read(item)
+            volume = self._instruments.read(item)
             again = reconstruct(volume)
             if again.shape != volume.shape:
                 raise DataError(f"the generator returned {item.id} with shape {again.shape}, not {volume.shape}")
             yield self._clipped(volume), self._clipped(again)
 
     def _clipped(self, volume: Volume) -> Volume:
-        window = self._laboratory.protocol.window
+        window = self._instruments.protocol.window
         return Volume(volume.voxels.astype(np.float32).clip(window.low, window.high), volume.affine)
 
     def _tracked(self, items: Sequence[Item], what: str) -> Iterator[Item]:
         if not items:
             return iter(())
-        return self._laboratory.progress.track(items, task=f"{what} of {self._name}", total=len(items))
+        return self._instruments.progress.track(items, task=f"{what} of {self._name}", total=len(items))
 
 
 def _region_counts(label_map: LabelMap) -> dict[str, np.ndarray]:

@@ -3,33 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from medbench.budget import GIB, Meter
-from medbench.dataset import Dataset
 from medbench.datasets.tree import content_once
 from medbench.errors import SpecError
-from medbench.evaluation.cache import Cache
-from medbench.evaluation.evaluation import Judge, Subject
-from medbench.evaluation.instruments import Laboratory
-from medbench.evaluation.measure import Comparison
-from medbench.home import home
-from medbench.pipeline.engine import available_cores
-from medbench.pipeline.options import FolderOptions, load_dataset, resolve_device, resolve_metrics, resolve_protocol
-from medbench.pipeline.prepare import prepare
+from medbench.evaluation.comparison import Comparison
+from medbench.evaluation.evaluation import Evaluation, Subject
+from medbench.pipeline.options import FolderOptions, resolve_metrics
+from medbench.pipeline.track import Track
 from medbench.progress import Logged, Progress
 from medbench.record import RunFolder
 from medbench.results import Report
 from medbench.samples import Item, first_by_name, open_folder
-from medbench.spec import Grid, fingerprint
-
-_DEFAULT_PROTOCOL = "folder-2.5d"
+from medbench.spec import fingerprint
 
 
 class FolderEvaluation:
-    """A folder of samples against a data set or against another folder.
+    """A folder of samples against a data set or against another folder. Both are read, or prepared, at once.
 
     Args:
         options: what was asked for.
@@ -48,78 +40,71 @@ class FolderEvaluation:
         self.options = options
         self.progress = progress
         self.metrics = resolve_metrics(options.metrics)
-        self.dataset: Dataset | None = (
-            load_dataset(options.dataset, root=options.data_root) if options.dataset is not None else None
+        self.track = Track.open(
+            options.dataset,
+            data_root=options.data_root,
+            protocol=options.protocol,
+            segmenter=options.segmenter,
+            shape=options.shape,
+            device=options.device,
+            workers=options.workers,
         )
-        grid = self.dataset.grid if self.dataset else None
-        if options.shape is not None:
-            grid = Grid(shape=options.shape, fit="resize")
-        name = options.protocol or (self.dataset.info.protocol if self.dataset else _DEFAULT_PROTOCOL)
-        self.protocol = resolve_protocol(name, grid=grid, segmenter=options.segmenter)
-        if options.shape is not None and self.protocol.grid != grid:
-            raise SpecError(f"--shape and protocol {self.protocol.name} both give a grid: leave --shape out")
-        self.samples = self._first(open_folder(options.samples, masks=options.masks, progress=progress))
+        self.name = options.samples.resolve().name
+        self.comparison = self._comparison()
+        self.spec = self._spec()
+        self.folder = RunFolder(options.out or Path("evaluations") / f"{self.name}-{fingerprint(self.spec)}")
 
-    @cached_property
-    def comparison(self) -> Comparison:
-        """The volumes on both sides; reads or prepares the real ones."""
-        if self.dataset is None:
-            assert self.options.real is not None
-            reference = self._first(
-                open_folder(self.options.real, masks=self.options.real_masks, progress=self.progress)
-            )
-            identity = {"name": "folder", "content": _content(reference)}
-            return Comparison(self.samples, reference, (), identity, reference_masks=_masks(reference))
-        real = prepare(
-            self.dataset,
-            grid=self.protocol.grid,
-            reference_count=self.protocol.reference_count,
-            workers=self.options.workers or available_cores(),
-            progress=self.progress,
-        )
-        return Comparison(self.samples, self._first(real.reference), real.held_out, self.dataset.identity())
-
-    def _first(self, items: Sequence[Item]) -> Sequence[Item]:
-        return first_by_name(items, self.protocol.volumes_per_side)
-
-    def default_folder(self) -> Path:
-        """Return where the evaluation is kept unless ``--out`` says otherwise."""
-        name = self.options.samples.resolve().name
-        return Path("evaluations") / f"{name}-{fingerprint(self.spec)}"
-
-    def evaluate(self, out: Path) -> Report:
-        """Compute the metrics unless that is done; write the results, tables and figures to ``out``.
+    def report(self) -> Report:
+        """Compute the metrics unless that is done; write results, tables, figures and ``report.html``.
 
         Raises:
-            SpecError: ``out`` holds something else.
+            SpecError: the folder holds something else.
             DataError: a number would be meaningless; the message names the file and the mend.
         """
-        folder = RunFolder(out)
-        progress = Logged(self.progress, folder.log_file)
-        comparison = self.comparison
-        comparison.require()
-        record = folder.open(kind="evaluation", spec=self.spec)
-        record.evaluation.command = self.options.command
-        device = resolve_device(self.options.device)
-        laboratory = Laboratory(
-            self.protocol, device=device, cache=Cache(home() / "cache"), progress=progress, logs=folder.logs
-        )
-        judge = Judge(laboratory, self.metrics, folder=folder, record=record, meter=Meter(24 * GIB, device))
-        finished = judge.finished()
-        if finished is not None:
-            return finished
-        dataset = self.dataset.info.name if self.dataset else "folder"
-        return judge.judge(Subject(self.options.samples.resolve().name, None, dataset), comparison)
+        from medbench.report.html import write_report
 
-    @cached_property
-    def spec(self) -> dict[str, Any]:
-        """What is compared with what, and how: an evaluation folder belongs to one spec."""
+        results = self.evaluate()
+        write_report(self.folder.path)
+        return results
+
+    def evaluate(self) -> Report:
+        """Compute the metrics unless that is done; write the results, tables and figures.
+
+        Raises:
+            SpecError: the folder holds something else.
+            DataError: a number would be meaningless; the message names the file and the mend.
+        """
+        self.comparison.require()
+        record = self.folder.open(kind="evaluation", spec=self.spec)
+        record.evaluation.command = self.options.command
+        progress = Logged(self.progress, self.folder.log_file)
+        instruments = self.track.instruments(progress=progress, logs=self.folder.logs)
+        meter = Meter(24 * GIB, self.track.device)
+        evaluation = Evaluation(instruments, self.metrics, folder=self.folder, record=record, meter=meter)
+        return evaluation.finished() or evaluation.run(Subject(self.name, None, self.track.name), self.comparison)
+
+    def _comparison(self) -> Comparison:
+        options = self.options
+        samples = self._first(open_folder(options.samples, masks=options.masks, progress=self.progress))
+        if self.track.dataset is not None:
+            real = self.track.real(self.progress)
+            return Comparison(samples, self._first(real.reference), real.held_out, self.track.dataset.identity())
+        assert options.real is not None  # or a data set
+        reference = self._first(open_folder(options.real, masks=options.real_masks, progress=self.progress))
+        identity = {"name": "folder", "content": _content(reference)}
+        return Comparison(samples, reference, (), identity, reference_masks=_masks(reference))
+
+    def _first(self, items: Sequence[Item]) -> Sequence[Item]:
+        return first_by_name(items, self.track.protocol.volumes_per_side)
+
+    def _spec(self) -> dict[str, Any]:
+        """Say what is compared with what, and how: an evaluation folder belongs to one spec."""
         return {
-            "samples": _content(self.samples),
-            "masks": _masks(self.samples),
+            "samples": _content(self.comparison.synthetic),
+            "masks": _masks(self.comparison.synthetic),
             "reference": self.comparison.identity,
             "reference_masks": self.comparison.reference_masks,
-            "protocol": self.protocol.model_dump(mode="json"),
+            "protocol": self.track.protocol.model_dump(mode="json"),
         }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from medbench import protocols, registry
@@ -53,10 +53,11 @@ class FolderOptions:
     protocol: str | None = None
     segmenter: str | None = None
     shape: tuple[int, int, int] | None = None
+    out: Path | None = None
     data_root: Path | None = None
     device: str = "auto"
     workers: int | None = None
-    command: str = field(default="", compare=False)
+    command: str = ""
 
 
 def split_names(text: str) -> tuple[str, ...]:

@@ -11,22 +11,19 @@ from medbench import registry
 from medbench.budget import Meter
 from medbench.dataset import Case, Dataset
 from medbench.errors import NotEnoughCasesError, SpecError
-from medbench.evaluation.cache import Cache
-from medbench.evaluation.evaluation import Judge, Subject, metered
-from medbench.evaluation.instruments import Laboratory
-from medbench.evaluation.measure import Comparison
+from medbench.evaluation.comparison import Comparison
+from medbench.evaluation.evaluation import Evaluation, Subject
 from medbench.files import sha256_of
 from medbench.generator import Generator, GeneratorInfo
-from medbench.home import home
-from medbench.pipeline.engine import available_cores
-from medbench.pipeline.options import RunOptions, load_dataset, resolve_device, resolve_metrics, resolve_protocol
-from medbench.pipeline.prepare import on_grid, prepare
+from medbench.pipeline.options import RunOptions, resolve_metrics
+from medbench.pipeline.prepare import on_grid
 from medbench.pipeline.sample import SamplePlan, missing_samples, sample
+from medbench.pipeline.track import Track
 from medbench.progress import Logged, Progress
 from medbench.record import GenerationSpec, RunFolder, RunRecord, StageName
 from medbench.results import Report
 from medbench.samples import first_by_name, open_folder
-from medbench.spec import Protocol, fingerprint
+from medbench.spec import fingerprint
 from medbench.volume import Volume
 
 _DEFAULT_SAMPLES = 16
@@ -48,11 +45,16 @@ class Run:
         self.options = options
         self._generator_class = registry.load("generators", options.model)
         self.info: GeneratorInfo = self._generator_class.info
-        self.dataset: Dataset = load_dataset(options.dataset, root=options.data_root)
         self.metrics = resolve_metrics(options.metrics)
-        self.protocol: Protocol = resolve_protocol(
-            options.protocol or self.dataset.info.protocol, grid=self.dataset.grid, segmenter=options.segmenter
+        self.track = Track.open(
+            options.dataset,
+            data_root=options.data_root,
+            protocol=options.protocol,
+            segmenter=options.segmenter,
+            device=options.device,
+            workers=options.workers,
         )
+        self.protocol = self.track.protocol
         _check(options, self.info)
         self.preset = options.preset or self.info.presets[0]
         self.spec = self._generation_spec()
@@ -70,15 +72,16 @@ class Run:
         """The held-out cases of the data set."""
         return self.dataset.cases("test")
 
-    @cached_property
-    def device(self) -> str:
-        """The torch device in force; asking for it may import torch."""
-        return resolve_device(self.options.device)
+    @property
+    def dataset(self) -> Dataset:
+        """The data set."""
+        assert self.track.dataset is not None  # a run names one
+        return self.track.dataset
 
     @cached_property
     def meter(self) -> Meter:
         """Measures the stages against the budget."""
-        return Meter(self.options.budget_bytes, self.device)
+        return Meter(self.options.budget_bytes, self.track.device)
 
     @cached_property
     def record(self) -> RunRecord:
@@ -101,7 +104,7 @@ class Run:
     @cached_property
     def generator(self) -> Generator:
         """The generator with its weights loaded."""
-        generator: Generator = self._generator_class(self.preset, device=self.device)
+        generator: Generator = self._generator_class(self.preset, device=self.track.device)
         generator.load(self.fit() if self.options.train else self._weights())
         return generator
 
@@ -118,8 +121,8 @@ class Run:
             finished: Path = self.folder.path / self.record.stages["fit"].detail["checkpoint"]
             if finished.is_file():
                 return finished
-        with metered(self.folder, self.record, "fit", self.meter) as entry:
-            generator: Generator = self._generator_class(self.preset, device=self.device)
+        with self.meter.stage(self.folder, self.record, "fit") as entry:
+            generator: Generator = self._generator_class(self.preset, device=self.track.device)
             checkpoint: Path = generator.fit(
                 train=on_grid(self.dataset.cases("train"), self.protocol.grid),
                 select=on_grid(self.dataset.cases("select"), self.protocol.grid),
@@ -138,7 +141,7 @@ class Run:
         if self.options.train:
             self.fit()
         # Cases are opened only where they are needed: published weights can be sampled without the data set.
-        with metered(self.folder, self.record, "sample", self.meter):
+        with self.meter.stage(self.folder, self.record, "sample"):
             plan = SamplePlan(
                 count=self.spec.samples,
                 seed=self.spec.seed,
@@ -150,27 +153,17 @@ class Run:
 
     def evaluate(self) -> Report:
         """Make whatever is missing, then compute the metrics unless that is done; return the results."""
-        reconstructs = "reconstructs" in self.info.capabilities
-        laboratory = Laboratory(
-            self.protocol,
-            device=self.device,
-            cache=Cache(home() / "cache"),
+        instruments = self.track.instruments(
             progress=self.progress,
             logs=self.folder.logs,
-            reconstruct=self._reconstruct if reconstructs else None,
+            reconstruct=self._reconstruct if "reconstructs" in self.info.capabilities else None,
         )
-        judge = Judge(laboratory, self.metrics, folder=self.folder, record=self.record, meter=self.meter)
-        finished = judge.finished() if self._is_sampled() else None
+        evaluation = Evaluation(instruments, self.metrics, folder=self.folder, record=self.record, meter=self.meter)
+        finished = evaluation.finished() if self._is_sampled() else None
         if finished is not None:
             return finished
-        with metered(self.folder, self.record, "prepare", self.meter):
-            real = prepare(
-                self.dataset,
-                grid=self.protocol.grid,
-                reference_count=self.protocol.reference_count,
-                workers=self.options.workers or available_cores(),
-                progress=self.progress,
-            )
+        with self.meter.stage(self.folder, self.record, "prepare"):
+            real = self.track.real(self.progress)
         self.sample()
         count = self.protocol.volumes_per_side
         comparison = Comparison(
@@ -179,9 +172,8 @@ class Run:
             real.held_out,
             self.dataset.identity(),
         )
-        return judge.judge(
-            Subject(self.info.name, self.info.version, self.dataset.info.name, self._leaks()), comparison
-        )
+        subject = Subject(self.info.name, self.info.version, self.dataset.info.name, self._leaks())
+        return evaluation.run(subject, comparison)
 
     def report(self) -> Report:
         """Make whatever is missing, then write ``report.html`` unless it is there; return the results."""

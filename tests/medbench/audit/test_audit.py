@@ -13,7 +13,7 @@ from medbench.audit.measuring import Measurer
 from medbench.datasets.phantom import generate
 from medbench.errors import DataError, SpecError
 from medbench.evaluation.cache import Cache
-from medbench.evaluation.instruments import Laboratory
+from medbench.evaluation.instruments import Instruments
 from medbench.files import sha256_of
 from medbench.pipeline.prepare import RealSplits
 from medbench.progress import silent
@@ -133,12 +133,12 @@ def test_other_masks_or_names_are_measured_again(plugins: Path, tmp_path: Path) 
         label_map.write(mask)
         items.append(Item(str(seed), str(seed), path, sha256_of(path), mask=mask, regions=dict(label_map.names)))
     protocol = Protocol(name="t", summary="t")
-    laboratory = Laboratory(protocol, device="cpu", cache=Cache(tmp_path), progress=silent, logs=tmp_path / "logs")
+    instruments = Instruments(protocol, device="cpu", cache=Cache(tmp_path), progress=silent, logs=tmp_path / "logs")
     made = []
 
     def measure(real: list[Item]) -> None:
         splits = RealSplits(real[:4], real[4:])
-        measurer = Measurer(laboratory, splits, folder=tmp_path / "measured", made_by="a test")
+        measurer = Measurer(instruments, splits, folder=tmp_path / "measured", made_by="a test")
         measurer.measured("set", lambda: made.append("set") or real[4:], [f"{plugins}:MeanHu"])
 
     measure(items)

@@ -1,9 +1,9 @@
 """Floors from real volumes, and the gap between the training and the held-out split."""
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -11,9 +11,9 @@ import pytest
 from medbench.datasets.phantom import generate
 from medbench.errors import Unavailable
 from medbench.evaluation.cache import Cache
-from medbench.evaluation.floors import Sides, against, floor_of, splits
-from medbench.evaluation.instruments import Laboratory
-from medbench.evaluation.side import StoredSide
+from medbench.evaluation.comparison import Comparison, StoredEvidence
+from medbench.evaluation.floors import against, floor_of, splits
+from medbench.evaluation.instruments import Instruments
 from medbench.metrics.base import Evidence, Measurement, MetricInfo
 from medbench.progress import silent
 from medbench.samples import Item
@@ -57,19 +57,15 @@ def items(tmp_path_factory: pytest.TempPathFactory) -> list[Item]:
 
 
 @pytest.fixture
-def laboratory(tmp_path: Path) -> Laboratory:
+def instruments(tmp_path: Path) -> Instruments:
     protocol = Protocol(name="t", summary="t", floor_splits=6)
-    return Laboratory(protocol, device="cpu", cache=Cache(tmp_path / "cache"), progress=silent, logs=tmp_path / "logs")
+    return Instruments(protocol, device="cpu", cache=Cache(tmp_path / "cache"), progress=silent, logs=tmp_path / "logs")
 
 
-def evidence_of(sides: Sides, laboratory: Laboratory) -> Evidence:
-    def side(which: Any, name: str) -> StoredSide:
-        return StoredSide(which, laboratory, name=name)
-
-    held_out = side(sides.held_out, "held-out") if sides.held_out else None
-    return Evidence(
-        laboratory.protocol, side(sides.reference, "real"), side(sides.synthetic, "synthetic"), held_out, laboratory
-    )
+def evidence_of(
+    instruments: Instruments, reference: Sequence[Item], synthetic: Sequence[Item], held_out: Sequence[Item] = ()
+) -> StoredEvidence:
+    return Comparison(synthetic, reference, held_out, identity={}).evidence(instruments)
 
 
 def test_splits_have_the_counts_that_were_measured_and_share_no_patient(items: list[Item]) -> None:
@@ -101,10 +97,9 @@ def test_splits_do_not_depend_on_the_order_of_the_volumes(items: list[Item]) -> 
     assert forwards == backwards
 
 
-def test_the_floor_is_the_mean_over_splits_and_says_so(items: list[Item], laboratory: Laboratory) -> None:
-    sides = Sides(items[:10], items[10:14], items[14:])
-    evidence = evidence_of(sides, laboratory)
-    found = floor_of(MeanGap(), MeanGap().measure(evidence), evidence, sides, laboratory)
+def test_the_floor_is_the_mean_over_splits_and_says_so(items: list[Item], instruments: Instruments) -> None:
+    evidence = evidence_of(instruments, items[:10], items[10:14], items[14:])
+    found = floor_of(MeanGap(), MeanGap().measure(evidence), evidence)
     assert len(found.values) == 6
     assert found.value == pytest.approx(np.mean(found.values))
     assert found.parts is not None and found.parts["abs"] == found.value
@@ -112,45 +107,41 @@ def test_the_floor_is_the_mean_over_splits_and_says_so(items: list[Item], labora
     assert "rests on 10 and 4" in found.note
 
 
-def test_a_folder_without_held_out_volumes_has_a_floor_too(items: list[Item], laboratory: Laboratory) -> None:
-    sides = Sides(items[:8], items[8:], ())
-    evidence = evidence_of(sides, laboratory)
-    found = floor_of(MeanGap(), MeanGap().measure(evidence), evidence, sides, laboratory)
+def test_a_folder_without_held_out_volumes_has_a_floor_too(items: list[Item], instruments: Instruments) -> None:
+    evidence = evidence_of(instruments, items[:8], items[8:])
+    found = floor_of(MeanGap(), MeanGap().measure(evidence), evidence)
     assert found.value is not None and "into 4 and 4" in found.note
-    assert against(MeanGap(), MeanGap().measure(evidence), evidence, sides, laboratory) is None
+    assert against(MeanGap(), MeanGap().measure(evidence), evidence) is None
 
 
-def test_too_few_real_volumes_leave_no_floor_and_say_why(items: list[Item], laboratory: Laboratory) -> None:
-    sides = Sides(items[:2], items[2:4], ())
-    evidence = evidence_of(sides, laboratory)
-    found = floor_of(MeanGap(), MeanGap().measure(evidence), evidence, sides, laboratory)
+def test_too_few_real_volumes_leave_no_floor_and_say_why(items: list[Item], instruments: Instruments) -> None:
+    evidence = evidence_of(instruments, items[:2], items[2:4])
+    found = floor_of(MeanGap(), MeanGap().measure(evidence), evidence)
     assert found.value is None and found.note.startswith("no floor: too few")
 
 
-def test_a_metric_may_bring_its_own_floor_or_none(items: list[Item], laboratory: Laboratory) -> None:
-    sides = Sides(items[:8], items[8:], ())
-    evidence = evidence_of(sides, laboratory)
+def test_a_metric_may_bring_its_own_floor_or_none(items: list[Item], instruments: Instruments) -> None:
+    evidence = evidence_of(instruments, items[:8], items[8:])
     metric = MeanGap()
     metric.info = replace(MeanGap.info, floor="own")
     measured = replace(metric.measure(evidence), floor=0.25, floor_note="chance")
-    found = floor_of(metric, measured, evidence, sides, laboratory)
+    found = floor_of(metric, measured, evidence)
     assert (found.value, found.note) == (0.25, "chance")
     metric.info = replace(MeanGap.info, floor="none")
-    assert floor_of(metric, measured, evidence, sides, laboratory).value is None
+    assert floor_of(metric, measured, evidence).value is None
 
 
-def test_a_metric_that_cannot_judge_real_volumes_says_why(items: list[Item], laboratory: Laboratory) -> None:
+def test_a_metric_that_cannot_judge_real_volumes_says_why(items: list[Item], instruments: Instruments) -> None:
     class Refuses(MeanGap):
         def measure(self, evidence: Evidence) -> Measurement:
             raise Unavailable("no weights")
 
-    sides = Sides(items[:8], items[8:12], items[12:])
-    evidence = evidence_of(sides, laboratory)
-    found = floor_of(Refuses(), Measurement(0.0, None, "none"), evidence, sides, laboratory)
+    evidence = evidence_of(instruments, items[:8], items[8:12], items[12:])
+    found = floor_of(Refuses(), Measurement(0.0, None, "none"), evidence)
     assert (found.value, found.note) == (None, "no floor: no weights")
 
 
-def test_samples_that_copy_the_training_split_show_a_gap(items: list[Item], laboratory: Laboratory) -> None:
+def test_samples_that_copy_the_training_split_show_a_gap(items: list[Item], instruments: Instruments) -> None:
     class Nearest(MeanGap):
         """Mean distance of each sample to the nearest real volume."""
 
@@ -159,14 +150,14 @@ def test_samples_that_copy_the_training_split_show_a_gap(items: list[Item], labo
             gaps = [min(np.abs(one - volume.voxels).mean() for one in real) for volume in evidence.synthetic.volumes()]
             return Measurement(float(np.mean(gaps)), None, "none")
 
-    copies = Sides(items[:12], items[:12], items[12:])
+    copies = evidence_of(instruments, items[:12], items[:12], items[12:])
     nothing = Measurement(0.0, None, "none")
-    found = against(Nearest(), nothing, evidence_of(copies, laboratory), copies, laboratory)
+    found = against(Nearest(), nothing, copies)
     assert found is not None
     assert (found.n, len(found.train_values)) == (4, 3)
     assert found.gap_limit is not None and found.gap > found.gap_limit
-    fresh = Sides(items[:9], items[13:], items[9:12])
-    found = against(Nearest(), nothing, evidence_of(fresh, laboratory), fresh, laboratory)
+    fresh = evidence_of(instruments, items[:9], items[13:], items[9:12])
+    found = against(Nearest(), nothing, fresh)
     assert found is not None and found.gap_limit is not None and found.gap < found.gap_limit
 
 
@@ -180,26 +171,24 @@ class ByRegion(MeanGap):
         return Measurement(float(len(compared)), None, "none", scope={"compared": compared})
 
 
-def test_floor_and_gap_rest_on_the_regions_of_the_value(items: list[Item], laboratory: Laboratory) -> None:
-    sides = Sides(items[:8], items[8:12], items[12:])
-    evidence = evidence_of(sides, laboratory)
+def test_floor_and_gap_rest_on_the_regions_of_the_value(items: list[Item], instruments: Instruments) -> None:
+    evidence = evidence_of(instruments, items[:8], items[8:12], items[12:])
     # The samples' masks did not know the spine: only two regions could be compared.
     value = Measurement(2.0, None, "none", scope={"compared": ["heart", "lung"]})
-    found = floor_of(ByRegion(), value, evidence, sides, laboratory)
+    found = floor_of(ByRegion(), value, evidence)
     assert set(found.values) == {2.0}
     assert "other regions" not in found.note
-    gap = against(ByRegion(), value, evidence, sides, laboratory)
+    gap = against(ByRegion(), value, evidence)
     assert gap is not None and (gap.train, gap.held_out) == (2.0, 2.0)
 
 
-def test_splits_that_rest_on_other_regions_are_told_and_make_no_gap(items: list[Item], laboratory: Laboratory) -> None:
+def test_splits_on_other_regions_are_told_and_make_no_gap(items: list[Item], instruments: Instruments) -> None:
     class Fickle(ByRegion):
         def measure(self, evidence: Evidence) -> Measurement:
             first = evidence.real.ids[0]
             return Measurement(1.0, None, "none", scope={"compared": ["heart"], "dropped": [first]})
 
-    sides = Sides(items[:8], items[8:12], items[12:])
-    evidence = evidence_of(sides, laboratory)
+    evidence = evidence_of(instruments, items[:8], items[8:12], items[12:])
     value = Measurement(2.0, None, "none", scope={"compared": ["heart"], "dropped": []})
-    assert "6 of the splits rest on other regions" in floor_of(Fickle(), value, evidence, sides, laboratory).note
-    assert against(Fickle(), value, evidence, sides, laboratory) is None
+    assert "6 of the splits rest on other regions" in floor_of(Fickle(), value, evidence).note
+    assert against(Fickle(), value, evidence) is None

@@ -1,4 +1,4 @@
-"""What a laboratory sees in a volume: computed once, keyed by everything that decides it."""
+"""What a instruments sees in a volume: computed once, keyed by everything that decides it."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
@@ -11,7 +11,7 @@ import pytest
 from medbench.datasets.phantom import generate
 from medbench.errors import SpecError, Unavailable
 from medbench.evaluation.cache import Cache
-from medbench.evaluation.instruments import Laboratory
+from medbench.evaluation.instruments import Instruments
 from medbench.evaluation.side import StoredSide
 from medbench.files import sha256_of
 from medbench.progress import silent
@@ -31,8 +31,8 @@ def item(tmp_path: Path) -> Item:
     return Item("v", "v", path, sha256_of(path), mask=tmp_path / "mask.nii.gz", regions=dict(label_map.names))
 
 
-def laboratory(folder: Path, **protocol: object) -> Laboratory:
-    return Laboratory(
+def instruments(folder: Path, **protocol: object) -> Instruments:
+    return Instruments(
         Protocol(name="t", summary="t", **protocol),
         device="cpu",
         cache=Cache(folder / "cache"),
@@ -52,7 +52,7 @@ class Counting:
         return {"mean": np.array([one.voxels.mean() for one in inputs])}
 
 
-def derive(lab: Laboratory, item: Item, function: Counting, version: int = 1) -> np.ndarray:
+def derive(lab: Instruments, item: Item, function: Counting, version: int = 1) -> np.ndarray:
     [found] = StoredSide([item], lab, name="real").derived(
         "means", function, of=("volume", "mask"), settings={"version": version}
     )
@@ -60,21 +60,21 @@ def derive(lab: Laboratory, item: Item, function: Counting, version: int = 1) ->
 
 
 def test_what_is_derived_is_computed_once(item: Item, tmp_path: Path) -> None:
-    function, lab = Counting(), laboratory(tmp_path)
+    function, lab = Counting(), instruments(tmp_path)
     first = derive(lab, item, function)
-    np.testing.assert_array_equal(derive(laboratory(tmp_path), replace(item, id="other name"), function), first)
+    np.testing.assert_array_equal(derive(instruments(tmp_path), replace(item, id="other name"), function), first)
     assert function.calls == 1
     assert first[0] == pytest.approx(Volume.read(item.path).voxels.mean())
 
 
 def test_settings_grid_and_the_masks_content_are_parts_of_the_key(item: Item, tmp_path: Path) -> None:
     function = Counting()
-    derive(laboratory(tmp_path), item, function)
-    derive(laboratory(tmp_path), item, function, version=2)
-    derive(laboratory(tmp_path, grid=Grid(shape=(8, 8, 8))), item, function)
+    derive(instruments(tmp_path), item, function)
+    derive(instruments(tmp_path), item, function, version=2)
+    derive(instruments(tmp_path, grid=Grid(shape=(8, 8, 8))), item, function)
     _, other = generate(1, SHAPE)
     other.write(tmp_path / "other.nii.gz")
-    derive(laboratory(tmp_path), replace(item, mask=tmp_path / "other.nii.gz"), function)
+    derive(instruments(tmp_path), replace(item, mask=tmp_path / "other.nii.gz"), function)
     assert function.calls == 4
 
 
@@ -82,36 +82,36 @@ def test_the_condition_is_the_mask_of_a_sample(item: Item, tmp_path: Path) -> No
     _, other = generate(1, SHAPE)
     other.write(tmp_path / "condition.nii.gz")
     made = replace(item, condition=tmp_path / "condition.nii.gz", condition_regions=item.regions)
-    lab = laboratory(tmp_path, segmenter="precomputed")
+    lab = instruments(tmp_path, segmenter="precomputed")
     assert lab.mask(made).content_hash() == other.content_hash()
     assert lab.segmentation(made).content_hash() == LabelMap.read(item.mask).content_hash()
     assert not lab.masks_stand_for_segmenter([made])
     assert lab.masks_stand_for_segmenter([item])
-    assert not laboratory(tmp_path, segmenter="phantom").masks_stand_for_segmenter([item])
+    assert not instruments(tmp_path, segmenter="phantom").masks_stand_for_segmenter([item])
 
 
 def test_masks_on_another_grid_follow_their_volume(item: Item, tmp_path: Path) -> None:
-    lab = laboratory(tmp_path, grid=Grid(shape=(12, 12, 8), fit="resize"))
+    lab = instruments(tmp_path, grid=Grid(shape=(12, 12, 8), fit="resize"))
     assert lab.mask(item).shape == lab.read(item).shape == (12, 12, 8)
 
 
 def test_a_missing_mask_is_named_with_its_mend(item: Item, tmp_path: Path) -> None:
     with pytest.raises(Unavailable, match=r"volume\.nii\.gz has no mask: give --masks"):
-        laboratory(tmp_path).mask(replace(item, mask=None))
+        instruments(tmp_path).mask(replace(item, mask=None))
 
 
 def test_without_any_masks_none_stand_for_the_segmenter(item: Item, tmp_path: Path) -> None:
-    assert not laboratory(tmp_path, segmenter="precomputed").masks_stand_for_segmenter([replace(item, mask=None)])
+    assert not instruments(tmp_path, segmenter="precomputed").masks_stand_for_segmenter([replace(item, mask=None)])
 
 
 def test_a_condition_is_no_segmentation_and_the_mend_says_who_makes_one(item: Item, tmp_path: Path) -> None:
     made = replace(item, mask=None, condition=item.mask, condition_regions=item.regions)
     with pytest.raises(Unavailable, match=r"volume\.nii\.gz has the label map that it was made from.*--segmenter"):
-        laboratory(tmp_path, segmenter="precomputed").segmentation(made)
+        instruments(tmp_path, segmenter="precomputed").segmentation(made)
 
 
 def test_a_side_knows_its_content(item: Item, tmp_path: Path) -> None:
-    lab = laboratory(tmp_path)
+    lab = instruments(tmp_path)
     content = StoredSide([item], lab, name="a").content
     assert StoredSide([replace(item, id="b")], lab, name="b").content == content
     assert StoredSide([replace(item, mask=None)], lab, name="a").content != content
@@ -119,11 +119,11 @@ def test_a_side_knows_its_content(item: Item, tmp_path: Path) -> None:
 
 def test_a_network_of_the_wrong_kind_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SpecError, match="sees slices"):
-        _ = laboratory(tmp_path, volume_extractor="seeded-resnet").volume_extractor
+        _ = instruments(tmp_path, volume_extractor="seeded-resnet").volume_extractor
 
 
 def test_regions_are_counted_once_and_named(item: Item, tmp_path: Path) -> None:
-    lab = laboratory(tmp_path, segmenter="precomputed", regions=("lung_left", "spine", "unknown"))
+    lab = instruments(tmp_path, segmenter="precomputed", regions=("lung_left", "spine", "unknown"))
     frame = StoredSide([item], lab, name="real").region_voxels()
     assert list(frame.columns) == ["lung_left", "spine", "voxels", "voxel_ml"]
     _, label_map = generate(0, SHAPE)
@@ -137,7 +137,7 @@ def test_values_that_share_a_name_are_one_region(item: Item, tmp_path: Path) -> 
     lungs = [value for value, name in label_map.names.items() if name.startswith("lung_")]
     assert len(lungs) > 1
     named = replace(item, regions=dict.fromkeys(lungs, "lung"))
-    frame = StoredSide([named], laboratory(tmp_path, segmenter="precomputed"), name="real").region_voxels()
+    frame = StoredSide([named], instruments(tmp_path, segmenter="precomputed"), name="real").region_voxels()
     assert frame["lung"].item() == np.isin(label_map.voxels, lungs).sum()
 
 
@@ -156,7 +156,7 @@ class Noting:
 
 
 def test_only_what_is_computed_is_told_as_progress(item: Item, tmp_path: Path) -> None:
-    lab = laboratory(tmp_path)
+    lab = instruments(tmp_path)
     lab.progress = Noting()
     for _ in range(2):
         derive(lab, item, Counting())

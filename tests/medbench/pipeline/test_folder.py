@@ -70,8 +70,9 @@ def test_masks_give_region_volumes(real: Path, tmp_path: Path) -> None:
         real_masks=tmp_path / "real-masks",
         metrics=("rvr",),
         device="cpu",
+        out=tmp_path / "out",
     )
-    report = FolderEvaluation(options, silent).evaluate(tmp_path / "out")
+    report = FolderEvaluation(options, silent).evaluate()
     assert "label_2" in report.results[0].parts
     assert report.results[0].parts["label_2"]["missing_rate"] == 0.0  # type: ignore[index]
     assert 0 < report.results[0].value < 3
@@ -111,9 +112,11 @@ def test_other_grids_are_refused_unless_a_shape_is_given(real: Path, tmp_path: P
 def test_a_mask_on_another_grid_is_named(real: Path, tmp_path: Path) -> None:
     masks = tmp_path / "real-masks"
     LabelMap(np.ones((8, 8, 8), np.uint8), np.eye(4)).write(masks / "case0.nii.gz")
-    options = FolderOptions(samples=real, real=real, masks=masks, real_masks=masks, metrics=("rvr",), device="cpu")
+    options = FolderOptions(
+        samples=real, real=real, masks=masks, real_masks=masks, metrics=("rvr",), device="cpu", out=tmp_path / "out"
+    )
     with pytest.raises(GeometryError, match=r"case0\.nii\.gz \(8x8x8 voxels .* is not on the grid of"):
-        FolderEvaluation(options, silent).evaluate(tmp_path / "out")
+        FolderEvaluation(options, silent).evaluate()
 
 
 def test_exactly_one_real_side(real: Path) -> None:
@@ -140,8 +143,7 @@ def _evaluate_masks(real: Path, samples: Path, tmp_path: Path, *, out: str = "ou
         metrics=("rvr",),
         device="cpu",
     )
-    evaluation = FolderEvaluation(options, silent)
-    return evaluation.evaluate(tmp_path / out)
+    return FolderEvaluation(replace(options, out=tmp_path / out), silent).evaluate()
 
 
 def test_other_masks_are_another_evaluation(real: Path, tmp_path: Path) -> None:
@@ -172,12 +174,11 @@ def test_other_conditions_are_another_evaluation(real: Path, tmp_path: Path) -> 
             )
         )  # fmt: skip
     Manifest(samples).rewrite(records)
-    options = FolderOptions(samples=samples, real=real, metrics=("fid25d",), device="cpu")
-    first = FolderEvaluation(options, silent)
-    first.evaluate(tmp_path / "out")
+    options = FolderOptions(samples=samples, real=real, metrics=("fid25d",), device="cpu", out=tmp_path / "out")
+    FolderEvaluation(options, silent).evaluate()
     generate(77, SHAPE)[1].write(samples / "conditions" / "0.nii.gz")
     with pytest.raises(SpecError, match=r"another spec \(different: masks\)"):
-        FolderEvaluation(options, silent).evaluate(tmp_path / "out")
+        FolderEvaluation(options, silent).evaluate()
 
 
 BACKWARDS = """
@@ -233,5 +234,5 @@ def test_fewer_metrics_leave_nothing_of_the_others_behind(real: Path, tmp_path: 
         samples=samples, real=real, masks=tmp_path / "samples-masks", real_masks=tmp_path / "real-masks", device="cpu"
     )
     for metrics in (("fid25d", "rvr"), ("fid25d",)):
-        FolderEvaluation(replace(options, metrics=metrics), silent).evaluate(tmp_path / "out")
+        FolderEvaluation(replace(options, metrics=metrics, out=tmp_path / "out"), silent).evaluate()
     assert [path.name for path in (tmp_path / "out" / "tables").iterdir()] == ["fid25d.csv"]

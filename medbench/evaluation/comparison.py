@@ -1,0 +1,70 @@
+"""What is compared with what: volumes on disk, and the evidence that metrics are given of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from medbench.errors import NotEnoughCasesError
+from medbench.evaluation.instruments import Instruments
+from medbench.evaluation.side import StoredSide
+from medbench.metrics.base import Evidence
+from medbench.samples import Item
+
+FEWEST_VOLUMES = 2
+
+
+@dataclass(frozen=True)
+class StoredEvidence(Evidence):
+    """Evidence of volumes on disk, so that floors can deal real volumes anew."""
+
+    real: StoredSide
+    synthetic: StoredSide
+    held_out: StoredSide | None
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What is compared with what.
+
+    Args:
+        synthetic: the volumes that are judged.
+        reference: real volumes they are compared with.
+        held_out: real volumes outside the reference, for the floor; empty where there are none.
+        identity: what makes the reference this one; enters every fingerprint.
+        reference_masks: fingerprint of masks that were given for the reference; enters what rests on them.
+    """
+
+    synthetic: Sequence[Item]
+    reference: Sequence[Item]
+    held_out: Sequence[Item]
+    identity: dict[str, Any]
+    reference_masks: str | None = None
+
+    def require(self, fewest: int = FEWEST_VOLUMES) -> None:
+        """Check that both sides have enough volumes for any number.
+
+        Raises:
+            NotEnoughCasesError: a side has fewer than ``fewest``.
+        """
+        for side, items in (("sample folder", self.synthetic), ("real set", self.reference)):
+            if len(items) < fewest:
+                came = f"only {items[0].path}" if items else "no volume"
+                raise NotEnoughCasesError(f"the {side} has {came}: a distribution needs at least {fewest} volumes")
+
+    def evidence(self, instruments: Instruments, *, intervals: bool = True) -> StoredEvidence:
+        """Return what metrics may ask for.
+
+        Args:
+            instruments: what the volumes are seen with.
+            intervals: False where only values are wanted.
+        """
+        return StoredEvidence(
+            protocol=instruments.protocol,
+            real=StoredSide(self.reference, instruments, name="real"),
+            synthetic=StoredSide(self.synthetic, instruments, name="synthetic"),
+            held_out=StoredSide(self.held_out, instruments, name="held-out") if self.held_out else None,
+            workspace=instruments,
+            intervals=intervals,
+        )

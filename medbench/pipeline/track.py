@@ -1,0 +1,115 @@
+"""A track: a data set under a protocol, on a device; what runs, folder evaluations and audits stand on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from medbench.dataset import Dataset
+from medbench.errors import SpecError
+from medbench.evaluation.cache import Cache
+from medbench.evaluation.instruments import Instruments
+from medbench.home import home
+from medbench.pipeline.engine import available_cores
+from medbench.pipeline.options import load_dataset, resolve_device, resolve_protocol
+from medbench.pipeline.prepare import RealSplits, prepare
+from medbench.progress import Progress
+from medbench.spec import Grid, Protocol
+from medbench.volume import Volume
+
+_DEFAULT_PROTOCOL = "folder-2.5d"
+
+
+@dataclass(frozen=True)
+class Track:
+    """A data set (None: bare folders) and the protocol in force, on a device.
+
+    Args:
+        dataset: where real cases come from; None where folders are compared.
+        protocol: with the canonical grid filled in.
+        asked_device: ``auto``, ``cpu``, ``cuda`` or ``cuda:1``.
+        workers: processes that prepare volumes; None: as many as there are cores.
+    """
+
+    dataset: Dataset | None
+    protocol: Protocol
+    asked_device: str = "auto"
+    workers: int | None = None
+
+    @classmethod
+    def open(
+        cls,
+        dataset: str | None,
+        *,
+        data_root: Path | None = None,
+        protocol: str | None = None,
+        segmenter: str | None = None,
+        shape: tuple[int, int, int] | None = None,
+        device: str = "auto",
+        workers: int | None = None,
+    ) -> Track:
+        """Return the track that options name.
+
+        Args:
+            dataset: registered name, or None for bare folders.
+            data_root: folder that holds the data set.
+            protocol: name or TOML file; the data set's own where None.
+            segmenter: another one than the protocol's.
+            shape: bring all volumes to this shape (x, y, z).
+            device: as asked for; it is resolved when it is needed, which may import torch.
+            workers: processes that prepare volumes.
+
+        Raises:
+            UnknownPluginError: no such data set, protocol or segmenter.
+            SpecError: protocol and ``shape`` both give a grid.
+        """
+        data = load_dataset(dataset, root=data_root) if dataset is not None else None
+        grid = Grid(shape=shape, fit="resize") if shape is not None else data.grid if data else None
+        name = protocol or (data.info.protocol if data else _DEFAULT_PROTOCOL)
+        resolved = resolve_protocol(name, grid=grid, segmenter=segmenter)
+        if shape is not None and resolved.grid != grid:
+            raise SpecError(f"--shape and protocol {resolved.name} both give a grid: leave --shape out")
+        return cls(data, resolved, device, workers)
+
+    @property
+    def name(self) -> str:
+        """Name of the data set, ``folder`` where there is none."""
+        return self.dataset.info.name if self.dataset else "folder"
+
+    @cached_property
+    def device(self) -> str:
+        """The torch device in force."""
+        return resolve_device(self.asked_device)
+
+    def real(self, progress: Progress) -> RealSplits:
+        """Return the data set's reference and held-out cases on the canonical grid, prepared where they are not yet.
+
+        Raises:
+            DataError: data absent or damaged.
+            StorageError: the disk is full.
+        """
+        assert self.dataset is not None  # callers with bare folders have none to prepare
+        return prepare(
+            self.dataset,
+            grid=self.protocol.grid,
+            reference_count=self.protocol.reference_count,
+            workers=self.workers or available_cores(),
+            progress=progress,
+        )
+
+    def instruments(
+        self, *, progress: Progress, logs: Path, reconstruct: Callable[[Volume], Volume] | None = None
+    ) -> Instruments:
+        """Return what volumes are seen with, over the cache that all evaluations share.
+
+        Args:
+            progress: told about every volume.
+            logs: folder for the logs of what metrics train.
+            reconstruct: a generator's autoencoder.
+        """
+        cache = Cache(home() / "cache")
+        return Instruments(
+            self.protocol, device=self.device, cache=cache, progress=progress, logs=logs, reconstruct=reconstruct
+        )
