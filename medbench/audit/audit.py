@@ -9,8 +9,6 @@ from pathlib import Path
 from medbench.audit.figure import draw
 from medbench.audit.ladder import AuditReport, Ladder, shared_region
 from medbench.errors import DataError, SpecError
-from medbench.files import make_folder, write_json
-from medbench.home import home
 from medbench.pipeline.cache import Cache
 from medbench.pipeline.engine import available_cores
 from medbench.pipeline.evaluate import write_table
@@ -18,6 +16,8 @@ from medbench.pipeline.evidence import Laboratory
 from medbench.pipeline.options import load_dataset, resolve_device, resolve_metrics, resolve_protocol
 from medbench.pipeline.prepare import RealSplits, prepare
 from medbench.progress import Logged, Progress
+from medbench.storage.files import make_folder, write_json
+from medbench.storage.home import home
 
 _FEWEST = 4
 _OURS = ("measured", "log.txt")

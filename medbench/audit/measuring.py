@@ -14,7 +14,6 @@ from typing import Any
 from medbench import registry
 from medbench.audit.detect import LIMITS_VERSION, Limits, limits_of
 from medbench.errors import NotEnoughCasesError, Unavailable
-from medbench.files import write_json
 from medbench.metrics.base import Evidence, Measurement, Metric
 from medbench.pipeline.evidence import Laboratory
 from medbench.pipeline.finite import finite_only
@@ -24,6 +23,7 @@ from medbench.pipeline.side import StoredSide
 from medbench.record import library_versions
 from medbench.samples import Item
 from medbench.spec import fingerprint
+from medbench.storage.files import write_json
 
 
 @dataclass(frozen=True)

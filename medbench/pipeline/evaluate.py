@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from medbench import gate, registry
 from medbench.errors import NotEnoughCasesError, Unavailable
-from medbench.files import atomic_path
 from medbench.metrics.base import Evidence, Metric, MetricInfo
 from medbench.pipeline.evidence import Laboratory
 from medbench.pipeline.finite import finite_only
@@ -19,6 +18,7 @@ from medbench.pipeline.side import StoredSide
 from medbench.results import Resampled, Result, Skipped
 from medbench.samples import Item
 from medbench.spec import fingerprint
+from medbench.storage.files import atomic_path
 
 if TYPE_CHECKING:
     import pandas as pd

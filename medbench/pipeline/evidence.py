@@ -14,7 +14,6 @@ from medbench import registry
 from medbench.datasets.tree import content_once, read_mask
 from medbench.errors import SpecError, Unavailable
 from medbench.features.base import SliceExtractor, VolumeExtractor
-from medbench.files import make_folder
 from medbench.grid import label_map_to_grid, to_grid
 from medbench.metrics.base import Input, Plane
 from medbench.metrics.lpips25d import BACKBONE
@@ -24,8 +23,9 @@ from medbench.samples import Item
 from medbench.segmenters.base import Segmenter
 from medbench.slices import plane_slices
 from medbench.spec import Protocol, fingerprint
+from medbench.storage.files import make_folder
+from medbench.storage.weights import WeightFile
 from medbench.volume import LabelMap, Volume
-from medbench.weights import WeightFile
 
 _PRECOMPUTED = "precomputed"
 # Raised when files, grids or slices are read in another way, so that what was cached before is computed again.

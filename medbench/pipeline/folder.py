@@ -11,7 +11,6 @@ from medbench.budget import GIB, Meter
 from medbench.dataset import Dataset
 from medbench.datasets.tree import content_once
 from medbench.errors import SpecError
-from medbench.home import home
 from medbench.pipeline.cache import Cache
 from medbench.pipeline.engine import available_cores
 from medbench.pipeline.evaluate import Comparison
@@ -24,6 +23,7 @@ from medbench.record import RunFolder
 from medbench.results import Report
 from medbench.samples import Item, first_by_name, open_folder
 from medbench.spec import Grid, fingerprint
+from medbench.storage.home import home
 
 _DEFAULT_PROTOCOL = "folder-2.5d"
 

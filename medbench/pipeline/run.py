@@ -11,9 +11,7 @@ from medbench import registry
 from medbench.budget import Meter
 from medbench.dataset import Case, Dataset
 from medbench.errors import NotEnoughCasesError, SpecError
-from medbench.files import sha256_of
 from medbench.generator import Generator, GeneratorInfo
-from medbench.home import home
 from medbench.pipeline.cache import Cache
 from medbench.pipeline.engine import available_cores
 from medbench.pipeline.evaluate import Comparison
@@ -27,6 +25,8 @@ from medbench.record import GenerationSpec, RunFolder, RunRecord, StageName
 from medbench.results import Report
 from medbench.samples import first_by_name, open_folder
 from medbench.spec import Protocol, fingerprint
+from medbench.storage.files import sha256_of
+from medbench.storage.home import home
 from medbench.volume import Volume
 
 _DEFAULT_SAMPLES = 16

@@ -12,13 +12,13 @@ from medbench.audit.ladder import AuditReport
 from medbench.audit.measuring import Measurer
 from medbench.datasets.phantom import generate
 from medbench.errors import DataError, SpecError
-from medbench.files import sha256_of
 from medbench.pipeline.cache import Cache
 from medbench.pipeline.evidence import Laboratory
 from medbench.pipeline.prepare import RealSplits
 from medbench.progress import silent
 from medbench.samples import Item
 from medbench.spec import Protocol
+from medbench.storage.files import sha256_of
 
 
 @pytest.fixture

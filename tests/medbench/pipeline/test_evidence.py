@@ -10,13 +10,13 @@ import pytest
 
 from medbench.datasets.phantom import generate
 from medbench.errors import SpecError, Unavailable
-from medbench.files import sha256_of
 from medbench.pipeline.cache import Cache
 from medbench.pipeline.evidence import Laboratory
 from medbench.pipeline.side import StoredSide
 from medbench.progress import silent
 from medbench.samples import Item
 from medbench.spec import Grid, Protocol
+from medbench.storage.files import sha256_of
 from medbench.volume import LabelMap, Volume
 
 SHAPE = (16, 16, 8)
