@@ -10,7 +10,7 @@ _INDENT = 9
 def doctor(as_json: JsonOption = False, quiet: QuietOption = False, debug: DebugOption = False) -> None:
     """Show what works here, what is missing, and how to get it."""
     with session(quiet=quiet, debug=debug) as ui:
-        from medbench.health import checks
+        from medbench.doctor import checks
 
         rows = checks()
         if as_json:

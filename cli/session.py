@@ -77,7 +77,7 @@ def session(*, quiet: bool = False, debug: bool = False) -> Iterator[Session]:
 
 
 def _keep_traceback(log: Path | None) -> Path:
-    from medbench.home import home
+    from medbench.storage.home import home
 
     candidates = [log] if log is not None and log.parent.is_dir() else []
     for file in (*candidates, home() / "log.txt", Path(tempfile.gettempdir()) / "medbench-log.txt"):

@@ -11,7 +11,7 @@ from medbench.progress import Progress
 from medbench.spec import Grid
 
 if TYPE_CHECKING:
-    from medbench.fetch import Download
+    from medbench.storage.download import Download
     from medbench.volume import LabelMap, Volume
 
 # "select" chooses checkpoints and is never reported; "test" is what "held-out" means everywhere.

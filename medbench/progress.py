@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Protocol, TypeVar
 
-from medbench.files import storage_errors
+from medbench.storage.files import storage_errors
 
 T = TypeVar("T")
 

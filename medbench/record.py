@@ -13,9 +13,9 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from medbench.errors import SpecError
-from medbench.files import write_json
 from medbench.results import Budget, StageMemory
 from medbench.spec import Spec, fingerprint
+from medbench.storage.files import write_json
 
 StageName = Literal["prepare", "fit", "sample", "evaluate", "report"]
 _LIBRARIES = ("medbench", "torch", "monai", "numpy", "scipy", "nibabel", "SimpleITK", "totalsegmentator", "nnunetv2")

@@ -13,7 +13,7 @@ from types import ModuleType
 from typing import Any, Literal
 
 from medbench.errors import SpecError, UnknownPluginError
-from medbench.files import sha256_of
+from medbench.storage.files import sha256_of
 
 Kind = Literal["generators", "datasets", "metrics", "segmenters", "features"]
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from medbench.errors import DataError
-from medbench.files import write_json
+from medbench.storage.files import write_json
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -13,10 +13,10 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from medbench.errors import DataError
-from medbench.files import sha256_of, storage_errors, write_text
 from medbench.formats import volume_files, volume_parts
 from medbench.formats.folder import suffix_of
 from medbench.progress import Progress, silent
+from medbench.storage.files import sha256_of, storage_errors, write_text
 
 MANIFEST = "manifest.jsonl"
 CONDITIONS = "conditions"

@@ -20,12 +20,12 @@ ALLOWED = {
 }
 # Inside medbench: a package may import those below it, never one above.
 FLOORS = [
-    {"errors", "files", "home", "progress", "spec"},
+    {"errors", "progress", "spec", "storage"},
     {"formats"},
     {"volume", "registry", "prediction", "kernels"},
-    {"grid", "dataset", "generator", "results", "weights", "fetch", "hub", "unpack", "slices", "samples", "training"},
+    {"grid", "dataset", "generator", "results", "slices", "samples", "training"},
     {"datasets", "features", "segmenters", "metrics", "gate", "budget", "protocols", "real", "record"},
-    {"report", "health"},
+    {"report", "doctor"},
     {"evaluation"},
     {"comparing", "pipeline"},
     {"api", "audit"},

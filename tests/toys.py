@@ -12,10 +12,10 @@ import numpy as np
 from medbench.dataset import Case, Check, DatasetInfo, Split
 from medbench.datasets.phantom import PhantomDataset, affine, generate
 from medbench.errors import CheckpointError
-from medbench.files import write_text
 from medbench.generator import GeneratorInfo, SampleRequest
 from medbench.progress import Progress
 from medbench.spec import Grid
+from medbench.storage.files import write_text
 from medbench.volume import Volume
 
 SHAPE = (32, 32, 16)

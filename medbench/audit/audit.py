@@ -11,11 +11,11 @@ from medbench.audit.ladder import AuditReport, Ladder, shared_region
 from medbench.errors import DataError, SpecError
 from medbench.evaluation.instruments import Instruments
 from medbench.evaluation.measure import write_table
-from medbench.files import make_folder, write_json
 from medbench.pipeline.options import resolve_metrics
 from medbench.pipeline.prepare import RealSplits
 from medbench.pipeline.track import Track
 from medbench.progress import Logged, Progress
+from medbench.storage.files import make_folder, write_json
 
 _FEWEST = 4
 _OURS = ("measured", "log.txt")

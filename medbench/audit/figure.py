@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from medbench.audit.ladder import AuditReport, AuditRow
-from medbench.files import atomic_path
 from medbench.report.words import label
+from medbench.storage.files import atomic_path
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -17,9 +17,9 @@ from medbench.audit.detect import Better, Limits, detected_from, rank_correlatio
 from medbench.audit.kinds import KINDS, Bench, Kind
 from medbench.audit.measuring import Found, Measurer
 from medbench.evaluation.instruments import Instruments
-from medbench.files import sha256_of
 from medbench.pipeline.prepare import RealSplits
 from medbench.samples import Item
+from medbench.storage.files import sha256_of
 
 # A metric that would mislead here: its own test cases are the volumes that are damaged.
 _NOT_HERE: Final[Mapping[str, str]] = {

@@ -19,11 +19,11 @@ from medbench.evaluation.finite import finite_only
 from medbench.evaluation.floors import floor_of
 from medbench.evaluation.instruments import Instruments
 from medbench.evaluation.side import StoredSide
-from medbench.files import write_json
 from medbench.metrics.base import Measurement, Metric
 from medbench.pipeline.prepare import RealSplits
 from medbench.samples import Item
 from medbench.spec import fingerprint
+from medbench.storage.files import write_json
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from medbench.audit.figure import seen, title
 from medbench.audit.kinds import KINDS
 from medbench.audit.ladder import AuditReport, AuditRow
 from medbench.errors import SpecError
-from medbench.files import write_text
+from medbench.storage.files import write_text
 
 BEGIN: Final = "<!-- audit: written by 'medbench audit-metrics --page' -->"
 END: Final = "<!-- end of audit -->"

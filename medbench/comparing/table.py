@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Final
 
 from medbench.comparing.compare import Row
-from medbench.files import atomic_path
 from medbench.report.words import ABSENT
+from medbench.storage.files import atomic_path
 
 ARROWS: Final[Mapping[str, str]] = {"lower": "↓", "higher": "↑"}
 

@@ -13,10 +13,10 @@ from medbench.datasets import checks
 from medbench.datasets.splits import Entry, read_splits, split_file
 from medbench.datasets.tree import content, masks_by_id, read_mask
 from medbench.errors import DataError
-from medbench.files import sha256_of
-from medbench.home import data_root
 from medbench.samples import MASK_FOLDERS, region_names, volumes_by_id
 from medbench.spec import Grid
+from medbench.storage.files import sha256_of
+from medbench.storage.home import data_root
 from medbench.volume import Volume
 
 

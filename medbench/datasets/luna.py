@@ -16,11 +16,11 @@ from medbench.datasets.luna_files import LunaFiles, fetch_all, mark_of, publishe
 from medbench.datasets.luna_split import PATIENTS, Assignment, LunaSplit, assign, published_split, read_patients
 from medbench.datasets.tree import read_clipped, read_mask
 from medbench.errors import DataError
-from medbench.fetch import Download
 from medbench.formats import read_header
-from medbench.home import data_root
 from medbench.progress import Progress, silent
 from medbench.spec import Grid, Window, fingerprint
+from medbench.storage.download import Download
+from medbench.storage.home import data_root
 from medbench.volume import LabelMap
 
 REGIONS: Final[Mapping[int, str]] = {1: "lung_left", 2: "lung_right", 3: "trachea"}

@@ -9,11 +9,11 @@ from importlib import resources
 from pathlib import Path
 
 from medbench.errors import StorageError
-from medbench.fetch import Download, fetch
-from medbench.files import make_folder, sha256_of, write_json
 from medbench.progress import Progress
 from medbench.spec import Spec
-from medbench.unpack import unpack
+from medbench.storage.download import Download, fetch
+from medbench.storage.files import make_folder, sha256_of, write_json
+from medbench.storage.unpack import unpack
 
 _MARKS = ".fetched"
 

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from medbench.files import atomic_path, write_json
 from medbench.spec import fingerprint
+from medbench.storage.files import atomic_path, write_json
 from medbench.volume import LabelMap
 
 

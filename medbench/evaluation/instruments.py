@@ -18,7 +18,6 @@ from medbench.datasets.tree import content_once, read_mask
 from medbench.errors import SpecError, Unavailable
 from medbench.evaluation.cache import Cache
 from medbench.features.base import SliceExtractor, VolumeExtractor
-from medbench.files import make_folder
 from medbench.grid import label_map_to_grid, to_grid
 from medbench.metrics.base import Input, MetricInfo, Need
 from medbench.progress import Progress
@@ -26,8 +25,9 @@ from medbench.record import library_versions
 from medbench.samples import Item
 from medbench.segmenters.base import Segmenter
 from medbench.spec import Protocol, fingerprint
+from medbench.storage.files import make_folder
+from medbench.storage.weights import WeightFile
 from medbench.volume import LabelMap, Volume
-from medbench.weights import WeightFile
 
 _PRECOMPUTED = "precomputed"
 _INSTRUMENTS = frozenset({"extractor", "volume_extractor", "segmenter"})

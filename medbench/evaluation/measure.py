@@ -13,11 +13,11 @@ from medbench.evaluation.comparison import Comparison
 from medbench.evaluation.finite import finite_only
 from medbench.evaluation.floors import against, floor_of, plain_parts
 from medbench.evaluation.instruments import Instruments
-from medbench.files import atomic_path
 from medbench.metrics.base import Metric, MetricInfo
 from medbench.results import Resampled, Result, Skipped
 from medbench.samples import Item
 from medbench.spec import fingerprint
+from medbench.storage.files import atomic_path
 
 if TYPE_CHECKING:
     import pandas as pd

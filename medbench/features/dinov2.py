@@ -20,7 +20,7 @@ import numpy as np
 
 from medbench.errors import CheckpointError
 from medbench.features.base import ExtractorInfo
-from medbench.weights import WeightFile, fill, read_tensors
+from medbench.storage.weights import WeightFile, fill, read_tensors
 
 if TYPE_CHECKING:
     import torch

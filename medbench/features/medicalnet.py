@@ -17,7 +17,7 @@ import numpy as np
 
 from medbench.features.base import ExtractorInfo
 from medbench.features.shrink import shrunk
-from medbench.weights import WeightFile, fill, read_tensors
+from medbench.storage.weights import WeightFile, fill, read_tensors
 
 if TYPE_CHECKING:
     import torch

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from medbench.features.base import ExtractorInfo
-from medbench.weights import WeightFile, fill, read_tensors
+from medbench.storage.weights import WeightFile, fill, read_tensors
 
 if TYPE_CHECKING:
     import torch

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from medbench.progress import Progress
     from medbench.results import CaseColumns, Result
     from medbench.spec import Protocol as EvaluationProtocol
+    from medbench.storage.weights import WeightFile
     from medbench.volume import LabelMap, Volume
-    from medbench.weights import WeightFile
 
 Input = Literal["volume", "segmentation", "mask"]
 Need = Literal[

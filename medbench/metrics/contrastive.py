@@ -23,12 +23,12 @@ from torch import nn  # noqa: TID253  as above
 from torch.nn import functional  # noqa: TID253  as above
 
 from medbench.errors import Unavailable
-from medbench.files import sha256_of
 from medbench.metrics.copies import Recipe
 from medbench.progress import Progress
+from medbench.storage.files import sha256_of
+from medbench.storage.tensors import read_weights, write_weights
 from medbench.training.averaging import cosine_rate, seeded, set_learning_rate
 from medbench.training.loop import Plan, Stateful, launch, train
-from medbench.training.weights import read_weights, write_weights
 
 ENCODER_FILE = "encoder.safetensors"
 _CHANNELS = (8, 16, 32)

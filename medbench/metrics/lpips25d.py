@@ -15,7 +15,7 @@ import numpy as np
 
 from medbench.errors import CheckpointError
 from medbench.slices import plane_view
-from medbench.weights import WeightFile, read_tensors
+from medbench.storage.weights import WeightFile, read_tensors
 
 if TYPE_CHECKING:
     import torch

@@ -20,7 +20,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from medbench.errors import NotEnoughCasesError, Unavailable
-from medbench.files import atomic_path
 from medbench.metrics.base import Evidence, Measurement, MetricInfo, Side, require_subjects
 from medbench.metrics.copies import Recipe, aligned_ncc, working_copy
 from medbench.metrics.neighbours import (
@@ -36,6 +35,7 @@ from medbench.metrics.neighbours import (
     similarity,
 )
 from medbench.metrics.resampling import NOT_ASKED, Interval, groups_of, subject_means
+from medbench.storage.files import atomic_path
 
 if TYPE_CHECKING:
     import pandas as pd

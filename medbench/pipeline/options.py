@@ -10,10 +10,10 @@ from pathlib import Path
 from medbench import protocols, registry
 from medbench.budget import GIB
 from medbench.dataset import Dataset
+from medbench.doctor import weight_files
 from medbench.errors import SpecError
-from medbench.health import weight_files
 from medbench.spec import Grid, Protocol
-from medbench.weights import weights_variable
+from medbench.storage.weights import weights_variable
 
 
 @dataclass(frozen=True)

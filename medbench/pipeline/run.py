@@ -13,7 +13,6 @@ from medbench.dataset import Case, Dataset
 from medbench.errors import NotEnoughCasesError, SpecError
 from medbench.evaluation.comparison import Comparison
 from medbench.evaluation.evaluation import Evaluation, Subject
-from medbench.files import sha256_of
 from medbench.generator import Generator, GeneratorInfo
 from medbench.pipeline.options import RunOptions, resolve_metrics
 from medbench.pipeline.prepare import on_grid
@@ -24,6 +23,7 @@ from medbench.record import GenerationSpec, RunFolder, RunRecord, StageName
 from medbench.results import Report
 from medbench.samples import first_by_name, open_folder
 from medbench.spec import fingerprint
+from medbench.storage.files import sha256_of
 from medbench.volume import Volume
 
 _DEFAULT_SAMPLES = 16

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from medbench.files import atomic_path
+from medbench.storage.files import atomic_path
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

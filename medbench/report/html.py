@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from medbench.files import write_text
 from medbench.record import RunFolder, RunRecord
 from medbench.report import content, words
 from medbench.results import Report
+from medbench.storage.files import write_text
 
 if TYPE_CHECKING:
     import pandas as pd

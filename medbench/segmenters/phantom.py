@@ -14,8 +14,8 @@ from medbench.datasets.thorax import LABELS
 from medbench.errors import CheckpointError
 from medbench.segmenters.base import SegmenterInfo
 from medbench.spec import Window
+from medbench.storage.weights import WeightFile
 from medbench.volume import LabelMap, Volume
-from medbench.weights import WeightFile
 
 if TYPE_CHECKING:
     from medbench.segmenters.phantom_network import PhantomUnet
@@ -88,7 +88,7 @@ def load_network(path: Path, device: str) -> PhantomUnet:
         CheckpointError: damaged, or another model's.
     """
     from medbench.segmenters.phantom_network import PhantomUnet
-    from medbench.training.weights import read_weights, require_same
+    from medbench.storage.tensors import read_weights, require_same
 
     weights, description = read_weights(path)
     if description.get("model") != MODEL:

@@ -16,14 +16,14 @@ from torch.nn import functional  # noqa: TID253  as above
 from medbench.dataset import Split
 from medbench.datasets.phantom import PhantomDataset, generate
 from medbench.datasets.thorax import LABELS
-from medbench.files import write_json
 from medbench.progress import Progress, silent
 from medbench.segmenters.phantom import CLASSES, MODEL, WINDOW
 from medbench.segmenters.phantom_network import PhantomUnet
+from medbench.storage.files import write_json
+from medbench.storage.tensors import write_weights
 from medbench.training import Precision
 from medbench.training.averaging import cosine_rate, seeded, set_learning_rate
 from medbench.training.loop import Plan, Stateful, launch, train
-from medbench.training.weights import write_weights
 
 # Phantoms of no split: a segmenter that knew the reference cases by heart would favour them over held-out ones.
 FIRST_SEED = 300_000

@@ -11,8 +11,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from medbench.errors import MissingExtraError, Unavailable
-from medbench.home import home
-from medbench.weights import sha256_once, weights_variable
+from medbench.storage.home import home
+from medbench.storage.weights import sha256_once, weights_variable
 
 _GET_LICENCE = (
     "get a licence number at https://backend.totalsegmentator.com/license-academic/ (free for non-commercial use)"

@@ -1,4 +1,4 @@
-"""Training: the shared loop, moving averages of weights, and weights files."""
+"""Training: the shared loop and moving averages of weights."""
 
 from typing import Literal
 

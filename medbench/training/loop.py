@@ -23,8 +23,8 @@ import torch  # noqa: TID253  this module is imported only by what trains
 from lightning_fabric import Fabric
 
 from medbench.errors import CheckpointError
-from medbench.files import atomic_path, make_folder
 from medbench.progress import Progress
+from medbench.storage.files import atomic_path, make_folder
 from medbench.training import Precision
 
 STATE_FILE = "state.pt"

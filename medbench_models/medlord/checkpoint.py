@@ -14,7 +14,7 @@ from pydantic import Field, ValidationError
 
 from medbench.errors import CheckpointError
 from medbench.spec import Spec
-from medbench.training.weights import Stored, read_weights, require_same, write_weights
+from medbench.storage.tensors import Stored, read_weights, require_same, write_weights
 from medbench_models.medlord.config import NetworkConfig
 from medbench_models.medlord.controlnet import ControlNet
 from medbench_models.medlord.networks import build_controlnet, build_unet, build_vqvae

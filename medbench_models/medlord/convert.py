@@ -23,7 +23,7 @@ from pathlib import Path
 import torch
 
 from medbench.errors import MedbenchError, SpecError, Unavailable
-from medbench.files import sha256_of
+from medbench.storage.files import sha256_of
 from medbench_models.medlord.checkpoint import MODEL, Description, save
 from medbench_models.medlord.config import NetworkConfig
 from medbench_models.medlord.data import require_divisible

@@ -12,9 +12,9 @@ from torch.nn import functional
 
 from medbench.dataset import Case
 from medbench.errors import CheckpointError, DataError
-from medbench.files import atomic_path
 from medbench.progress import Progress
 from medbench.spec import Window
+from medbench.storage.files import atomic_path
 from medbench.volume import LabelMap
 from medbench_models.medlord.conditions import region_numbers
 from medbench_models.medlord.config import NetworkConfig

@@ -9,9 +9,9 @@ import torch
 from monai.networks.nets import VQVAE
 
 from medbench.errors import CheckpointError
-from medbench.files import atomic_path
 from medbench.progress import Progress
 from medbench.spec import Window
+from medbench.storage.files import atomic_path
 from medbench_models.medlord import decoding
 from medbench_models.medlord.data import scaled
 from medbench_models.medlord.decoding import layout_of, memory_for_activations, slabs_needed

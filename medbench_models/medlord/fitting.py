@@ -13,8 +13,8 @@ from lightning_fabric import Fabric
 
 from medbench.dataset import Case
 from medbench.errors import DataError
-from medbench.files import make_folder
 from medbench.progress import Progress
+from medbench.storage.files import make_folder
 from medbench.training.averaging import seeded
 from medbench.training.checkpointing import checkpoint_activations
 from medbench.training.loop import Plan, Task, Trained, launch, precision_on, train

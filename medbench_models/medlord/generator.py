@@ -12,8 +12,8 @@ from medbench.errors import MissingExtraError, SpecError
 from medbench.generator import GeneratorInfo, SampleRequest, Stage
 from medbench.metrics.lpips25d import SQUEEZENET
 from medbench.progress import Progress
+from medbench.storage.weights import WeightFile
 from medbench.volume import Volume
-from medbench.weights import WeightFile
 from medbench_models.medlord.presets import PRESETS, preset
 from medbench_models.medlord.published import PUBLISHED, converted, how_to_have
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from medbench.errors import Unavailable
-from medbench.home import home
-from medbench.weights import WeightFile
+from medbench.storage.home import home
+from medbench.storage.weights import WeightFile
 
 _REPOSITORY = "AICM-HD/medlord"
 

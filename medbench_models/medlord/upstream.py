@@ -20,7 +20,7 @@ from typing import Literal
 import torch
 
 from medbench.errors import CheckpointError
-from medbench.training.weights import require_same
+from medbench.storage.tensors import require_same
 
 Weights = dict[str, torch.Tensor]
 Which = Literal["averaged", "raw"]

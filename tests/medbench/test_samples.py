@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from medbench.errors import DataError
-from medbench.files import sha256_of
 from medbench.generator import sample_seed
 from medbench.samples import Manifest, SampleRecord, content_sha256, open_folder, region_names
+from medbench.storage.files import sha256_of
 from medbench.volume import Volume
 
 

@@ -16,9 +16,9 @@ from typing import BinaryIO, Final
 import psutil
 
 from medbench.errors import Unavailable
-from medbench.files import make_folder, storage_errors
 from medbench.metrics.nnunet.presets import Preset
 from medbench.progress import Progress
+from medbench.storage.files import make_folder, storage_errors
 
 if sys.platform != "win32":
     import fcntl

@@ -14,11 +14,11 @@ from medbench.datasets.phantom import generate
 from medbench.errors import DataError, SpecError
 from medbench.evaluation.cache import Cache
 from medbench.evaluation.instruments import Instruments
-from medbench.files import sha256_of
 from medbench.pipeline.prepare import RealSplits
 from medbench.progress import silent
 from medbench.samples import Item
 from medbench.spec import Protocol
+from medbench.storage.files import sha256_of
 
 
 @pytest.fixture

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from medbench.datasets.phantom import PhantomDataset
-from medbench.files import sha256_of
 from medbench.pipeline.prepare import RealSplits, prepare
 from medbench.progress import silent
+from medbench.storage.files import sha256_of
 from medbench.volume import Volume
 
 

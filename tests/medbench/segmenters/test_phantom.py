@@ -10,7 +10,7 @@ from medbench.errors import CheckpointError
 from medbench.segmenters import phantom
 from medbench.segmenters.phantom import PhantomSegmenter, load_network
 from medbench.segmenters.phantom_training import augmented, soft_dice_loss
-from medbench.training.weights import read_weights, write_weights
+from medbench.storage.tensors import read_weights, write_weights
 from medbench.volume import Volume
 
 STRUCTURES = [value for value, name in LABELS.items() if name != "body"]

@@ -22,7 +22,7 @@ import psutil
 import pytest
 
 import medbench
-from medbench import health, protocols, weights
+from medbench import doctor, protocols
 from medbench.datasets.phantom import generate
 from medbench.datasets.thorax import LABELS
 from medbench.errors import GeometryError, MedbenchError, MissingExtraError, Unavailable
@@ -32,6 +32,7 @@ from medbench.segmenters.total_models import HEART_CHAMBERS, TOTAL, Task, instal
 from medbench.segmenters.total_process import TotalProcess, device_word, process_for
 from medbench.segmenters.total_worker import REFUSED
 from medbench.segmenters.totalsegmentator import TotalSegmentator, TotalSegmentatorHeartChambers, region_names
+from medbench.storage import weights
 from medbench.volume import Volume
 
 DOCS = Path(__file__).parents[3] / "docs" / "segmenters.md"
@@ -244,16 +245,16 @@ def test_the_users_configuration_stays_as_it_is(
 
 
 def test_doctor_has_a_line_for_weights_and_for_the_licence(licensed: Path) -> None:
-    lines = {check["check"]: check for check in health._weights()}
+    lines = {check["check"]: check for check in doctor._weights()}
     assert not lines["weights totalsegmentator"]["ok"]
     assert "totalseg_download_weights -t total" in lines["weights totalsegmentator"]["mend"]
-    licence = health._licence()
+    licence = doctor._licence()
     assert licence["ok"]
     assert "declared by the user" in licence["detail"]
     assert NUMBER not in licence["detail"]
     licensed.unlink()
-    assert not health._licence()["ok"]
-    assert "totalseg_set_license" in health._licence()["mend"]
+    assert not doctor._licence()["ok"]
+    assert "totalseg_set_license" in doctor._licence()["mend"]
 
 
 # The process

@@ -10,7 +10,7 @@ from medbench.dataset import Case, Split
 from medbench.errors import CheckpointError, DataError
 from medbench.generator import SampleRequest
 from medbench.progress import silent
-from medbench.training.weights import read_weights
+from medbench.storage.tensors import read_weights
 from medbench.volume import Volume
 from medbench_models.medlord.config import MedLoRDConfig
 from medbench_models.medlord.data import Crops, cache_volumes, random_crops

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from medbench.training.weights import read_weights
+from medbench.storage.tensors import read_weights
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from medbench import fetch as fetch_module
 from medbench.errors import DataError, StorageError
-from medbench.fetch import Download, fetch
+from medbench.storage import download as download_module
+from medbench.storage.download import Download, fetch
 
 BODY = bytes(range(256)) * 12_288  # 3 MiB
 
@@ -167,7 +167,7 @@ def test_a_part_of_unknown_size_that_is_complete_is_recognised(server: Server, t
 def test_too_little_disk_space_is_said_before_anything_is_asked(
     server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fetch_module.shutil, "disk_usage", lambda _: types.SimpleNamespace(free=1 << 20))
+    monkeypatch.setattr(download_module.shutil, "disk_usage", lambda _: types.SimpleNamespace(free=1 << 20))
     with pytest.raises(StorageError, match=r"file\.bin needs 0\.00 GB more .* free some space"):
         fetch(pinned(server), tmp_path)
     assert server.ranges == []

@@ -8,8 +8,8 @@ import zlib
 from pathlib import Path, PurePosixPath
 
 from medbench.errors import DataError, StorageError
-from medbench.files import atomic_path, make_folder
 from medbench.progress import Progress, silent
+from medbench.storage.files import atomic_path, make_folder
 
 
 def unpack(archive: Path, folder: Path, progress: Progress = silent) -> int:

@@ -5,7 +5,7 @@ import torch
 from safetensors.torch import save_file
 
 from medbench.errors import CheckpointError
-from medbench.training.weights import read_weights, require_same, write_weights
+from medbench.storage.tensors import read_weights, require_same, write_weights
 
 
 def test_round_trip_in_half_precision(tmp_path: Path) -> None:

@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import IO
 
 from medbench.errors import DataError, StorageError
-from medbench.files import make_folder, sha256_of, storage_errors, write_text
 from medbench.progress import Progress, silent
+from medbench.storage.files import make_folder, sha256_of, storage_errors, write_text
 
 _CHUNK_BYTES = 1 << 20
 _TIMEOUT_SECONDS = 60.0

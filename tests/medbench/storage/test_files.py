@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from medbench.errors import StorageError
-from medbench.files import atomic_path, make_folder, sha256_of, storage_errors, write_json, write_text
+from medbench.storage.files import atomic_path, make_folder, sha256_of, storage_errors, write_json, write_text
 
 
 def test_a_file_is_replaced_only_when_it_is_complete(tmp_path: Path) -> None:

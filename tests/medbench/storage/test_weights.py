@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from medbench.errors import CheckpointError, MissingExtraError, SpecError, Unavailable
-from medbench.fetch import record_sha256
-from medbench.weights import WeightFile, fetch_weights, read_tensors
+from medbench.storage.download import record_sha256
+from medbench.storage.weights import WeightFile, fetch_weights, read_tensors
 
 WEIGHTS = WeightFile(name="my-net", file="net.pth", origin="https://example.org/net.pth")
 

@@ -1,12 +1,12 @@
 import pytest
 import torch
 
-from medbench import health
+from medbench import doctor
 from medbench.kernels import xformers_works
 
 
 def attention() -> str:
-    [found] = [check["detail"] for check in health.checks() if check["check"] == "attention"]
+    [found] = [check["detail"] for check in doctor.checks() if check["check"] == "attention"]
     return found
 
 
@@ -22,8 +22,8 @@ def test_what_computes_attention_on_a_gpu_is_tried_not_looked_up(
     works: bool, detail: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    monkeypatch.setattr(health, "_gpu", lambda: health._home())
-    monkeypatch.setattr(health, "xformers_works", lambda device: works)
-    real = health.version
-    monkeypatch.setattr(health, "version", lambda name: "0.0.99" if name == "xformers" else real(name))
+    monkeypatch.setattr(doctor, "_gpu", lambda: doctor._home())
+    monkeypatch.setattr(doctor, "xformers_works", lambda device: works)
+    real = doctor.version
+    monkeypatch.setattr(doctor, "version", lambda name: "0.0.99" if name == "xformers" else real(name))
     assert attention().startswith(detail)

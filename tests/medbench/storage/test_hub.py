@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from medbench.errors import DataError, SpecError
-from medbench.hub import find_on_hub
-from medbench.weights import WeightFile, fetch_weights
+from medbench.storage.hub import find_on_hub
+from medbench.storage.weights import WeightFile, fetch_weights
 
 BODY = bytes(range(256)) * 512
 SHA256 = hashlib.sha256(BODY).hexdigest()

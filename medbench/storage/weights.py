@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from medbench.errors import CheckpointError, MissingExtraError, SpecError, Unavailable
-from medbench.fetch import Download, fetch, record_sha256, recorded_sha256
-from medbench.files import sha256_of
-from medbench.home import home
-from medbench.hub import find_on_hub
 from medbench.progress import Progress, silent
+from medbench.storage.download import Download, fetch, record_sha256, recorded_sha256
+from medbench.storage.files import sha256_of
+from medbench.storage.home import home
+from medbench.storage.hub import find_on_hub
 
 if TYPE_CHECKING:
     import torch

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from medbench.errors import CheckpointError
-from medbench.files import atomic_path
+from medbench.storage.files import atomic_path
 
 if TYPE_CHECKING:
     import torch

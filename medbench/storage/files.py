@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from medbench.errors import StorageError
-from medbench.home import home
+from medbench.storage.home import home
 
 _STORAGE_MENDS = {
     errno.ENOSPC: "the disk is full: free some space and run the same command again",

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from medbench import unpack as unpack_module
 from medbench.errors import DataError, StorageError
-from medbench.unpack import unpack
+from medbench.storage import unpack as unpack_module
+from medbench.storage.unpack import unpack
 
 
 def make_zip(path: Path, members: dict[str, bytes]) -> Path:

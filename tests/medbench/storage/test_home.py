@@ -10,7 +10,7 @@ from medbench.datasets.folder import FolderDataset
 from medbench.datasets.luna import LunaDataset
 from medbench.datasets.pccta import PcctaDataset
 from medbench.errors import DataError
-from medbench.home import data_root
+from medbench.storage.home import data_root
 
 
 def test_the_option_comes_before_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

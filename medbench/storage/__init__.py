@@ -1,0 +1,1 @@
+"""What lies on disk: ``MEDBENCH_HOME``, whole files, downloads, weight files and their tensors."""
