@@ -1,0 +1,108 @@
+# The public face: what scripts and plug-ins may import. One name a contract; modules below may move.
+from .api import evaluate, load_dataset
+from .budget import Meter
+from .dataset import Case, Check, Dataset, DatasetInfo, Fetchable, Split
+from .errors import (
+    BudgetExceededError,
+    CheckpointError,
+    DataError,
+    FormatError,
+    GeometryError,
+    IntensityError,
+    MedbenchError,
+    MissingExtraError,
+    NotEnoughCasesError,
+    SpecError,
+    StorageError,
+    Unavailable,
+    UnknownPluginError,
+)
+from .features.base import ExtractorInfo, SliceExtractor, VolumeExtractor
+from .generator import Generator, GeneratorInfo, Predicts, SampleRequest, sample_seed
+from .grid import label_map_to_grid, to_grid
+from .metrics.base import (
+    Evidence,
+    Figure,
+    Measured,
+    Measurement,
+    Metric,
+    MetricInfo,
+    Side,
+    Workspace,
+    require_subjects,
+)
+from .prediction import Prediction, predict_peak
+from .progress import Progress, silent
+from .results import CaseColumns, Report, Result
+from .segmenters.base import Segmenter, SegmenterInfo
+from .slices import plane_slices
+from .spec import Grid, Plane, Protocol, SliceProtocol, Window, fingerprint
+from .storage.files import atomic_path
+from .storage.weights import WeightFile
+from .volume import LabelMap, Volume
+
+__version__: str
+
+__all__ = [
+    "BudgetExceededError",
+    "Case",
+    "CaseColumns",
+    "Check",
+    "CheckpointError",
+    "DataError",
+    "Dataset",
+    "DatasetInfo",
+    "Evidence",
+    "ExtractorInfo",
+    "Fetchable",
+    "Figure",
+    "FormatError",
+    "Generator",
+    "GeneratorInfo",
+    "GeometryError",
+    "Grid",
+    "IntensityError",
+    "LabelMap",
+    "Measured",
+    "Measurement",
+    "MedbenchError",
+    "Meter",
+    "Metric",
+    "MetricInfo",
+    "MissingExtraError",
+    "NotEnoughCasesError",
+    "Plane",
+    "Prediction",
+    "Predicts",
+    "Progress",
+    "Protocol",
+    "Report",
+    "Result",
+    "SampleRequest",
+    "Segmenter",
+    "SegmenterInfo",
+    "Side",
+    "SliceExtractor",
+    "SliceProtocol",
+    "SpecError",
+    "Split",
+    "StorageError",
+    "Unavailable",
+    "UnknownPluginError",
+    "Volume",
+    "VolumeExtractor",
+    "WeightFile",
+    "Window",
+    "Workspace",
+    "atomic_path",
+    "evaluate",
+    "fingerprint",
+    "label_map_to_grid",
+    "load_dataset",
+    "plane_slices",
+    "predict_peak",
+    "require_subjects",
+    "sample_seed",
+    "silent",
+    "to_grid",
+]
