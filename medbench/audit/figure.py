@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from medbench.audit.ladder import AuditReport, AuditRow
+from medbench.drawing.text import label
 from medbench.files import atomic_path
-from medbench.report.words import label
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

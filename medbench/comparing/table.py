@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Final
 
 from medbench.comparing.compare import Row
+from medbench.drawing.text import ABSENT
 from medbench.files import atomic_path
-from medbench.report.words import ABSENT
 
 ARROWS: Final[Mapping[str, str]] = {"lower": "↓", "higher": "↑"}
 
