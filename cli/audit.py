@@ -74,7 +74,7 @@ def audit_metrics(
 
 def _print_report(ui: Session, report: AuditReport, folder: Path) -> None:
     from medbench.audit.figure import seen, title
-    from medbench.report.words import number
+    from medbench.drawing.text import number
 
     ui.out.print(report.about, markup=False, soft_wrap=True)
     table = Table(box=None, pad_edge=False)

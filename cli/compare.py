@@ -47,7 +47,7 @@ def compare(
 
 def _print_rows(ui: Session, rows: Sequence[Row]) -> None:
     from medbench.comparing.table import ARROWS, p_words
-    from medbench.report.words import interval, number
+    from medbench.drawing.text import interval, number
 
     table = Table(box=None, pad_edge=False)
     for heading in ("metric", "a", "b", "a - b", "95 % interval", "p", "p (Holm)"):

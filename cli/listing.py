@@ -86,7 +86,7 @@ def features(as_json: JsonOption = False, quiet: QuietOption = False, debug: Deb
 def list_protocols(as_json: JsonOption = False, quiet: QuietOption = False, debug: DebugOption = False) -> None:
     """Show the protocols in words."""
     with session(quiet=quiet, debug=debug) as ui:
-        from medbench.report.words import protocol_sentences
+        from medbench.report.protocol_text import protocol_sentences
 
         loaded = [protocols.load(name) for name in protocols.names()]
         if as_json:
@@ -100,7 +100,7 @@ def list_protocols(as_json: JsonOption = False, quiet: QuietOption = False, debu
 
 def _protocol_row(protocol: Protocol) -> dict[str, Any]:
     """Return a protocol's fields with its fingerprint and its sentences."""
-    from medbench.report.words import protocol_sentences
+    from medbench.report.protocol_text import protocol_sentences
 
     told = {"fingerprint": fingerprint(protocol), "in_words": " ".join(protocol_sentences(protocol))}
     return protocol.model_dump(mode="json") | told

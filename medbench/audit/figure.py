@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from medbench.audit.ladder import AuditReport, AuditRow
-from medbench.report.words import label
+from medbench.drawing.text import label
 from medbench.storage.files import atomic_path
 
 if TYPE_CHECKING:

@@ -12,10 +12,10 @@ import numpy as np
 
 from medbench.comparing.cases import LAYOUTS, difference_of_cases, read_cases
 from medbench.comparing.significance import Estimate, Outcome, jackknife_test, untested
+from medbench.drawing.text import label
 from medbench.errors import SpecError
 from medbench.metrics.holm import holm
 from medbench.metrics.resampling import Replicates
-from medbench.report.words import label
 from medbench.results import Report, Result
 
 _MOST_NAMED = 3

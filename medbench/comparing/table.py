@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from medbench.comparing.compare import Row
-from medbench.report.words import ABSENT
+from medbench.drawing.text import ABSENT
 from medbench.storage.files import atomic_path
 
 ARROWS: Final[Mapping[str, str]] = {"lower": "↓", "higher": "↑"}

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from medbench.drawing import text as words
 from medbench.errors import DataError
-from medbench.report import words
 from medbench.results import Part, Result
 
 if TYPE_CHECKING:

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from medbench.report.drawing import INK, QUIET, SIDES, name_stand_ins, quiet, save
+from medbench.drawing.panels import VIEWS, Sheet
+from medbench.drawing.style import INK, QUIET, SIDES, name_stand_ins, quiet, save
+from medbench.drawing.text import direction, label, number
 from medbench.report.figures_pairs import Titles, difference_sheet, show, window_words
-from medbench.report.sheet import VIEWS, Sheet
-from medbench.report.words import direction, label, number
 from medbench.results import Result
 from medbench.volume import Volume
 

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from medbench.drawing.panels import MUTED, VIEWS, Sheet, centre_slice
+from medbench.drawing.style import save
 from medbench.metrics.copies import best_shift, working_copy
-from medbench.report.drawing import save
-from medbench.report.sheet import MUTED, VIEWS, Sheet, centre_slice
 from medbench.spec import Window
 from medbench.volume import Volume
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from medbench.report.drawing import INK, QUIET, SIDES, cloud, name_stand_ins, quiet, save
-from medbench.report.words import direction, label, number
+from medbench.drawing.style import INK, QUIET, SIDES, cloud, name_stand_ins, quiet, save
+from medbench.drawing.text import direction, label, number
 from medbench.results import Result
 
 if TYPE_CHECKING:

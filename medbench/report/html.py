@@ -7,8 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from medbench.drawing import text
 from medbench.record import RunFolder, RunRecord
 from medbench.report import content, words
+from medbench.report.protocol_text import protocol_sentences
 from medbench.results import Report
 from medbench.storage.files import write_text
 
@@ -105,10 +107,12 @@ def _environment() -> Environment:
         keep_trailing_newline=True,
     )
     environment.filters |= {
-        "number": words.number,
-        "gib": words.gib,
-        "seconds": words.seconds,
-        "label": words.label,
+        "number": text.number,
+        "gib": text.gib,
+        "seconds": text.seconds,
+        "label": text.label,
+        "direction": text.direction,
+        "protocol_sentences": protocol_sentences,
         "json": lambda value: json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False),
     }
     environment.globals |= {"words": words, "Footnotes": Footnotes, "part_tables": content.part_tables}
@@ -120,4 +124,4 @@ def _date(record: RunRecord) -> str | None:
     started = {name: stage.started for name, stage in record.stages.items() if name != "report"}
     if not started:
         return None
-    return words.moment(started.get("evaluate", max(started.values())))
+    return text.moment(started.get("evaluate", max(started.values())))

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from matplotlib.image import imread
 
+from medbench.drawing.panels import centre_slice
 from medbench.report import figures
-from medbench.report.sheet import centre_slice
 from medbench.results import Result
 from medbench.volume import Volume
 

@@ -8,8 +8,8 @@ import pytest
 from matplotlib.colors import to_rgb
 from matplotlib.image import imread
 
+from medbench.drawing.style import SIDES
 from medbench.report import figures_regions
-from medbench.report.drawing import SIDES
 from medbench.results import Result
 
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from medbench.drawing.text import number
 from medbench.errors import DataError, SpecError
 from medbench.record import RunFolder
 from medbench.report.html import write_report
-from medbench.report.words import number
 from medbench.results import Part, Report
 
 MakeRun = Callable[..., Path]
