@@ -20,7 +20,7 @@ ALLOWED = {
 }
 # Inside medbench: a package may import those below it, never one above.
 FLOORS = [
-    {"errors", "files", "home", "progress", "spec"},
+    {"errors", "files", "home", "progress", "spec", "statistics"},
     {"formats"},
     {"volume", "registry", "prediction", "kernels"},
     {"grid", "dataset", "generator", "results", "weights", "fetch", "hub", "unpack", "slices", "samples", "training"},
@@ -84,6 +84,16 @@ def test_medbench_has_floors_and_no_imports_upwards() -> None:
                 continue
             if _floor(part) > _floor(own):
                 wrong.append(f"{module} imports {name}")
+    assert not wrong
+
+
+def test_statistics_know_nothing_of_medbench() -> None:
+    wrong = [
+        f"{module} imports {name}"
+        for module, path in _modules("medbench/statistics")
+        for name in _imports(path)
+        if name.split(".")[0] in ALLOWED and not name.startswith(("medbench.statistics", "medbench.errors"))
+    ]
     assert not wrong
 
 

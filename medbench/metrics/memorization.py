@@ -35,7 +35,7 @@ from medbench.metrics.neighbours import (
     newcombe_interval,
     similarity,
 )
-from medbench.metrics.resampling import NOT_ASKED, Interval, groups_of, subject_means
+from medbench.statistics.resampling import NOT_ASKED, Interval, groups_of, subject_means
 
 if TYPE_CHECKING:
     import pandas as pd

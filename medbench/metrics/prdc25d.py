@@ -15,7 +15,9 @@ import numpy as np
 
 from medbench.metrics.base import Evidence, Measurement, MetricInfo, Side, require_subjects
 from medbench.metrics.manifold import Prdc, RealSlices, expected_coverage, prdc
-from medbench.metrics.resampling import (
+from medbench.metrics.slice_sets import SliceSet, slice_set
+from medbench.spec import Plane
+from medbench.statistics.resampling import (
     NOT_ASKED,
     Interval,
     Replicates,
@@ -24,8 +26,6 @@ from medbench.metrics.resampling import (
     jackknife_interval,
     too_few,
 )
-from medbench.metrics.slice_sets import SliceSet, slice_set
-from medbench.spec import Plane
 
 if TYPE_CHECKING:
     import pandas as pd

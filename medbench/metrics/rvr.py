@@ -16,7 +16,6 @@ import numpy as np
 
 from medbench.errors import Unavailable
 from medbench.metrics.base import Evidence, Measurement, MetricInfo, require_subjects
-from medbench.metrics.holm import holm
 from medbench.metrics.region_distances import (
     composition,
     ks_p_values,
@@ -24,7 +23,8 @@ from medbench.metrics.region_distances import (
     mean_wasserstein,
     region_figures,
 )
-from medbench.metrics.resampling import (
+from medbench.statistics.multiple_tests import holm
+from medbench.statistics.resampling import (
     NOT_ASKED,
     Interval,
     Replicates,

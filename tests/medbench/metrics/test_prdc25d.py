@@ -4,7 +4,7 @@ import pytest
 from medbench.errors import NotEnoughCasesError, Unavailable
 from medbench.metrics.manifold import expected_coverage, prdc
 from medbench.metrics.prdc25d import NEAREST, Prdc25d, arcsine_interval
-from medbench.metrics.resampling import Replicates, jackknife_interval
+from medbench.statistics.resampling import Replicates, jackknife_interval
 
 PLANES = ("xy", "yz", "zx")
 

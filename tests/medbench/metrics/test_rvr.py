@@ -4,7 +4,6 @@ import pytest
 from scipy import stats
 
 from medbench.errors import NotEnoughCasesError, Unavailable
-from medbench.metrics.holm import holm
 from medbench.metrics.region_distances import (
     composition,
     log_volume_distance,
@@ -12,6 +11,7 @@ from medbench.metrics.region_distances import (
     region_figures,
 )
 from medbench.metrics.rvr import Rvr
+from medbench.statistics.multiple_tests import holm
 
 VOXELS = 1_000_000
 

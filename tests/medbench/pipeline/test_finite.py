@@ -10,8 +10,8 @@ import medbench
 from medbench.datasets.phantom import generate
 from medbench.errors import Unavailable
 from medbench.metrics.base import Measurement
-from medbench.metrics.resampling import Replicates
 from medbench.pipeline.finite import finite_only
+from medbench.statistics.resampling import Replicates
 
 METRIC = """
 import math
