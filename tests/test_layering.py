@@ -87,12 +87,19 @@ def test_medbench_has_floors_and_no_imports_upwards() -> None:
     assert not wrong
 
 
-def test_statistics_know_nothing_of_medbench() -> None:
+@pytest.mark.parametrize(
+    ("room", "allowed"),
+    [
+        ("medbench.statistics", ("medbench.errors",)),
+        ("medbench.metrics.functional", ("medbench.errors", "medbench.grid", "medbench.spec", "medbench.volume")),
+    ],
+)
+def test_rooms_of_mathematics_know_nothing_of_what_uses_them(room: str, allowed: tuple[str, ...]) -> None:
     wrong = [
         f"{module} imports {name}"
-        for module, path in _modules("medbench/statistics")
+        for module, path in _modules(room.replace(".", "/"))
         for name in _imports(path)
-        if name.split(".")[0] in ALLOWED and not name.startswith(("medbench.statistics", "medbench.errors"))
+        if name.split(".")[0] in ALLOWED and not name.startswith((room, *allowed))
     ]
     assert not wrong
 

@@ -16,7 +16,13 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from medbench.metrics.base import Evidence, Measurement, MetricInfo, Side, require_subjects
-from medbench.metrics.frechet import FeatureStatistics, frechet_distance, merged, quick_distance, without_each
+from medbench.metrics.functional.frechet import (
+    FeatureStatistics,
+    frechet_distance,
+    merged,
+    quick_distance,
+    without_each,
+)
 from medbench.metrics.slice_sets import finite_features
 from medbench.spec import Plane
 from medbench.statistics.resampling import (

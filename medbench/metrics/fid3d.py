@@ -13,7 +13,7 @@ import numpy as np
 
 from medbench.errors import Unavailable
 from medbench.metrics.base import Evidence, Measurement, MetricInfo, Side, require_subjects
-from medbench.metrics.frechet import FeatureStatistics, frechet_distance
+from medbench.metrics.functional.frechet import FeatureStatistics, frechet_distance
 from medbench.statistics.resampling import (
     NOT_ASKED,
     Interval,

@@ -18,8 +18,8 @@ import numpy as np
 
 from medbench.errors import Unavailable
 from medbench.metrics.base import Evidence, Measurement, MetricInfo, Side, require_subjects
-from medbench.metrics.frechet import FeatureStatistics, frechet_distance
-from medbench.metrics.radiomics import FAMILIES, radiomics, settings
+from medbench.metrics.functional.frechet import FeatureStatistics, frechet_distance
+from medbench.metrics.functional.radiomics import FAMILIES, radiomics, settings
 from medbench.spec import Window
 from medbench.statistics.resampling import (
     NOT_ASKED,

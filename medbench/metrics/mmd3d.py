@@ -16,7 +16,7 @@ import numpy as np
 from medbench.errors import Unavailable
 from medbench.metrics.base import Evidence, Measurement, MetricInfo, require_subjects
 from medbench.metrics.fid3d import vector_table, volume_vectors
-from medbench.metrics.kernel import KernelSums, gaussian_kernel
+from medbench.metrics.functional.mmd import KernelSums, gaussian_kernel
 from medbench.statistics.resampling import (
     NOT_ASKED,
     Interval,

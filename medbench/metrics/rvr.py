@@ -16,7 +16,7 @@ import numpy as np
 
 from medbench.errors import Unavailable
 from medbench.metrics.base import Evidence, Measurement, MetricInfo, require_subjects
-from medbench.metrics.region_distances import (
+from medbench.metrics.functional.regions import (
     composition,
     ks_p_values,
     log_volume_distance,

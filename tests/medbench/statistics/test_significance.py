@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from medbench.metrics.rvr import mean_wasserstein
+from medbench.metrics.functional.regions import mean_wasserstein
 from medbench.statistics.resampling import Replicates, delete_each_group
 from medbench.statistics.significance import (
     MOST_EXACT_CASES,
