@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from medbench.metrics.base import Evidence, Measurement, MetricInfo, Side, require_subjects
+from medbench.metrics.features import finite_features
 from medbench.metrics.functional.frechet import (
     FeatureStatistics,
     frechet_distance,
@@ -23,7 +24,6 @@ from medbench.metrics.functional.frechet import (
     quick_distance,
     without_each,
 )
-from medbench.metrics.slice_sets import finite_features
 from medbench.spec import Plane
 from medbench.statistics.resampling import (
     MOST_GROUPS,

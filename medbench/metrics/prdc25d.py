@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from medbench.metrics.base import Evidence, Measurement, MetricInfo, Side, require_subjects
+from medbench.metrics.features import SliceSet, slice_set
 from medbench.metrics.functional.prdc import Prdc, RealSlices, expected_coverage, prdc
-from medbench.metrics.slice_sets import SliceSet, slice_set
 from medbench.spec import Plane
 from medbench.statistics.resampling import (
     NOT_ASKED,

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from medbench.errors import Unavailable
-from medbench.metrics.slice_sets import MOST_SLICES, finite_features, slice_set, thinned
+from medbench.metrics.features import MOST_SLICES, finite_features, slice_set, thinned
 
 
 def test_slices_come_by_subject_whatever_the_order_of_the_volumes(make_side):
