@@ -20,7 +20,7 @@ ALLOWED = {
 }
 # Inside medbench: a package may import those below it, never one above.
 FLOORS = [
-    {"errors", "progress", "spec", "storage"},
+    {"errors", "progress", "spec", "statistics", "storage"},
     {"formats"},
     {"volume", "registry", "prediction", "kernels", "drawing"},
     {"grid", "dataset", "generator", "results", "slices", "samples", "training"},
@@ -85,6 +85,23 @@ def test_medbench_has_floors_and_no_imports_upwards() -> None:
                 continue
             if _floor(part) > _floor(own):
                 wrong.append(f"{module} imports {name}")
+    assert not wrong
+
+
+@pytest.mark.parametrize(
+    ("room", "allowed"),
+    [
+        ("medbench.statistics", ("medbench.errors",)),
+        ("medbench.metrics.functional", ("medbench.errors", "medbench.grid", "medbench.spec", "medbench.volume")),
+    ],
+)
+def test_rooms_of_mathematics_know_nothing_of_what_uses_them(room: str, allowed: tuple[str, ...]) -> None:
+    wrong = [
+        f"{module} imports {name}"
+        for module, path in _modules(room.replace(".", "/"))
+        for name in _imports(path)
+        if name.split(".")[0] in ALLOWED and not name.startswith((room, *allowed))
+    ]
     assert not wrong
 
 

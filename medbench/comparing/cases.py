@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from medbench.comparing.significance import Outcome, paired_test, unpaired_test
 from medbench.errors import DataError
+from medbench.statistics.significance import Outcome, paired_test, unpaired_test
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -11,12 +11,12 @@ from typing import Any, Final
 import numpy as np
 
 from medbench.comparing.cases import LAYOUTS, difference_of_cases, read_cases
-from medbench.comparing.significance import Estimate, Outcome, jackknife_test, untested
 from medbench.drawing.text import label
 from medbench.errors import SpecError
-from medbench.metrics.holm import holm
-from medbench.metrics.resampling import Replicates
 from medbench.results import Report, Result
+from medbench.statistics.multiple_tests import holm
+from medbench.statistics.resampling import Replicates
+from medbench.statistics.significance import Estimate, Outcome, jackknife_test, untested
 
 _MOST_NAMED = 3
 _LONGEST = 24

@@ -16,8 +16,8 @@ from medbench.errors import Unavailable
 from medbench.metrics.adherence_controls import Control, ceiling_of, shuffled_floor
 from medbench.metrics.adherence_overlaps import Overlaps, by_unit, collect
 from medbench.metrics.base import Evidence, Measurement, MetricInfo, require_subjects
-from medbench.metrics.order import FEWEST, median_interval, quartiles
-from medbench.metrics.resampling import NOT_ASKED, Interval, mean_interval
+from medbench.statistics.order_statistics import FEWEST, median_interval, quartiles
+from medbench.statistics.resampling import NOT_ASKED, Interval, mean_interval
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -11,7 +11,7 @@ import numpy as np
 from medbench.errors import Unavailable
 from medbench.metrics.adherence_overlaps import Overlaps, by_unit, collect, mean_of_present
 from medbench.metrics.base import Evidence, Side
-from medbench.metrics.overlap import dice_by_region
+from medbench.metrics.functional.overlap import dice_by_region
 from medbench.volume import LabelMap
 
 MOST_SHIFTS = 3

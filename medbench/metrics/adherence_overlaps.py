@@ -11,9 +11,9 @@ import numpy as np
 
 from medbench.errors import Unavailable
 from medbench.metrics.base import Side
-from medbench.metrics.overlap import overlaps, values_of
-from medbench.metrics.resampling import subject_means
+from medbench.metrics.functional.overlap import overlaps, values_of
 from medbench.spec import Protocol
+from medbench.statistics.resampling import subject_means
 from medbench.volume import UNNAMED, LabelMap
 
 ENVELOPE = "body"

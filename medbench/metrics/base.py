@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-    from medbench.metrics.resampling import Replicates
     from medbench.progress import Progress
     from medbench.results import CaseColumns, Result
     from medbench.spec import Protocol as EvaluationProtocol
+    from medbench.statistics.resampling import Replicates
     from medbench.storage.weights import WeightFile
     from medbench.volume import LabelMap, Volume
 

@@ -19,16 +19,16 @@ import numpy as np
 
 from medbench.errors import Unavailable
 from medbench.metrics.base import Evidence, Measurement, MetricInfo, require_subjects
+from medbench.metrics.functional.overlap import dice_by_region
 from medbench.metrics.nnunet.arm import Arm, Work, complete
 from medbench.metrics.nnunet.comparison import case_scores, paired_difference, verdict
 from medbench.metrics.nnunet.dataset import label_name
 from medbench.metrics.nnunet.presets import CONFIGURATION
 from medbench.metrics.nnunet.process import environment
 from medbench.metrics.nnunet.task import Task, task_of
-from medbench.metrics.order import median_interval, quartiles
-from medbench.metrics.overlap import dice_by_region
-from medbench.metrics.resampling import NOT_ASKED, Interval, mean_interval, subject_means
 from medbench.spec import fingerprint
+from medbench.statistics.order_statistics import median_interval, quartiles
+from medbench.statistics.resampling import NOT_ASKED, Interval, mean_interval, subject_means
 from medbench.volume import LabelMap
 
 if TYPE_CHECKING:

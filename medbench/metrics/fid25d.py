@@ -16,8 +16,16 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from medbench.metrics.base import Evidence, Measurement, MetricInfo, Side, require_subjects
-from medbench.metrics.frechet import FeatureStatistics, frechet_distance, merged, quick_distance, without_each
-from medbench.metrics.resampling import (
+from medbench.metrics.features import finite_features
+from medbench.metrics.functional.frechet import (
+    FeatureStatistics,
+    frechet_distance,
+    merged,
+    quick_distance,
+    without_each,
+)
+from medbench.spec import Plane
+from medbench.statistics.resampling import (
     MOST_GROUPS,
     NOT_ASKED,
     Interval,
@@ -27,8 +35,6 @@ from medbench.metrics.resampling import (
     jackknife_interval,
     too_few,
 )
-from medbench.metrics.slice_sets import finite_features
-from medbench.spec import Plane
 
 if TYPE_CHECKING:
     import pandas as pd

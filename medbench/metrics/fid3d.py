@@ -7,14 +7,14 @@ beside its floor at the same counts, and beside ``mmd3d``, which has no such bia
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
-from medbench.errors import Unavailable
 from medbench.metrics.base import Evidence, Measurement, MetricInfo, Side, require_subjects
-from medbench.metrics.frechet import FeatureStatistics, frechet_distance
-from medbench.metrics.resampling import (
+from medbench.metrics.features import vector_table, volume_vectors
+from medbench.metrics.functional.frechet import FeatureStatistics, frechet_distance
+from medbench.statistics.resampling import (
     NOT_ASKED,
     Interval,
     Replicates,
@@ -22,9 +22,6 @@ from medbench.metrics.resampling import (
     jackknife_interval,
     too_few,
 )
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 
 class Fid3d:
@@ -67,50 +64,6 @@ class Fid3d:
             notes=_notes(min(len(real), len(synthetic)), real.shape[1]),
             replicates=replicates,
         )
-
-
-def volume_vectors(side: Side) -> np.ndarray:
-    """Return the features of a side's volumes, (volumes, d) float64.
-
-    Raises:
-        Unavailable: the extractor's weights are not here, or features are not finite.
-    """
-    vectors = np.array(list(side.volume_features()), dtype=np.float64)
-    for volume, vector in zip(side.ids, vectors):
-        if not np.all(np.isfinite(vector)):
-            raise Unavailable(f"the features of {volume} are not finite: look at that volume and at the weights")
-    return vectors
-
-
-def vector_table(real_side: Side, synthetic_side: Side, *, real: np.ndarray, synthetic: np.ndarray) -> pd.DataFrame:
-    """Return one row a volume: how far it lies from the mean of the real volumes, and from the nearest other one.
-
-    Args:
-        real_side: gives the ids and subjects of the real rows.
-        synthetic_side: likewise.
-        real: (n, d) features; n of at least two.
-        synthetic: (m, d) likewise.
-    """
-    import pandas as pd
-    from scipy.spatial.distance import cdist
-
-    frames = []
-    for name, side, rows in (("real", real_side, real), ("synthetic", synthetic_side, synthetic)):
-        nearest = cdist(rows, real)
-        if rows is real:
-            np.fill_diagonal(nearest, np.inf)
-        frames.append(
-            pd.DataFrame(
-                {
-                    "side": name,
-                    "id": list(side.ids),
-                    "subject": list(side.subjects),
-                    "distance_to_real_mean": np.linalg.norm(rows - real.mean(axis=0), axis=1),
-                    "distance_to_nearest_real": nearest.min(axis=1),
-                }
-            )
-        )
-    return pd.concat(frames, ignore_index=True)
 
 
 def _interval(

@@ -18,9 +18,10 @@ import numpy as np
 
 from medbench.errors import Unavailable
 from medbench.metrics.base import Evidence, Measurement, MetricInfo, Side, require_subjects
-from medbench.metrics.frechet import FeatureStatistics, frechet_distance
-from medbench.metrics.radiomics import FAMILIES, radiomics, settings
-from medbench.metrics.resampling import (
+from medbench.metrics.functional.frechet import FeatureStatistics, frechet_distance
+from medbench.metrics.functional.radiomics import FAMILIES, radiomics, settings
+from medbench.spec import Window
+from medbench.statistics.resampling import (
     NOT_ASKED,
     Interval,
     Replicates,
@@ -28,7 +29,6 @@ from medbench.metrics.resampling import (
     jackknife_interval,
     too_few,
 )
-from medbench.spec import Window
 
 if TYPE_CHECKING:
     import pandas as pd

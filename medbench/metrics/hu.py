@@ -19,7 +19,7 @@ from medbench.errors import Unavailable
 from medbench.metrics.base import Evidence, Measurement, MetricInfo, Side, require_subjects
 from medbench.metrics.hu_regions import mean_distance, published_bounds, region_figures
 from medbench.metrics.hu_volume import FEWEST_VOXELS, NOISE, SLICES, Figures, collected, volume_figures
-from medbench.metrics.resampling import (
+from medbench.statistics.resampling import (
     NOT_ASKED,
     Interval,
     Replicates,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from medbench.metrics.texture import (
+from medbench.metrics.functional.texture import (
     FEWEST_ROIS,
     adjacent_correlation,
     eroded,

@@ -1,7 +1,7 @@
 """2.5D KID: the kernel distance of the features of 2D slices, plane by plane, averaged over the planes.
 
 The kernel is that of the kernel inception distance; the estimate is unbiased at any number of slices and needs no
-subsets. Pairs of slices of one subject take no part (see ``kernel``). At most 32 slices of a volume are used.
+subsets. Pairs of slices of one subject take no part (see ``mmd``). At most 32 slices of a volume are used.
 """
 
 from __future__ import annotations
@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from medbench.metrics.base import Evidence, Measurement, MetricInfo, Side, require_subjects
-from medbench.metrics.kernel import KernelSums, cubic_kernel
-from medbench.metrics.resampling import (
+from medbench.metrics.features import SliceSet, slice_set
+from medbench.metrics.functional.mmd import KernelSums, cubic_kernel
+from medbench.spec import Plane
+from medbench.statistics.resampling import (
     NOT_ASKED,
     Interval,
     Replicates,
@@ -22,8 +24,6 @@ from medbench.metrics.resampling import (
     jackknife_interval,
     too_few,
 )
-from medbench.metrics.slice_sets import SliceSet, slice_set
-from medbench.spec import Plane
 
 if TYPE_CHECKING:
     import pandas as pd

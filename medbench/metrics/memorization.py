@@ -34,7 +34,7 @@ from medbench.metrics.neighbours import (
     newcombe_interval,
     similarity,
 )
-from medbench.metrics.resampling import NOT_ASKED, Interval, groups_of, subject_means
+from medbench.statistics.resampling import NOT_ASKED, Interval, groups_of, subject_means
 from medbench.storage.files import atomic_path
 
 if TYPE_CHECKING:

@@ -8,16 +8,15 @@ pairs of different subjects: it can be below 0, and its mean is 0 where both sid
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import ClassVar
 
 import numpy as np
 
 from medbench.errors import Unavailable
 from medbench.metrics.base import Evidence, Measurement, MetricInfo, require_subjects
-from medbench.metrics.fid3d import vector_table, volume_vectors
-from medbench.metrics.kernel import KernelSums, gaussian_kernel
-from medbench.metrics.resampling import (
+from medbench.metrics.features import by_subject, vector_table, volume_vectors
+from medbench.metrics.functional.mmd import KernelSums, gaussian_kernel
+from medbench.statistics.resampling import (
     NOT_ASKED,
     Interval,
     Replicates,
@@ -81,17 +80,6 @@ def median_distance(rows: np.ndarray) -> float:
     from scipy.spatial.distance import pdist
 
     return float(np.median(pdist(rows)))
-
-
-def by_subject(rows: np.ndarray, subjects: Sequence[str]) -> list[np.ndarray]:
-    """Return one array (volumes, d) a subject, in the order of the subjects' names.
-
-    Args:
-        rows: (n, d) features.
-        subjects: the subject of each row.
-    """
-    names = np.asarray(subjects)
-    return [rows[names == subject] for subject in np.unique(names)]
 
 
 def _interval(

@@ -2,7 +2,7 @@
 
 The value is coverage, averaged over the planes: of the four it alone falls both where samples are implausible and
 where kinds of anatomy are missing, it cannot be raised by crowding the same spot, and what two real sets score at the
-same counts is known exactly. At most 32 slices of a volume are used; k = 5 nearest subjects (see ``manifold``).
+same counts is known exactly. At most 32 slices of a volume are used; k = 5 nearest subjects (see ``prdc``).
 """
 
 from __future__ import annotations
@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from medbench.metrics.base import Evidence, Measurement, MetricInfo, Side, require_subjects
-from medbench.metrics.manifold import Prdc, RealSlices, expected_coverage, prdc
-from medbench.metrics.resampling import (
+from medbench.metrics.features import SliceSet, slice_set
+from medbench.metrics.functional.prdc import Prdc, RealSlices, expected_coverage, prdc
+from medbench.spec import Plane
+from medbench.statistics.resampling import (
     NOT_ASKED,
     Interval,
     Replicates,
@@ -24,8 +26,6 @@ from medbench.metrics.resampling import (
     jackknife_interval,
     too_few,
 )
-from medbench.metrics.slice_sets import SliceSet, slice_set
-from medbench.spec import Plane
 
 if TYPE_CHECKING:
     import pandas as pd

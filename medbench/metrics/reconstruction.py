@@ -15,7 +15,7 @@ import numpy as np
 from medbench.errors import NotEnoughCasesError, Unavailable
 from medbench.metrics.base import Evidence, Measurement, MetricInfo
 from medbench.metrics.lpips25d import BACKBONE, Lpips25d, fits, load_lpips
-from medbench.metrics.resampling import mean_interval, subject_means
+from medbench.statistics.resampling import mean_interval, subject_means
 
 if TYPE_CHECKING:
     from medbench.spec import Window

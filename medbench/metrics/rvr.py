@@ -16,15 +16,15 @@ import numpy as np
 
 from medbench.errors import Unavailable
 from medbench.metrics.base import Evidence, Measurement, MetricInfo, require_subjects
-from medbench.metrics.holm import holm
-from medbench.metrics.region_distances import (
+from medbench.metrics.functional.regions import (
     composition,
     ks_p_values,
     log_volume_distance,
     mean_wasserstein,
     region_figures,
 )
-from medbench.metrics.resampling import (
+from medbench.statistics.multiple_tests import holm
+from medbench.statistics.resampling import (
     NOT_ASKED,
     Interval,
     Replicates,

@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.benchmark, pytest.mark.timeout(1800)]
 _SCRIPT = """
 import resource, sys, time
 from medbench.datasets.phantom import generate
-from medbench.metrics.radiomics import radiomics
+from medbench.metrics.functional.radiomics import radiomics
 from medbench.spec import Window
 shape = tuple(map(int, sys.argv[1].split("x")))
 radiomics(generate(1, (16, 16, 8))[0], Window())  # what is imported once

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from medbench.metrics.resampling import Interval, mean_interval, subject_means
+from medbench.statistics.resampling import Interval, mean_interval, subject_means
 
 _MOST_VALUES = 1000
 

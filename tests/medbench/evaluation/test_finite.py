@@ -11,7 +11,7 @@ from medbench.datasets.phantom import generate
 from medbench.errors import Unavailable
 from medbench.evaluation.finite import finite_only
 from medbench.metrics.base import Measurement
-from medbench.metrics.resampling import Replicates
+from medbench.statistics.resampling import Replicates
 
 METRIC = """
 import math

@@ -9,8 +9,8 @@ from medbench.errors import NotEnoughCasesError, Unavailable
 from medbench.metrics.adherence import Adherence
 from medbench.metrics.adherence_controls import shifts_of
 from medbench.metrics.adherence_overlaps import collect, mask_hash, mean_of_present, volume_overlaps
-from medbench.metrics.resampling import mean_interval
 from medbench.spec import Protocol
+from medbench.statistics.resampling import mean_interval
 from medbench.volume import LabelMap
 
 SHAPE = (24, 20, 16)

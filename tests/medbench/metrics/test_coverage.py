@@ -16,11 +16,11 @@ import numpy as np
 import pytest
 
 from medbench.metrics.fid25d import Fid25d
+from medbench.metrics.functional.regions import mean_wasserstein
 from medbench.metrics.kid25d import Kid25d
 from medbench.metrics.prdc25d import Prdc25d
-from medbench.metrics.resampling import delete_each_group, jackknife_interval, mean_interval
-from medbench.metrics.rvr import mean_wasserstein
 from medbench.spec import SliceProtocol
+from medbench.statistics.resampling import delete_each_group, jackknife_interval, mean_interval
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 DRAWS = 300

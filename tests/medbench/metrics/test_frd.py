@@ -5,7 +5,7 @@ from scipy import linalg, ndimage
 from medbench.datasets.phantom import generate
 from medbench.errors import NotEnoughCasesError, Unavailable
 from medbench.metrics.frd import Frd, radiomics_distance
-from medbench.metrics.radiomics import radiomics
+from medbench.metrics.functional.radiomics import radiomics
 from medbench.spec import Window
 from medbench.volume import Volume
 

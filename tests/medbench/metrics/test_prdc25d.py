@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 
 from medbench.errors import NotEnoughCasesError, Unavailable
-from medbench.metrics.manifold import expected_coverage, prdc
+from medbench.metrics.functional.prdc import expected_coverage, prdc
 from medbench.metrics.prdc25d import NEAREST, Prdc25d, arcsine_interval
-from medbench.metrics.resampling import Replicates, jackknife_interval
+from medbench.statistics.resampling import Replicates, jackknife_interval
 
 PLANES = ("xy", "yz", "zx")
 

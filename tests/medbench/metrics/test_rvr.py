@@ -4,14 +4,9 @@ import pytest
 from scipy import stats
 
 from medbench.errors import NotEnoughCasesError, Unavailable
-from medbench.metrics.holm import holm
-from medbench.metrics.region_distances import (
-    composition,
-    log_volume_distance,
-    mean_wasserstein,
-    region_figures,
-)
+from medbench.metrics.functional.regions import log_volume_distance
 from medbench.metrics.rvr import Rvr
+from medbench.statistics.multiple_tests import holm
 
 VOXELS = 1_000_000
 
@@ -55,25 +50,6 @@ def test_a_shift_of_two_standard_deviations_scores_two(measure):
     assert found.value == found.parts["overall"]["wasserstein"] == pytest.approx(1, rel=1e-3)
 
 
-def test_figures_match_scipy():
-    rng = np.random.default_rng(0)
-    real, synthetic = rng.normal(5, 1, 50), rng.normal(5.5, 2, 31)
-    figures = region_figures(real=real, synthetic=synthetic)
-    up = stats.ks_2samp(real, synthetic, alternative="greater").statistic
-    down = stats.ks_2samp(real, synthetic, alternative="less").statistic
-    assert figures["ks"] == pytest.approx(max(up, down))
-    assert figures["overlap"] == pytest.approx(1 - up - down)
-    assert figures["wasserstein"] == pytest.approx(stats.wasserstein_distance(real, synthetic) / real.std(ddof=1))
-
-
-def test_overlap_is_the_overlapping_area_of_two_normals():
-    quantiles = stats.norm.ppf((np.arange(20_000) + 0.5) / 20_000)
-    figures = region_figures(real=quantiles, synthetic=0.4 + 1.8 * quantiles)
-    at = np.linspace(-12, 12, 200_001)
-    area = np.minimum(stats.norm.pdf(at), stats.norm.pdf(at, 0.4, 1.8)).sum() * (at[1] - at[0])
-    assert figures["overlap"] == pytest.approx(area, abs=1e-3)
-
-
 def test_spread_ratio_is_synthetic_over_real(measure):
     tight, loose = counts(60, seed=0, spread=0.5), counts(60, seed=0)
     assert measure(loose, tight).parts["heart"]["spread_ratio"] < 0.7
@@ -92,17 +68,6 @@ def test_volume_is_the_synthetic_median_in_ml(measure):
     synthetic = counts(9, seed=1)
     found = measure(counts(9, seed=0), synthetic)
     assert found.parts["lungs"]["volume_ml"] == pytest.approx(float(synthetic["lungs"].median()) * 0.002)
-
-
-def test_joint_distance_sees_organs_that_no_longer_grow_together():
-    rng = np.random.default_rng(0)
-    size = rng.normal(size=(80, 1))
-    real = np.exp(5 + 0.1 * (size + 0.1 * rng.normal(size=(80, 3))))
-    shuffled = np.stack([rng.permutation(column) for column in real.T], axis=1)
-    assert log_volume_distance(real=real, synthetic=shuffled) > 0.3
-    assert log_volume_distance(real=1000 * real, synthetic=1000 * shuffled) == pytest.approx(
-        log_volume_distance(real=real, synthetic=shuffled)
-    )
 
 
 def test_ratio_uses_each_volumes_own_size(measure):
@@ -237,19 +202,6 @@ def test_composition_and_volumes_do_not_depend_on_the_field_of_view(measure):
         figures = found.parts[region]
         assert figures["composition_wasserstein"] == pytest.approx(0, abs=1e-12)
         assert figures["volume_ml"] == figures["volume_ml_real"]
-
-
-def test_composition_is_the_share_of_all_regions():
-    shares = composition(np.array([[1.0, 3.0], [0.0, 0.0], [2.0, 2.0]]))
-    assert shares.tolist() == [[0.25, 0.75], [0.5, 0.5]]
-    assert "composition_wasserstein" not in region_figures(real=shares[:, 0], synthetic=shares[:, 0])
-
-
-def test_distances_without_variation_are_not_numbers():
-    flat, varied = np.ones((4, 1)), np.arange(1.0, 5)[:, None]
-    assert np.isnan(mean_wasserstein(real=flat, synthetic=varied))
-    assert np.isnan(log_volume_distance(real=flat, synthetic=varied))
-    assert np.isnan(log_volume_distance(real=varied, synthetic=varied[:1]))
 
 
 def test_without_intervals_there_are_no_tests_either(make_side, make_evidence):

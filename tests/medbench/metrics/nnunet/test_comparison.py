@@ -3,7 +3,7 @@ import pytest
 from scipy import stats
 
 from medbench.metrics.nnunet.comparison import Difference, case_scores, hodges_lehmann, paired_difference, verdict
-from medbench.metrics.resampling import Interval
+from medbench.statistics.resampling import Interval
 
 
 def test_paired_difference_matches_scipy():

@@ -1,6 +1,6 @@
 """Tests of a difference between two runs: pure functions of replicates or of one value a case.
 
-Subjects are the unit throughout, as in ``medbench.metrics.resampling``. Exchanging a and b turns the sign of the
+Subjects are the unit throughout, as in ``medbench.statistics.resampling``. Exchanging a and b turns the sign of the
 difference and of its interval, and leaves the p-value as it is.
 """
 
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from medbench.metrics.resampling import FEWEST_SUBJECTS, Replicates
+from medbench.statistics.resampling import FEWEST_SUBJECTS, Replicates
 
 MOST_EXACT_CASES = 14
 _RANDOM_FLIPS = 19_999

@@ -10,7 +10,7 @@ import pytest
 from scipy import ndimage, stats
 
 from medbench.datasets.phantom import generate
-from medbench.metrics.radiomics import body_mask, radiomics, settings
+from medbench.metrics.functional.radiomics import body_mask, radiomics, settings
 from medbench.spec import Window
 from medbench.volume import Volume
 
@@ -181,7 +181,7 @@ def test_nothing_is_printed_logged_or_written(tmp_path):
     """In a fresh interpreter, since logging.basicConfig acts only once; stdout is where a command's JSON goes."""
     script = (
         "import logging, numpy as np\n"
-        "from medbench.metrics.radiomics import radiomics\n"
+        "from medbench.metrics.functional.radiomics import radiomics\n"
         "from medbench.spec import Window\n"
         "from medbench.volume import Volume\n"
         "hu = np.random.default_rng(0).integers(-1000, 800, (12, 12, 12)).astype(np.int16)\n"

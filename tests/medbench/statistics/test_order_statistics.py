@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from medbench.metrics.order import FEWEST, median_interval, quartiles
+from medbench.statistics.order_statistics import FEWEST, median_interval, quartiles
 
 
 # Ranks k of the interval [x(k), x(n + 1 - k)]: the two-sided sign test's critical values at 5 % plus one

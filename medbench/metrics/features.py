@@ -1,16 +1,19 @@
-"""Slice features of one side in one plane, by subject: what kid25d and prdc25d compare."""
+"""Features of one side, of its slices in a plane or of its volumes: what metrics of features compare."""
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from medbench.errors import Unavailable
 from medbench.metrics.base import Side
 from medbench.spec import Plane
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 MOST_SLICES = 32
 """Slices of a volume that are kept: neighbours beyond that resemble each other and cost the square of their number."""
@@ -67,14 +70,56 @@ def finite_features(side: Side, plane: Plane) -> Iterator[np.ndarray]:
         yield features
 
 
-def runs_of_subjects(subjects: Sequence[np.ndarray], *, about: int) -> list[slice]:
-    """Cut a sequence of subjects into runs of whole subjects with about as many rows each.
+def volume_vectors(side: Side) -> np.ndarray:
+    """Return the features of a side's volumes, (volumes, d) float64.
+
+    Raises:
+        Unavailable: the extractor's weights are not here, or features are not finite.
+    """
+    vectors = np.array(list(side.volume_features()), dtype=np.float64)
+    for volume, vector in zip(side.ids, vectors):
+        if not np.all(np.isfinite(vector)):
+            raise Unavailable(f"the features of {volume} are not finite: look at that volume and at the weights")
+    return vectors
+
+
+def vector_table(real_side: Side, synthetic_side: Side, *, real: np.ndarray, synthetic: np.ndarray) -> pd.DataFrame:
+    """Return one row a volume: how far it lies from the mean of the real volumes, and from the nearest other one.
 
     Args:
-        subjects: one array (rows, d) a subject.
-        about: rows of a run; a run is longer by less than one subject.
+        real_side: gives the ids and subjects of the real rows.
+        synthetic_side: likewise.
+        real: (n, d) features; n of at least two.
+        synthetic: (m, d) likewise.
     """
-    ends = np.cumsum([len(rows) for rows in subjects])
-    cuts = np.flatnonzero(np.diff(ends // about)) + 1
-    edges = [0, *cuts.tolist(), len(subjects)]
-    return [slice(start, end) for start, end in itertools.pairwise(edges) if end > start]
+    import pandas as pd
+    from scipy.spatial.distance import cdist
+
+    frames = []
+    for name, side, rows in (("real", real_side, real), ("synthetic", synthetic_side, synthetic)):
+        nearest = cdist(rows, real)
+        if rows is real:
+            np.fill_diagonal(nearest, np.inf)
+        frames.append(
+            pd.DataFrame(
+                {
+                    "side": name,
+                    "id": list(side.ids),
+                    "subject": list(side.subjects),
+                    "distance_to_real_mean": np.linalg.norm(rows - real.mean(axis=0), axis=1),
+                    "distance_to_nearest_real": nearest.min(axis=1),
+                }
+            )
+        )
+    return pd.concat(frames, ignore_index=True)
+
+
+def by_subject(rows: np.ndarray, subjects: Sequence[str]) -> list[np.ndarray]:
+    """Return one array (volumes, d) a subject, in the order of the subjects' names.
+
+    Args:
+        rows: (n, d) features.
+        subjects: the subject of each row.
+    """
+    names = np.asarray(subjects)
+    return [rows[names == subject] for subject in np.unique(names)]

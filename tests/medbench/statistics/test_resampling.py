@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from medbench.metrics.resampling import (
+from medbench.statistics.resampling import (
     Replicates,
     delete_each_group,
     group_sizes,

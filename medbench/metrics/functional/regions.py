@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from medbench.metrics.frechet import FeatureStatistics, frechet_distance
+from medbench.metrics.functional.frechet import FeatureStatistics, frechet_distance
 
 
 def region_figures(*, real: np.ndarray, synthetic: np.ndarray) -> dict[str, float]:

@@ -2,7 +2,13 @@ import numpy as np
 import pytest
 from scipy.linalg import sqrtm
 
-from medbench.metrics.frechet import FeatureStatistics, frechet_distance, merged, quick_distance, without_each
+from medbench.metrics.functional.frechet import (
+    FeatureStatistics,
+    frechet_distance,
+    merged,
+    quick_distance,
+    without_each,
+)
 
 
 def correlated(rng, count, dimension, *, shift=0.0, scale=1.0):

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from medbench.metrics.slice_sets import runs_of_subjects
+from medbench.metrics.functional.blocks import runs_of_subjects
 
 _BLOCK_ROWS = 2048
 

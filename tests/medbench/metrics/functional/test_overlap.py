@@ -3,7 +3,7 @@ import itertools
 import numpy as np
 import pytest
 
-from medbench.metrics.overlap import (
+from medbench.metrics.functional.overlap import (
     SurfaceDistances,
     dice_by_region,
     hausdorff,

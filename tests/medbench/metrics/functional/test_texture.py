@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from medbench.metrics.texture import (
+from medbench.metrics.functional.texture import (
     adjacent_correlation,
     eroded,
     homogeneous_rois,

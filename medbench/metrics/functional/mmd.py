@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from medbench.metrics.slice_sets import runs_of_subjects
+from medbench.metrics.functional.blocks import runs_of_subjects
 
 Kernel = Callable[[np.ndarray, np.ndarray], np.ndarray]
 _BLOCK_ROWS = 2048

@@ -2,7 +2,7 @@
 
 import pytest
 
-from medbench.metrics.holm import holm
+from medbench.statistics.multiple_tests import holm
 
 
 def test_holm_by_hand() -> None:

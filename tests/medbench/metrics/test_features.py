@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from medbench.errors import Unavailable
-from medbench.metrics.slice_sets import MOST_SLICES, finite_features, runs_of_subjects, slice_set, thinned
+from medbench.metrics.features import MOST_SLICES, finite_features, slice_set, thinned
 
 
 def test_slices_come_by_subject_whatever_the_order_of_the_volumes(make_side):
@@ -25,11 +25,3 @@ def test_features_that_are_not_finite_name_their_volume(make_side):
     features = {"yz": [np.ones((2, 3)), np.full((2, 3), np.inf)]}
     with pytest.raises(Unavailable, match="yz features of v001"):
         list(finite_features(make_side(2, features=features), "yz"))
-
-
-@pytest.mark.parametrize("about", [1, 4, 100])
-def test_runs_hold_every_subject_once(about):
-    subjects = [np.ones((count, 2)) for count in (3, 1, 9, 2, 2)]
-    runs = runs_of_subjects(subjects, about=about)
-    assert [index for run in runs for index in range(5)[run]] == list(range(5))
-    assert all(sum(len(rows) for rows in subjects[run]) < about + 9 for run in runs)

@@ -2,15 +2,15 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from medbench.comparing.significance import (
+from medbench.metrics.functional.regions import mean_wasserstein
+from medbench.statistics.resampling import Replicates, delete_each_group
+from medbench.statistics.significance import (
     MOST_EXACT_CASES,
     Estimate,
     jackknife_test,
     paired_test,
     unpaired_test,
 )
-from medbench.metrics.resampling import Replicates, delete_each_group
-from medbench.metrics.rvr import mean_wasserstein
 
 
 def mean_estimate(*, real: np.ndarray, synthetic: np.ndarray) -> Estimate:
