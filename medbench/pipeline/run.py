@@ -12,7 +12,7 @@ from medbench.budget import Meter
 from medbench.dataset import Case, Dataset
 from medbench.errors import NotEnoughCasesError, SpecError
 from medbench.files import sha256_of
-from medbench.generator import Generator, GeneratorInfo
+from medbench.generator import FitRequest, Generator, GeneratorInfo
 from medbench.home import home
 from medbench.pipeline.cache import Cache
 from medbench.pipeline.engine import available_cores
@@ -120,7 +120,7 @@ class Run:
                 return finished
         with metered(self.folder, self.record, "fit", self.meter) as entry:
             generator: Generator = self._generator_class(self.preset, device=self.device)
-            checkpoint: Path = generator.fit(
+            request = FitRequest(
                 train=on_grid(self.dataset.cases("train"), self.protocol.grid),
                 select=on_grid(self.dataset.cases("select"), self.protocol.grid),
                 workspace=self.folder.path / "fit",
@@ -128,6 +128,7 @@ class Run:
                 resume=self.options.resume,
                 progress=self.progress,
             )
+            checkpoint: Path = generator.fit(request)
             entry.detail["checkpoint"] = checkpoint.relative_to(self.folder.path).as_posix()
         return checkpoint
 

@@ -19,6 +19,7 @@ import os, sys, warnings
 from pathlib import Path
 import numpy as np, torch
 from medbench.dataset import Case
+from medbench.generator import FitRequest
 from medbench.progress import silent
 from medbench.volume import LabelMap, Volume
 from medbench_models.medlord import fitting, presets, quantiser
@@ -86,9 +87,7 @@ class Killed:
         pass
 
 train, select = list(cases("train", 6)), list(cases("select", 2))
-MedLoRD("tiny", device="cpu").fit(
-    train=train, select=select, workspace=out, seed=3, resume=True, progress=Killed()
-)
+MedLoRD("tiny", device="cpu").fit(FitRequest(train, select, out, seed=3, resume=True, progress=Killed()))
 record = {"rows": rows[-1:], "started": started} | {name: dict(task.weights()) for name, task in tasks}
 torch.save(record, out / f"rank{rank}.pt")
 """
