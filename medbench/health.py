@@ -16,9 +16,9 @@ from medbench.dataset import Check
 from medbench.errors import MedbenchError, Unavailable, UnknownPluginError
 from medbench.files import sha256_of
 from medbench.home import home
-from medbench.kernels import xformers_works
 from medbench.metrics.lpips25d import BACKBONE
 from medbench.segmenters.total_models import licence_mend, licence_number
+from medbench.training.attention import xformers_works
 from medbench.weights import WeightFile
 
 _LIBRARIES = (

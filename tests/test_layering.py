@@ -22,7 +22,7 @@ ALLOWED = {
 FLOORS = [
     {"errors", "files", "home", "progress", "spec"},
     {"formats"},
-    {"volume", "registry", "prediction", "kernels"},
+    {"volume", "registry", "prediction"},
     {"grid", "dataset", "generator", "results", "weights", "fetch", "hub", "unpack", "slices", "samples", "training"},
     {"datasets", "features", "segmenters", "metrics", "gate", "budget", "protocols", "real", "record"},
     {"report", "health"},

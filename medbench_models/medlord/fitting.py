@@ -15,10 +15,10 @@ from medbench.dataset import Case
 from medbench.errors import DataError
 from medbench.files import make_folder
 from medbench.generator import FitRequest
+from medbench.training.attention import best_backend
 from medbench.training.averaging import seeded
 from medbench.training.checkpointing import checkpoint_activations
 from medbench.training.loop import Plan, Task, Trained, launch, precision_on, train
-from medbench_models.medlord.attention import best_backend, use_attention
 from medbench_models.medlord.checkpoint import MODEL, Description, save
 from medbench_models.medlord.config import DiffusionConfig, MedLoRDConfig, Stage1Config
 from medbench_models.medlord.data import cache_labels, cache_volumes, require_divisible
@@ -27,6 +27,7 @@ from medbench_models.medlord.encoding import encode, scale_factor
 from medbench_models.medlord.memory import require_memory
 from medbench_models.medlord.networks import build_controlnet, build_unet, build_vqvae, codebook_of, layers_of_unet
 from medbench_models.medlord.stage1 import VqvaeTask
+from medbench_models.shared.attention import use_attention
 
 
 class Fitting:

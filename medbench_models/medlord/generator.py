@@ -93,9 +93,10 @@ class MedLoRD:
         Raises:
             CheckpointError: damaged, another model's, or another preset's.
         """
-        from medbench_models.medlord.attention import best_backend, use_attention
+        from medbench.training.attention import best_backend
         from medbench_models.medlord.checkpoint import load
-        from medbench_models.medlord.precision import sampling_dtype
+        from medbench_models.shared.attention import use_attention
+        from medbench_models.shared.precision import sampling_dtype
 
         self._loaded = load(checkpoint or self.default_checkpoint(), preset(self.preset).network, self.device)
         for network in (self._loaded.unet, self._loaded.controlnet):

@@ -22,8 +22,9 @@ from medbench.dataset import Case
 from medbench.generator import FitRequest
 from medbench.progress import silent
 from medbench.volume import LabelMap, Volume
-from medbench_models.medlord import fitting, presets, quantiser
+from medbench_models.medlord import fitting, presets
 from medbench_models.medlord.generator import MedLoRD
+from medbench_models.shared import quantiser
 
 warnings.filterwarnings("ignore")
 torch.set_num_threads(1)
