@@ -14,12 +14,12 @@ from typing import Any
 from medbench import registry
 from medbench.dataset import Check
 from medbench.errors import MedbenchError, Unavailable, UnknownPluginError
-from medbench.kernels import xformers_works
 from medbench.metrics.lpips25d import BACKBONE
 from medbench.segmenters.total_models import licence_mend, licence_number
 from medbench.storage.files import sha256_of
 from medbench.storage.home import home
 from medbench.storage.weights import WeightFile
+from medbench.training.attention import xformers_works
 
 _LIBRARIES = (
     "torch",

@@ -46,6 +46,27 @@ class GeneratorInfo:
 
 
 @dataclass(frozen=True)
+class FitRequest:
+    """What to train on, and where.
+
+    Args:
+        train: cases to learn from.
+        select: cases to choose the weights by; none of them is reported on.
+        workspace: folder that holds all state of the training, and the checkpoint at its end.
+        seed: of the whole training.
+        resume: go on where an earlier training in the workspace stopped; else it is replaced.
+        progress: reports the steps.
+    """
+
+    train: Sequence[Case]
+    select: Sequence[Case]
+    workspace: Path
+    seed: int
+    resume: bool
+    progress: Progress
+
+
+@dataclass(frozen=True)
 class SampleRequest:
     """What to generate: one volume a seed.
 
@@ -73,17 +94,8 @@ class Generator(Protocol):
     def __init__(self, preset: str, *, device: str) -> None:
         """Store the preset's name (one of ``info.presets``) and the torch device (``cpu``, ``cuda``, ``cuda:1``)."""
 
-    def fit(
-        self,
-        *,
-        train: Sequence[Case],
-        select: Sequence[Case],
-        workspace: Path,
-        seed: int,
-        resume: bool,
-        progress: Progress,
-    ) -> Path:
-        """Train on ``train``, choose on ``select``, keep all state in ``workspace``; return the checkpoint."""
+    def fit(self, request: FitRequest) -> Path:
+        """Train; return the checkpoint, which lies in the workspace as all state of the training does."""
 
     def default_checkpoint(self) -> Path | None:
         """Return the preset's shipped or downloaded weights; None where the generator has no weights at all.

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import ClassVar
 
-from medbench.dataset import Case
 from medbench.errors import NotEnoughCasesError, SpecError
-from medbench.generator import GeneratorInfo, SampleRequest
-from medbench.progress import Progress
+from medbench.generator import FitRequest, GeneratorInfo, SampleRequest
 from medbench.volume import Volume
 
 
@@ -30,16 +28,7 @@ class Real:
         self.preset = preset
         self.device = device
 
-    def fit(
-        self,
-        *,
-        train: Sequence[Case],
-        select: Sequence[Case],
-        workspace: Path,
-        seed: int,
-        resume: bool,
-        progress: Progress,
-    ) -> Path:
+    def fit(self, request: FitRequest) -> Path:
         """Refuse: there is nothing to train.
 
         Raises:

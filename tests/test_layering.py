@@ -22,7 +22,7 @@ ALLOWED = {
 FLOORS = [
     {"errors", "progress", "spec", "statistics", "storage"},
     {"formats"},
-    {"volume", "registry", "prediction", "kernels", "drawing"},
+    {"volume", "registry", "prediction", "drawing"},
     {"grid", "dataset", "generator", "results", "slices", "samples", "training"},
     {"datasets", "features", "segmenters", "metrics", "gate", "budget", "protocols", "real", "record"},
     {"report", "doctor"},

@@ -12,8 +12,7 @@ import numpy as np
 from medbench.dataset import Case, Check, DatasetInfo, Split
 from medbench.datasets.phantom import PhantomDataset, affine, generate
 from medbench.errors import CheckpointError
-from medbench.generator import GeneratorInfo, SampleRequest
-from medbench.progress import Progress
+from medbench.generator import FitRequest, GeneratorInfo, SampleRequest
 from medbench.spec import Grid
 from medbench.storage.files import write_text
 from medbench.volume import Volume
@@ -59,18 +58,9 @@ class ToyGenerator:
         self.preset = preset
         self.device = device
 
-    def fit(
-        self,
-        *,
-        train: Sequence[Case],
-        select: Sequence[Case],
-        workspace: Path,
-        seed: int,
-        resume: bool,
-        progress: Progress,
-    ) -> Path:
-        checkpoint = workspace / "toy.txt"
-        write_text(checkpoint, f"seed {seed}, {len(train)} cases")
+    def fit(self, request: FitRequest) -> Path:
+        checkpoint = request.workspace / "toy.txt"
+        write_text(checkpoint, f"seed {request.seed}, {len(request.train)} cases")
         return checkpoint
 
     def default_checkpoint(self) -> Path | None:

@@ -13,7 +13,7 @@ from medbench.dataset import Case, Dataset
 from medbench.errors import NotEnoughCasesError, SpecError
 from medbench.evaluation.comparison import Comparison
 from medbench.evaluation.evaluation import Evaluation, Subject
-from medbench.generator import Generator, GeneratorInfo
+from medbench.generator import FitRequest, Generator, GeneratorInfo
 from medbench.pipeline.options import RunOptions, resolve_metrics
 from medbench.pipeline.prepare import on_grid
 from medbench.pipeline.sample import SamplePlan, missing_samples, sample
@@ -123,7 +123,7 @@ class Run:
                 return finished
         with self.meter.stage(self.folder, self.record, "fit") as entry:
             generator: Generator = self._generator_class(self.preset, device=self.track.device)
-            checkpoint: Path = generator.fit(
+            request = FitRequest(
                 train=on_grid(self.dataset.cases("train"), self.protocol.grid),
                 select=on_grid(self.dataset.cases("select"), self.protocol.grid),
                 workspace=self.folder.path / "fit",
@@ -131,6 +131,7 @@ class Run:
                 resume=self.options.resume,
                 progress=self.progress,
             )
+            checkpoint: Path = generator.fit(request)
             entry.detail["checkpoint"] = checkpoint.relative_to(self.folder.path).as_posix()
         return checkpoint
 

@@ -16,8 +16,8 @@ from medbench.progress import Progress
 from medbench.spec import Window
 from medbench.storage.files import atomic_path
 from medbench.volume import LabelMap
-from medbench_models.medlord.conditions import region_numbers
 from medbench_models.medlord.config import NetworkConfig
+from medbench_models.shared.conditions import region_numbers
 
 
 def cache_volumes(

@@ -14,10 +14,10 @@ from torch.nn import functional
 
 from medbench.training.averaging import Ema, learning_rate, set_learning_rate
 from medbench.training.loop import Stateful, step_chance
-from medbench_models.medlord.conditions import one_hot
 from medbench_models.medlord.config import DiffusionConfig
 from medbench_models.medlord.controlnet import ControlNet
 from medbench_models.medlord.schedule import CosineSchedule
+from medbench_models.shared.conditions import one_hot
 
 _CLIP_NORM = 1.0
 _VALIDATION_ROUNDS = 4

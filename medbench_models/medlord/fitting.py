@@ -13,12 +13,12 @@ from lightning_fabric import Fabric
 
 from medbench.dataset import Case
 from medbench.errors import DataError
-from medbench.progress import Progress
+from medbench.generator import FitRequest
 from medbench.storage.files import make_folder
+from medbench.training.attention import best_backend
 from medbench.training.averaging import seeded
 from medbench.training.checkpointing import checkpoint_activations
 from medbench.training.loop import Plan, Task, Trained, launch, precision_on, train
-from medbench_models.medlord.attention import best_backend, use_attention
 from medbench_models.medlord.checkpoint import MODEL, Description, save
 from medbench_models.medlord.config import DiffusionConfig, MedLoRDConfig, Stage1Config
 from medbench_models.medlord.data import cache_labels, cache_volumes, require_divisible
@@ -27,6 +27,7 @@ from medbench_models.medlord.encoding import encode, scale_factor
 from medbench_models.medlord.memory import require_memory
 from medbench_models.medlord.networks import build_controlnet, build_unet, build_vqvae, codebook_of, layers_of_unet
 from medbench_models.medlord.stage1 import VqvaeTask
+from medbench_models.shared.attention import use_attention
 
 
 class Fitting:
@@ -35,53 +36,43 @@ class Fitting:
     Args:
         preset: the preset's name, for the checkpoint.
         config: the preset.
-        workspace: holds volumes, codes, the stages' states and the checkpoint.
+        request: cases, workspace and seed.
         device: torch device.
-        seed: of the whole training.
-        resume: go on where an earlier training stopped.
-        progress: reports the steps.
     """
 
-    def __init__(
-        self,
-        preset: str,
-        config: MedLoRDConfig,
-        *,
-        workspace: Path,
-        device: str,
-        seed: int,
-        resume: bool,
-        progress: Progress,
-    ) -> None:
+    def __init__(self, preset: str, config: MedLoRDConfig, request: FitRequest, *, device: str) -> None:
         self.preset = preset
         self.config = config
-        self.workspace = workspace
+        self.request = request
         self.device = device
-        self.seed = seed
-        self.resume = resume
-        self.progress = progress
 
-    def run(self, train_cases: Sequence[Case], select_cases: Sequence[Case]) -> Path:
+    def run(self) -> Path:
         """Train all stages and return the checkpoint.
 
         Raises:
             DataError: a split has no cases, or the cases do not suit the preset.
         """
+        train_cases, select_cases = self.request.train, self.request.select
         _require_cases(train=train_cases, select=select_cases)
-        make_folder(self.workspace)
+        make_folder(self.request.workspace)
         network = self.config.network
         fabric = launch(self.device, self.config.stage1.precision)
         with fabric.rank_zero_first():
             self._clear(fabric)
             volumes = cache_volumes(
-                train_cases, self.workspace / "volumes-train.npy", self.progress, smallest=self.config.stage1.crop
+                train_cases,
+                self.request.workspace / "volumes-train.npy",
+                self.request.progress,
+                smallest=self.config.stage1.crop,
             )
-            select = cache_volumes(select_cases, self.workspace / "volumes-select.npy", self.progress)
+            select = cache_volumes(select_cases, self.request.workspace / "volumes-select.npy", self.request.progress)
         require_divisible(volumes.shape[1:], network)
         masked = all(case.read_label_map is not None for case in (*train_cases, *select_cases))
         configs = (self.config.stage1, self.config.stage2, self.config.stage3)
         if any(one is not None and precision_on(self.device, one.precision) != one.precision for one in configs):
-            self.progress.note("a CPU mixes bfloat16 where this preset mixes float16: the weights will differ a little")
+            self.request.progress.note(
+                "a CPU mixes bfloat16 where this preset mixes float16: the weights will differ a little"
+            )
         planned = self.config if masked else self.config.model_copy(update={"stage3": None})
         require_memory(planned, "fit", volumes.shape[1:], device=fabric.device)
         stage1 = self._stage1(fabric, volumes, select)
@@ -89,7 +80,7 @@ class Fitting:
         stage2 = self._stage2(train, held_out)
         stage3, ignored = self._stage3(fabric, stage2, (train, train_cases), (held_out, select_cases))
 
-        path = self.workspace / f"{MODEL}-{self.preset}.safetensors"
+        path = self.request.workspace / f"{MODEL}-{self.preset}.safetensors"
         if fabric.is_global_zero:
             stages = {"stage1": stage1, "stage2": stage2} | ({} if stage3 is None else {"stage3": stage3})
             weights = {"vqvae": stage1.weights, "unet": stage2.weights}
@@ -101,7 +92,7 @@ class Fitting:
 
     def _stage1(self, fabric: Fabric, volumes: np.ndarray, select: np.ndarray) -> Trained:
         network = self.config.network
-        task = VqvaeTask(network, self.config.stage1, train=volumes, select=select, seed=self.seed)
+        task = VqvaeTask(network, self.config.stage1, train=volumes, select=select, seed=self.request.seed)
         described = {"vqvae": network.vqvae.model_dump(mode="json"), "window": network.window.model_dump(mode="json")}
         return self._train(task, "stage1", self.config.stage1, described)
 
@@ -116,9 +107,9 @@ class Fitting:
                 encode(
                     vqvae,
                     part,
-                    self.workspace / f"codes-{name}.npy",
+                    self.request.workspace / f"codes-{name}.npy",
                     window=self.config.network.window,
-                    progress=self.progress,
+                    progress=self.request.progress,
                 )
                 for name, part in (("train", volumes), ("select", select))
             )
@@ -128,7 +119,7 @@ class Fitting:
 
     def _stage2(self, train: Latents, held_out: Latents) -> Trained:
         network, config = self.config.network, self.config.stage2
-        with seeded(self.seed):
+        with seeded(self.request.seed):
             unet = build_unet(network.unet, network.vqvae.codebook_dim)
         use_attention(unet, best_backend(self.device))
         if config.checkpointing:
@@ -149,18 +140,20 @@ class Fitting:
         if config is None or network.controlnet is None:
             return None, ()
         if any(case.read_label_map is None for case in (*train[1], *held_out[1])):
-            self.progress.note("no ControlNet is trained: not every case has a label map")
+            self.request.progress.note("no ControlNet is trained: not every case has a label map")
             return None, ()
         regions = network.controlnet.regions
         examples = []
         for name, (latents, cases) in (("train", train), ("select", held_out)):
             with fabric.rank_zero_first():
-                labels, ignored = cache_labels(cases, self.workspace / f"labels-{name}.npy", regions, self.progress)
+                labels, ignored = cache_labels(
+                    cases, self.request.workspace / f"labels-{name}.npy", regions, self.request.progress
+                )
             dropout = config.mask_dropout if name == "train" else 0.0
             examples.append(SteeredLatents(latents, labels, len(regions), dropout))
         unet = build_unet(network.unet, network.vqvae.codebook_dim)
         unet.load_state_dict(stage2.weights)
-        with seeded(self.seed):
+        with seeded(self.request.seed):
             controlnet = build_controlnet(network)
         for part in (controlnet, unet):
             use_attention(part, best_backend(self.device))
@@ -174,13 +167,13 @@ class Fitting:
         self, network: torch.nn.Module, config: DiffusionConfig, train: Examples, select: Examples
     ) -> DiffusionTask:
         timesteps = self.config.network.unet.timesteps
-        return DiffusionTask(network, config, train=train, select=select, timesteps=timesteps, seed=self.seed)
+        return DiffusionTask(network, config, train=train, select=select, timesteps=timesteps, seed=self.request.seed)
 
     def _clear(self, fabric: Fabric) -> None:
-        if fabric.is_global_zero and not self.resume:
+        if fabric.is_global_zero and not self.request.resume:
             for name in ("stage1", "stage2", "stage3"):
-                shutil.rmtree(self.workspace / name, ignore_errors=True)
-            for path in (*self.workspace.glob("*-*.npy"), *self.workspace.glob("*.safetensors")):
+                shutil.rmtree(self.request.workspace / name, ignore_errors=True)
+            for path in (*self.request.workspace.glob("*-*.npy"), *self.request.workspace.glob("*.safetensors")):
                 path.unlink()
 
     def _train(
@@ -189,17 +182,17 @@ class Fitting:
         plan = Plan(
             name=f"train {name}",
             steps=config.steps,
-            seed=self.seed,
+            seed=self.request.seed,
             validate_every=1000,
-            settings={"seed": self.seed, **described, **config.model_dump(mode="json")},
+            settings={"seed": self.request.seed, **described, **config.model_dump(mode="json")},
         )
         return train(
             task,
             plan,
             fabric=launch(self.device, config.precision),
-            folder=self.workspace / name,
-            resume=self.resume,
-            progress=self.progress,
+            folder=self.request.workspace / name,
+            resume=self.request.resume,
+            progress=self.request.progress,
         )
 
     def _describe(
@@ -220,7 +213,7 @@ class Fitting:
             scale_factor=factor,
             shape=volume.shape,
             affine=tuple(tuple(map(float, row)) for row in volume.affine),
-            seed=self.seed,
+            seed=self.request.seed,
             steps=steps | {f"{name}_kept": trained.step for name, trained in stages.items()},
             scores=scores,
             trained_on=len(cases),

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from medbench.dataset import Case
 from medbench.errors import MissingExtraError, SpecError
-from medbench.generator import GeneratorInfo, SampleRequest, Stage
+from medbench.generator import FitRequest, GeneratorInfo, SampleRequest, Stage
 from medbench.metrics.lpips25d import SQUEEZENET
-from medbench.progress import Progress
 from medbench.storage.weights import WeightFile
 from medbench.volume import Volume
 from medbench_models.medlord.presets import PRESETS, preset
@@ -56,16 +54,7 @@ class MedLoRD:
         self.device = device
         self._loaded: Loaded | None = None
 
-    def fit(
-        self,
-        *,
-        train: Sequence[Case],
-        select: Sequence[Case],
-        workspace: Path,
-        seed: int,
-        resume: bool,
-        progress: Progress,
-    ) -> Path:
+    def fit(self, request: FitRequest) -> Path:
         """Train all stages; return the checkpoint (safetensors, float16).
 
         Raises:
@@ -75,16 +64,7 @@ class MedLoRD:
         """
         from medbench_models.medlord.fitting import Fitting
 
-        fitting = Fitting(
-            self.preset,
-            preset(self.preset),
-            workspace=workspace,
-            device=self.device,
-            seed=seed,
-            resume=resume,
-            progress=progress,
-        )
-        return fitting.run(train, select)
+        return Fitting(self.preset, preset(self.preset), request, device=self.device).run()
 
     def default_checkpoint(self) -> Path:
         """Return the shipped weights of the preset, or the public ones where they were converted.
@@ -113,9 +93,10 @@ class MedLoRD:
         Raises:
             CheckpointError: damaged, another model's, or another preset's.
         """
-        from medbench_models.medlord.attention import best_backend, use_attention
+        from medbench.training.attention import best_backend
         from medbench_models.medlord.checkpoint import load
-        from medbench_models.medlord.precision import sampling_dtype
+        from medbench_models.shared.attention import use_attention
+        from medbench_models.shared.precision import sampling_dtype
 
         self._loaded = load(checkpoint or self.default_checkpoint(), preset(self.preset).network, self.device)
         for network in (self._loaded.unet, self._loaded.controlnet):

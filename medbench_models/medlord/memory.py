@@ -19,7 +19,6 @@ from medbench_models.medlord.controlnet import ControlNet
 from medbench_models.medlord.data import require_divisible
 from medbench_models.medlord.decoding import decode, encode, memory_limit, slabs_needed
 from medbench_models.medlord.diffusion import Steered
-from medbench_models.medlord.nearest import by_chunks, rows_at_once
 from medbench_models.medlord.networks import (
     build_controlnet,
     build_discriminator,
@@ -27,8 +26,9 @@ from medbench_models.medlord.networks import (
     build_vqvae,
     codebook_of,
 )
-from medbench_models.medlord.precision import sampling_dtype
 from medbench_models.medlord.steps import latent_shape, step_diffusion, step_stage1
+from medbench_models.shared.nearest import by_chunks, rows_at_once
+from medbench_models.shared.precision import sampling_dtype
 
 Shape = Sequence[int]
 

@@ -9,7 +9,7 @@ from torch import nn
 
 from medbench_models.medlord.config import NetworkConfig, Stage1Config, UnetConfig, VqvaeConfig
 from medbench_models.medlord.controlnet import ControlNet
-from medbench_models.medlord.quantiser import EmaQuantiser
+from medbench_models.shared.quantiser import EmaQuantiser
 
 
 def build_vqvae(config: VqvaeConfig) -> VQVAE:

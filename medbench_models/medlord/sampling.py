@@ -9,13 +9,13 @@ from medbench.errors import CheckpointError
 from medbench.spec import Window
 from medbench.volume import LabelMap, Volume
 from medbench_models.medlord.checkpoint import Loaded
-from medbench_models.medlord.conditions import one_hot, region_numbers
 from medbench_models.medlord.config import SamplingConfig
 from medbench_models.medlord.data import require_divisible, scaled
 from medbench_models.medlord.decoding import decode, encode, memory_for_activations, slabs_needed
 from medbench_models.medlord.diffusion import Steered
-from medbench_models.medlord.precision import decoding_autocast, sampling_dtype
 from medbench_models.medlord.schedule import CosineSchedule, Velocity
+from medbench_models.shared.conditions import one_hot, region_numbers
+from medbench_models.shared.precision import decoding_autocast, sampling_dtype
 
 
 @torch.no_grad()

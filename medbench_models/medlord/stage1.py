@@ -16,8 +16,8 @@ from medbench.training.loop import Stateful
 from medbench_models.medlord.config import NetworkConfig, Stage1Config
 from medbench_models.medlord.data import Crops, augmented, random_crops, scaled
 from medbench_models.medlord.decoding import layout_of, memory_for_activations, slabs_needed, through
-from medbench_models.medlord.losses import PerceptualLoss, adversarial_loss, psnr, spectral_loss
 from medbench_models.medlord.networks import build_discriminator, build_vqvae, codebook_of
+from medbench_models.shared.losses import PerceptualLoss, adversarial_loss, psnr, spectral_loss
 
 _BETAS = (0.9, 0.99)
 _CLIP_NORM = 1.0

@@ -15,10 +15,10 @@ from medbench.training.rehearsal import Rehearsal
 from medbench_models.medlord.config import DiffusionConfig, NetworkConfig, Stage1Config
 from medbench_models.medlord.decoding import through
 from medbench_models.medlord.diffusion import DiffusionTask, Steered
-from medbench_models.medlord.losses import PerceptualLoss
-from medbench_models.medlord.nearest import nearest_codes
 from medbench_models.medlord.networks import build_controlnet, build_unet, layers_of_unet
 from medbench_models.medlord.stage1 import VqvaeTask
+from medbench_models.shared.losses import PerceptualLoss
+from medbench_models.shared.nearest import nearest_codes
 
 Shape = Sequence[int]
 

@@ -11,15 +11,16 @@ from collections.abc import Callable
 import pytest
 import torch
 
+from medbench.training.attention import best_backend
 from medbench.training.loop import launch
 from medbench_models.medlord import memory, steps
-from medbench_models.medlord.attention import best_backend, use_attention
 from medbench_models.medlord.config import MedLoRDConfig
 from medbench_models.medlord.decoding import decode, encode
 from medbench_models.medlord.diffusion import Steered
 from medbench_models.medlord.networks import build_controlnet, build_unet, build_vqvae, codebook_of
-from medbench_models.medlord.precision import decoding_autocast, sampling_dtype
 from medbench_models.medlord.presets import PRESETS
+from medbench_models.shared.attention import use_attention
+from medbench_models.shared.precision import decoding_autocast, sampling_dtype
 
 pytestmark = [pytest.mark.benchmark, pytest.mark.gpu, pytest.mark.timeout(3600)]
 GIB = 2**30

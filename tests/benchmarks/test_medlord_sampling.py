@@ -16,11 +16,12 @@ from torch.utils import _pytree as pytree
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from medbench.prediction import as_on_cuda
-from medbench_models.medlord.attention import best_backend, use_attention
+from medbench.training.attention import best_backend
 from medbench_models.medlord.diffusion import Steered
 from medbench_models.medlord.memory import denoisers
 from medbench_models.medlord.networks import build_controlnet, build_unet
 from medbench_models.medlord.presets import PRESETS
+from medbench_models.shared.attention import use_attention
 
 pytestmark = [pytest.mark.benchmark, pytest.mark.timeout(3600)]
 FULL = (512, 512, 256)

@@ -8,7 +8,7 @@ import time
 import pytest
 import torch
 
-from medbench_models.medlord.nearest import nearest_codes
+from medbench_models.shared.nearest import nearest_codes
 
 pytestmark = [pytest.mark.benchmark, pytest.mark.timeout(1800)]
 ROWS, CODES, DIM = 131_072, 16_384, 8

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from medbench import doctor
-from medbench.kernels import xformers_works
+from medbench.training.attention import xformers_works
 
 
 def attention() -> str:

@@ -7,7 +7,7 @@ import torch
 from medbench.datasets.phantom import PhantomDataset
 from medbench.generator import SampleRequest
 from medbench_models.medlord.generator import MedLoRD
-from medbench_models.medlord.nearest import MOST_EXTRA_BYTES, nearest_codes
+from medbench_models.shared.nearest import MOST_EXTRA_BYTES, nearest_codes
 
 pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")]
 

@@ -8,7 +8,7 @@ import torch
 
 from medbench.dataset import Case, Split
 from medbench.errors import CheckpointError, DataError
-from medbench.generator import SampleRequest
+from medbench.generator import FitRequest, SampleRequest
 from medbench.progress import silent
 from medbench.storage.tensors import read_weights
 from medbench.volume import Volume
@@ -43,7 +43,7 @@ class KillIn:
 def fit(workspace: Path, make_cases: Make, *, resume: bool = True, progress: Any = silent) -> Path:
     model = MedLoRD("tiny", device="cpu")
     train, select = make_cases("train", 6), make_cases("select", 2)
-    return model.fit(train=train, select=select, workspace=workspace, seed=3, resume=resume, progress=progress)
+    return model.fit(FitRequest(train, select, workspace, seed=3, resume=resume, progress=progress))
 
 
 @pytest.mark.usefixtures("small_preset")
@@ -130,9 +130,7 @@ def test_crops_are_aligned_and_inside() -> None:
 @pytest.mark.usefixtures("small_preset")
 def test_a_training_needs_cases_of_both_splits(tmp_path: Path, make_cases: Make) -> None:
     with pytest.raises(DataError, match=r"no cases in the split select: .* splits\.json"):
-        MedLoRD("tiny", device="cpu").fit(
-            train=make_cases("train", 6), select=[], workspace=tmp_path / "w", seed=3, resume=True, progress=silent
-        )
+        MedLoRD("tiny", device="cpu").fit(FitRequest(make_cases("train", 6), [], tmp_path / "w", 3, True, silent))
     assert not list(tmp_path.iterdir())
 
 

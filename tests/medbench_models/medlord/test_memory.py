@@ -9,7 +9,7 @@ import torch
 
 from medbench.dataset import Case
 from medbench.errors import BudgetExceededError, DataError
-from medbench.generator import Predicts, SampleRequest
+from medbench.generator import FitRequest, Predicts, SampleRequest
 from medbench.prediction import predict_peak
 from medbench.progress import silent
 from medbench.training.loop import launch
@@ -169,9 +169,7 @@ def test_so_is_training(
     monkeypatch.setattr(memory, "memory_limit", lambda device: 2**20)
     train, select = make_cases("train", 2), make_cases("select", 1)
     with pytest.raises(BudgetExceededError, match="training on 16x16x16 voxels"):
-        MedLoRD("tiny", device="cpu").fit(
-            train=train, select=select, workspace=tmp_path, seed=0, resume=True, progress=silent
-        )
+        MedLoRD("tiny", device="cpu").fit(FitRequest(train, select, tmp_path, seed=0, resume=True, progress=silent))
     assert not (tmp_path / "stage1").exists()
 
 

@@ -13,8 +13,8 @@ from medbench_models.medlord.checkpoint import Loaded, load
 from medbench_models.medlord.controlnet import ConditionEmbedding
 from medbench_models.medlord.diffusion import Steered
 from medbench_models.medlord.generator import MedLoRD
-from medbench_models.medlord.precision import decoding_autocast, sampling_dtype
 from medbench_models.medlord.presets import PRESETS
+from medbench_models.shared.precision import decoding_autocast, sampling_dtype
 
 CONFIG = PRESETS["tiny"].sampling
 

@@ -12,14 +12,14 @@ from medbench.progress import silent
 from medbench.training.averaging import learning_rate
 from medbench.training.checkpointing import checkpoint_activations
 from medbench.training.loop import launch, step_chance
-from medbench_models.medlord.conditions import one_hot
 from medbench_models.medlord.config import MedLoRDConfig
 from medbench_models.medlord.data import Crops, augmented, random_crops, scaled
 from medbench_models.medlord.diffusion import DiffusionTask, Latents, Steered, SteeredLatents
 from medbench_models.medlord.encoding import encode
-from medbench_models.medlord.losses import PerceptualLoss
 from medbench_models.medlord.networks import build_controlnet, build_unet, build_vqvae, codebook_of, layers_of_unet
 from medbench_models.medlord.stage1 import VqvaeTask
+from medbench_models.shared.conditions import one_hot
+from medbench_models.shared.losses import PerceptualLoss
 
 
 def latents(count: int = 6) -> Latents:

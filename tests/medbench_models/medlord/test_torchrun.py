@@ -19,10 +19,12 @@ import os, sys, warnings
 from pathlib import Path
 import numpy as np, torch
 from medbench.dataset import Case
+from medbench.generator import FitRequest
 from medbench.progress import silent
 from medbench.volume import LabelMap, Volume
-from medbench_models.medlord import fitting, presets, quantiser
+from medbench_models.medlord import fitting, presets
 from medbench_models.medlord.generator import MedLoRD
+from medbench_models.shared import quantiser
 
 warnings.filterwarnings("ignore")
 torch.set_num_threads(1)
@@ -86,9 +88,7 @@ class Killed:
         pass
 
 train, select = list(cases("train", 6)), list(cases("select", 2))
-MedLoRD("tiny", device="cpu").fit(
-    train=train, select=select, workspace=out, seed=3, resume=True, progress=Killed()
-)
+MedLoRD("tiny", device="cpu").fit(FitRequest(train, select, out, seed=3, resume=True, progress=Killed()))
 record = {"rows": rows[-1:], "started": started} | {name: dict(task.weights()) for name, task in tasks}
 torch.save(record, out / f"rank{rank}.pt")
 """

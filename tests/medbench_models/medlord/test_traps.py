@@ -13,13 +13,13 @@ from monai.networks.schedulers import DDPMScheduler
 from medbench.prediction import predict_peak
 from medbench.spec import Window
 from medbench.volume import LabelMap
-from medbench_models.medlord.conditions import one_hot, region_numbers
 from medbench_models.medlord.data import scaled
 from medbench_models.medlord.diffusion import Latents, SteeredLatents
-from medbench_models.medlord.nearest import MOST_EXTRA_BYTES, by_chunks
 from medbench_models.medlord.presets import PRESETS
-from medbench_models.medlord.quantiser import EmaQuantiser
 from medbench_models.medlord.schedule import CosineSchedule
+from medbench_models.shared.conditions import one_hot, region_numbers
+from medbench_models.shared.nearest import MOST_EXTRA_BYTES, by_chunks
+from medbench_models.shared.quantiser import EmaQuantiser
 
 ROWS, CODES = 131_072, 16_384  # a 512x512x256 volume at compression 8
 

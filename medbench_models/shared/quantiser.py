@@ -6,7 +6,7 @@ import torch
 from torch import distributed, nn
 from torch.nn import functional
 
-from medbench_models.medlord.nearest import nearest_codes
+from medbench_models.shared.nearest import nearest_codes
 
 
 class EmaQuantiser(nn.Module):

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from medbench_models.medlord.losses import adversarial_loss, psnr, spectral_loss
+from medbench_models.shared.losses import adversarial_loss, psnr, spectral_loss
 
 
 def test_spectral_loss_ignores_shifts_and_has_a_finite_gradient_in_air() -> None:

@@ -1,8 +1,16 @@
-"""Which kernels work here: an installed package says little, since its kernels belong to one PyTorch and some GPUs."""
+"""What computes attention here: an installed xformers says little, its kernels belong to one PyTorch and some GPUs."""
 
 from __future__ import annotations
 
 import functools
+from typing import Literal
+
+Backend = Literal["xformers", "sdpa", "plain"]
+
+
+def best_backend(device: str) -> Backend:
+    """Return ``xformers`` where it works on a torch device, else ``sdpa``, PyTorch's scaled_dot_product_attention."""
+    return "xformers" if xformers_works(device) else "sdpa"
 
 
 @functools.cache

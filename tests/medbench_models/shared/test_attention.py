@@ -7,10 +7,11 @@ from monai.networks.blocks.selfattention import SABlock
 from torch import nn
 from torch.nn import functional
 
-from medbench_models.medlord.attention import attend_by, best_backend, use_attention
+from medbench.training.attention import best_backend
 from medbench_models.medlord.config import ControlNetConfig, UnetConfig
 from medbench_models.medlord.controlnet import ControlNet
 from medbench_models.medlord.networks import build_unet
+from medbench_models.shared.attention import attend_by, use_attention
 
 UNET = UnetConfig(channels=(16, 32), res_blocks=1, attention=(False, True), head_channels=16, norm_groups=8)
 CONTROLNET = ControlNetConfig(
@@ -101,10 +102,6 @@ def test_a_copy_computes_with_its_own_weights(network: nn.Module) -> None:
 def test_masked_attention_is_refused() -> None:
     with pytest.raises(ValueError, match="without mask"):
         attend_by(SABlock(8, 2, causal=True, sequence_length=4), tokens_first)
-
-
-def test_a_cpu_has_pytorchs_attention() -> None:
-    assert best_backend("cpu") == "sdpa"
 
 
 @pytest.mark.gpu

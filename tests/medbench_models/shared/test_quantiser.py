@@ -4,10 +4,10 @@ import numpy as np
 import torch
 from monai.networks.layers.vector_quantizer import EMAQuantizer
 
-from medbench_models.medlord.nearest import nearest_codes
 from medbench_models.medlord.networks import build_vqvae
 from medbench_models.medlord.presets import PRESETS
-from medbench_models.medlord.quantiser import EmaQuantiser
+from medbench_models.shared.nearest import nearest_codes
+from medbench_models.shared.quantiser import EmaQuantiser
 
 DATA = Path(__file__).parents[2] / "data" / "medlord"
 

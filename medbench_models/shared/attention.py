@@ -1,26 +1,19 @@
-"""How attention is computed: by xformers where it has kernels for this PyTorch and GPU, else by PyTorch's own."""
+"""How the attention blocks of MONAI's networks compute: by xformers, by PyTorch's fused attention, or plainly."""
 
 from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterator
-from typing import Literal
 
 import torch
 from monai.networks.blocks.crossattention import CrossAttentionBlock
 from monai.networks.blocks.selfattention import SABlock
 from torch import nn
 
-from medbench.kernels import xformers_works
+from medbench.training.attention import Backend
 
-Backend = Literal["xformers", "sdpa", "plain"]
 # Takes queries, keys and values (n, tokens, heads, dim) and the scale of their products; returns the same layout.
 Attend = Callable[[torch.Tensor, torch.Tensor, torch.Tensor, float], torch.Tensor]
-
-
-def best_backend(device: str) -> Backend:
-    """Return ``xformers`` where it works on a torch device, else ``sdpa``; xformers has no kernels for the CPU."""
-    return "xformers" if xformers_works(device) else "sdpa"
 
 
 def use_attention(network: nn.Module, backend: Backend) -> None:

@@ -1,4 +1,4 @@
-"""Losses of stage 1 that MONAI lacks, that fail on constant patches, or that would download weights by themselves."""
+"""Losses of autoencoders that MONAI lacks, that fail there on constant patches, or that would download weights."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Label maps as MedLoRD's ControlNet sees them: one mask channel a region."""
+"""Label maps as a network that they steer sees them: one mask channel a region."""
 
 from __future__ import annotations
 

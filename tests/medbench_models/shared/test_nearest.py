@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from medbench_models.medlord import nearest
-from medbench_models.medlord.nearest import nearest_codes
+from medbench_models.shared import nearest
+from medbench_models.shared.nearest import nearest_codes
 
 
 def plain(rows: torch.Tensor, codebook: torch.Tensor) -> torch.Tensor:

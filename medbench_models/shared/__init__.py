@@ -1,0 +1,1 @@
+"""What several generators are made of: schedules, samplers, quantisers, autoencoders, losses and training data."""
