@@ -5,7 +5,6 @@ Nothing is downloaded on the way; ``fetch_weights`` is what ``medbench weights f
 
 from __future__ import annotations
 
-import functools
 import os
 import pickle
 import re
@@ -16,7 +15,7 @@ from typing import TYPE_CHECKING
 from medbench.errors import CheckpointError, MissingExtraError, SpecError, Unavailable
 from medbench.progress import Progress, silent
 from medbench.storage.download import Download, fetch, record_sha256, recorded_sha256
-from medbench.storage.files import sha256_of
+from medbench.storage.files import sha256_once
 from medbench.storage.home import home
 from medbench.storage.hub import find_on_hub
 
@@ -241,15 +240,3 @@ def fill(network: torch.nn.Module, state: dict[str, torch.Tensor], *, path: Path
     if named:
         raise CheckpointError(f"{path} does not belong to {name}: tensors {'; '.join(named)}")
     network.load_state_dict(state)
-
-
-def sha256_once(path: Path) -> str:
-    """Return the SHA-256 of a file's bytes, in hex; one that has not changed is read once a process."""
-    status = path.stat()
-    return _hash_once(path, status.st_size, status.st_mtime_ns)
-
-
-@functools.lru_cache(maxsize=128)
-def _hash_once(path: Path, size: int, modified_ns: int) -> str:
-    del size, modified_ns  # parts of the key: a file that was replaced is read again
-    return sha256_of(path)
