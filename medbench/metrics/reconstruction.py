@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from medbench.errors import NotEnoughCasesError, Unavailable
+from medbench.features.lpips import BACKBONE, Lpips25d, fits, load_lpips
 from medbench.metrics.base import Evidence, Measurement, MetricInfo
-from medbench.metrics.lpips25d import BACKBONE, Lpips25d, fits, load_lpips
 from medbench.metrics.resampling import mean_interval, subject_means
 
 if TYPE_CHECKING:

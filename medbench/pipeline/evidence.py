@@ -14,9 +14,9 @@ from medbench import registry
 from medbench.datasets.tree import content_once, read_mask
 from medbench.errors import SpecError, Unavailable
 from medbench.features.base import SliceExtractor, VolumeExtractor
+from medbench.features.lpips import BACKBONE
 from medbench.grid import label_map_to_grid, to_grid
 from medbench.metrics.base import Input, Plane
-from medbench.metrics.lpips25d import BACKBONE
 from medbench.pipeline.cache import Cache
 from medbench.progress import Progress
 from medbench.samples import Item

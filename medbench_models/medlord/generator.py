@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 from medbench.dataset import Case
 from medbench.errors import MissingExtraError, SpecError
+from medbench.features.lpips import SQUEEZENET
 from medbench.generator import GeneratorInfo, SampleRequest, Stage
-from medbench.metrics.lpips25d import SQUEEZENET
 from medbench.progress import Progress
 from medbench.storage.weights import WeightFile
 from medbench.volume import Volume

@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from medbench.errors import CheckpointError, NotEnoughCasesError, Unavailable
-from medbench.metrics.lpips25d import load_lpips
+from medbench.features.lpips import load_lpips
 from medbench.metrics.reconstruction import Reconstruction, ms_ssim, psnr, scales_that_fit
 from medbench.spec import Window
 from medbench.volume import Volume
