@@ -26,7 +26,7 @@ Revision = Annotated[
 def list_weights(as_json: JsonOption = False, quiet: QuietOption = False, debug: DebugOption = False) -> None:
     """Show the weight files, whether they are here, their licences, and how to get them."""
     with session(quiet=quiet, debug=debug) as ui:
-        from medbench.doctor import weight_rows
+        from medbench.storage.catalogue import weight_rows
 
         rows = weight_rows()
         if as_json:
@@ -48,8 +48,9 @@ def fetch(
 ) -> None:
     """Download a weight file from its pinned source and verify it; the same command resumes."""
     with session(quiet=quiet, debug=debug) as ui:
-        from medbench.doctor import weight_file
-        from medbench.storage.weights import fetch_weights, sha256_once
+        from medbench.storage.catalogue import weight_file
+        from medbench.storage.files import sha256_once
+        from medbench.storage.weights import fetch_weights
 
         weights = weight_file(name)
         path = fetch_weights(weights, sha256=sha256, revision=revision, progress=ui.progress)

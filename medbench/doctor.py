@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import shutil
 from collections.abc import Callable, Iterator
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
 
 from medbench import registry
 from medbench.dataset import Check
-from medbench.errors import MedbenchError, Unavailable, UnknownPluginError
-from medbench.metrics.lpips25d import BACKBONE
+from medbench.errors import MedbenchError, Unavailable
 from medbench.segmenters.total_models import licence_mend, licence_number
+from medbench.storage.catalogue import weight_files
 from medbench.storage.files import sha256_of
 from medbench.storage.home import home
-from medbench.storage.weights import WeightFile
 from medbench.training.attention import xformers_works
 
 _LIBRARIES = (
@@ -97,56 +94,13 @@ def _weights() -> Iterator[Check]:
         for name in registry.names(kind):
             plugin = registry.load(kind, name)
             yield _weight_check(name, plugin(device="cpu").weights_sha256, plugin.info.license)
-    yield _weight_check("lpips-alexnet", BACKBONE.sha256, BACKBONE.license)
+    for weights in weight_files("metrics").values():
+        yield _weight_check(weights.name, weights.sha256, weights.license)
     for name in registry.names("generators"):
         generator = registry.load("generators", name)
         for preset in generator.info.presets:
             find = generator(preset, device="cpu").default_checkpoint
             yield _weight_check(f"{name} {preset}", partial(_hash_of, find), generator.info.license)
-
-
-def weight_files() -> dict[str, WeightFile]:
-    """Return the weight files that installed plug-ins and metrics need, by name."""
-    kinds: tuple[registry.Kind, ...] = ("features", "segmenters", "generators")
-    plugins = (registry.load(kind, name) for kind in kinds for name in registry.names(kind))
-    declared = (getattr(plugin, "weights", ()) for plugin in plugins)
-    files = [one for weights in declared for one in ((weights,) if isinstance(weights, WeightFile) else weights)]
-    return {weights.name: weights for weights in (*files, BACKBONE)}
-
-
-def weight_file(name: str) -> WeightFile:
-    """Return the weight file of that name; case does not matter.
-
-    Raises:
-        UnknownPluginError: there is none; the message holds the nearest names.
-    """
-    files = weight_files()
-    if name.lower() in files:
-        return files[name.lower()]
-    near = difflib.get_close_matches(name.lower(), files, n=3, cutoff=0.4)
-    hint = f"did you mean {' or '.join(near)}? " if near else ""
-    raise UnknownPluginError(f"no weights are called '{name}': {hint}'medbench weights list' shows all")
-
-
-def weight_rows() -> list[dict[str, Any]]:
-    """Return one row a weight file: name, here, path, sha256, licence, how.
-
-    ``path`` is None where the file is absent or refused, ``sha256`` then the pinned one (None where none is
-    published), and ``how`` says what is wrong and what to do; otherwise it says where the file comes from.
-    """
-    return [_weight_row(weights) for weights in weight_files().values()]
-
-
-def _weight_row(weights: WeightFile) -> dict[str, Any]:
-    row: dict[str, Any] = {"name": weights.name, "here": False, "path": None, "sha256": weights.pinned}
-    try:
-        row |= {"here": True, "path": str(weights.locate()), "sha256": weights.sha256()}
-        how = f"from {weights.origin}"
-    except Unavailable:
-        how = weights.how_to_get()
-    except MedbenchError as refused:
-        how = str(refused)
-    return {**row, "licence": weights.license, "how": how}
 
 
 def _hash_of(find: Callable[[], Path | None]) -> str:

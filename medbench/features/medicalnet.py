@@ -17,7 +17,8 @@ import numpy as np
 
 from medbench.features.base import ExtractorInfo
 from medbench.features.shrink import shrunk
-from medbench.storage.weights import WeightFile, fill, read_tensors
+from medbench.storage.tensors import fill, read_tensors
+from medbench.storage.weights import WeightFile
 
 if TYPE_CHECKING:
     import torch

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from medbench.features.base import ExtractorInfo
-from medbench.storage.weights import WeightFile, fill, read_tensors
+from medbench.storage.tensors import fill, read_tensors
+from medbench.storage.weights import WeightFile
 
 if TYPE_CHECKING:
     import torch

@@ -10,9 +10,9 @@ from pathlib import Path
 from medbench import protocols, registry
 from medbench.budget import GIB
 from medbench.dataset import Dataset
-from medbench.doctor import weight_files
 from medbench.errors import SpecError
 from medbench.spec import Grid, Protocol
+from medbench.storage.catalogue import weight_files
 from medbench.storage.weights import weights_variable
 
 

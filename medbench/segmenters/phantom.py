@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, ClassVar, Final
 import numpy as np
 
 from medbench.datasets.thorax import LABELS
-from medbench.errors import CheckpointError
 from medbench.segmenters.base import SegmenterInfo
 from medbench.spec import Window
 from medbench.storage.weights import WeightFile
@@ -88,12 +87,9 @@ def load_network(path: Path, device: str) -> PhantomUnet:
         CheckpointError: damaged, or another model's.
     """
     from medbench.segmenters.phantom_network import PhantomUnet
-    from medbench.storage.tensors import read_weights, require_same
+    from medbench.storage.tensors import fill, read_weights
 
-    weights, description = read_weights(path)
-    if description.get("model") != MODEL:
-        raise CheckpointError(f"{path} belongs to the model {description.get('model')!r}, not to {MODEL}")
+    weights, _ = read_weights(path, model=MODEL)
     network = PhantomUnet(CLASSES)
-    require_same(path, network.state_dict(), weights)
-    network.load_state_dict(weights)
+    fill(network, weights, path=path)
     return network.eval().to(device)

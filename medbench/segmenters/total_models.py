@@ -11,8 +11,9 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from medbench.errors import MissingExtraError, Unavailable
+from medbench.storage.files import sha256_once
 from medbench.storage.home import home
-from medbench.storage.weights import sha256_once, weights_variable
+from medbench.storage.weights import weights_variable
 
 _GET_LICENCE = (
     "get a licence number at https://backend.totalsegmentator.com/license-academic/ (free for non-commercial use)"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import functools
 import hashlib
 import json
 import os
@@ -92,3 +93,15 @@ def sha256_of(path: Path) -> str:
     """Return the SHA-256 of a file's bytes, in hex."""
     with path.open("rb") as handle:
         return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+def sha256_once(path: Path) -> str:
+    """Return the SHA-256 of a file's bytes, in hex; one that has not changed is read once a process."""
+    status = path.stat()
+    return _hash_once(path, status.st_size, status.st_mtime_ns)
+
+
+@functools.lru_cache(maxsize=128)
+def _hash_once(path: Path, size: int, modified_ns: int) -> str:
+    del size, modified_ns  # parts of the key: a file that was replaced is read again
+    return sha256_of(path)

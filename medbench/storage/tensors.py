@@ -1,8 +1,12 @@
-"""Weights files: safetensors with a JSON description inside, and nothing else."""
+"""Files of tensors: safetensors, with a JSON description inside where medbench wrote them, and what torch has saved.
+
+Nothing else is opened, and code in a file never runs.
+"""
 
 from __future__ import annotations
 
 import json
+import pickle
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -17,6 +21,8 @@ Stored = Literal["float16", "float32"]
 
 _KEY = "medbench"
 _SHOWN = 3
+# What torch's unpickler raises on bytes that are no checkpoint, beside its own error.
+_DAMAGE = (RuntimeError, EOFError, LookupError, ValueError, TypeError, AttributeError, OSError)
 
 
 def write_weights(
@@ -43,50 +49,133 @@ def write_weights(
         temporary.write_bytes(save(tensors, metadata={_KEY: json.dumps(description, allow_nan=False)}))
 
 
-def read_weights(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
-    """Return the weights as float32 and their description.
+def read_weights(path: Path, *, model: str | None = None) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+    """Return weights that medbench wrote, as float32, and their description.
+
+    Args:
+        path: the safetensors file.
+        model: what the description must name as its ``model``; None: anything.
 
     Raises:
-        CheckpointError: the file is absent, truncated, not safetensors, or was not written by medbench.
+        CheckpointError: the file is absent, truncated, not safetensors, not medbench's, or another model's.
     """
+    tensors, metadata = _read_safetensors(path)
+    if _KEY not in metadata:
+        raise CheckpointError(f"{path} was not written by medbench: it says neither its model nor its settings")
+    description: dict[str, Any] = json.loads(metadata[_KEY])
+    if model is not None and description.get("model") != model:
+        raise CheckpointError(f"{path} belongs to the model {description.get('model')!r}, not to {model}")
+    return {name: value.float() for name, value in tensors.items()}, description
+
+
+def read_tensors(path: Path, *, under: str | None = None) -> dict[str, torch.Tensor]:
+    """Return the tensors of a .safetensors file, or of a state dict that torch saved, on the CPU.
+
+    Args:
+        path: the file.
+        under: the entry of what torch saved that holds the state dict; None: it is the state dict.
+
+    Raises:
+        CheckpointError: damaged, or not a mapping of names to tensors.
+    """
+    import torch
+
+    if path.suffix == ".safetensors":
+        return _read_safetensors(path)[0]
+    state: Any = read_saved(path)
+    if under is not None:
+        state = state.get(under)
+        if state is None:
+            raise CheckpointError(f"{path} has no entry '{under}': it is not the file that is wanted, get it again")
+    if not isinstance(state, dict) or not all(isinstance(value, torch.Tensor) for value in state.values()):
+        raise CheckpointError(f"{path} is no bare state dict: it must map names to tensors and hold nothing else")
+    return state
+
+
+def read_saved(path: Path) -> dict[str, Any]:
+    """Return the mapping that torch has saved, its tensors on the CPU.
+
+    Raises:
+        CheckpointError: absent, damaged, no mapping, or with code in it.
+    """
+    import torch
+
+    try:
+        document = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError as error:
+        raise CheckpointError(f"{path} does not exist: give a checkpoint file") from error
+    except pickle.UnpicklingError as error:
+        raise CheckpointError(
+            f"{path} is damaged or holds something besides tensors and numbers (it may be code), which is not loaded: "
+            "get it again"
+        ) from error
+    except _DAMAGE as error:
+        raise CheckpointError(f"{path} is no readable checkpoint: get it again") from error
+    if not isinstance(document, dict):
+        raise CheckpointError(f"{path} holds a {type(document).__name__}, not a checkpoint: get it again")
+    return document
+
+
+def _read_safetensors(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
     from safetensors import SafetensorError, safe_open
 
     try:
         with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-            weights = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118  not a dict
+            return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118  no dict
     except FileNotFoundError as error:
         raise CheckpointError(f"{path} does not exist: name a checkpoint, or train one") from error
     except (SafetensorError, OSError) as error:
         raise CheckpointError(f"{path} is not a readable safetensors file: train or fetch it again") from error
-    if _KEY not in metadata:
-        raise CheckpointError(f"{path} was not written by medbench: it says neither its model nor its settings")
-    description: dict[str, Any] = json.loads(metadata[_KEY])
-    return weights, description
 
 
-def require_same(path: Path, wanted: Mapping[str, torch.Tensor], found: Mapping[str, torch.Tensor]) -> None:
-    """Refuse weights whose names or shapes are not the network's.
+def fill(
+    network: torch.nn.Module,
+    state: Mapping[str, torch.Tensor],
+    *,
+    path: Path,
+    name: str = "the network",
+    keep: Collection[str] = (),
+) -> None:
+    """Load tensors into a network that has exactly these names and shapes.
 
     Args:
-        path: the file, for the message.
-        wanted: the network's tensors by name.
-        found: the file's.
+        network: takes the tensors.
+        state: tensors by name.
+        path: the file they came from, for the message.
+        name: what the file should be, for the message.
+        keep: names that the network keeps, since the file does not hold them.
 
     Raises:
-        CheckpointError: names are missing or unexpected, or shapes differ.
+        CheckpointError: see ``require_same``.
     """
-    differing = [name for name in wanted if name in found and wanted[name].shape != found[name].shape]
-    problems = {
-        "missing": [name for name in wanted if name not in found],
-        "unexpected": [name for name in found if name not in wanted],
-        "of another shape": differing,
+    wanted = {key: value for key, value in network.state_dict().items() if key not in keep}
+    require_same(wanted, state, path=path, name=name)
+    network.load_state_dict(state, strict=not keep)
+
+
+def require_same(
+    wanted: Mapping[str, torch.Tensor], found: Mapping[str, torch.Tensor], *, path: Path, name: str = "the network"
+) -> None:
+    """Refuse tensors whose names or shapes are not the wanted ones.
+
+    Args:
+        wanted: a network's tensors by name.
+        found: the file's.
+        path: the file, for the message.
+        name: what the file should be, for the message.
+
+    Raises:
+        CheckpointError: names or shapes differ; the message has the first of each kind.
+    """
+    faults = {
+        "missing": [key for key in wanted if key not in found],
+        "unexpected": [key for key in found if key not in wanted],
+        "of another shape": [key for key in wanted if key in found and wanted[key].shape != found[key].shape],
     }
-    words = [f"{_shortened(names)} {problem}" for problem, names in problems.items() if names]
-    if words:
-        raise CheckpointError(f"{path} does not fit the network: {'; '.join(words)}")
-
-
-def _shortened(names: Collection[str]) -> str:
-    shown = ", ".join(list(names)[:_SHOWN])
-    return shown if len(names) <= _SHOWN else f"{shown} and {len(names) - _SHOWN} more"
+    told = [
+        f"{len(keys)} {fault} ({', '.join(keys[:_SHOWN])}{', ..' if len(keys) > _SHOWN else ''})"
+        for fault, keys in faults.items()
+        if keys
+    ]
+    if told:
+        raise CheckpointError(f"{path} does not fit {name}: tensors {'; '.join(told)}")

@@ -5,26 +5,17 @@ Nothing is downloaded on the way; ``fetch_weights`` is what ``medbench weights f
 
 from __future__ import annotations
 
-import functools
 import os
-import pickle
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from medbench.errors import CheckpointError, MissingExtraError, SpecError, Unavailable
 from medbench.progress import Progress, silent
 from medbench.storage.download import Download, fetch, record_sha256, recorded_sha256
-from medbench.storage.files import sha256_of
+from medbench.storage.files import sha256_once
 from medbench.storage.home import home
 from medbench.storage.hub import find_on_hub
-
-if TYPE_CHECKING:
-    import torch
-
-# What torch's unpickler raises on bytes that are no checkpoint.
-_DAMAGE = (pickle.UnpicklingError, RuntimeError, EOFError, LookupError, ValueError, TypeError, AttributeError)
 
 
 def weights_variable(name: str) -> str:
@@ -178,78 +169,3 @@ def _fetch_from_hub(
     path = fetch(download, weights.stored.parent, progress)
     record_sha256(path, found.sha256, source=found.url)
     return path
-
-
-def read_tensors(path: Path, *, under: str | None = None) -> dict[str, torch.Tensor]:
-    """Return the tensors of a .safetensors file, or of a state dict that torch saved, on the CPU.
-
-    Args:
-        path: the file.
-        under: the entry of the saved mapping that holds the state dict; None: the mapping is the state dict.
-
-    Raises:
-        CheckpointError: damaged, or not a mapping of names to tensors.
-    """
-    import torch
-
-    if path.suffix == ".safetensors":
-        from safetensors import SafetensorError
-        from safetensors.torch import load_file
-
-        try:
-            tensors: dict[str, torch.Tensor] = load_file(path)
-        except SafetensorError as error:
-            raise CheckpointError(f"{path} is no readable safetensors file: get it again") from error
-        return tensors
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except _DAMAGE as error:
-        raise CheckpointError(f"{path} is no readable file of tensors: get it again") from error
-    if under is not None:
-        state = state.get(under) if isinstance(state, dict) else None
-        if state is None:
-            raise CheckpointError(f"{path} has no entry '{under}': it is not the file that is wanted, get it again")
-    if not isinstance(state, dict) or not all(isinstance(value, torch.Tensor) for value in state.values()):
-        raise CheckpointError(f"{path} is no bare state dict: it must map names to tensors and hold nothing else")
-    return state
-
-
-def fill(network: torch.nn.Module, state: dict[str, torch.Tensor], *, path: Path, name: str) -> None:
-    """Load tensors into a network that has exactly these names and shapes.
-
-    Args:
-        network: takes the tensors.
-        state: tensors by name.
-        path: the file they came from, for the message.
-        name: what the file should be, for the message.
-
-    Raises:
-        CheckpointError: names or shapes differ; the message has the first of each kind.
-    """
-    wanted = network.state_dict()
-    shared = wanted.keys() & state.keys()
-    faults = {
-        "missing": sorted(wanted.keys() - state.keys()),
-        "unexpected": sorted(state.keys() - wanted.keys()),
-        "of another shape": sorted(key for key in shared if wanted[key].shape != state[key].shape),
-    }
-    named = [
-        f"{len(keys)} {fault} ({', '.join(keys[:3])}{', ..' if len(keys) > 3 else ''})"
-        for fault, keys in faults.items()
-        if keys
-    ]
-    if named:
-        raise CheckpointError(f"{path} does not belong to {name}: tensors {'; '.join(named)}")
-    network.load_state_dict(state)
-
-
-def sha256_once(path: Path) -> str:
-    """Return the SHA-256 of a file's bytes, in hex; one that has not changed is read once a process."""
-    status = path.stat()
-    return _hash_once(path, status.st_size, status.st_mtime_ns)
-
-
-@functools.lru_cache(maxsize=128)
-def _hash_once(path: Path, size: int, modified_ns: int) -> str:
-    del size, modified_ns  # parts of the key: a file that was replaced is read again
-    return sha256_of(path)

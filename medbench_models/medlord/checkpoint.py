@@ -14,7 +14,7 @@ from pydantic import Field, ValidationError
 
 from medbench.errors import CheckpointError
 from medbench.spec import Spec
-from medbench.storage.tensors import Stored, read_weights, require_same, write_weights
+from medbench.storage.tensors import Stored, fill, read_weights, write_weights
 from medbench_models.medlord.config import NetworkConfig
 from medbench_models.medlord.controlnet import ControlNet
 from medbench_models.medlord.networks import build_controlnet, build_unet, build_vqvae
@@ -101,7 +101,7 @@ def load(path: Path, network: NetworkConfig, device: str) -> Loaded:
         CheckpointError: damaged, another model's, of another configuration, or a file of the public code.
     """
     _refuse_pickles(path)
-    weights, document = read_weights(path)
+    weights, document = read_weights(path, model=MODEL)
     description = _description(path, document)
     found = description.network
     network = network.model_copy(update={"unet": network.unet.model_copy(update={"timesteps": found.unet.timesteps})})
@@ -114,21 +114,12 @@ def load(path: Path, network: NetworkConfig, device: str) -> Loaded:
             " choose its preset"
         )
     vqvae, unet = build_vqvae(found.vqvae), build_unet(found.unet, found.vqvae.codebook_dim)
-    networks: dict[str, torch.nn.Module] = {"vqvae": vqvae, "unet": unet}
+    networks = torch.nn.ModuleDict({"vqvae": vqvae, "unet": unet})
     controlnet = None if found.controlnet is None else build_controlnet(found)
     if controlnet is not None:
         networks["controlnet"] = controlnet
-    wanted = {
-        f"{name}.{key}": value
-        for name, module in networks.items()
-        for key, value in module.state_dict().items()
-        if key not in _TRAINING_ONLY
-    }
-    require_same(path, wanted, weights)
-    for name, module in networks.items():
-        unused = {key: value for key, value in module.state_dict().items() if key in _TRAINING_ONLY}
-        module.load_state_dict(unused | _part(weights, f"{name}."))
-        module.eval().to(device)
+    fill(networks, weights, path=path, keep=[f"vqvae.{name}" for name in _TRAINING_ONLY])
+    networks.eval().to(device)
     return Loaded(vqvae, unet, controlnet, description)
 
 
@@ -146,8 +137,6 @@ def _refuse_pickles(path: Path) -> None:
 
 
 def _description(path: Path, document: Mapping[str, Any]) -> Description:
-    if document.get("model") != MODEL:
-        raise CheckpointError(f"{path} belongs to the model {document.get('model')!r}, not to {MODEL}")
     try:
         description = Description.model_validate(document)
     except ValidationError as error:
@@ -155,7 +144,3 @@ def _description(path: Path, document: Mapping[str, Any]) -> Description:
     if not (math.isfinite(description.scale_factor) and description.scale_factor > 0.0):
         raise CheckpointError(f"{path} has the impossible scale factor {description.scale_factor}: train it again")
     return description
-
-
-def _part(weights: Mapping[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:
-    return {name.removeprefix(prefix): value for name, value in weights.items() if name.startswith(prefix)}

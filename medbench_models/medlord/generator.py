@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from medbench.errors import MissingExtraError, SpecError
+from medbench.features.lpips import SQUEEZENET
 from medbench.generator import FitRequest, GeneratorInfo, SampleRequest, Stage
-from medbench.metrics.lpips25d import SQUEEZENET
 from medbench.storage.weights import WeightFile
 from medbench.volume import Volume
 from medbench_models.medlord.presets import PRESETS, preset

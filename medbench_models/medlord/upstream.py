@@ -11,7 +11,6 @@ Layout and names: Cardio-AI/medlord, commit ee9f359. Files are unpickled with ``
 
 from __future__ import annotations
 
-import pickle
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -20,7 +19,7 @@ from typing import Literal
 import torch
 
 from medbench.errors import CheckpointError
-from medbench.storage.tensors import require_same
+from medbench.storage.tensors import read_saved, require_same
 
 Weights = dict[str, torch.Tensor]
 Which = Literal["averaged", "raw"]
@@ -114,7 +113,7 @@ def read_controlnet(path: Path, wanted: Mapping[str, torch.Tensor], which: Which
 
 
 def _weights(path: Path, which: Which) -> Weights:
-    document = _unpickled(path)
+    document = read_saved(path)
     averaged = document.get("ema")
     if which == "averaged" and isinstance(averaged, Mapping) and "shadow" in averaged:
         document = averaged["shadow"]
@@ -125,25 +124,9 @@ def _weights(path: Path, which: Which) -> Weights:
     return dict(document)
 
 
-def _unpickled(path: Path) -> Mapping[str, object]:
-    try:
-        document = torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError as error:
-        raise CheckpointError(f"{path} does not exist: give a checkpoint file") from error
-    except pickle.UnpicklingError as error:
-        raise CheckpointError(
-            f"{path} holds something besides tensors and numbers (it may be code), which is not loaded: get it again"
-        ) from error
-    except (RuntimeError, EOFError, LookupError, ValueError, TypeError, AttributeError, OSError) as error:
-        raise CheckpointError(f"{path} is no readable checkpoint: get it again") from error
-    if not isinstance(document, Mapping):
-        raise CheckpointError(f"{path} holds a {type(document).__name__}, not a checkpoint: get it again")
-    return document
-
-
 def _matching(path: Path, wanted: Mapping[str, torch.Tensor], found: Weights, rules: _Rules) -> Weights:
     weights = dict(_renamed(found.items(), rules))
-    require_same(path, wanted, weights)
+    require_same(wanted, weights, path=path)
     return weights
 
 

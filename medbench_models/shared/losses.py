@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch.nn import functional
 
-from medbench.metrics.lpips25d import SQUEEZENET, lpips_network
+from medbench.features.lpips import SQUEEZENET, lpips_network
 
 
 def spectral_loss(reconstruction: torch.Tensor, image: torch.Tensor) -> torch.Tensor:

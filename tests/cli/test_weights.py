@@ -14,7 +14,7 @@ import pytest
 from typer.testing import CliRunner
 
 from cli.main import app
-from medbench import doctor
+from medbench.storage import catalogue
 from medbench.storage.weights import WeightFile
 
 BODY = bytes(range(256)) * 4096  # 1 MiB
@@ -76,7 +76,7 @@ def weights(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     on_hub = replace(unpinned, name="hub-net", file="hub.pth", url=None, hub="somebody/net")
     monkeypatch.setenv("HF_ENDPOINT", server.url.rpartition("/")[0])
     files = {file.name: file for file in (pinned, unpinned, on_hub)}
-    monkeypatch.setattr(doctor, "weight_files", lambda: files)
+    monkeypatch.setattr(catalogue, "weight_files", lambda: files)
     return pinned
 
 

@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from medbench.errors import CheckpointError, NotEnoughCasesError, Unavailable
-from medbench.metrics.lpips25d import load_lpips
+from medbench.features.lpips import load_lpips
 from medbench.metrics.reconstruction import Reconstruction, ms_ssim, psnr, scales_that_fit
 from medbench.spec import Window
 from medbench.volume import Volume
@@ -143,7 +143,7 @@ def test_lpips_takes_the_backbones_weights_and_is_zero_for_equal_volumes(alexnet
 def test_lpips_of_another_network_is_refused(monkeypatch, tmp_path):
     torch.save({"fc.weight": torch.zeros(2)}, tmp_path / "other.pth")
     monkeypatch.setenv("MEDBENCH_WEIGHTS_LPIPS_ALEXNET", str(tmp_path / "other.pth"))
-    with pytest.raises(CheckpointError, match=r"features\.0\.weight is missing"):
+    with pytest.raises(CheckpointError, match=r"does not fit lpips-alexnet: .* missing"):
         load_lpips()
 
 

@@ -32,7 +32,7 @@ from medbench.segmenters.total_models import HEART_CHAMBERS, TOTAL, Task, instal
 from medbench.segmenters.total_process import TotalProcess, device_word, process_for
 from medbench.segmenters.total_worker import REFUSED
 from medbench.segmenters.totalsegmentator import TotalSegmentator, TotalSegmentatorHeartChambers, region_names
-from medbench.storage import weights
+from medbench.storage import files
 from medbench.volume import Volume
 
 DOCS = Path(__file__).parents[3] / "docs" / "segmenters.md"
@@ -170,8 +170,8 @@ def test_the_hash_covers_weights_plans_and_labels_and_nothing_else(models: Path)
 
 def test_unchanged_files_are_hashed_once(models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     read = []
-    plain = weights.sha256_of
-    monkeypatch.setattr(weights, "sha256_of", lambda path: read.append(path) or plain(path))
+    plain = files.sha256_of
+    monkeypatch.setattr(files, "sha256_of", lambda path: read.append(path) or plain(path))
     assert TotalSegmentator(device="cpu").weights_sha256() == TotalSegmentator(device="cpu").weights_sha256()
     assert len(read) == len(set(read)) == 5 * len(FILES)
 

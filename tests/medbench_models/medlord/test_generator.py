@@ -189,8 +189,8 @@ def test_missing_and_unexpected_weights_are_listed(tmp_path: Path, parts) -> Non
     tensors, description = parts
     tensors["unet.extra"] = tensors.pop("unet.conv_in.conv.weight")
     message = refusal(write(tmp_path / "renamed.safetensors", tensors, description))
-    assert "unet.conv_in.conv.weight missing" in message
-    assert "unet.extra unexpected" in message
+    assert "1 missing (unet.conv_in.conv.weight)" in message
+    assert "1 unexpected (unet.extra)" in message
 
 
 def test_nonsense_descriptions_are_refused(tmp_path: Path, parts) -> None:

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from medbench.errors import CheckpointError
 from medbench.slices import plane_view
-from medbench.storage.weights import WeightFile, read_tensors
+from medbench.storage.tensors import fill, read_tensors
+from medbench.storage.weights import WeightFile
 
 if TYPE_CHECKING:
     import torch
@@ -101,17 +101,16 @@ def lpips_network(net: Literal["alex", "squeeze"], backbone: WeightFile) -> torc
     """
     import lpips
 
-    state = read_tensors(backbone.locate())
+    path = backbone.locate()
+    state = read_tensors(path)
     with warnings.catch_warnings():
         # The package still calls torchvision with arguments that torchvision has replaced.
         warnings.filterwarnings("ignore", category=UserWarning, module="torchvision")
         network = lpips.LPIPS(net=net, pnet_rand=True, verbose=False)
     # The package cuts the backbone into slices but keeps the indices: slice2.3.x is torchvision's features.3.x.
     names = {name: f"features.{name.split('.', 1)[1]}" for name in network.net.state_dict()}
-    missing = [source for source in names.values() if source not in state]
-    if missing:
-        raise CheckpointError(f"the weights '{backbone.name}' are not torchvision's: {missing[0]} is missing")
-    network.net.load_state_dict({name: state[source] for name, source in names.items()})
+    found = {name: state[source] for name, source in names.items() if source in state}
+    fill(network.net, found, path=path, name=backbone.name)
     module: torch.nn.Module = network.eval()
     return module
 
