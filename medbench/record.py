@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import platform
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from medbench.errors import SpecError
+from medbench.progress import Progress
 from medbench.results import Budget, StageMemory
 from medbench.spec import Spec, fingerprint
-from medbench.storage.files import write_json
+from medbench.storage.files import storage_errors, write_json
 
+T = TypeVar("T")
 StageName = Literal["prepare", "fit", "sample", "evaluate", "report"]
 _LIBRARIES = ("medbench", "torch", "monai", "numpy", "scipy", "nibabel", "SimpleITK", "totalsegmentator", "nnunetv2")
 
@@ -172,3 +174,35 @@ class RunFolder:
             entry.status = status
             entry.seconds = round(time.monotonic() - clock, 3)
             self.write(record)
+
+
+class Logged:
+    """Passes everything on, and keeps one line for each finished task in a file.
+
+    Args:
+        inner: what the user sees.
+        file: ``log.txt`` of a run; it is opened once its folder exists.
+    """
+
+    def __init__(self, inner: Progress, file: Path) -> None:
+        self._inner = inner
+        self._file = file
+
+    def track(self, items: Iterable[T], *, task: str, total: int | None = None) -> Iterator[T]:
+        """Yield the items; write how many there were and how long they took."""
+        started = time.monotonic()
+        count = 0
+        for item in self._inner.track(items, task=task, total=total):
+            yield item
+            count += 1
+        self._write(f"{task}: {count} in {time.monotonic() - started:.1f} s")
+
+    def note(self, message: str) -> None:
+        """Pass a line on and keep it."""
+        self._inner.note(message)
+        self._write(message)
+
+    def _write(self, line: str) -> None:
+        if self._file.parent.is_dir():
+            with storage_errors(self._file), self._file.open("a", encoding="utf-8") as handle:
+                handle.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {line}\n")

@@ -13,7 +13,6 @@ from types import ModuleType
 from typing import Any, Literal
 
 from medbench.errors import SpecError, UnknownPluginError
-from medbench.storage.files import sha256_of
 
 Kind = Literal["generators", "datasets", "metrics", "segmenters", "features"]
 
@@ -59,7 +58,9 @@ def _is_file_reference(name: str) -> bool:
 
 def source_sha256(name: str) -> str | None:
     """Return the SHA-256 of the file behind a ``path/to/file.py:Class``; None for a registered name."""
-    return sha256_of(Path(name.rpartition(":")[0])) if _is_file_reference(name) else None
+    if not _is_file_reference(name):
+        return None
+    return hashlib.sha256(Path(name.rpartition(":")[0]).read_bytes()).hexdigest()
 
 
 def load(kind: Kind, name: str) -> Any:

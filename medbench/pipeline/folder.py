@@ -13,8 +13,8 @@ from medbench.evaluation.comparison import Comparison
 from medbench.evaluation.evaluation import Evaluation, Subject
 from medbench.pipeline.options import FolderOptions, resolve_metrics
 from medbench.pipeline.track import Track
-from medbench.progress import Logged, Progress
-from medbench.record import RunFolder
+from medbench.progress import Progress
+from medbench.record import Logged, RunFolder
 from medbench.results import Report
 from medbench.samples import Item, first_by_name, open_folder
 from medbench.spec import fingerprint

@@ -18,8 +18,8 @@ from medbench.pipeline.options import RunOptions, resolve_metrics
 from medbench.pipeline.prepare import on_grid
 from medbench.pipeline.sample import SamplePlan, missing_samples, sample
 from medbench.pipeline.track import Track
-from medbench.progress import Logged, Progress
-from medbench.record import GenerationSpec, RunFolder, RunRecord, StageName
+from medbench.progress import Progress
+from medbench.record import GenerationSpec, Logged, RunFolder, RunRecord, StageName
 from medbench.results import Report
 from medbench.samples import first_by_name, open_folder
 from medbench.spec import fingerprint
