@@ -31,7 +31,7 @@ class Adherence:
     info: ClassVar[MetricInfo] = MetricInfo(
         name="adherence",
         version="1",
-        summary="mean over samples of the mean DSC over regions between conditioning mask and segmentation",
+        summary="overlap (DSC) of the mask that a sample was made from with the segmentation of what was made",
         better="higher",
         unit=None,
         min_real=0,

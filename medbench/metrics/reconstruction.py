@@ -31,7 +31,7 @@ class Reconstruction:
     info: ClassVar[MetricInfo] = MetricInfo(
         name="reconstruction",
         version="2",
-        summary="mean PSNR of the autoencoder's reconstructions of held-out volumes; MS-SSIM and LPIPS beside it",
+        summary="how well the autoencoder gives back volumes it has not seen: mean PSNR; MS-SSIM and LPIPS beside it",
         better="higher",
         unit="dB",
         min_real=1,

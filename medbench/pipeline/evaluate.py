@@ -141,6 +141,7 @@ def _result(
         write_table(tables / f"{info.name}.csv", table)
     result = Result(
         metric=info.name,
+        summary=info.summary,
         value=measurement.value,
         ci95=measurement.ci95,
         ci_method=measurement.ci_method,
