@@ -53,6 +53,7 @@ class Downstream:
         needs=("downstream", "regions", "segmenter"),
         floor="own",
         by_default=False,
+        not_audited="it would be tested on the volumes whose damaged versions it was trained on",
     )
 
     def measure(self, evidence: Evidence) -> Measurement:
