@@ -18,6 +18,7 @@ from medbench.metrics.adherence_overlaps import Overlaps, by_unit, collect
 from medbench.metrics.base import Evidence, Measurement, MetricInfo, require_subjects
 from medbench.metrics.order import FEWEST, median_interval, quartiles
 from medbench.metrics.resampling import NOT_ASKED, Interval, mean_interval
+from medbench.results import CaseColumns
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,6 +40,8 @@ class Adherence:
         source="MedLoRD, arXiv:2503.13211, table 2; Metrics reloaded, Nature Methods 21:195 (empty masks)",
         needs=("segmenter", "regions", "nsd_tolerance_mm"),
         floor="own",
+        # Samples of two runs are pairs where they were made from the same label map, whatever their own names are.
+        cases=CaseColumns(value="dsc", case="mask"),
     )
 
     def measure(self, evidence: Evidence) -> Measurement:

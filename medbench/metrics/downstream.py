@@ -28,6 +28,7 @@ from medbench.metrics.nnunet.task import Task, task_of
 from medbench.metrics.order import median_interval, quartiles
 from medbench.metrics.overlap import dice_by_region
 from medbench.metrics.resampling import NOT_ASKED, Interval, mean_interval, subject_means
+from medbench.results import CaseColumns
 from medbench.spec import fingerprint
 from medbench.volume import LabelMap
 
@@ -53,6 +54,7 @@ class Downstream:
         needs=("downstream", "regions", "segmenter"),
         floor="own",
         by_default=False,
+        cases=CaseColumns(value="dsc", case="case", subject="subject", rows=("training_set", "synthetic")),
         not_audited="it would be tested on the volumes whose damaged versions it was trained on",
     )
 

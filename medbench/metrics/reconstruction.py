@@ -16,6 +16,7 @@ from medbench.errors import NotEnoughCasesError, Unavailable
 from medbench.metrics.base import Evidence, Measurement, MetricInfo
 from medbench.metrics.lpips25d import BACKBONE, Lpips25d, fits, load_lpips
 from medbench.metrics.resampling import mean_interval, subject_means
+from medbench.results import CaseColumns
 
 if TYPE_CHECKING:
     from medbench.spec import Window
@@ -41,6 +42,7 @@ class Reconstruction:
         floor="none",
         needs=("slices",),
         weights={"lpips": BACKBONE},
+        cases=CaseColumns(value="psnr", case="id", subject="subject"),
     )
 
     def measure(self, evidence: Evidence) -> Measurement:

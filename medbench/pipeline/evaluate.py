@@ -167,6 +167,7 @@ def _result(
         },
         seconds=round(time.monotonic() - clock, 3),
         table=f"tables/{info.name}.csv" if table is not None else None,
+        cases=info.cases,
     )
     return result, measurement.skipped
 
