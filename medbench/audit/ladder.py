@@ -21,10 +21,6 @@ from medbench.pipeline.prepare import RealSplits
 from medbench.samples import Item
 from medbench.storage.files import sha256_of
 
-# A metric that would mislead here: its own test cases are the volumes that are damaged.
-_NOT_HERE: Final[Mapping[str, str]] = {
-    "downstream": "it would be tested on the volumes whose damaged versions it was trained on",
-}
 _OTHER: Final[Mapping[Better, Better]] = {"lower": "higher", "higher": "lower"}
 
 
@@ -101,9 +97,10 @@ class Ladder:
             metrics: registered names.
             about: data set, protocol and counts in words.
         """
-        left_out = {name: reason for name, reason in _NOT_HERE.items() if name in metrics}
+        misleading = {name: reason for name in metrics if (reason := registry.load("metrics", name).info.not_audited)}
+        left_out = {_declared(name): reason for name, reason in misleading.items()}
         items = [_undamaged(item) for item in self._bench.held_out]
-        asked = [name for name in metrics if name not in _NOT_HERE]
+        asked = [name for name in metrics if name not in misleading]
         base = self._measurer.measured("undamaged", lambda: items, asked)
         left_out |= {_declared(name): found.reason for name, found in base.items() if found.value is None}
         known = {name: found.value for name, found in base.items() if found.value is not None}

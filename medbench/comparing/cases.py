@@ -2,51 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from medbench.errors import DataError
+from medbench.results import CaseColumns
 from medbench.statistics.significance import Outcome, paired_test, unpaired_test
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
-@dataclass(frozen=True)
-class Layout:
-    """How a metric's table names its cases.
-
-    Args:
-        value: column of the value that is compared.
-        case: column that names what two runs share.
-        subject: column of the case's patient, where a table may have it; None: each case stands for itself.
-        rows: column and content of the rows that count; None: all.
-    """
-
-    value: str
-    case: str
-    subject: str | None = None
-    rows: tuple[str, str] | None = None
-
-
-LAYOUTS: Final[Mapping[str, Layout]] = {
-    # Samples of two runs are pairs where they were made from the same label map, whatever their own names are.
-    "adherence": Layout("dsc", "mask"),
-    "downstream": Layout("dsc", "case", "subject", ("training_set", "synthetic")),
-    "reconstruction": Layout("psnr", "id", "subject"),
-}
-
-
-def read_cases(path: Path, layout: Layout) -> pd.DataFrame:
+def read_cases(path: Path, columns: CaseColumns) -> pd.DataFrame:
     """Return the rows that count, with the columns ``case``, ``subject``, ``region`` and ``value``.
 
     Args:
         path: the metric's table.
-        layout: how it names its cases.
+        columns: how it names its cases.
 
     Raises:
         DataError: the table is absent, damaged or lacks a column.
@@ -55,26 +29,27 @@ def read_cases(path: Path, layout: Layout) -> pd.DataFrame:
 
     try:
         # Names are words, also where they look like numbers: 01 is not 1, nor is a hash like 12e34 infinite.
-        names = dict.fromkeys((layout.case, layout.subject or layout.case, "region"), str)
-        table = pd.read_csv(path, dtype=names)
+        kind = (columns.rows or ())[:1]
+        names = (columns.case, columns.subject or columns.case, "region", *kind)
+        table = pd.read_csv(path, dtype=dict.fromkeys(names, str))
     except FileNotFoundError as error:
         raise DataError(f"{path} is not there: evaluate that run again") from error
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
         raise DataError(f"{path} is no table: evaluate that run again") from error
     if "side" in table:
         table = table[table["side"] == "synthetic"]
-    missing = [name for name in (layout.value, layout.case, *(layout.rows or ())[:1]) if name not in table]
+    missing = [name for name in (columns.value, columns.case, *kind) if name not in table]
     if missing:
         raise DataError(f"{path} lacks the column {missing[0]}: evaluate that run again")
-    if layout.rows is not None:
-        table = table[table[layout.rows[0]] == layout.rows[1]]
-    subject = layout.subject if layout.subject in table else layout.case
+    if columns.rows is not None:
+        table = table[table[columns.rows[0]] == columns.rows[1]]
+    subject = columns.subject if columns.subject in table else columns.case
     return pd.DataFrame(
         {
-            "case": table[layout.case].astype(str),
+            "case": table[columns.case].astype(str),
             "subject": table[subject].astype(str),
             "region": table["region"].astype(str) if "region" in table else "",
-            "value": table[layout.value].astype(float),
+            "value": table[columns.value].astype(float),
         }
     ).dropna(subset=["value"])
 

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from medbench.comparing.cases import LAYOUTS, difference_of_cases, read_cases
+from medbench.comparing.cases import difference_of_cases, read_cases
 from medbench.drawing.text import label
 from medbench.errors import SpecError
 from medbench.results import Report, Result
@@ -176,12 +176,11 @@ def _compare_one(metric: str, a: Run, b: Run) -> Row | Incomparable:
 
 
 def _outcome(a: Run, b: Run, first: Result, second: Result) -> Outcome:
-    layout = LAYOUTS.get(first.metric)
     if first.replicates and second.replicates:
         return jackknife_test(_estimate(first), _estimate(second))
-    if layout is not None and first.table is not None and second.table is not None:
+    if first.cases is not None and first.table is not None and second.table is not None:
         tables = a.folder / first.table, b.folder / second.table
-        return difference_of_cases(*(read_cases(table, layout) for table in tables))
+        return difference_of_cases(*(read_cases(table, first.cases) for table in tables))
     return untested(first.value - second.value, "neither replicates nor values case by case are stored")
 
 

@@ -101,6 +101,7 @@ def _result(
         write_table(tables / f"{info.name}.csv", table)
     result = Result(
         metric=info.name,
+        summary=info.summary,
         value=measurement.value,
         ci95=measurement.ci95,
         ci_method=measurement.ci_method,
@@ -126,6 +127,7 @@ def _result(
         },
         seconds=round(time.monotonic() - clock, 3),
         table=f"tables/{info.name}.csv" if table is not None else None,
+        cases=info.cases,
     )
     return result, measurement.skipped
 

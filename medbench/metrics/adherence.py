@@ -16,6 +16,7 @@ from medbench.errors import Unavailable
 from medbench.metrics.adherence_controls import Control, ceiling_of, shuffled_floor
 from medbench.metrics.adherence_overlaps import Overlaps, by_unit, collect
 from medbench.metrics.base import Evidence, Measurement, MetricInfo, require_subjects
+from medbench.results import CaseColumns
 from medbench.statistics.order_statistics import FEWEST, median_interval, quartiles
 from medbench.statistics.resampling import NOT_ASKED, Interval, mean_interval
 
@@ -31,7 +32,7 @@ class Adherence:
     info: ClassVar[MetricInfo] = MetricInfo(
         name="adherence",
         version="1",
-        summary="mean over samples of the mean DSC over regions between conditioning mask and segmentation",
+        summary="overlap (DSC) of the mask that a sample was made from with the segmentation of what was made",
         better="higher",
         unit=None,
         min_real=0,
@@ -39,6 +40,8 @@ class Adherence:
         source="MedLoRD, arXiv:2503.13211, table 2; Metrics reloaded, Nature Methods 21:195 (empty masks)",
         needs=("segmenter", "regions", "nsd_tolerance_mm"),
         floor="own",
+        # Samples of two runs are pairs where they were made from the same label map, whatever their own names are.
+        cases=CaseColumns(value="dsc", case="mask"),
     )
 
     def measure(self, evidence: Evidence) -> Measurement:

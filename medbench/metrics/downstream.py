@@ -26,6 +26,7 @@ from medbench.metrics.nnunet.dataset import label_name
 from medbench.metrics.nnunet.presets import CONFIGURATION
 from medbench.metrics.nnunet.process import environment
 from medbench.metrics.nnunet.task import Task, task_of
+from medbench.results import CaseColumns
 from medbench.spec import fingerprint
 from medbench.statistics.order_statistics import median_interval, quartiles
 from medbench.statistics.resampling import NOT_ASKED, Interval, mean_interval, subject_means
@@ -53,6 +54,8 @@ class Downstream:
         needs=("downstream", "regions", "segmenter"),
         floor="own",
         by_default=False,
+        cases=CaseColumns(value="dsc", case="case", subject="subject", rows=("training_set", "synthetic")),
+        not_audited="it would be tested on the volumes whose damaged versions it was trained on",
     )
 
     def measure(self, evidence: Evidence) -> Measurement:

@@ -51,7 +51,7 @@ class Fid25d:
     info: ClassVar[MetricInfo] = MetricInfo(
         name="fid25d",
         version="1",
-        summary="mean over planes of the Fréchet distance between features of real and synthetic 2D slices",
+        summary="Fréchet distance between the features of real and synthetic 2D slices, averaged over the planes",
         better="lower",
         unit=None,
         min_real=2,

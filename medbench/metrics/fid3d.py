@@ -30,7 +30,7 @@ class Fid3d:
     info: ClassVar[MetricInfo] = MetricInfo(
         name="fid3d",
         version="1",
-        summary="Fréchet distance between features of real and synthetic volumes, one vector a volume",
+        summary="Fréchet distance between the features of real and synthetic volumes, one vector a volume",
         better="lower",
         unit=None,
         min_real=2,

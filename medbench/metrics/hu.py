@@ -41,7 +41,7 @@ class Hu:
     info: ClassVar[MetricInfo] = MetricInfo(
         name="hu",
         version="1",
-        summary="mean over regions of the Wasserstein-1 distance between synthetic and real Hounsfield units",
+        summary="Wasserstein-1 distance of synthetic from real Hounsfield units, mean over regions; texture beside it",
         better="lower",
         unit="HU",
         min_real=2,

@@ -35,7 +35,7 @@ class Kid25d:
     info: ClassVar[MetricInfo] = MetricInfo(
         name="kid25d",
         version="1",
-        summary="mean over planes of the unbiased kernel distance between features of real and synthetic 2D slices",
+        summary="unbiased kernel distance between features of real and synthetic 2D slices, averaged over the planes",
         better="lower",
         unit=None,
         min_real=2,

@@ -32,7 +32,7 @@ class Mmd3d:
     info: ClassVar[MetricInfo] = MetricInfo(
         name="mmd3d",
         version="1",
-        summary="unbiased squared MMD (Gaussian kernel, median bandwidth) between features of volumes",
+        summary="unbiased squared maximum mean discrepancy between the features of real and synthetic volumes",
         better="lower",
         unit=None,
         min_real=2,

@@ -39,7 +39,7 @@ class Prdc25d:
     info: ClassVar[MetricInfo] = MetricInfo(
         name="prdc25d",
         version="1",
-        summary="mean over planes of the share of real 2D slices that synthetic ones come near to (coverage)",
+        summary="share of real 2D slices that synthetic ones come near to (coverage), averaged over the planes",
         better="higher",
         unit=None,
         min_real=NEAREST + 1,

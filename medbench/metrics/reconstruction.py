@@ -15,6 +15,7 @@ import numpy as np
 from medbench.errors import NotEnoughCasesError, Unavailable
 from medbench.features.lpips import BACKBONE, Lpips25d, fits, load_lpips
 from medbench.metrics.base import Evidence, Measurement, MetricInfo
+from medbench.results import CaseColumns
 from medbench.statistics.resampling import mean_interval, subject_means
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ class Reconstruction:
     info: ClassVar[MetricInfo] = MetricInfo(
         name="reconstruction",
         version="2",
-        summary="mean PSNR of the autoencoder's reconstructions of held-out volumes; MS-SSIM and LPIPS beside it",
+        summary="how well the autoencoder gives back volumes it has not seen: mean PSNR; MS-SSIM and LPIPS beside it",
         better="higher",
         unit="dB",
         min_real=1,
@@ -43,6 +44,7 @@ class Reconstruction:
         floor="none",
         needs=("slices",),
         weights={"lpips": BACKBONE},
+        cases=CaseColumns(value="psnr", case="id", subject="subject"),
     )
 
     def measure(self, evidence: Evidence) -> Measurement:

@@ -46,7 +46,7 @@ class Rvr:
     info: ClassVar[MetricInfo] = MetricInfo(
         name="rvr",
         version="1",
-        summary="mean over regions of the Wasserstein-1 distance of regional volume ratios, in real SDs",
+        summary="how much of the volume each region fills: Wasserstein-1 distance from real volumes, mean over regions",
         better="lower",
         unit="real SD",
         min_real=2,

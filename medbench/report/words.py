@@ -2,30 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from medbench.drawing.text import gib, number
 from medbench.results import Budget, Result
-
-_MEANINGS: Final = {
-    "fid25d": "Fréchet distance between the features of real and synthetic 2D slices, averaged over the planes",
-    "kid25d": "kernel distance between the features of real and synthetic 2D slices",
-    "prdc25d": "precision, recall, density and coverage of synthetic slices among real ones",
-    "fid3d": "Fréchet distance between the features of real and synthetic volumes",
-    "mmd3d": "maximum mean discrepancy between the features of real and synthetic volumes",
-    "rvr": "how much of the volume each region fills, as a distribution over volumes, synthetic against real",
-    "adherence": "overlap of the mask a sample was made from with the segmentation of what was made",
-    "downstream": "segmentation quality on real cases after training on real, synthetic or both",
-    "reconstruction": "how well the generator's autoencoder gives back volumes it has not seen",
-    "memorization": "share of samples that copy a training case, beyond what held-out real cases show",
-    "frd": "Fréchet distance of radiomics features",
-    "hu": "Hounsfield units and noise texture of each region, synthetic against real",
-}
-
-
-def meaning(metric: str) -> str:
-    """Return what a metric of medbench's own measures, in half a sentence; empty for others."""
-    return _MEANINGS.get(metric, "")
 
 
 def reading(result: Result) -> str:

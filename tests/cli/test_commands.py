@@ -195,7 +195,7 @@ def test_list_metrics_can_be_read_in_a_narrow_terminal() -> None:
     lines = CliRunner().invoke(app, ["list", "metrics"], env={"COLUMNS": "60"}).stdout.splitlines()
     at = next(index for index, line in enumerate(lines) if line.rstrip() == "fid25d")
     told = " ".join(line.strip() for line in lines[at : at + 6])
-    assert "summary: mean over planes of the Fréchet distance" in told
+    assert "summary: Fréchet distance between the features" in told
     assert max(map(len, lines)) <= 60
 
 

@@ -5,12 +5,15 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from medbench import registry
 from medbench.results import Budget, Report, Resampled, Result, Skipped
 from medbench.spec import fingerprint
 
 
 @pytest.fixture
 def make_result() -> Callable[..., Result]:
+    """Make a result; one of a registered metric names its cases as that metric declares."""
+
     def make(metric: str, value: float, *, protocol: Mapping[str, Any] | None = None, **fields: Any) -> Result:
         protocol = {"metric": metric, "n_real": 8, "n_synthetic": 6, **(protocol or {})}
         given = {
@@ -24,6 +27,7 @@ def make_result() -> Callable[..., Result]:
             "parts": {},
             "seconds": 1.0,
             "table": None,
+            "cases": registry.load("metrics", metric).info.cases if metric in registry.names("metrics") else None,
         } | fields
         return Result(metric=metric, value=value, protocol=protocol, fingerprint=fingerprint(protocol), **given)
 

@@ -132,6 +132,13 @@ def test_without_anything_to_test_with_there_is_a_difference_and_no_p(make_resul
     assert row.test.startswith("none: ")
 
 
+def test_a_table_that_does_not_name_its_cases_is_not_tested(make_result, save_run) -> None:
+    result = make_result("adherence", 0.6, table="tables/adherence.csv", cases=None)
+    tables = {"adherence": adherence(np.linspace(0.5, 0.8, 6), order=list(range(6)))}
+    ((row,), _) = compare(open_runs([save_run(name, result, tables=tables) for name in ("a", "b")]))
+    assert row.test == "none: neither replicates nor values case by case are stored"
+
+
 def test_three_runs_make_three_pairs_adjusted_together(make_result, save_run, replicates) -> None:
     folders = [
         save_run(

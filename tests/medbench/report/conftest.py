@@ -39,6 +39,7 @@ def ratios() -> pd.DataFrame:
 def fid() -> Result:
     return Result(
         metric="fid25d",
+        summary="how far features lie apart",
         value=3.14159,
         ci95=(2.71828, 3.60555),
         ci_method="delete-one-subject jackknife",

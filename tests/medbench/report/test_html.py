@@ -61,7 +61,7 @@ def test_every_number_and_fingerprint_is_there(make_run: MakeRun, report: Report
     for value in numbers(report):
         assert f'<data value="{value}">{number(value)}</data>' in text
     for result in report.results:
-        for told in (result.fingerprint, *result.notes, result.ci_method):
+        for told in (result.fingerprint, *result.notes, result.ci_method, result.summary):
             assert told in text
     for told in ("medlord", report.track, "2026-01-31 14:05 UTC", "its encoder saw LIDC", "nnU-Net is not installed"):
         assert told in text
