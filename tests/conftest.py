@@ -11,6 +11,10 @@ DATA = Path(__file__).parent / "data"
 TOYS = Path(__file__).parent / "toys.py"
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--write-golden", action="store_true", help="keep the numbers of the golden run as golden ones")
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _home(tmp_path_factory: pytest.TempPathFactory) -> None:
     """No test sees the user's own data, weights or caches."""
