@@ -19,7 +19,9 @@ from .errors import (
 )
 from .features.base import ExtractorInfo, SliceExtractor, VolumeExtractor
 from .generator import Generator, GeneratorInfo, Predicts, SampleRequest, sample_seed
-from .grid import label_map_to_grid, to_grid
+from .imaging.grid import label_map_to_grid, to_grid
+from .imaging.slices import plane_slices
+from .imaging.volume import LabelMap, Volume
 from .metrics.base import (
     Evidence,
     Figure,
@@ -35,11 +37,9 @@ from .prediction import Prediction, predict_peak
 from .progress import Progress, silent
 from .results import CaseColumns, Report, Result
 from .segmenters.base import Segmenter, SegmenterInfo
-from .slices import plane_slices
 from .spec import Grid, Plane, Protocol, SliceProtocol, Window, fingerprint
 from .storage.files import atomic_path
 from .storage.weights import WeightFile
-from .volume import LabelMap, Volume
 
 __version__: str
 

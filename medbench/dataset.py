@@ -11,8 +11,8 @@ from medbench.progress import Progress
 from medbench.spec import Grid
 
 if TYPE_CHECKING:
+    from medbench.imaging.volume import LabelMap, Volume
     from medbench.storage.download import Download
-    from medbench.volume import LabelMap, Volume
 
 # "select" chooses checkpoints and is never reported; "test" is what "held-out" means everywhere.
 Split = Literal["train", "select", "test"]

@@ -12,8 +12,8 @@ from medbench.progress import Progress
 
 if TYPE_CHECKING:
     from medbench.dataset import Case
+    from medbench.imaging.volume import LabelMap, Volume
     from medbench.prediction import Prediction
-    from medbench.volume import LabelMap, Volume
 
 Capability = Literal["unconditional", "conditional", "reconstructs"]
 Stage = Literal["fit", "sample"]

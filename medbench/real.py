@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from medbench.errors import NotEnoughCasesError, SpecError
 from medbench.generator import FitRequest, GeneratorInfo, SampleRequest
-from medbench.volume import Volume
+from medbench.imaging.volume import Volume
 
 
 class Real:

@@ -13,8 +13,8 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from medbench.errors import DataError
-from medbench.formats import volume_files, volume_parts
-from medbench.formats.folder import suffix_of
+from medbench.imaging.formats import volume_files, volume_parts
+from medbench.imaging.formats.folder import suffix_of
 from medbench.progress import Progress, silent
 from medbench.storage.files import sha256_of, storage_errors, write_text
 
@@ -210,7 +210,7 @@ def content_sha256(path: Path) -> str:
     """Return the SHA-256 of a file, or over the files of a DICOM series folder or of a header with its data file.
 
     Raises:
-        DataError: see ``medbench.formats.volume_parts``.
+        DataError: see ``medbench.imaging.formats.volume_parts``.
     """
     parts = volume_parts(path)
     if parts == [path]:

@@ -22,9 +22,9 @@ ALLOWED = {
 FLOORS = [
     {"errors", "progress", "registry", "spec", "statistics"},
     {"storage"},
-    {"formats"},
-    {"volume", "prediction", "drawing"},
-    {"grid", "dataset", "generator", "results", "slices", "samples", "training"},
+    {"imaging"},
+    {"prediction", "drawing"},
+    {"dataset", "generator", "results", "samples", "training"},
     {"datasets", "features", "segmenters", "metrics", "gate", "budget", "protocols", "real", "record"},
     {"report", "doctor"},
     {"evaluation"},
@@ -93,7 +93,10 @@ def test_medbench_has_floors_and_no_imports_upwards() -> None:
     ("room", "allowed"),
     [
         ("medbench.statistics", ("medbench.errors",)),
-        ("medbench.metrics.functional", ("medbench.errors", "medbench.grid", "medbench.spec", "medbench.volume")),
+        (
+            "medbench.metrics.functional",
+            ("medbench.errors", "medbench.imaging.grid", "medbench.spec", "medbench.imaging.volume"),
+        ),
     ],
 )
 def test_rooms_of_mathematics_know_nothing_of_what_uses_them(room: str, allowed: tuple[str, ...]) -> None:

@@ -11,7 +11,7 @@ import pytest
 from scipy import ndimage
 
 import medbench
-from medbench.volume import Volume
+from medbench.imaging.volume import Volume
 
 DATA = Path(__file__).parent / "data"
 SIDE = 40

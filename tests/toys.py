@@ -13,9 +13,9 @@ from medbench.dataset import Case, Check, DatasetInfo, Split
 from medbench.datasets.phantom import PhantomDataset, affine, generate
 from medbench.errors import CheckpointError
 from medbench.generator import FitRequest, GeneratorInfo, SampleRequest
+from medbench.imaging.volume import Volume
 from medbench.spec import Grid
 from medbench.storage.files import write_text
-from medbench.volume import Volume
 
 SHAPE = (32, 32, 16)
 SIZES: dict[Split, int] = {"train": 8, "select": 2, "test": 4}

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from medbench.volume import LabelMap, Volume, as_int16
+from medbench.imaging.volume import LabelMap, Volume, as_int16
 
 VERSION = "1"
 """Raised whenever a function here would return other voxels."""

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from medbench.dataset import Check
 from medbench.errors import DataError, MedbenchError
-from medbench.formats import read_header
-from medbench.formats.geometry import same_grid
+from medbench.imaging.formats import read_header
+from medbench.imaging.formats.geometry import same_grid
 
 _FAULTS_SHOWN = 20
 

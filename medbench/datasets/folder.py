@@ -11,13 +11,14 @@ from typing import ClassVar
 from medbench.dataset import Case, Check, DatasetInfo, Split
 from medbench.datasets import checks
 from medbench.datasets.splits import Entry, read_splits, split_file
-from medbench.datasets.tree import content, masks_by_id, read_mask
+from medbench.datasets.tree import content, masks_by_id
 from medbench.errors import DataError
+from medbench.imaging.masks import read_mask
+from medbench.imaging.volume import Volume
 from medbench.samples import MASK_FOLDERS, region_names, volumes_by_id
 from medbench.spec import Grid
 from medbench.storage.files import sha256_of
 from medbench.storage.home import data_root
-from medbench.volume import Volume
 
 
 @dataclass(frozen=True)

@@ -14,14 +14,15 @@ from medbench.dataset import Case, Check, DatasetInfo, Split
 from medbench.datasets import checks
 from medbench.datasets.luna_files import LunaFiles, fetch_all, mark_of, published_files
 from medbench.datasets.luna_split import PATIENTS, Assignment, LunaSplit, assign, published_split, read_patients
-from medbench.datasets.tree import read_clipped, read_mask
+from medbench.datasets.tree import read_clipped
 from medbench.errors import DataError
-from medbench.formats import read_header
+from medbench.imaging.formats import read_header
+from medbench.imaging.masks import read_mask
+from medbench.imaging.volume import LabelMap
 from medbench.progress import Progress, silent
 from medbench.spec import Grid, Window, fingerprint
 from medbench.storage.download import Download
 from medbench.storage.home import data_root
-from medbench.volume import LabelMap
 
 REGIONS: Final[Mapping[int, str]] = {1: "lung_left", 2: "lung_right", 3: "trachea"}
 _STORED_VALUES: Final = (3, 4, 5)  # of the regions above, in the masks of LUNA16

@@ -15,8 +15,8 @@ from medbench.dataset import Case, Check, DatasetInfo, Split
 from medbench.datasets import thorax
 from medbench.datasets.thorax import LABELS
 from medbench.datasets.thorax_paint import paint
+from medbench.imaging.volume import LabelMap, Volume
 from medbench.spec import Grid
-from medbench.volume import LabelMap, Volume
 
 Shape = tuple[int, int, int]
 

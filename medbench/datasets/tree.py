@@ -6,12 +6,11 @@ import functools
 from collections.abc import Mapping
 from pathlib import Path
 
-from medbench.errors import DataError, GeometryError
-from medbench.formats import Header, read_header, volume_parts
-from medbench.formats.geometry import same_grid, spacing_of
+from medbench.errors import DataError
+from medbench.imaging.formats import volume_parts
+from medbench.imaging.volume import Volume
 from medbench.samples import content_sha256, volumes_by_id
 from medbench.spec import Window, fingerprint
-from medbench.volume import LabelMap, Volume
 
 
 def masks_by_id(masks: Path | None, volumes: Mapping[str, Path]) -> dict[str, Path]:
@@ -37,34 +36,6 @@ def read_clipped(path: Path, window: Window) -> Volume:
     """
     volume = Volume.read(path)
     return Volume(volume.voxels.clip(round(window.low), round(window.high)), volume.affine)
-
-
-def read_mask(path: Path, volume_path: Path, names: Mapping[int, str] | None) -> LabelMap:
-    """Read the mask of a volume.
-
-    Args:
-        path: the mask.
-        volume_path: its volume.
-        names: the region of each label value; None for ``label_<value>``.
-
-    Raises:
-        DataError: see ``LabelMap.read``.
-        GeometryError: the mask lies on another grid than the volume.
-    """
-    mask, volume = read_header(path), read_header(volume_path)
-    if not same_grid(mask, volume):
-        raise GeometryError(
-            f"{path} {_grid(mask)} is not on the grid of {volume_path} {_grid(volume)}: "
-            "resample the mask to its volume (nearest label)"
-        )
-    return LabelMap.read(path, names)
-
-
-def _grid(image: Header) -> str:
-    shape = "x".join(map(str, image.shape))
-    spacing = "x".join(f"{step:.3f}" for step in spacing_of(image.affine))
-    origin = ", ".join(f"{value:.2f}" for value in image.affine[:3, 3])
-    return f"({shape} voxels of {spacing} mm from {origin})"
 
 
 def content(paths: Mapping[str, Path]) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from medbench.volume import Volume
+from medbench.imaging.volume import Volume
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

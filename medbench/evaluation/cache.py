@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from medbench.imaging.volume import LabelMap
 from medbench.spec import fingerprint
 from medbench.storage.files import atomic_path, write_json
-from medbench.volume import LabelMap
 
 
 class Cache:

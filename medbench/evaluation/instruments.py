@@ -14,11 +14,13 @@ from typing import Any, Literal
 import numpy as np
 
 from medbench import registry
-from medbench.datasets.tree import content_once, read_mask
+from medbench.datasets.tree import content_once
 from medbench.errors import SpecError, Unavailable
 from medbench.evaluation.cache import Cache
 from medbench.features.base import SliceExtractor, VolumeExtractor
-from medbench.grid import label_map_to_grid, to_grid
+from medbench.imaging.grid import label_map_to_grid, to_grid
+from medbench.imaging.masks import read_mask
+from medbench.imaging.volume import LabelMap, Volume
 from medbench.metrics.base import Input, MetricInfo, Need
 from medbench.progress import Progress
 from medbench.record import library_versions
@@ -27,7 +29,6 @@ from medbench.segmenters.base import Segmenter
 from medbench.spec import Protocol, fingerprint
 from medbench.storage.files import make_folder
 from medbench.storage.weights import WeightFile
-from medbench.volume import LabelMap, Volume
 
 _PRECOMPUTED = "precomputed"
 _INSTRUMENTS = frozenset({"extractor", "volume_extractor", "segmenter"})

@@ -10,11 +10,11 @@ import numpy as np
 from medbench.datasets.tree import content_once
 from medbench.errors import DataError, Unavailable
 from medbench.evaluation.instruments import Derivation, Instruments
+from medbench.imaging.slices import plane_slices
+from medbench.imaging.volume import LabelMap, Volume
 from medbench.metrics.base import Input
 from medbench.samples import Item
-from medbench.slices import plane_slices
 from medbench.spec import Plane, fingerprint
-from medbench.volume import LabelMap, Volume
 
 if TYPE_CHECKING:
     import pandas as pd

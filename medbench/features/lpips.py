@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from medbench.slices import plane_view
+from medbench.imaging.slices import plane_view
 from medbench.storage.tensors import fill, read_tensors
 from medbench.storage.weights import WeightFile
 

@@ -8,8 +8,8 @@ from typing import TypedDict
 import numpy as np
 
 from medbench.errors import IntensityError
-from medbench.formats import Header, read_header
-from medbench.volume import Volume
+from medbench.imaging.formats import Header, read_header
+from medbench.imaging.volume import Volume
 
 FACTS_VERSION = "2"
 

@@ -9,10 +9,10 @@ from itertools import chain, islice
 import numpy as np
 
 from medbench.errors import Unavailable
+from medbench.imaging.volume import LabelMap
 from medbench.metrics.adherence_overlaps import Overlaps, by_unit, collect, mean_of_present
 from medbench.metrics.base import Evidence, Side
 from medbench.metrics.functional.overlap import dice_by_region
-from medbench.volume import LabelMap
 
 MOST_SHIFTS = 3
 _SEED = 20250313

@@ -10,11 +10,11 @@ from functools import partial
 import numpy as np
 
 from medbench.errors import Unavailable
+from medbench.imaging.volume import UNNAMED, LabelMap
 from medbench.metrics.base import Side
 from medbench.metrics.functional.overlap import overlaps, values_of
 from medbench.spec import Protocol
 from medbench.statistics.resampling import subject_means
-from medbench.volume import UNNAMED, LabelMap
 
 ENVELOPE = "body"
 """What is left of the body around the organs: no region of its own unless the protocol names it."""

@@ -14,12 +14,12 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
+    from medbench.imaging.volume import LabelMap, Volume
     from medbench.progress import Progress
     from medbench.results import CaseColumns, Result
     from medbench.spec import Protocol as EvaluationProtocol
     from medbench.statistics.resampling import Replicates
     from medbench.storage.weights import WeightFile
-    from medbench.volume import LabelMap, Volume
 
 Input = Literal["volume", "segmentation", "mask"]
 Need = Literal[

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 import numpy as np
 
 from medbench.errors import Unavailable
+from medbench.imaging.volume import LabelMap
 from medbench.metrics.base import Evidence, Measurement, MetricInfo, require_subjects
 from medbench.metrics.functional.overlap import dice_by_region
 from medbench.metrics.nnunet.arm import Arm, Work, complete
@@ -30,7 +31,6 @@ from medbench.results import CaseColumns
 from medbench.spec import fingerprint
 from medbench.statistics.order_statistics import median_interval, quartiles
 from medbench.statistics.resampling import NOT_ASKED, Interval, mean_interval, subject_means
-from medbench.volume import LabelMap
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -20,8 +20,8 @@ from medbench.metrics.functional.texture import (
 )
 
 if TYPE_CHECKING:
+    from medbench.imaging.volume import LabelMap, Volume
     from medbench.spec import Window
-    from medbench.volume import LabelMap, Volume
 
 LEVELS = (np.arange(100) + 0.5) / 100
 FEWEST_VOXELS = 20

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from medbench.errors import Unavailable
+from medbench.imaging.volume import UNNAMED
 from medbench.metrics.base import Evidence, Measurement, MetricInfo, require_subjects
 from medbench.metrics.functional.regions import (
     composition,
@@ -32,7 +33,6 @@ from medbench.statistics.resampling import (
     jackknife_interval,
     too_few,
 )
-from medbench.volume import UNNAMED
 
 if TYPE_CHECKING:
     import pandas as pd

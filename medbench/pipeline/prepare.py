@@ -9,14 +9,14 @@ from functools import partial
 from pathlib import Path
 
 from medbench.dataset import Case, Dataset, Split
-from medbench.grid import label_map_to_grid, to_grid
+from medbench.imaging.grid import label_map_to_grid, to_grid
+from medbench.imaging.volume import UNNAMED, LabelMap, Volume
 from medbench.pipeline import engine
 from medbench.progress import Progress
 from medbench.samples import Item
 from medbench.spec import Grid, fingerprint
 from medbench.storage.files import atomic_path, sha256_of, write_json, write_text
 from medbench.storage.home import home
-from medbench.volume import UNNAMED, LabelMap, Volume
 
 
 @dataclass(frozen=True)

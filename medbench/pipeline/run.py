@@ -14,6 +14,7 @@ from medbench.errors import NotEnoughCasesError, SpecError
 from medbench.evaluation.comparison import Comparison
 from medbench.evaluation.evaluation import Evaluation, Subject
 from medbench.generator import FitRequest, Generator, GeneratorInfo
+from medbench.imaging.volume import Volume
 from medbench.pipeline.options import RunOptions, resolve_metrics
 from medbench.pipeline.prepare import on_grid
 from medbench.pipeline.sample import SamplePlan, missing_samples, sample
@@ -24,7 +25,6 @@ from medbench.results import Report
 from medbench.samples import first_by_name, open_folder
 from medbench.spec import fingerprint
 from medbench.storage.files import sha256_of
-from medbench.volume import Volume
 
 _DEFAULT_SAMPLES = 16
 

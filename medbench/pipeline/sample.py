@@ -11,12 +11,12 @@ from typing import overload
 from medbench.dataset import Case
 from medbench.errors import DataError, SpecError
 from medbench.generator import Generator, SampleRequest, sample_seed
-from medbench.grid import to_grid
+from medbench.imaging.grid import to_grid
+from medbench.imaging.volume import UNNAMED, LabelMap
 from medbench.progress import Progress
 from medbench.samples import CONDITIONS, REGION_NAMES, Manifest, SampleRecord
 from medbench.spec import Grid
 from medbench.storage.files import make_folder, sha256_of, write_json
-from medbench.volume import UNNAMED, LabelMap
 
 
 def missing_samples(folder: Path, count: int) -> list[int]:

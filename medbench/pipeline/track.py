@@ -11,13 +11,13 @@ from medbench.dataset import Dataset
 from medbench.errors import SpecError
 from medbench.evaluation.cache import Cache
 from medbench.evaluation.instruments import Instruments
+from medbench.imaging.volume import Volume
 from medbench.pipeline.engine import available_cores
 from medbench.pipeline.options import load_dataset, resolve_device, resolve_protocol
 from medbench.pipeline.prepare import RealSplits, prepare
 from medbench.progress import Progress
 from medbench.spec import Grid, Protocol
 from medbench.storage.home import home
-from medbench.volume import Volume
 
 _DEFAULT_PROTOCOL = "folder-2.5d"
 

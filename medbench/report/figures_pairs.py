@@ -12,9 +12,9 @@ import numpy as np
 
 from medbench.drawing.panels import MUTED, VIEWS, Sheet, centre_slice
 from medbench.drawing.style import save
+from medbench.imaging.volume import Volume
 from medbench.metrics.copies import best_shift, working_copy
 from medbench.spec import Window
-from medbench.volume import Volume
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
 if TYPE_CHECKING:
-    from medbench.volume import LabelMap, Volume
+    from medbench.imaging.volume import LabelMap, Volume
 
 
 @dataclass(frozen=True)

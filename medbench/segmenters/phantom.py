@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, ClassVar, Final
 import numpy as np
 
 from medbench.datasets.thorax import LABELS
+from medbench.imaging.volume import LabelMap, Volume
 from medbench.segmenters.base import SegmenterInfo
 from medbench.spec import Window
 from medbench.storage.weights import WeightFile
-from medbench.volume import LabelMap, Volume
 
 if TYPE_CHECKING:
     from medbench.segmenters.phantom_network import PhantomUnet

@@ -11,7 +11,7 @@ from medbench.errors import Unavailable
 from medbench.segmenters.base import SegmenterInfo
 
 if TYPE_CHECKING:
-    from medbench.volume import LabelMap, Volume
+    from medbench.imaging.volume import LabelMap, Volume
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -23,8 +23,8 @@ from pathlib import Path
 import numpy as np
 
 from medbench.errors import MedbenchError
+from medbench.imaging.volume import Volume
 from medbench.segmenters.total_worker import FOLDER_VARIABLE, Message, receive, send, voxels_of
-from medbench.volume import Volume
 
 _TAIL_LINES = 20
 _TAIL_BYTES = 20_000

@@ -14,6 +14,7 @@ from typing import ClassVar
 import numpy as np
 
 from medbench.errors import GeometryError
+from medbench.imaging.volume import LabelMap, Volume
 from medbench.segmenters.base import SegmenterInfo
 from medbench.segmenters.total_models import (
     HEART_CHAMBERS,
@@ -25,7 +26,6 @@ from medbench.segmenters.total_models import (
     require_licence,
 )
 from medbench.segmenters.total_process import device_word, process_for
-from medbench.volume import LabelMap, Volume
 
 _SOURCE = "Wasserthal et al. 2023, 10.1148/ryai.230024; wasserth/TotalSegmentator"
 _MERGED = {

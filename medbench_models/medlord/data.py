@@ -12,10 +12,10 @@ from torch.nn import functional
 
 from medbench.dataset import Case
 from medbench.errors import CheckpointError, DataError
+from medbench.imaging.volume import LabelMap
 from medbench.progress import Progress
 from medbench.spec import Window
 from medbench.storage.files import atomic_path
-from medbench.volume import LabelMap
 from medbench_models.medlord.config import NetworkConfig
 from medbench_models.shared.conditions import region_numbers
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, ClassVar
 from medbench.errors import MissingExtraError, SpecError
 from medbench.features.lpips import SQUEEZENET
 from medbench.generator import FitRequest, GeneratorInfo, SampleRequest, Stage
+from medbench.imaging.volume import Volume
 from medbench.storage.weights import WeightFile
-from medbench.volume import Volume
 from medbench_models.medlord.presets import PRESETS, preset
 from medbench_models.medlord.published import PUBLISHED, converted, how_to_have
 

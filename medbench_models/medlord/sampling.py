@@ -6,8 +6,8 @@ import numpy as np
 import torch
 
 from medbench.errors import CheckpointError
+from medbench.imaging.volume import LabelMap, Volume
 from medbench.spec import Window
-from medbench.volume import LabelMap, Volume
 from medbench_models.medlord.checkpoint import Loaded
 from medbench_models.medlord.config import SamplingConfig
 from medbench_models.medlord.data import require_divisible, scaled

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from medbench.errors import DataError
-from medbench.volume import UNNAMED, LabelMap
+from medbench.imaging.volume import UNNAMED, LabelMap
 
 
 def region_numbers(label_map: LabelMap, regions: Sequence[str], *, ignored: Collection[str] = ()) -> np.ndarray:

@@ -14,7 +14,7 @@ import pytest
 
 import medbench
 from medbench.datasets.phantom import generate
-from medbench.volume import LabelMap
+from medbench.imaging.volume import LabelMap
 
 pytestmark = [pytest.mark.benchmark, pytest.mark.timeout(3600), pytest.mark.filterwarnings("default")]
 

@@ -23,7 +23,7 @@ from medbench.features.medicalnet import build
 from medbench.features.radimagenet import _MEANS, RadImageNetResNet50
 from medbench.features.resnet50 import KerasResNet50
 from medbench.features.seeded3d import SeededResNet3d
-from medbench.slices import plane_slices
+from medbench.imaging.slices import plane_slices
 from medbench.spec import SliceProtocol, Window
 
 pytestmark = [pytest.mark.benchmark, pytest.mark.timeout(3600)]
@@ -33,7 +33,7 @@ _LARGE = """
 import os, resource, sys, time
 import numpy as np
 from medbench.features.radimagenet import RadImageNetResNet50
-from medbench.slices import plane_slices
+from medbench.imaging.slices import plane_slices
 from medbench.spec import SliceProtocol, Window
 chance = np.random.default_rng(0)
 voxels = np.empty((512, 512, 512), dtype=np.int16)

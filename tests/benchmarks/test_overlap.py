@@ -10,8 +10,8 @@ import pytest
 
 from medbench.datasets.phantom import generate
 from medbench.datasets.thorax import LABELS
+from medbench.imaging.volume import LabelMap
 from medbench.metrics.adherence_overlaps import volume_overlaps
-from medbench.volume import LabelMap
 
 SHAPE = (512, 512, 256)
 

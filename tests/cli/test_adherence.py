@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from cli.main import app
 from medbench.datasets.phantom import generate
 from medbench.datasets.thorax import LABELS
-from medbench.volume import LabelMap
+from medbench.imaging.volume import LabelMap
 
 # Held-out phantoms of the data set are 200000 to 200015: the first two samples share their masks with real volumes.
 FEW = f"{Path(__file__).parents[1] / 'toys.py'}:FullSizeDataset"

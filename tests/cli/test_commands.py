@@ -17,9 +17,9 @@ from cli.main import app
 from medbench import protocols
 from medbench.datasets.phantom import generate
 from medbench.errors import StorageError
+from medbench.imaging.volume import Volume
 from medbench.spec import fingerprint
 from medbench.storage.files import storage_errors
-from medbench.volume import Volume
 
 SHAPE = (32, 32, 16)
 

@@ -12,7 +12,7 @@ from typer.testing import CliRunner, Result
 
 from cli.main import app
 from medbench.datasets.phantom import generate
-from medbench.volume import Volume
+from medbench.imaging.volume import Volume
 
 SHAPE = (32, 32, 16)
 

@@ -15,9 +15,9 @@ import numpy as np
 
 from medbench.dataset import Case, Check, DatasetInfo, Split
 from medbench.generator import GeneratorInfo, SampleRequest
+from medbench.imaging.volume import LabelMap, Volume
 from medbench.progress import Progress
 from medbench.spec import Grid
-from medbench.volume import LabelMap, Volume
 
 SHAPE = (24, 24, 12)
 AFFINE = np.diag([12.0, 12.0, 20.0, 1.0])

@@ -12,10 +12,10 @@ import pandas as pd
 import pytest
 
 from medbench.errors import Unavailable
+from medbench.imaging.volume import LabelMap, Volume
 from medbench.metrics.base import Evidence, Input, Side
 from medbench.progress import Progress, silent
 from medbench.spec import Plane, Protocol, fingerprint
-from medbench.volume import LabelMap, Volume
 
 DATA = Path(__file__).parents[1] / "data"
 

@@ -9,8 +9,8 @@ import pytest
 
 from medbench.errors import DataError, GeometryError, IntensityError
 from medbench.gate import Finding, SideReport, facts, file_facts, judge, raise_on_errors, rows
+from medbench.imaging.volume import Volume
 from medbench.spec import Grid, Window
-from medbench.volume import Volume
 
 DATA = Path(__file__).parents[1] / "data"
 

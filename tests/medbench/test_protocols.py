@@ -11,10 +11,10 @@ import pytest
 import medbench
 from medbench import protocols
 from medbench.errors import SpecError
+from medbench.imaging.volume import Volume
 from medbench.results import Report, Result
 from medbench.samples import first_by_name, open_folder
 from medbench.spec import fingerprint
-from medbench.volume import Volume
 
 GOLDEN = Path(__file__).parents[1] / "data" / "fid25d"
 PLANES = ("xy", "yz", "zx")

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from medbench.dataset import Case, Split
-from medbench.volume import LabelMap, Volume
+from medbench.imaging.volume import LabelMap, Volume
 from medbench_models.medlord import presets
 from medbench_models.medlord.config import MedLoRDConfig, NetworkConfig, SamplingConfig, Stage1Config
 

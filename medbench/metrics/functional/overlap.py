@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from medbench.volume import LabelMap
+from medbench.imaging.volume import LabelMap
 
 PERCENTILE = 95.0
 # Distances are sums of rounded products of index and spacing: one voxel of 0.7 mm must not exceed a tolerance of 0.7.

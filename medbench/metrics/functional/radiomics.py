@@ -22,9 +22,9 @@ from typing import Any, Final
 
 import numpy as np
 
-from medbench.grid import to_grid
+from medbench.imaging.grid import to_grid
+from medbench.imaging.volume import Volume
 from medbench.spec import Grid, Window
-from medbench.volume import Volume
 
 FAMILIES: Final = {
     "stat": "statistics",

@@ -17,12 +17,12 @@ from pathlib import Path
 from typing import Final
 
 from medbench.errors import Unavailable
+from medbench.imaging.volume import Volume
 from medbench.metrics.nnunet.dataset import DATASET, Case, image_name, label_name, write_dataset
 from medbench.metrics.nnunet.presets import CONFIGURATION, Preset, adapted
 from medbench.metrics.nnunet.process import locked, run
 from medbench.progress import Progress
 from medbench.storage.files import make_folder, write_json
-from medbench.volume import Volume
 
 _PLANS: Final = "nnUNetPlans"
 _PLANS_FILE: Final = f"{_PLANS}.json"

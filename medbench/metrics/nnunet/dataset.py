@@ -11,10 +11,10 @@ from typing import Any, Final, Literal
 import numpy as np
 
 from medbench.errors import GeometryError, Unavailable
+from medbench.imaging.volume import LabelMap, Volume
 from medbench.metrics.base import Side
 from medbench.spec import fingerprint
 from medbench.storage.files import make_folder, write_json
-from medbench.volume import LabelMap, Volume
 
 DATASET: Final = "Dataset001_Downstream"
 FILE_ENDING: Final = ".nii.gz"

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from medbench.audit import damage
-from medbench.volume import LabelMap, Volume
+from medbench.imaging.volume import LabelMap, Volume
 
 AFFINE = np.diag([2.0, 2.0, 4.0, 1.0])
 

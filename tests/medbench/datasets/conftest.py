@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from medbench.volume import LabelMap, Volume
+from medbench.imaging.volume import LabelMap, Volume
 
 SHAPE = (6, 5, 4)
 AFFINE = np.diag([0.7, 0.8, 2.5, 1.0])

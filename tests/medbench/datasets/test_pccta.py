@@ -13,8 +13,8 @@ import pytest
 
 from medbench.datasets.pccta import PcctaCounts, PcctaDataset
 from medbench.errors import DataError
-from medbench.grid import to_grid
-from medbench.volume import Volume
+from medbench.imaging.grid import to_grid
+from medbench.imaging.volume import Volume
 
 Write = Callable[..., object]
 COUNTS = PcctaCounts(train=6, test=2, select=2)

@@ -8,7 +8,7 @@ from scipy import ndimage
 
 from medbench.datasets.phantom import DEFAULT_SHAPE, FIELD_OF_VIEW_MM, SIZES, PhantomDataset, generate
 from medbench.datasets.thorax import LABELS
-from medbench.formats.geometry import same_grid
+from medbench.imaging.formats.geometry import same_grid
 
 
 @pytest.mark.parametrize("seed", [0, 1, 100_000, 200_003])

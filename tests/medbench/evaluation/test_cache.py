@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from medbench.evaluation.cache import Cache
-from medbench.volume import LabelMap
+from medbench.imaging.volume import LabelMap
 
 
 def test_arrays_are_computed_once_for_each_content_and_setting(tmp_path: Path) -> None:

@@ -13,11 +13,11 @@ from medbench.errors import SpecError, Unavailable
 from medbench.evaluation.cache import Cache
 from medbench.evaluation.instruments import Instruments
 from medbench.evaluation.side import StoredSide
+from medbench.imaging.volume import LabelMap, Volume
 from medbench.progress import silent
 from medbench.samples import Item
 from medbench.spec import Grid, Protocol
 from medbench.storage.files import sha256_of
-from medbench.volume import LabelMap, Volume
 
 SHAPE = (16, 16, 8)
 

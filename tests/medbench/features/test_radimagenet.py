@@ -11,7 +11,7 @@ import torch
 from medbench.errors import CheckpointError, MissingExtraError, Unavailable
 from medbench.features.radimagenet import RadImageNetResNet50
 from medbench.features.resnet50 import KerasResNet50, without_batch_norms
-from medbench.slices import plane_slices
+from medbench.imaging.slices import plane_slices
 from medbench.spec import SliceProtocol, Window
 
 GOLDEN = Path(__file__).parents[2] / "data" / "fid25d"

@@ -8,8 +8,8 @@ import pytest
 from scipy.ndimage import gaussian_filter
 
 from medbench.features.seeded import SeededResNet, seeded_weights
+from medbench.imaging.slices import plane_slices
 from medbench.metrics.fid25d import Fid25d
-from medbench.slices import plane_slices
 from medbench.spec import SliceProtocol, Window
 
 CT = Path(__file__).parents[2] / "data" / "cta_heart.nii.gz"

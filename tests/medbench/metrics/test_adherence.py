@@ -6,12 +6,12 @@ from scipy import stats
 
 from medbench.datasets.phantom import generate
 from medbench.errors import NotEnoughCasesError, Unavailable
+from medbench.imaging.volume import LabelMap
 from medbench.metrics.adherence import Adherence
 from medbench.metrics.adherence_controls import shifts_of
 from medbench.metrics.adherence_overlaps import collect, mask_hash, mean_of_present, volume_overlaps
 from medbench.spec import Protocol
 from medbench.statistics.resampling import mean_interval
-from medbench.volume import LabelMap
 
 SHAPE = (24, 20, 16)
 SPACING = (2.0, 2.0, 4.0)

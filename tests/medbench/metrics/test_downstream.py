@@ -13,10 +13,10 @@ from scipy import stats
 
 from medbench.datasets.phantom import generate
 from medbench.errors import NotEnoughCasesError, Unavailable
+from medbench.imaging.volume import LabelMap, Volume
 from medbench.metrics.downstream import Downstream
 from medbench.metrics.nnunet import arm
 from medbench.metrics.nnunet.presets import PRESETS
-from medbench.volume import LabelMap, Volume
 
 DATASET = "Dataset001_Downstream"
 PLANS = {

@@ -6,8 +6,8 @@ import pytest
 
 from medbench.errors import NotEnoughCasesError, Unavailable
 from medbench.features.radimagenet import RadImageNetResNet50
+from medbench.imaging.slices import plane_slices
 from medbench.metrics.fid25d import Fid25d
-from medbench.slices import plane_slices
 from medbench.spec import SliceProtocol, Window
 
 GOLDEN = Path(__file__).parents[2] / "data" / "fid25d"

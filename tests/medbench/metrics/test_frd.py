@@ -4,10 +4,10 @@ from scipy import linalg, ndimage
 
 from medbench.datasets.phantom import generate
 from medbench.errors import NotEnoughCasesError, Unavailable
+from medbench.imaging.volume import Volume
 from medbench.metrics.frd import Frd, radiomics_distance
 from medbench.metrics.functional.radiomics import radiomics
 from medbench.spec import Window
-from medbench.volume import Volume
 
 SHAPE = (20, 20, 10)
 BLUR, NOISE, SHIFT = (0.3, 0.6, 1.2), (10, 40, 160), (20, 80, 320)

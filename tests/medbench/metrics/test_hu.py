@@ -6,9 +6,9 @@ from scipy import ndimage, stats
 
 from medbench.datasets.phantom import generate
 from medbench.errors import NotEnoughCasesError, Unavailable
+from medbench.imaging.volume import LabelMap, Volume
 from medbench.metrics.hu import Hu
 from medbench.metrics.hu_regions import bounds_of, published_bounds
-from medbench.volume import LabelMap, Volume
 
 SHAPE = (64, 64, 24)
 NAMES = {1: "liver", 2: "heart", 3: "lung_left"}

@@ -7,9 +7,9 @@ import pytest
 
 from medbench.datasets.phantom import generate
 from medbench.errors import NotEnoughCasesError, Unavailable
+from medbench.imaging.volume import Volume
 from medbench.metrics.copies import Recipe
 from medbench.metrics.memorization import Memorization
-from medbench.volume import Volume
 
 SHAPE = (32, 32, 16)
 TRAINING, HELD_OUT, FRESH = 24, 16, 12

@@ -4,9 +4,9 @@ import torch
 
 from medbench.errors import CheckpointError, NotEnoughCasesError, Unavailable
 from medbench.features.lpips import load_lpips
+from medbench.imaging.volume import Volume
 from medbench.metrics.reconstruction import Reconstruction, ms_ssim, psnr, scales_that_fit
 from medbench.spec import Window
-from medbench.volume import Volume
 
 SHAPE = (32, 34, 36)
 

@@ -13,13 +13,13 @@ import pytest
 import medbench
 from medbench.datasets.phantom import generate
 from medbench.errors import CheckpointError, DataError, GeometryError, IntensityError, NotEnoughCasesError, SpecError
+from medbench.imaging.volume import LabelMap, Volume
 from medbench.pipeline.folder import FolderEvaluation
 from medbench.pipeline.options import FolderOptions
 from medbench.progress import silent
 from medbench.results import Report
 from medbench.samples import Manifest, SampleRecord, region_names
 from medbench.storage.files import sha256_of
-from medbench.volume import LabelMap, Volume
 
 SHAPE = (32, 32, 16)
 

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from medbench.datasets.phantom import PhantomDataset
+from medbench.imaging.volume import Volume
 from medbench.pipeline.prepare import RealSplits, prepare
 from medbench.progress import silent
 from medbench.storage.files import sha256_of
-from medbench.volume import Volume
 
 
 class TwoPhantoms(PhantomDataset):

@@ -18,6 +18,7 @@ import pytest
 from medbench import protocols
 from medbench.errors import SpecError
 from medbench.generator import SampleRequest
+from medbench.imaging.volume import LabelMap, Volume
 from medbench.pipeline.options import RunOptions
 from medbench.pipeline.run import Run
 from medbench.pipeline.sample import SamplePlan, sample
@@ -25,7 +26,6 @@ from medbench.progress import silent
 from medbench.results import Report
 from medbench.samples import Manifest
 from medbench.spec import fingerprint
-from medbench.volume import LabelMap, Volume
 
 METRICS = ("fid25d", "reconstruction")
 

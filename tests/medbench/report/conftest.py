@@ -7,10 +7,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from medbench.imaging.volume import Volume
 from medbench.record import RunFolder, RunRecord, StageRecord
 from medbench.report import figures
 from medbench.results import Budget, Report, Result, Skipped, StageMemory
-from medbench.volume import Volume
 
 PROTOCOL = {"metric": "m", "version": "1", "n_real": 8, "n_synthetic": 4, "window": {"low": -1000.0, "high": 1000.0}}
 

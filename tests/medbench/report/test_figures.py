@@ -7,9 +7,9 @@ import pytest
 from matplotlib.image import imread
 
 from medbench.drawing.panels import centre_slice
+from medbench.imaging.volume import Volume
 from medbench.report import figures
 from medbench.results import Result
-from medbench.volume import Volume
 
 AXIAL, CORONAL, SAGITTAL = range(3)
 

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from matplotlib.image import imread
 
+from medbench.imaging.volume import Volume
 from medbench.report.figures_pairs import ClosePair, closest_pairs
-from medbench.volume import Volume
 
 WINDOW = (-1000.0, 1000.0)
 

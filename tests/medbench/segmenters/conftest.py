@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from medbench.volume import Volume
+from medbench.imaging.volume import Volume
 
 AIR, STEP = -1000, 100
 

@@ -7,11 +7,11 @@ import torch
 from medbench.datasets.phantom import PhantomDataset
 from medbench.datasets.thorax import LABELS
 from medbench.errors import CheckpointError
+from medbench.imaging.volume import Volume
 from medbench.segmenters import phantom
 from medbench.segmenters.phantom import PhantomSegmenter, load_network
 from medbench.segmenters.phantom_training import augmented, soft_dice_loss
 from medbench.storage.tensors import read_weights, write_weights
-from medbench.volume import Volume
 
 STRUCTURES = [value for value, name in LABELS.items() if name != "body"]
 

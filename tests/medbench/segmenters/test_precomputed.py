@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from medbench.errors import Unavailable
+from medbench.imaging.volume import Volume
 from medbench.segmenters.precomputed import PrecomputedSegmenter
-from medbench.volume import Volume
 
 
 def test_a_volume_without_a_mask_is_refused_with_the_mend():

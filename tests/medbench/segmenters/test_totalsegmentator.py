@@ -26,6 +26,7 @@ from medbench import doctor, protocols
 from medbench.datasets.phantom import generate
 from medbench.datasets.thorax import LABELS
 from medbench.errors import GeometryError, MedbenchError, MissingExtraError, Unavailable
+from medbench.imaging.volume import Volume
 from medbench.results import Report
 from medbench.segmenters import total_models
 from medbench.segmenters.total_models import HEART_CHAMBERS, TOTAL, Task, installed_version
@@ -33,7 +34,6 @@ from medbench.segmenters.total_process import TotalProcess, device_word, process
 from medbench.segmenters.total_worker import REFUSED
 from medbench.segmenters.totalsegmentator import TotalSegmentator, TotalSegmentatorHeartChambers, region_names
 from medbench.storage import files
-from medbench.volume import Volume
 
 DOCS = Path(__file__).parents[3] / "docs" / "segmenters.md"
 NUMBER = "aca_12345678901234"
@@ -366,7 +366,7 @@ def test_the_process_ends_with_its_master(
     fake(f"open({str(note)!r}, 'w').write(f'{{os.getpid()}} ' + os.environ['TOTALSEG_HOME_DIR'])\ntime.sleep(200)")
     script = (
         "import numpy as np, pathlib\n"
-        "from medbench.segmenters.total_process import TotalProcess\nfrom medbench.volume import Volume\n"
+        "from medbench.segmenters.total_process import TotalProcess\nfrom medbench.imaging.volume import Volume\n"
         "volume = Volume(np.zeros((4, 4, 4), np.int16))\n"
         "TotalProcess(pathlib.Path(), None).segment(volume, task='total', device='cpu')"
     )

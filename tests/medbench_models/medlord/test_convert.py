@@ -12,9 +12,9 @@ import torch
 
 from medbench.errors import CheckpointError, DataError, MissingExtraError, SpecError
 from medbench.generator import SampleRequest
+from medbench.imaging.volume import LabelMap, Volume
 from medbench.storage.files import sha256_of
 from medbench.storage.tensors import read_weights
-from medbench.volume import LabelMap, Volume
 from medbench_models.medlord import presets, sampling
 from medbench_models.medlord.config import (
     ControlNetConfig,

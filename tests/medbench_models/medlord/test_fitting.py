@@ -9,9 +9,9 @@ import torch
 from medbench.dataset import Case, Split
 from medbench.errors import CheckpointError, DataError
 from medbench.generator import FitRequest, SampleRequest
+from medbench.imaging.volume import Volume
 from medbench.progress import silent
 from medbench.storage.tensors import read_weights
-from medbench.volume import Volume
 from medbench_models.medlord.config import MedLoRDConfig
 from medbench_models.medlord.data import Crops, cache_volumes, random_crops
 from medbench_models.medlord.encoding import scale_factor

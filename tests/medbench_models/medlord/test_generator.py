@@ -14,9 +14,9 @@ from medbench.datasets.phantom import PhantomDataset
 from medbench.datasets.thorax import LABELS
 from medbench.errors import CheckpointError, DataError, MissingExtraError, SpecError
 from medbench.generator import SampleRequest
+from medbench.imaging.volume import LabelMap, Volume
 from medbench.segmenters.phantom import PhantomSegmenter
 from medbench.storage.files import sha256_of
-from medbench.volume import LabelMap, Volume
 from medbench_models.medlord import presets
 from medbench_models.medlord.config import MedLoRDConfig
 from medbench_models.medlord.generator import MedLoRD

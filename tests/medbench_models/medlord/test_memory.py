@@ -10,11 +10,11 @@ import torch
 from medbench.dataset import Case
 from medbench.errors import BudgetExceededError, DataError
 from medbench.generator import FitRequest, Predicts, SampleRequest
+from medbench.imaging.volume import LabelMap
 from medbench.prediction import predict_peak
 from medbench.progress import silent
 from medbench.training.loop import launch
 from medbench.training.rehearsal import AdamWMemory, Rehearsal
-from medbench.volume import LabelMap
 from medbench_models.medlord import memory, sampling, steps
 from medbench_models.medlord.checkpoint import MODEL, Description, save
 from medbench_models.medlord.config import MedLoRDConfig

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from medbench.datasets.phantom import PhantomDataset
-from medbench.volume import LabelMap
+from medbench.imaging.volume import LabelMap
 from medbench_models.medlord import sampling
 from medbench_models.medlord.checkpoint import Loaded, load
 from medbench_models.medlord.controlnet import ConditionEmbedding

@@ -21,7 +21,7 @@ import numpy as np, torch
 from medbench.dataset import Case
 from medbench.generator import FitRequest
 from medbench.progress import silent
-from medbench.volume import LabelMap, Volume
+from medbench.imaging.volume import LabelMap, Volume
 from medbench_models.medlord import fitting, presets
 from medbench_models.medlord.generator import MedLoRD
 from medbench_models.shared import quantiser

@@ -10,9 +10,9 @@ import pytest
 import torch
 from monai.networks.schedulers import DDPMScheduler
 
+from medbench.imaging.volume import LabelMap
 from medbench.prediction import predict_peak
 from medbench.spec import Window
-from medbench.volume import LabelMap
 from medbench_models.medlord.data import scaled
 from medbench_models.medlord.diffusion import Latents, SteeredLatents
 from medbench_models.medlord.presets import PRESETS

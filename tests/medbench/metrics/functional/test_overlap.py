@@ -3,6 +3,7 @@ import itertools
 import numpy as np
 import pytest
 
+from medbench.imaging.volume import LabelMap
 from medbench.metrics.functional.overlap import (
     SurfaceDistances,
     dice_by_region,
@@ -13,7 +14,6 @@ from medbench.metrics.functional.overlap import (
     surface_distances,
     surface_voxels,
 )
-from medbench.volume import LabelMap
 
 SPACING = (0.7, 1.1, 2.5)
 

@@ -10,9 +10,9 @@ import pytest
 from scipy import ndimage, stats
 
 from medbench.datasets.phantom import generate
+from medbench.imaging.volume import Volume
 from medbench.metrics.functional.radiomics import body_mask, radiomics, settings
 from medbench.spec import Window
-from medbench.volume import Volume
 
 BINS_OF = 25
 DIRECTIONS = [d for d in itertools.product((-1, 0, 1), repeat=3) if d > (0, 0, 0)]
@@ -183,7 +183,7 @@ def test_nothing_is_printed_logged_or_written(tmp_path):
         "import logging, numpy as np\n"
         "from medbench.metrics.functional.radiomics import radiomics\n"
         "from medbench.spec import Window\n"
-        "from medbench.volume import Volume\n"
+        "from medbench.imaging.volume import Volume\n"
         "hu = np.random.default_rng(0).integers(-1000, 800, (12, 12, 12)).astype(np.int16)\n"
         "radiomics(Volume(hu), Window())\n"
         "assert not logging.getLogger().handlers\n"

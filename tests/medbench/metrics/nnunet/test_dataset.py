@@ -5,8 +5,8 @@ import pytest
 
 from medbench.datasets.phantom import generate
 from medbench.errors import GeometryError, Unavailable
+from medbench.imaging.volume import LabelMap, Volume
 from medbench.metrics.nnunet.dataset import description, labelled, remapped, write_dataset
-from medbench.volume import LabelMap, Volume
 
 REGIONS = ("lung_left", "lung_right", "spine")
 

@@ -14,10 +14,10 @@ import pytest
 
 from medbench.datasets.phantom import generate
 from medbench.errors import Unavailable
+from medbench.imaging.volume import LabelMap
 from medbench.metrics.downstream import Downstream
 from medbench.metrics.nnunet import arm, task
 from medbench.metrics.nnunet.presets import PRESETS
-from medbench.volume import LabelMap
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
 

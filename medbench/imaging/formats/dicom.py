@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from medbench.errors import DataError, FormatError, GeometryError, IntensityError
-from medbench.formats.geometry import LPS_TO_RAS, affine_from, check_affine, check_spacing, spatial_shape
-from medbench.formats.stored import Header, Stored
+from medbench.imaging.formats.geometry import LPS_TO_RAS, affine_from, check_affine, check_spacing, spatial_shape
+from medbench.imaging.formats.stored import Header, Stored
 
 _MODALITY, _DESCRIPTION, _POSITION = "0008|0060", "0008|103e", "0020|0032"
 _INTERCEPT, _SLOPE, _BITS, _SIGNED = "0028|1052", "0028|1053", "0028|0100", "0028|0103"

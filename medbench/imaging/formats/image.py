@@ -10,13 +10,13 @@ from typing import NamedTuple
 import numpy as np
 
 from medbench.errors import DataError, FormatError
-from medbench.formats.dicom import dicom_header, read_dicom
-from medbench.formats.folder import suffix_of
-from medbench.formats.geometry import grid_to_ras, to_ras
-from medbench.formats.metaimage import metaimage_header, read_metaimage
-from medbench.formats.nifti import nifti_header, read_nifti
-from medbench.formats.nrrd import nrrd_header, read_nrrd
-from medbench.formats.stored import Header, Stored, hounsfield
+from medbench.imaging.formats.dicom import dicom_header, read_dicom
+from medbench.imaging.formats.folder import suffix_of
+from medbench.imaging.formats.geometry import grid_to_ras, to_ras
+from medbench.imaging.formats.metaimage import metaimage_header, read_metaimage
+from medbench.imaging.formats.nifti import nifti_header, read_nifti
+from medbench.imaging.formats.nrrd import nrrd_header, read_nrrd
+from medbench.imaging.formats.stored import Header, Stored, hounsfield
 
 
 class _Format(NamedTuple):

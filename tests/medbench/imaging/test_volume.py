@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from medbench.errors import FormatError, GeometryError, IntensityError
-from medbench.formats.geometry import same_grid
-from medbench.volume import LabelMap, Volume
+from medbench.imaging.formats.geometry import same_grid
+from medbench.imaging.volume import LabelMap, Volume
 
-DATA = Path(__file__).parents[1] / "data"
+DATA = Path(__file__).parents[2] / "data"
 AFFINE = np.array([[0.7, 0, 0, -120.5], [0, 0.7, 0, 33.25], [0, 0, 1.5, -900.125], [0, 0, 0, 1]])
 
 

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from medbench.imaging.volume import LabelMap, Volume, as_int16
 from medbench.spec import Grid
-from medbench.volume import LabelMap, Volume, as_int16
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array

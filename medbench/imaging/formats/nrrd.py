@@ -12,8 +12,15 @@ from typing import IO, Any
 import numpy as np
 
 from medbench.errors import FormatError
-from medbench.formats.geometry import LPS_TO_RAS, affine_from, check_affine, check_spacing, spacing_of, spatial_shape
-from medbench.formats.stored import MAX_BYTES, Header, Stored, check_claim, claimed_bytes, read_voxels
+from medbench.imaging.formats.geometry import (
+    LPS_TO_RAS,
+    affine_from,
+    check_affine,
+    check_spacing,
+    spacing_of,
+    spatial_shape,
+)
+from medbench.imaging.formats.stored import MAX_BYTES, Header, Stored, check_claim, claimed_bytes, read_voxels
 
 _TYPES = {
     "i1": ("signed char", "int8", "int8_t"),

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from medbench.errors import FormatError, GeometryError
-from medbench.formats.geometry import check_affine, check_spacing, spatial_shape
-from medbench.formats.stored import MAX_BYTES, Header, Stored, check_claim, claimed_bytes, read_voxels
+from medbench.imaging.formats.geometry import check_affine, check_spacing, spatial_shape
+from medbench.imaging.formats.stored import MAX_BYTES, Header, Stored, check_claim, claimed_bytes, read_voxels
 from medbench.storage.files import atomic_path
 
 _MM_PER_UNIT = {1: 1000.0, 3: 0.001}  # metres and micrometres; mm and "unknown" are taken as they are

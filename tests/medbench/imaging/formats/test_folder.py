@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from medbench.errors import DataError, FormatError
-from medbench.formats import volume_files, volume_parts
+from medbench.imaging.formats import volume_files, volume_parts
 
 
 def touch(folder, *names, content=b"x"):

@@ -11,7 +11,7 @@ import pytest
 import SimpleITK as sitk
 
 from medbench.errors import DataError, FormatError, GeometryError, IntensityError
-from medbench.formats import read_header, read_image
+from medbench.imaging.formats import read_header, read_image
 
 SHAPE = (7, 6, 5)
 BYTES = 2 * 7 * 6 * 5

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from medbench.errors import DataError
-from medbench.formats.dicom import is_dicom
-from medbench.formats.metaimage import data_file
+from medbench.imaging.formats.dicom import is_dicom
+from medbench.imaging.formats.metaimage import data_file
 
 SUFFIXES = (".nii.gz", ".nii", ".mhd", ".mha", ".nrrd")
 

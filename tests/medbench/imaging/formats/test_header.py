@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from medbench.formats import Header, read_header, read_image
-from medbench.formats.geometry import same_grid
+from medbench.imaging.formats import Header, read_header, read_image
+from medbench.imaging.formats.geometry import same_grid
 
 OBLIQUE = np.array([[0, 0.1, -2.0, 5], [-0.9, 0, 0, 6], [0, 0.8, 0.25, 7], [0, 0, 0, 1]])
 DIRECTIONS = {"identity": np.eye(3), "flipped": np.diag([-1, -1, 1]), "permuted": np.eye(3)[[2, 0, 1]]}

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from medbench.formats import read_header, read_image
+from medbench.imaging.formats import read_header, read_image
 
 
 def noise(shape=(7, 6, 5), dtype=np.int16, seed=0):

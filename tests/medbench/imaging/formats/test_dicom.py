@@ -8,7 +8,7 @@ from pydicom.dataset import FileDataset, FileMetaDataset
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, RLELossless, generate_uid
 
 from medbench.errors import DataError, FormatError, GeometryError, IntensityError
-from medbench.formats import read_header, read_image
+from medbench.imaging.formats import read_header, read_image
 
 ROWS, COLUMNS, SLICES = 12, 10, 6
 

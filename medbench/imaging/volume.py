@@ -11,9 +11,9 @@ from typing import Self
 import numpy as np
 
 from medbench.errors import FormatError, IntensityError
-from medbench.formats.geometry import check_affine, spacing_of
-from medbench.formats.image import read_image
-from medbench.formats.nifti import write_nifti
+from medbench.imaging.formats.geometry import check_affine, spacing_of
+from medbench.imaging.formats.image import read_image
+from medbench.imaging.formats.nifti import write_nifti
 
 _INT16 = np.iinfo(np.int16)
 
@@ -57,7 +57,7 @@ class Volume:
         """Read a NIfTI, MetaImage or NRRD file, or the folder of one DICOM series, in HU and RAS+.
 
         Raises:
-            DataError: see ``medbench.formats.read_image``; the message names the file and the mend.
+            DataError: see ``medbench.imaging.formats.read_image``; the message names the file and the mend.
         """
         return cls(*read_image(Path(path)))
 
@@ -123,7 +123,7 @@ class LabelMap:
             names: the region of each label value; None names the values that occur ``label_<value>``.
 
         Raises:
-            DataError: see ``medbench.formats.read_image``.
+            DataError: see ``medbench.imaging.formats.read_image``.
             FormatError: values other than the integers 0 to 255.
         """
         values, affine = read_image(Path(path))

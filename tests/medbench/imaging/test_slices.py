@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from medbench.errors import SpecError
-from medbench.slices import centre_range, plane_slices, plane_view
+from medbench.imaging.slices import centre_range, plane_slices, plane_view
 from medbench.spec import SliceProtocol, Window
 
 SHAPE = (4, 5, 6)

@@ -8,11 +8,11 @@ import pytest
 import torch
 from monai.data import MetaTensor
 
-from medbench.grid import label_map_to_grid, to_grid
+from medbench.imaging.grid import label_map_to_grid, to_grid
+from medbench.imaging.volume import LabelMap, Volume
 from medbench.spec import Grid
-from medbench.volume import LabelMap, Volume
 
-GOLDEN = Path(__file__).parents[1] / "data" / "fid25d"
+GOLDEN = Path(__file__).parents[2] / "data" / "fid25d"
 OBLIQUE = np.array([[0.69, -0.1, 0.05, -120], [0.1, 0.69, 0.02, 40], [-0.04, -0.03, 1.49, -800], [0, 0, 0, 1.0]])
 GRIDS = {
     "resize smaller": Grid(shape=(8, 6, 5), fit="resize"),

@@ -15,8 +15,8 @@ from typing import IO, Any
 import numpy as np
 
 from medbench.errors import DataError, FormatError
-from medbench.formats.geometry import LPS_TO_RAS, affine_from, check_affine, check_spacing, spatial_shape
-from medbench.formats.stored import Header, Stored, check_claim, claimed_bytes, read_voxels
+from medbench.imaging.formats.geometry import LPS_TO_RAS, affine_from, check_affine, check_spacing, spatial_shape
+from medbench.imaging.formats.stored import Header, Stored, check_claim, claimed_bytes, read_voxels
 
 _TYPES = {
     "MET_CHAR": "i1",

@@ -1,0 +1,8 @@
+"""Files of 3D images: NIfTI, MetaImage, NRRD and DICOM series, read as RAS+ arrays in Hounsfield units."""
+
+from medbench.imaging.formats.folder import volume_files, volume_parts
+from medbench.imaging.formats.image import read_header, read_image
+from medbench.imaging.formats.nifti import write_nifti
+from medbench.imaging.formats.stored import Header
+
+__all__ = ["Header", "read_header", "read_image", "volume_files", "volume_parts", "write_nifti"]
