@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.measure import Measurement
 from rich.table import Table
 
-from medbench.results import Report, Result
+from medbench.records.results import Report, Result
 
 _WIDEST = 1000
 _ARROWS = {"lower": "↓", "higher": "↑"}

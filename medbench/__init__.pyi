@@ -35,7 +35,7 @@ from .metrics.base import (
 )
 from .prediction import Prediction, predict_peak
 from .progress import Progress, silent
-from .results import CaseColumns, Report, Result
+from .records.results import CaseColumns, Report, Result
 from .segmenters.base import Segmenter, SegmenterInfo
 from .spec import Grid, Plane, Protocol, SliceProtocol, Window, fingerprint
 from .storage.files import atomic_path

@@ -13,7 +13,7 @@ from medbench.pipeline.folder import FolderEvaluation
 from medbench.pipeline.options import FolderOptions
 from medbench.pipeline.options import load_dataset as _load_dataset
 from medbench.progress import Progress, silent
-from medbench.results import Report
+from medbench.records.results import Report
 
 
 def evaluate(

@@ -17,8 +17,8 @@ from typing import Final
 import psutil
 
 from medbench.errors import BudgetExceededError, SpecError
-from medbench.record import RunFolder, RunRecord, StageName, StageRecord, library_versions
-from medbench.results import Budget, StageMemory
+from medbench.records.results import Budget, StageMemory
+from medbench.records.run import RunFolder, RunRecord, StageName, StageRecord, library_versions
 
 GIB: Final = 1024**3
 _UNITS: Final = {"": 1, "B": 1, "KB": 1024, "MB": 1024**2, "GB": GIB, "TB": 1024**4}

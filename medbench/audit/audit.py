@@ -15,7 +15,7 @@ from medbench.pipeline.options import resolve_metrics
 from medbench.pipeline.prepare import RealSplits
 from medbench.pipeline.track import Track
 from medbench.progress import Progress
-from medbench.record import Logged
+from medbench.records.run import Logged
 from medbench.storage.files import make_folder, write_json
 
 _FEWEST = 4

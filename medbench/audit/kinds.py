@@ -9,7 +9,7 @@ from typing import Final
 from medbench.audit import damage
 from medbench.evaluation.instruments import Instruments
 from medbench.imaging.volume import Volume
-from medbench.samples import Item
+from medbench.records.samples import Item
 
 MODES: Final = 2
 COPY_NOISE_HU: Final = 5.0

@@ -18,7 +18,7 @@ from medbench.audit.kinds import KINDS, Bench, Kind
 from medbench.audit.measuring import Found, Measurer
 from medbench.evaluation.instruments import Instruments
 from medbench.pipeline.prepare import RealSplits
-from medbench.samples import Item
+from medbench.records.samples import Item
 from medbench.storage.files import sha256_of
 
 _OTHER: Final[Mapping[Better, Better]] = {"lower": "higher", "higher": "lower"}

@@ -21,7 +21,7 @@ from medbench.evaluation.instruments import Instruments
 from medbench.evaluation.side import StoredSide
 from medbench.metrics.base import Measurement, Metric
 from medbench.pipeline.prepare import RealSplits
-from medbench.samples import Item
+from medbench.records.samples import Item
 from medbench.spec import fingerprint
 from medbench.storage.files import write_json
 

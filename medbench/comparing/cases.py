@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from medbench.errors import DataError
-from medbench.results import CaseColumns
+from medbench.records.results import CaseColumns
 from medbench.statistics.significance import Outcome, paired_test, unpaired_test
 
 if TYPE_CHECKING:

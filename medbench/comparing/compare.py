@@ -13,7 +13,7 @@ import numpy as np
 from medbench.comparing.cases import difference_of_cases, read_cases
 from medbench.drawing.text import label
 from medbench.errors import SpecError
-from medbench.results import Report, Result
+from medbench.records.results import Report, Result
 from medbench.statistics.multiple_tests import holm
 from medbench.statistics.resampling import Replicates
 from medbench.statistics.significance import Estimate, Outcome, jackknife_test, untested

@@ -15,7 +15,7 @@ from medbench.datasets.tree import content, masks_by_id
 from medbench.errors import DataError
 from medbench.imaging.masks import read_mask
 from medbench.imaging.volume import Volume
-from medbench.samples import MASK_FOLDERS, region_names, volumes_by_id
+from medbench.records.samples import MASK_FOLDERS, region_names, volumes_by_id
 from medbench.spec import Grid
 from medbench.storage.files import sha256_of
 from medbench.storage.home import data_root

@@ -14,7 +14,7 @@ from medbench.datasets import checks
 from medbench.datasets.tree import content, masks_by_id, read_clipped
 from medbench.errors import DataError
 from medbench.imaging.masks import read_mask
-from medbench.samples import region_names, volumes_by_id
+from medbench.records.samples import region_names, volumes_by_id
 from medbench.spec import Grid, Spec, Window
 from medbench.storage.home import data_root
 

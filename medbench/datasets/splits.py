@@ -12,7 +12,7 @@ from typing import get_args
 
 from medbench.dataset import Split
 from medbench.errors import DataError
-from medbench.samples import volume_stem
+from medbench.records.samples import volume_stem
 
 _SPLITS: dict[str, Split] = {name: name for name in get_args(Split)}
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Mapping
 from pathlib import Path
 
 from medbench.errors import DataError
-from medbench.imaging.formats import volume_parts
 from medbench.imaging.volume import Volume
-from medbench.samples import content_sha256, volumes_by_id
+from medbench.records.samples import content_once, volumes_by_id
 from medbench.spec import Window, fingerprint
 
 
@@ -41,19 +39,3 @@ def read_clipped(path: Path, window: Window) -> Volume:
 def content(paths: Mapping[str, Path]) -> str:
     """Return a fingerprint of what files hold under which ids; a file is read once a process unless it changes."""
     return fingerprint({name: content_once(path) for name, path in paths.items()})
-
-
-def content_once(path: Path) -> str:
-    """Return what ``content_sha256`` returns; a file is read once a process unless it changes."""
-    return _hash(path, _stamp(path))
-
-
-def _stamp(path: Path) -> tuple[tuple[str, int, int], ...]:
-    """Return what tells whether a volume's files have changed since they were hashed."""
-    return tuple((file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in volume_parts(path))
-
-
-@functools.lru_cache(maxsize=4096)
-def _hash(path: Path, stamp: tuple[tuple[str, int, int], ...]) -> str:
-    del stamp
-    return content_sha256(path)

@@ -10,7 +10,7 @@ from medbench.errors import NotEnoughCasesError
 from medbench.evaluation.instruments import Instruments
 from medbench.evaluation.side import StoredSide
 from medbench.metrics.base import Evidence
-from medbench.samples import Item
+from medbench.records.samples import Item
 
 FEWEST_VOLUMES = 2
 

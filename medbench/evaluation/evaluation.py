@@ -13,8 +13,8 @@ from medbench.evaluation.comparison import Comparison
 from medbench.evaluation.instruments import Instruments
 from medbench.evaluation.measure import inspect, measure_all, write_table
 from medbench.evaluation.side import StoredSide
-from medbench.record import RunFolder, RunRecord
-from medbench.results import Report, Result
+from medbench.records.results import Report, Result
+from medbench.records.run import RunFolder, RunRecord
 from medbench.spec import fingerprint
 
 if TYPE_CHECKING:

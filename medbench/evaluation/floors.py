@@ -12,8 +12,8 @@ from medbench.errors import NotEnoughCasesError, Unavailable
 from medbench.evaluation.comparison import StoredEvidence
 from medbench.evaluation.finite import finite_only
 from medbench.metrics.base import Measurement, Metric, MetricInfo
-from medbench.results import Against, Part
-from medbench.samples import Item
+from medbench.records.results import Against, Part
+from medbench.records.samples import Item
 
 if TYPE_CHECKING:
     import pandas as pd

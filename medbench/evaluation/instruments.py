@@ -14,7 +14,6 @@ from typing import Any, Literal
 import numpy as np
 
 from medbench import registry
-from medbench.datasets.tree import content_once
 from medbench.errors import SpecError, Unavailable
 from medbench.evaluation.cache import Cache
 from medbench.features.base import SliceExtractor, VolumeExtractor
@@ -23,8 +22,8 @@ from medbench.imaging.masks import read_mask
 from medbench.imaging.volume import LabelMap, Volume
 from medbench.metrics.base import Input, MetricInfo, Need
 from medbench.progress import Progress
-from medbench.record import library_versions
-from medbench.samples import Item
+from medbench.records.run import library_versions
+from medbench.records.samples import Item, content_once
 from medbench.segmenters.base import Segmenter
 from medbench.spec import Protocol, fingerprint
 from medbench.storage.files import make_folder

@@ -14,8 +14,8 @@ from medbench.evaluation.finite import finite_only
 from medbench.evaluation.floors import against, floor_of, plain_parts
 from medbench.evaluation.instruments import Instruments
 from medbench.metrics.base import Metric, MetricInfo
-from medbench.results import Resampled, Result, Skipped
-from medbench.samples import Item
+from medbench.records.results import Resampled, Result, Skipped
+from medbench.records.samples import Item
 from medbench.spec import fingerprint
 from medbench.storage.files import atomic_path
 

@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from medbench.datasets.tree import content_once
 from medbench.errors import DataError, Unavailable
 from medbench.evaluation.instruments import Derivation, Instruments
 from medbench.imaging.slices import plane_slices
 from medbench.imaging.volume import LabelMap, Volume
 from medbench.metrics.base import Input
-from medbench.samples import Item
+from medbench.records.samples import Item, content_once
 from medbench.spec import Plane, fingerprint
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from medbench.errors import Unavailable
 from medbench.metrics.adherence_controls import Control, ceiling_of, shuffled_floor
 from medbench.metrics.adherence_overlaps import Overlaps, by_unit, collect
 from medbench.metrics.base import Evidence, Measurement, MetricInfo, require_subjects
-from medbench.results import CaseColumns
+from medbench.records.results import CaseColumns
 from medbench.statistics.order_statistics import FEWEST, median_interval, quartiles
 from medbench.statistics.resampling import NOT_ASKED, Interval, mean_interval
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from medbench.imaging.volume import LabelMap, Volume
     from medbench.progress import Progress
-    from medbench.results import CaseColumns, Result
+    from medbench.records.results import CaseColumns, Result
     from medbench.spec import Protocol as EvaluationProtocol
     from medbench.statistics.resampling import Replicates
     from medbench.storage.weights import WeightFile

@@ -27,7 +27,7 @@ from medbench.metrics.nnunet.dataset import label_name
 from medbench.metrics.nnunet.presets import CONFIGURATION
 from medbench.metrics.nnunet.process import environment
 from medbench.metrics.nnunet.task import Task, task_of
-from medbench.results import CaseColumns
+from medbench.records.results import CaseColumns
 from medbench.spec import fingerprint
 from medbench.statistics.order_statistics import median_interval, quartiles
 from medbench.statistics.resampling import NOT_ASKED, Interval, mean_interval, subject_means

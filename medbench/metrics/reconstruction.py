@@ -15,7 +15,7 @@ import numpy as np
 from medbench.errors import NotEnoughCasesError, Unavailable
 from medbench.features.lpips import BACKBONE, Lpips25d, fits, load_lpips
 from medbench.metrics.base import Evidence, Measurement, MetricInfo
-from medbench.results import CaseColumns
+from medbench.records.results import CaseColumns
 from medbench.statistics.resampling import mean_interval, subject_means
 
 if TYPE_CHECKING:

@@ -7,16 +7,15 @@ from pathlib import Path
 from typing import Any
 
 from medbench.budget import GIB, Meter
-from medbench.datasets.tree import content_once
 from medbench.errors import SpecError
 from medbench.evaluation.comparison import Comparison
 from medbench.evaluation.evaluation import Evaluation, Subject
 from medbench.pipeline.options import FolderOptions, resolve_metrics
 from medbench.pipeline.track import Track
 from medbench.progress import Progress
-from medbench.record import Logged, RunFolder
-from medbench.results import Report
-from medbench.samples import Item, first_by_name, open_folder
+from medbench.records.results import Report
+from medbench.records.run import Logged, RunFolder
+from medbench.records.samples import Item, content_once, first_by_name, open_folder
 from medbench.spec import fingerprint
 
 

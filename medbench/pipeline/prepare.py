@@ -13,7 +13,7 @@ from medbench.imaging.grid import label_map_to_grid, to_grid
 from medbench.imaging.volume import UNNAMED, LabelMap, Volume
 from medbench.pipeline import engine
 from medbench.progress import Progress
-from medbench.samples import Item
+from medbench.records.samples import Item
 from medbench.spec import Grid, fingerprint
 from medbench.storage.files import atomic_path, sha256_of, write_json, write_text
 from medbench.storage.home import home

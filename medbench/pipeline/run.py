@@ -20,9 +20,9 @@ from medbench.pipeline.prepare import on_grid
 from medbench.pipeline.sample import SamplePlan, missing_samples, sample
 from medbench.pipeline.track import Track
 from medbench.progress import Progress
-from medbench.record import GenerationSpec, Logged, RunFolder, RunRecord, StageName
-from medbench.results import Report
-from medbench.samples import first_by_name, open_folder
+from medbench.records.results import Report
+from medbench.records.run import GenerationSpec, Logged, RunFolder, RunRecord, StageName
+from medbench.records.samples import first_by_name, open_folder
 from medbench.spec import fingerprint
 from medbench.storage.files import sha256_of
 

@@ -14,7 +14,7 @@ from medbench.generator import Generator, SampleRequest, sample_seed
 from medbench.imaging.grid import to_grid
 from medbench.imaging.volume import UNNAMED, LabelMap
 from medbench.progress import Progress
-from medbench.samples import CONDITIONS, REGION_NAMES, Manifest, SampleRecord
+from medbench.records.samples import CONDITIONS, REGION_NAMES, Manifest, SampleRecord
 from medbench.spec import Grid
 from medbench.storage.files import make_folder, sha256_of, write_json
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from medbench.drawing import text as words
 from medbench.errors import DataError
-from medbench.results import Part, Result
+from medbench.records.results import Part, Result
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -10,8 +10,8 @@ from medbench.drawing.panels import VIEWS, Sheet
 from medbench.drawing.style import INK, QUIET, SIDES, name_stand_ins, quiet, save
 from medbench.drawing.text import direction, label, number
 from medbench.imaging.volume import Volume
+from medbench.records.results import Result
 from medbench.report.figures_pairs import Titles, difference_sheet, show, window_words
-from medbench.results import Result
 
 MOST_VOLUMES: Final = 4
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from medbench.drawing.style import INK, QUIET, SIDES, cloud, name_stand_ins, quiet, save
 from medbench.drawing.text import direction, label, number
-from medbench.results import Result
+from medbench.records.results import Result
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from medbench.drawing import text
-from medbench.record import RunFolder, RunRecord
+from medbench.records.results import Report
+from medbench.records.run import RunFolder, RunRecord
 from medbench.report import content, words
 from medbench.report.protocol_text import protocol_sentences
-from medbench.results import Report
 from medbench.storage.files import write_text
 
 if TYPE_CHECKING:

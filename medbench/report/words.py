@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from medbench.drawing.text import gib, number
-from medbench.results import Budget, Result
+from medbench.records.results import Budget, Result
 
 
 def reading(result: Result) -> str:

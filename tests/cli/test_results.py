@@ -6,7 +6,7 @@ from pathlib import Path
 from rich.console import Console
 
 from cli.results import print_report
-from medbench.results import Report
+from medbench.records.results import Report
 
 STORED = Path(__file__).parents[1] / "data" / "results_schema1.json"
 

@@ -12,8 +12,8 @@ import medbench
 from medbench import protocols
 from medbench.errors import SpecError
 from medbench.imaging.volume import Volume
-from medbench.results import Report, Result
-from medbench.samples import first_by_name, open_folder
+from medbench.records.results import Report, Result
+from medbench.records.samples import first_by_name, open_folder
 from medbench.spec import fingerprint
 
 GOLDEN = Path(__file__).parents[1] / "data" / "fid25d"

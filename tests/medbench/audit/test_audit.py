@@ -16,7 +16,7 @@ from medbench.evaluation.cache import Cache
 from medbench.evaluation.instruments import Instruments
 from medbench.pipeline.prepare import RealSplits
 from medbench.progress import silent
-from medbench.samples import Item
+from medbench.records.samples import Item
 from medbench.spec import Protocol
 from medbench.storage.files import sha256_of
 

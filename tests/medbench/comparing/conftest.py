@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from medbench import registry
-from medbench.results import Budget, Report, Resampled, Result, Skipped
+from medbench.records.results import Budget, Report, Resampled, Result, Skipped
 from medbench.spec import fingerprint
 
 

@@ -9,7 +9,7 @@ from scipy import stats
 from medbench.comparing.compare import compare, differences_in_words, open_runs, require_any
 from medbench.comparing.table import p_words, write_rows
 from medbench.errors import DataError, SpecError
-from medbench.results import Skipped
+from medbench.records.results import Skipped
 
 MASKS = [f"mask{index}" for index in range(6)]
 

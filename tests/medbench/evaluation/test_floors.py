@@ -16,7 +16,7 @@ from medbench.evaluation.floors import against, floor_of, splits
 from medbench.evaluation.instruments import Instruments
 from medbench.metrics.base import Evidence, Measurement, MetricInfo
 from medbench.progress import silent
-from medbench.samples import Item
+from medbench.records.samples import Item
 from medbench.spec import Protocol
 
 SHAPE = (16, 16, 8)

@@ -15,7 +15,7 @@ from medbench.evaluation.instruments import Instruments
 from medbench.evaluation.side import StoredSide
 from medbench.imaging.volume import LabelMap, Volume
 from medbench.progress import silent
-from medbench.samples import Item
+from medbench.records.samples import Item
 from medbench.spec import Grid, Protocol
 from medbench.storage.files import sha256_of
 

@@ -23,8 +23,8 @@ from medbench.pipeline.options import RunOptions
 from medbench.pipeline.run import Run
 from medbench.pipeline.sample import SamplePlan, sample
 from medbench.progress import silent
-from medbench.results import Report
-from medbench.samples import Manifest
+from medbench.records.results import Report
+from medbench.records.samples import Manifest
 from medbench.spec import fingerprint
 
 METRICS = ("fid25d", "reconstruction")

@@ -8,9 +8,9 @@ import pandas as pd
 import pytest
 
 from medbench.imaging.volume import Volume
-from medbench.record import RunFolder, RunRecord, StageRecord
+from medbench.records.results import Budget, Report, Result, Skipped, StageMemory
+from medbench.records.run import RunFolder, RunRecord, StageRecord
 from medbench.report import figures
-from medbench.results import Budget, Report, Result, Skipped, StageMemory
 
 PROTOCOL = {"metric": "m", "version": "1", "n_real": 8, "n_synthetic": 4, "window": {"low": -1000.0, "high": 1000.0}}
 

@@ -3,8 +3,8 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
+from medbench.records.results import Result
 from medbench.report import content
-from medbench.results import Result
 
 
 def test_the_glance_begins_at_zero_and_ends_at_the_largest(fid: Result) -> None:

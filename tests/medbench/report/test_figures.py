@@ -8,8 +8,8 @@ from matplotlib.image import imread
 
 from medbench.drawing.panels import centre_slice
 from medbench.imaging.volume import Volume
+from medbench.records.results import Result
 from medbench.report import figures
-from medbench.results import Result
 
 AXIAL, CORONAL, SAGITTAL = range(3)
 

@@ -9,8 +9,8 @@ from matplotlib.colors import to_rgb
 from matplotlib.image import imread
 
 from medbench.drawing.style import SIDES
+from medbench.records.results import Result
 from medbench.report import figures_regions
-from medbench.results import Result
 
 
 def is_picture(path: Path) -> bool:

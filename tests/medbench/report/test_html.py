@@ -10,9 +10,9 @@ import pytest
 
 from medbench.drawing.text import number
 from medbench.errors import DataError, SpecError
-from medbench.record import RunFolder
+from medbench.records.results import Part, Report
+from medbench.records.run import RunFolder
 from medbench.report.html import write_report
-from medbench.results import Part, Report
 
 MakeRun = Callable[..., Path]
 

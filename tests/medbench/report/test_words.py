@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
+from medbench.records.results import Against, Budget, Result
 from medbench.report import words
-from medbench.results import Against, Budget, Result
 
 
 @pytest.mark.parametrize(

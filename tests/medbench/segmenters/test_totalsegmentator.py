@@ -27,7 +27,7 @@ from medbench.datasets.phantom import generate
 from medbench.datasets.thorax import LABELS
 from medbench.errors import GeometryError, MedbenchError, MissingExtraError, Unavailable
 from medbench.imaging.volume import Volume
-from medbench.results import Report
+from medbench.records.results import Report
 from medbench.segmenters import total_models
 from medbench.segmenters.total_models import HEART_CHAMBERS, TOTAL, Task, installed_version
 from medbench.segmenters.total_process import TotalProcess, device_word, process_for

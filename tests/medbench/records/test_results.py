@@ -9,7 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from medbench.errors import DataError
-from medbench.results import Budget, Report, Result, Skipped
+from medbench.records.results import Budget, Report, Result, Skipped
 
 RESULT = Result(
     metric="fid25d",
@@ -73,5 +73,5 @@ def test_absent_and_foreign_files_are_named(tmp_path: Path) -> None:
 
 
 def test_the_first_schema_stays_readable() -> None:
-    kept = Path(__file__).parents[1] / "data" / "results_schema1.json"
+    kept = Path(__file__).parents[2] / "data" / "results_schema1.json"
     assert Report.read(kept).results[0].metric == "fid25d"

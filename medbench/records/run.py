@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from medbench.errors import SpecError
 from medbench.progress import Progress
-from medbench.results import Budget, StageMemory
+from medbench.records.results import Budget, StageMemory
 from medbench.spec import Spec, fingerprint
 from medbench.storage.files import storage_errors, write_json
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import os
@@ -250,3 +251,19 @@ def region_names(masks: Path) -> dict[int, str] | None:
         return {int(value): str(name) for value, name in document.items()}
     except (ValueError, AttributeError) as error:
         raise DataError(f'{path} must map label values to names, like {{"1": "lung_left"}}') from error
+
+
+def content_once(path: Path) -> str:
+    """Return what ``content_sha256`` returns; a file is read once a process unless it changes."""
+    return _hash(path, _stamp(path))
+
+
+def _stamp(path: Path) -> tuple[tuple[str, int, int], ...]:
+    """Return what tells whether a volume's files have changed since they were hashed."""
+    return tuple((file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in volume_parts(path))
+
+
+@functools.lru_cache(maxsize=4096)
+def _hash(path: Path, stamp: tuple[tuple[str, int, int], ...]) -> str:
+    del stamp
+    return content_sha256(path)
