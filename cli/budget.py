@@ -14,7 +14,7 @@ from cli.session import DebugOption, JsonOption, QuietOption, Session, session
 from medbench import registry
 from medbench.budget import GIB, parse_bytes
 from medbench.errors import SpecError
-from medbench.generator import Predicts, Stage
+from medbench.generators.base import Predicts, Stage
 
 if TYPE_CHECKING:
     from medbench.prediction import Prediction

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from cli.session import DebugOption, JsonOption, QuietOption, Session, session
 from medbench import registry
-from medbench.dataset import Fetchable
+from medbench.datasets.base import Fetchable
 from medbench.errors import DataError, SpecError
 from medbench.pipeline.options import load_dataset
 

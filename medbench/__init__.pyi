@@ -1,7 +1,7 @@
 # The public face: what scripts and plug-ins may import. One name a contract; modules below may move.
 from .api import evaluate, load_dataset
 from .budget import Meter
-from .dataset import Case, Check, Dataset, DatasetInfo, Fetchable, Split
+from .datasets.base import Case, Check, Dataset, DatasetInfo, Fetchable, Split
 from .errors import (
     BudgetExceededError,
     CheckpointError,
@@ -18,7 +18,7 @@ from .errors import (
     UnknownPluginError,
 )
 from .features.base import ExtractorInfo, SliceExtractor, VolumeExtractor
-from .generator import Generator, GeneratorInfo, Predicts, SampleRequest, sample_seed
+from .generators.base import Generator, GeneratorInfo, Predicts, SampleRequest, sample_seed
 from .imaging.grid import label_map_to_grid, to_grid
 from .imaging.slices import plane_slices
 from .imaging.volume import LabelMap, Volume

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from medbench.dataset import Case, Dataset, Split
+from medbench.datasets.base import Case, Dataset, Split
 from medbench.errors import SpecError
 from medbench.pipeline.folder import FolderEvaluation
 from medbench.pipeline.options import FolderOptions

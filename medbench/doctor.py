@@ -10,7 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from medbench import registry
-from medbench.dataset import Check
+from medbench.datasets.base import Check
 from medbench.errors import MedbenchError, Unavailable
 from medbench.segmenters.total_models import licence_mend, licence_number
 from medbench.storage.catalogue import weight_files

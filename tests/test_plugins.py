@@ -12,7 +12,7 @@ from typing import Any, get_args
 import pytest
 
 from medbench import registry
-from medbench.generator import GeneratorInfo
+from medbench.generators.base import GeneratorInfo
 from medbench.metrics.base import MetricInfo
 
 ROOT = Path(__file__).parents[1]

@@ -9,10 +9,10 @@ from typing import ClassVar
 
 import numpy as np
 
-from medbench.dataset import Case, Check, DatasetInfo, Split
+from medbench.datasets.base import Case, Check, DatasetInfo, Split
 from medbench.datasets.phantom import PhantomDataset, affine, generate
 from medbench.errors import CheckpointError
-from medbench.generator import FitRequest, GeneratorInfo, SampleRequest
+from medbench.generators.base import FitRequest, GeneratorInfo, SampleRequest
 from medbench.imaging.volume import Volume
 from medbench.spec import Grid
 from medbench.storage.files import write_text

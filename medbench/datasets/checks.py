@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from medbench.dataset import Check
+from medbench.datasets.base import Check
 from medbench.errors import DataError, MedbenchError
 from medbench.imaging.formats import read_header
 from medbench.imaging.formats.geometry import same_grid

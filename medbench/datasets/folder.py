@@ -8,8 +8,8 @@ from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
-from medbench.dataset import Case, Check, DatasetInfo, Split
 from medbench.datasets import checks
+from medbench.datasets.base import Case, Check, DatasetInfo, Split
 from medbench.datasets.splits import Entry, read_splits, split_file
 from medbench.datasets.tree import content, masks_by_id
 from medbench.errors import DataError

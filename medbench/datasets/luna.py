@@ -10,8 +10,8 @@ from typing import ClassVar, Final
 
 import numpy as np
 
-from medbench.dataset import Case, Check, DatasetInfo, Split
 from medbench.datasets import checks
+from medbench.datasets.base import Case, Check, DatasetInfo, Split
 from medbench.datasets.luna_files import LunaFiles, fetch_all, mark_of, published_files
 from medbench.datasets.luna_split import PATIENTS, Assignment, LunaSplit, assign, published_split, read_patients
 from medbench.datasets.tree import read_clipped

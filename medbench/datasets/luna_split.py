@@ -11,7 +11,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Final
 
-from medbench.dataset import Split
+from medbench.datasets.base import Split
 from medbench.errors import DataError
 from medbench.spec import Spec
 

@@ -9,8 +9,8 @@ from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
-from medbench.dataset import Case, Check, DatasetInfo, Split
 from medbench.datasets import checks
+from medbench.datasets.base import Case, Check, DatasetInfo, Split
 from medbench.datasets.tree import content, masks_by_id, read_clipped
 from medbench.errors import DataError
 from medbench.imaging.masks import read_mask

@@ -11,8 +11,8 @@ from typing import ClassVar, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from medbench.dataset import Case, Check, DatasetInfo, Split
 from medbench.datasets import thorax
+from medbench.datasets.base import Case, Check, DatasetInfo, Split
 from medbench.datasets.thorax import LABELS
 from medbench.datasets.thorax_paint import paint
 from medbench.imaging.volume import LabelMap, Volume

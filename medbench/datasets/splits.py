@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
 
-from medbench.dataset import Split
+from medbench.datasets.base import Split
 from medbench.errors import DataError
 from medbench.records.samples import volume_stem
 

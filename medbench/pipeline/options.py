@@ -9,7 +9,7 @@ from pathlib import Path
 
 from medbench import protocols, registry
 from medbench.budget import GIB
-from medbench.dataset import Dataset
+from medbench.datasets.base import Dataset
 from medbench.errors import SpecError
 from medbench.spec import Grid, Protocol
 from medbench.storage.catalogue import weight_files

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from medbench.dataset import Case, Dataset, Split
+from medbench.datasets.base import Case, Dataset, Split
 from medbench.imaging.grid import label_map_to_grid, to_grid
 from medbench.imaging.volume import UNNAMED, LabelMap, Volume
 from medbench.pipeline import engine

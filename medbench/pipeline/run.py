@@ -9,11 +9,11 @@ from pathlib import Path
 
 from medbench import registry
 from medbench.budget import Meter
-from medbench.dataset import Case, Dataset
+from medbench.datasets.base import Case, Dataset
 from medbench.errors import NotEnoughCasesError, SpecError
 from medbench.evaluation.comparison import Comparison
 from medbench.evaluation.evaluation import Evaluation, Subject
-from medbench.generator import FitRequest, Generator, GeneratorInfo
+from medbench.generators.base import FitRequest, Generator, GeneratorInfo
 from medbench.imaging.volume import Volume
 from medbench.pipeline.options import RunOptions, resolve_metrics
 from medbench.pipeline.prepare import on_grid

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import overload
 
-from medbench.dataset import Case
+from medbench.datasets.base import Case
 from medbench.errors import DataError, SpecError
-from medbench.generator import Generator, SampleRequest, sample_seed
+from medbench.generators.base import Generator, SampleRequest, sample_seed
 from medbench.imaging.grid import to_grid
 from medbench.imaging.volume import UNNAMED, LabelMap
 from medbench.progress import Progress

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from medbench.dataset import Dataset
+from medbench.datasets.base import Dataset
 from medbench.errors import SpecError
 from medbench.evaluation.cache import Cache
 from medbench.evaluation.instruments import Instruments

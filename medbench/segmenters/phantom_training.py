@@ -13,7 +13,7 @@ from lightning_fabric import Fabric
 from numpy.typing import NDArray
 from torch.nn import functional  # noqa: TID253  as above
 
-from medbench.dataset import Split
+from medbench.datasets.base import Split
 from medbench.datasets.phantom import PhantomDataset, generate
 from medbench.datasets.thorax import LABELS
 from medbench.progress import Progress, silent

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from medbench.dataset import Case
+from medbench.datasets.base import Case
 from medbench.errors import CheckpointError, DataError
 from medbench.imaging.volume import LabelMap
 from medbench.progress import Progress

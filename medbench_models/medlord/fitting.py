@@ -11,9 +11,9 @@ import numpy as np
 import torch
 from lightning_fabric import Fabric
 
-from medbench.dataset import Case
+from medbench.datasets.base import Case
 from medbench.errors import DataError
-from medbench.generator import FitRequest
+from medbench.generators.base import FitRequest
 from medbench.storage.files import make_folder
 from medbench.training.attention import best_backend
 from medbench.training.averaging import seeded

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from medbench.errors import MissingExtraError, SpecError
 from medbench.features.lpips import SQUEEZENET
-from medbench.generator import FitRequest, GeneratorInfo, SampleRequest, Stage
+from medbench.generators.base import FitRequest, GeneratorInfo, SampleRequest, Stage
 from medbench.imaging.volume import Volume
 from medbench.storage.weights import WeightFile
 from medbench_models.medlord.presets import PRESETS, preset

@@ -11,7 +11,7 @@ import torch
 from monai.networks.nets import VQVAE, DiffusionModelUNet
 
 from medbench.errors import DataError
-from medbench.generator import Stage
+from medbench.generators.base import Stage
 from medbench.prediction import CONTEXT_BYTES, MARGIN, Prediction, predict_peak, require_fits
 from medbench.training.rehearsal import Rehearsal
 from medbench_models.medlord.config import DiffusionConfig, MedLoRDConfig, NetworkConfig, VqvaeConfig

@@ -13,8 +13,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from medbench.dataset import Case, Check, DatasetInfo, Split
-from medbench.generator import GeneratorInfo, SampleRequest
+from medbench.datasets.base import Case, Check, DatasetInfo, Split
+from medbench.generators.base import GeneratorInfo, SampleRequest
 from medbench.imaging.volume import LabelMap, Volume
 from medbench.progress import Progress
 from medbench.spec import Grid

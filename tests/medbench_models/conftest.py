@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from medbench.dataset import Case, Split
+from medbench.datasets.base import Case, Split
 from medbench.imaging.volume import LabelMap, Volume
 from medbench_models.medlord import presets
 from medbench_models.medlord.config import MedLoRDConfig, NetworkConfig, SamplingConfig, Stage1Config

@@ -34,7 +34,7 @@ class Picky(MeanHu):
 # 8 training and 4 held-out phantoms of 16 x 16 x 8 voxels: nothing to look at, and quick.
 DATASETS = """
 import dataclasses
-from medbench.dataset import DatasetInfo
+from medbench.datasets.base import DatasetInfo
 from medbench.datasets.phantom import PhantomDataset
 
 class Tiny(PhantomDataset):

@@ -182,7 +182,7 @@ def test_other_conditions_are_another_evaluation(real: Path, tmp_path: Path) -> 
 
 
 BACKWARDS = """
-from medbench.dataset import DatasetInfo
+from medbench.datasets.base import DatasetInfo
 from medbench.datasets.phantom import PhantomDataset
 
 class Backwards(PhantomDataset):

@@ -17,7 +17,7 @@ import pytest
 
 from medbench import protocols
 from medbench.errors import SpecError
-from medbench.generator import SampleRequest
+from medbench.generators.base import SampleRequest
 from medbench.imaging.volume import LabelMap, Volume
 from medbench.pipeline.options import RunOptions
 from medbench.pipeline.run import Run

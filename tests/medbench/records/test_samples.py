@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from medbench.errors import DataError
-from medbench.generator import sample_seed
+from medbench.generators.base import sample_seed
 from medbench.imaging.volume import Volume
 from medbench.records.samples import Manifest, SampleRecord, content_sha256, open_folder, region_names
 from medbench.storage.files import sha256_of

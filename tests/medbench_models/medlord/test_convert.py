@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from medbench.errors import CheckpointError, DataError, MissingExtraError, SpecError
-from medbench.generator import SampleRequest
+from medbench.generators.base import SampleRequest
 from medbench.imaging.volume import LabelMap, Volume
 from medbench.storage.files import sha256_of
 from medbench.storage.tensors import read_weights

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from medbench.datasets.phantom import PhantomDataset
-from medbench.generator import SampleRequest
+from medbench.generators.base import SampleRequest
 from medbench_models.medlord.generator import MedLoRD
 from medbench_models.shared.nearest import MOST_EXTRA_BYTES, nearest_codes
 

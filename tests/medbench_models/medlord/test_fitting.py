@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from medbench.dataset import Case, Split
+from medbench.datasets.base import Case, Split
 from medbench.errors import CheckpointError, DataError
-from medbench.generator import FitRequest, SampleRequest
+from medbench.generators.base import FitRequest, SampleRequest
 from medbench.imaging.volume import Volume
 from medbench.progress import silent
 from medbench.storage.tensors import read_weights

@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 from medbench.datasets.phantom import PhantomDataset
 from medbench.datasets.thorax import LABELS
 from medbench.errors import CheckpointError, DataError, MissingExtraError, SpecError
-from medbench.generator import SampleRequest
+from medbench.generators.base import SampleRequest
 from medbench.imaging.volume import LabelMap, Volume
 from medbench.segmenters.phantom import PhantomSegmenter
 from medbench.storage.files import sha256_of

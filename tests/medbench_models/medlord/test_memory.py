@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import torch
 
-from medbench.dataset import Case
+from medbench.datasets.base import Case
 from medbench.errors import BudgetExceededError, DataError
-from medbench.generator import FitRequest, Predicts, SampleRequest
+from medbench.generators.base import FitRequest, Predicts, SampleRequest
 from medbench.imaging.volume import LabelMap
 from medbench.prediction import predict_peak
 from medbench.progress import silent

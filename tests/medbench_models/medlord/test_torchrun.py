@@ -18,8 +18,8 @@ SCRIPT = """
 import os, sys, warnings
 from pathlib import Path
 import numpy as np, torch
-from medbench.dataset import Case
-from medbench.generator import FitRequest
+from medbench.datasets.base import Case
+from medbench.generators.base import FitRequest
 from medbench.progress import silent
 from medbench.imaging.volume import LabelMap, Volume
 from medbench_models.medlord import fitting, presets

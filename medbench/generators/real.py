@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from medbench.errors import NotEnoughCasesError, SpecError
-from medbench.generator import FitRequest, GeneratorInfo, SampleRequest
+from medbench.generators.base import FitRequest, GeneratorInfo, SampleRequest
 from medbench.imaging.volume import Volume
 
 

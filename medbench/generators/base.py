@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal, Protocol, runtime_checkable
 from medbench.progress import Progress
 
 if TYPE_CHECKING:
-    from medbench.dataset import Case
+    from medbench.datasets.base import Case
     from medbench.imaging.volume import LabelMap, Volume
     from medbench.prediction import Prediction
 
