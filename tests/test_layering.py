@@ -24,8 +24,8 @@ FLOORS = [
     {"formats"},
     {"volume", "registry", "prediction", "kernels"},
     {"grid", "dataset", "generator", "results", "weights", "fetch", "hub", "unpack", "slices", "samples", "training"},
-    {"datasets", "features", "segmenters", "metrics", "gate", "budget", "protocols", "real", "record"},
-    {"report", "health"},
+    {"datasets", "features", "segmenters", "metrics", "gate", "budget", "protocols", "real", "record", "report"},
+    {"health"},
     {"comparing", "pipeline"},
     {"api", "audit"},
 ]

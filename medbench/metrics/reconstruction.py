@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from medbench.errors import NotEnoughCasesError, Unavailable
-from medbench.metrics.base import Evidence, Measurement, MetricInfo
+from medbench.metrics.base import Evidence, Figure, Measurement, MetricInfo
 from medbench.metrics.lpips25d import BACKBONE, Lpips25d, fits, load_lpips
+from medbench.metrics.reconstruction_figure import draw
 from medbench.metrics.resampling import mean_interval, subject_means
 from medbench.results import CaseColumns
 
@@ -43,6 +44,15 @@ class Reconstruction:
         needs=("slices",),
         weights={"lpips": BACKBONE},
         cases=CaseColumns(value="psnr", case="id", subject="subject"),
+        figures=(
+            Figure(
+                name="reconstruction",
+                caption="Held-out volumes, what the generator's autoencoder makes of them, and the difference.",
+                alt="Slices of original volumes, of their reconstructions and of the signed difference in HU",
+                draw=draw,
+                dark=True,
+            ),
+        ),
     )
 
     def measure(self, evidence: Evidence) -> Measurement:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from medbench.errors import Unavailable
-from medbench.metrics.base import Evidence, Measurement, MetricInfo, require_subjects
+from medbench.metrics.base import Evidence, Figure, Measurement, MetricInfo, require_subjects
 from medbench.metrics.holm import holm
 from medbench.metrics.region_distances import (
     composition,
@@ -32,6 +32,7 @@ from medbench.metrics.resampling import (
     jackknife_interval,
     too_few,
 )
+from medbench.metrics.rvr_figure import draw
 from medbench.volume import UNNAMED
 
 if TYPE_CHECKING:
@@ -53,6 +54,15 @@ class Rvr:
         min_synthetic=2,
         source="MedLoRD, arXiv:2503.13211 (the ratio); the distances are medbench's",
         needs=("segmenter", "regions"),
+        figures=(
+            Figure(
+                name="region_ratios",
+                caption="How much of its volume each region fills: a dot a volume, a box for the quartiles, the "
+                "density above it.",
+                alt="Box plots of the share of the volume that each region fills, real against synthetic",
+                draw=draw,
+            ),
+        ),
     )
 
     def measure(self, evidence: Evidence) -> Measurement:

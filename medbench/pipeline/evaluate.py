@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from medbench import gate, registry
 from medbench.errors import NotEnoughCasesError, Unavailable
 from medbench.files import atomic_path
-from medbench.metrics.base import Evidence, Metric, MetricInfo
+from medbench.metrics.base import Evidence, Measured, Metric, MetricInfo
 from medbench.pipeline.evidence import Laboratory
 from medbench.pipeline.finite import finite_only
 from medbench.pipeline.floor import Sides, against, floor_of, plain_parts
@@ -43,6 +43,16 @@ class Comparison:
     held_out: Sequence[Item]
     identity: dict[str, Any]
     reference_masks: str | None = None
+
+    def evidence(self, laboratory: Laboratory) -> Evidence:
+        """Return what metrics may ask for, seen by these instruments."""
+        return Evidence(
+            protocol=laboratory.protocol,
+            real=StoredSide(self.reference, laboratory, name="real"),
+            synthetic=StoredSide(self.synthetic, laboratory, name="synthetic"),
+            held_out=StoredSide(self.held_out, laboratory, name="held-out") if self.held_out else None,
+            workspace=laboratory,
+        )
 
     def require(self, fewest: int = FEWEST_VOLUMES) -> None:
         """Check that both sides have enough volumes for any number.
@@ -92,7 +102,7 @@ def _facts(item: Item, laboratory: Laboratory) -> gate.Facts:
 
 def measure_all(
     comparison: Comparison, laboratory: Laboratory, metrics: Sequence[str], *, tables: Path
-) -> tuple[list[Result], list[Skipped]]:
+) -> tuple[list[tuple[MetricInfo, Measured]], list[Skipped]]:
     """Compute metrics with their floors.
 
     Args:
@@ -102,37 +112,31 @@ def measure_all(
         tables: folder for the values behind every number.
 
     Returns:
-        The results in the order of ``metrics``, and what could not be computed, with its reason.
+        Every metric with its number, in the order of ``metrics``, and what could not be computed, with its reason.
     """
-    results: list[Result] = []
+    measured: list[tuple[MetricInfo, Measured]] = []
     skipped: list[Skipped] = []
     for name in metrics:
         metric: Metric = registry.load("metrics", name)()
         source = registry.source_sha256(name)
         try:
-            result, absent = _result(metric, comparison, laboratory, tables, source)
-            results.append(result)
-            skipped += [Skipped(metric=f"{result.metric}.{part}", reason=reason) for part, reason in absent.items()]
+            found, absent = _measured(metric, comparison, laboratory, tables, source)
+            measured.append((metric.info, found))
+            skipped += [Skipped(metric=f"{metric.info.name}.{part}", reason=reason) for part, reason in absent.items()]
         except (Unavailable, NotEnoughCasesError) as reason:
             skipped.append(Skipped(metric=metric.info.name, reason=str(reason)))
-    return results, skipped
+    return measured, skipped
 
 
-def _result(
+def _measured(
     metric: Metric, comparison: Comparison, laboratory: Laboratory, tables: Path, source: str | None
-) -> tuple[Result, Mapping[str, str]]:
+) -> tuple[Measured, Mapping[str, str]]:
     info = metric.info
     clock = time.monotonic()
     _require_counts(info, comparison)
     protocol = _protocol(info, comparison, laboratory) | ({"source_sha256": source} if source else {})
     sides = Sides(comparison.reference, comparison.synthetic, comparison.held_out)
-    evidence = Evidence(
-        protocol=laboratory.protocol,
-        real=StoredSide(sides.reference, laboratory, name="real"),
-        synthetic=StoredSide(sides.synthetic, laboratory, name="synthetic"),
-        held_out=StoredSide(sides.held_out, laboratory, name="held-out") if sides.held_out else None,
-        workspace=laboratory,
-    )
+    evidence = comparison.evidence(laboratory)
     measurement = finite_only(metric.measure(evidence))
     protocol |= measurement.scope
     floor = floor_of(metric, measurement, evidence, sides, laboratory)
@@ -169,7 +173,7 @@ def _result(
         table=f"tables/{info.name}.csv" if table is not None else None,
         cases=info.cases,
     )
-    return result, measurement.skipped
+    return Measured(result, table, evidence), measurement.skipped
 
 
 def _require_counts(info: MetricInfo, comparison: Comparison) -> None:

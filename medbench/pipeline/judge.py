@@ -6,22 +6,16 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from medbench import gate
 from medbench.budget import Meter
 from medbench.pipeline.evaluate import Comparison, inspect, measure_all, write_table
 from medbench.pipeline.evidence import Laboratory
-from medbench.pipeline.side import StoredSide
+from medbench.pipeline.figures import draw_figures
 from medbench.record import RunFolder, RunRecord, StageName, StageRecord, library_versions
-from medbench.results import Report, Result
+from medbench.report.figures import MONTAGE
+from medbench.results import Report
 from medbench.spec import fingerprint
-
-if TYPE_CHECKING:
-    from medbench.report.figures_pairs import ClosePair
-
-_SHOWN = 4
-_SHOWN_RECONSTRUCTIONS = 2
 
 
 @dataclass(frozen=True)
@@ -82,8 +76,8 @@ class Judge:
         self.record.evaluation.protocol, self.record.evaluation.mark = protocol, None
         with metered(self.folder, self.record, "evaluate", self.meter):
             found = self._gate(comparison)
-            results, skipped = measure_all(comparison, self.laboratory, self.metrics, tables=self.folder.tables)
-            drawn = self._draw(comparison, results)
+            measured, skipped = measure_all(comparison, self.laboratory, self.metrics, tables=self.folder.tables)
+            results = draw_figures(measured, comparison.evidence(self.laboratory), self.folder.path)
         assert self.record.budget is not None  # set by the stage
         report = Report(
             run=self.record.id,
@@ -100,7 +94,8 @@ class Judge:
         report.save(self.folder.path)
         written = {Path(result.table).name for result in results if result.table}
         _keep_only(self.folder.tables, written | ({"gate.csv"} if found else set()))
-        _keep_only(self.folder.figures, drawn)
+        drawn = (MONTAGE, *(figure for result in results for figure in result.figures))
+        _keep_only(self.folder.figures, {Path(figure.file).name for figure in drawn})
         # The mark comes last: a run that is killed before this line computes its results again.
         self.record.evaluation.mark = self._mark()
         self.folder.write(self.record)
@@ -126,48 +121,6 @@ class Judge:
             write_table(self.folder.tables / "gate.csv", pd.DataFrame(rows))
         gate.raise_on_errors(findings)
         return rows
-
-    def _draw(self, comparison: Comparison, results: Sequence[Result]) -> set[str]:
-        """Draw the figures that need volumes (the report draws the others from tables); return their names."""
-        from medbench.report import figures, figures_pairs
-
-        laboratory = self.laboratory
-        window = (laboratory.protocol.window.low, laboratory.protocol.window.high)
-        real = [laboratory.read(item) for item in (comparison.held_out or comparison.reference)[:_SHOWN]]
-        synthetic = [laboratory.read(item) for item in comparison.synthetic[:_SHOWN]]
-        figures.montage(real, synthetic, self.folder.figures / "montage.png", window=window)
-        drawn = {"montage.png"}
-        if any(result.metric == "memorization" for result in results):
-            pairs = self._closest_pairs(comparison)
-            figures_pairs.closest_pairs(pairs, self.folder.figures / "memorization_pairs.png", window=window)
-            drawn.add("memorization_pairs.png")
-        if "reconstruction" in self.metrics and laboratory.reconstruct is not None and comparison.held_out:
-            side = StoredSide(comparison.held_out[:_SHOWN_RECONSTRUCTIONS], laboratory, name="shown")
-            path = self.folder.figures / "reconstruction.png"
-            figures.reconstruction(list(side.reconstructions()), path, window=window)
-            drawn.add(path.name)
-        return drawn
-
-    def _closest_pairs(self, comparison: Comparison) -> list[ClosePair]:
-        """Read the samples that are most like a training volume, and these, as memorization's table names them."""
-        import pandas as pd
-
-        from medbench.report.figures_pairs import MOST_PAIRS, ClosePair
-
-        table = pd.read_csv(self.folder.tables / "memorization.csv", dtype={"id": str, "nearest_training": str})
-        closest = table[table["side"] == "synthetic"].nlargest(MOST_PAIRS, ["confirmed", "flagged", "similarity"])
-        samples, training = (
-            {item.id: item for item in items} for items in (comparison.synthetic, comparison.reference)
-        )
-        return [
-            ClosePair(
-                sample=self.laboratory.read(samples[row["id"]]),
-                training=self.laboratory.read(training[row["nearest_training"]]),
-                similarity=float(row["similarity"]),
-                ncc=float(row["ncc"]),
-            )
-            for row in closest.to_dict("records")
-        ]
 
 
 def _keep_only(folder: Path, names: set[str]) -> None:

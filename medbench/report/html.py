@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +12,6 @@ from medbench.report import content, words
 from medbench.results import Report
 
 if TYPE_CHECKING:
-    import pandas as pd
     from jinja2 import Environment
 
 
@@ -38,8 +36,6 @@ class Footnotes:
 def write_report(folder: Path) -> Path:
     """Write a run's ``report.html`` from what lies in its folder: records, tables and figures.
 
-    Figures of numbers (region ratios, planes) are drawn here; those that show volumes are taken as they are.
-
     Args:
         folder: a run folder with ``run.json`` and ``results.json``.
 
@@ -58,7 +54,6 @@ def write_report(folder: Path) -> Path:
         for result in report.results
         if (table := content.read_table(run.tables, result)) is not None
     }
-    _draw(run, report, tables)
     page = _environment().get_template("report.html.j2").render(
         report=report,
         record=record,
@@ -67,30 +62,12 @@ def write_report(folder: Path) -> Path:
         stand_ins=sorted({name for result in report.results for name in result.stand_ins}),
         glances=[content.glance(result) for result in report.results],
         summaries={metric: content.summary(table) for metric, table in tables.items()},
-        pictures=content.pictures(run.figures, report.results),
+        pictures=content.pictures(run.path, report.results),
         gate=record.evaluation.gate,
         command=record.evaluation.command,
     )  # fmt: skip
     write_text(run.report_file, page)
     return run.report_file
-
-
-def _draw(run: RunFolder, report: Report, tables: Mapping[str, pd.DataFrame]) -> None:
-    from medbench.report import figures, figures_regions
-
-    for result in report.results:
-        if result.metric == "fid25d":
-            figures.planes(result, run.figures / "planes.png")
-        table = tables.get(result.metric)
-        if result.metric == "rvr" and table is not None and {"side", "region", "voxels", "ratio"} <= set(table):
-            compared = table[table["region"].isin(result.parts)]
-            if len(compared):
-                path = run.figures / "region_ratios.png"
-                figures_regions.region_ratios(compared, path, stand_ins=result.stand_ins)
-        if result.metric == "adherence" and table is not None and {"region", "dsc"} <= set(table):
-            applicable = table[table["dsc"].notna()]
-            if len(applicable):
-                figures_regions.region_overlap(applicable, result, run.figures / "region_overlap.png")
 
 
 def _environment() -> Environment:
