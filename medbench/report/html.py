@@ -49,11 +49,7 @@ def write_report(folder: Path) -> Path:
     run = RunFolder(folder)
     record = run.read()
     report = Report.read(run.results_file)
-    tables = {
-        result.metric: table
-        for result in report.results
-        if (table := content.read_table(run.tables, result)) is not None
-    }
+    tables = [(result.metric, content.read_table(run.tables, result)) for result in report.results]
     page = _environment().get_template("report.html.j2").render(
         report=report,
         record=record,
@@ -61,7 +57,7 @@ def write_report(folder: Path) -> Path:
         unfinished=[name for name, stage in record.stages.items() if stage.status != "done" and name != "report"],
         stand_ins=sorted({name for result in report.results for name in result.stand_ins}),
         glances=[content.glance(result) for result in report.results],
-        summaries={metric: content.summary(table) for metric, table in tables.items()},
+        summaries={metric: content.summary(table) for metric, table in tables if table is not None},
         pictures=content.pictures(run.path, report.results),
         gate=record.evaluation.gate,
         command=record.evaluation.command,
@@ -74,7 +70,7 @@ def _environment() -> Environment:
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(
-        loader=PackageLoader("medbench.report", ""),
+        loader=PackageLoader("medbench.report", "templates"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
