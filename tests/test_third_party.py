@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import medbench
-from medbench.comparing.compare import compare, open_runs
+from leaderboard.comparison.compare import compare, open_runs
 from medbench.datasets.phantom import generate
 from medbench.report.html import write_report
 from medbench.results import Report, Result

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from medbench.comparing.cases import difference_of_cases, read_cases
+from leaderboard.comparison.cases import difference_of_cases, read_cases
 from medbench.comparing.significance import Estimate, Outcome, jackknife_test, untested
 from medbench.errors import SpecError
 from medbench.metrics.holm import holm
