@@ -13,7 +13,7 @@ from rich.table import Table
 from cli.session import DebugOption, JsonOption, QuietOption, Session, session
 
 if TYPE_CHECKING:
-    from medbench.comparing.compare import Incomparable, Row
+    from leaderboard.comparison.compare import Incomparable, Row
 
 Runs = Annotated[
     list[Path],
@@ -30,9 +30,9 @@ def compare(
 ) -> None:
     """Compare runs pair by pair: differences with 95 % intervals and p-values, where their protocols are the same."""
     with session(quiet=quiet, debug=debug) as ui:
-        from medbench.comparing.compare import compare as compare_runs
-        from medbench.comparing.compare import open_runs, require_any
-        from medbench.comparing.table import write_rows
+        from leaderboard.comparison.compare import compare as compare_runs
+        from leaderboard.comparison.compare import open_runs, require_any
+        from leaderboard.comparison.table import write_rows
 
         rows, apart = compare_runs(open_runs(runs))
         require_any(rows, apart)
@@ -46,7 +46,7 @@ def compare(
 
 
 def _print_rows(ui: Session, rows: Sequence[Row]) -> None:
-    from medbench.comparing.table import ARROWS, p_words
+    from leaderboard.comparison.table import ARROWS, p_words
     from medbench.drawing.text import interval, number
 
     table = Table(box=None, pad_edge=False)

@@ -1,1 +1,1 @@
-"""The leaderboard: results store, ranking and comparison. Its place; it is not built yet."""
+"""The leaderboard: runs compared with each other; the store of results and the ranking are not built yet."""

@@ -12,6 +12,7 @@ from typing import Any, get_args
 import pytest
 
 from medbench import registry
+from medbench.drawing.montage import MONTAGE
 from medbench.generators.base import GeneratorInfo
 from medbench.metrics.base import MetricInfo
 
@@ -54,6 +55,13 @@ def test_metrics_say_how_to_read_them(name: str) -> None:
     assert info.better in ("lower", "higher")
     assert info.min_real + info.min_synthetic >= 1
     assert info.source
+
+
+def test_figures_of_metrics_have_names_of_their_own_and_words() -> None:
+    figures = [one for name in registry.names("metrics") for one in registry.load("metrics", name).info.figures]
+    files = [MONTAGE.file, *(f"figures/{figure.name}.png" for figure in figures)]
+    assert len(set(files)) == len(files)
+    assert all(figure.caption.endswith(".") and figure.alt for figure in figures)
 
 
 @pytest.mark.parametrize("name", registry.names("generators"))

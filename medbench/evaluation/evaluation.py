@@ -5,23 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from medbench import gate
 from medbench.budget import Meter
+from medbench.drawing.montage import MONTAGE
 from medbench.evaluation.comparison import Comparison
+from medbench.evaluation.figures import draw_figures
 from medbench.evaluation.instruments import Instruments
 from medbench.evaluation.measure import inspect, measure_all, write_table
-from medbench.evaluation.side import StoredSide
-from medbench.records.results import Report, Result
+from medbench.records.results import Report
 from medbench.records.run import RunFolder, RunRecord
 from medbench.spec import fingerprint
-
-if TYPE_CHECKING:
-    from medbench.report.figures_pairs import ClosePair
-
-_SHOWN = 4
-_SHOWN_RECONSTRUCTIONS = 2
 
 
 @dataclass(frozen=True)
@@ -73,8 +67,8 @@ class Evaluation:
         self.record.evaluation.protocol, self.record.evaluation.mark = protocol, None
         with self.meter.stage(self.folder, self.record, "evaluate"):
             found = self._gate(comparison)
-            results, skipped = measure_all(comparison, self.instruments, self.metrics, tables=self.folder.tables)
-            drawn = self._draw(comparison, results)
+            measured, skipped = measure_all(comparison, self.instruments, self.metrics, tables=self.folder.tables)
+            results = draw_figures(measured, comparison.evidence(self.instruments), self.folder.path)
         assert self.record.budget is not None  # set by the stage
         report = Report(
             run=self.record.id,
@@ -91,7 +85,8 @@ class Evaluation:
         report.save(self.folder.path)
         written = {Path(result.table).name for result in results if result.table}
         _keep_only(self.folder.tables, written | ({"gate.csv"} if found else set()))
-        _keep_only(self.folder.figures, drawn)
+        drawn = (MONTAGE, *(figure for result in results for figure in result.figures))
+        _keep_only(self.folder.figures, {Path(figure.file).name for figure in drawn})
         # The mark comes last: a run that is killed before this line computes its results again.
         self.record.evaluation.mark = self.instruments.fingerprint(self.metrics)
         self.folder.write(self.record)
@@ -107,48 +102,6 @@ class Evaluation:
             write_table(self.folder.tables / "gate.csv", pd.DataFrame(rows))
         gate.raise_on_errors(findings)
         return rows
-
-    def _draw(self, comparison: Comparison, results: Sequence[Result]) -> set[str]:
-        """Draw the figures that need volumes (the report draws the others from tables); return their names."""
-        from medbench.report import figures, figures_pairs
-
-        instruments = self.instruments
-        window = (instruments.protocol.window.low, instruments.protocol.window.high)
-        real = [instruments.read(item) for item in (comparison.held_out or comparison.reference)[:_SHOWN]]
-        synthetic = [instruments.read(item) for item in comparison.synthetic[:_SHOWN]]
-        figures.montage(real, synthetic, self.folder.figures / "montage.png", window=window)
-        drawn = {"montage.png"}
-        if any(result.metric == "memorization" for result in results):
-            pairs = self._closest_pairs(comparison)
-            figures_pairs.closest_pairs(pairs, self.folder.figures / "memorization_pairs.png", window=window)
-            drawn.add("memorization_pairs.png")
-        if "reconstruction" in self.metrics and instruments.reconstruct is not None and comparison.held_out:
-            side = StoredSide(comparison.held_out[:_SHOWN_RECONSTRUCTIONS], instruments, name="shown")
-            path = self.folder.figures / "reconstruction.png"
-            figures.reconstruction(list(side.reconstructions()), path, window=window)
-            drawn.add(path.name)
-        return drawn
-
-    def _closest_pairs(self, comparison: Comparison) -> list[ClosePair]:
-        """Read the samples that are most like a training volume, and these, as memorization's table names them."""
-        import pandas as pd
-
-        from medbench.report.figures_pairs import MOST_PAIRS, ClosePair
-
-        table = pd.read_csv(self.folder.tables / "memorization.csv", dtype={"id": str, "nearest_training": str})
-        closest = table[table["side"] == "synthetic"].nlargest(MOST_PAIRS, ["confirmed", "flagged", "similarity"])
-        samples, training = (
-            {item.id: item for item in items} for items in (comparison.synthetic, comparison.reference)
-        )
-        return [
-            ClosePair(
-                sample=self.instruments.read(samples[row["id"]]),
-                training=self.instruments.read(training[row["nearest_training"]]),
-                similarity=float(row["similarity"]),
-                ncc=float(row["ncc"]),
-            )
-            for row in closest.to_dict("records")
-        ]
 
 
 def _keep_only(folder: Path, names: set[str]) -> None:

@@ -13,7 +13,7 @@ from medbench.evaluation.comparison import Comparison
 from medbench.evaluation.finite import finite_only
 from medbench.evaluation.floors import against, floor_of, plain_parts
 from medbench.evaluation.instruments import Instruments
-from medbench.metrics.base import Metric, MetricInfo
+from medbench.metrics.base import Measured, Metric, MetricInfo
 from medbench.records.results import Resampled, Result, Skipped
 from medbench.records.samples import Item
 from medbench.spec import fingerprint
@@ -59,7 +59,7 @@ def _facts(item: Item, instruments: Instruments) -> gate.Facts:
 
 def measure_all(
     comparison: Comparison, instruments: Instruments, metrics: Sequence[str], *, tables: Path
-) -> tuple[list[Result], list[Skipped]]:
+) -> tuple[list[tuple[MetricInfo, Measured]], list[Skipped]]:
     """Compute metrics with their floors.
 
     Args:
@@ -69,25 +69,25 @@ def measure_all(
         tables: folder for the values behind every number.
 
     Returns:
-        The results in the order of ``metrics``, and what could not be computed, with its reason.
+        Every metric with its number, in the order of ``metrics``, and what could not be computed, with its reason.
     """
-    results: list[Result] = []
+    measured: list[tuple[MetricInfo, Measured]] = []
     skipped: list[Skipped] = []
     for name in metrics:
         metric: Metric = registry.load("metrics", name)()
         source = registry.source_sha256(name)
         try:
-            result, absent = _result(metric, comparison, instruments, tables, source)
-            results.append(result)
-            skipped += [Skipped(metric=f"{result.metric}.{part}", reason=reason) for part, reason in absent.items()]
+            found, absent = _measured(metric, comparison, instruments, tables, source)
+            measured.append((metric.info, found))
+            skipped += [Skipped(metric=f"{metric.info.name}.{part}", reason=reason) for part, reason in absent.items()]
         except (Unavailable, NotEnoughCasesError) as reason:
             skipped.append(Skipped(metric=metric.info.name, reason=str(reason)))
-    return results, skipped
+    return measured, skipped
 
 
-def _result(
+def _measured(
     metric: Metric, comparison: Comparison, instruments: Instruments, tables: Path, source: str | None
-) -> tuple[Result, Mapping[str, str]]:
+) -> tuple[Measured, Mapping[str, str]]:
     info = metric.info
     clock = time.monotonic()
     _require_counts(info, comparison)
@@ -129,7 +129,7 @@ def _result(
         table=f"tables/{info.name}.csv" if table is not None else None,
         cases=info.cases,
     )
-    return result, measurement.skipped
+    return Measured(result, table, evidence), measurement.skipped
 
 
 def _require_counts(info: MetricInfo, comparison: Comparison) -> None:

@@ -14,8 +14,9 @@ import numpy as np
 
 from medbench.errors import Unavailable
 from medbench.metrics.adherence_controls import Control, ceiling_of, shuffled_floor
+from medbench.metrics.adherence_figure import draw
 from medbench.metrics.adherence_overlaps import Overlaps, by_unit, collect
-from medbench.metrics.base import Evidence, Measurement, MetricInfo, require_subjects
+from medbench.metrics.base import Evidence, Figure, Measurement, MetricInfo, require_subjects
 from medbench.records.results import CaseColumns
 from medbench.statistics.order_statistics import FEWEST, median_interval, quartiles
 from medbench.statistics.resampling import NOT_ASKED, Interval, mean_interval
@@ -42,6 +43,17 @@ class Adherence:
         floor="own",
         # Samples of two runs are pairs where they were made from the same label map, whatever their own names are.
         cases=CaseColumns(value="dsc", case="mask"),
+        figures=(
+            Figure(
+                name="region_overlap",
+                caption="DSC of the mask that a sample was made from with what the segmenter sees in it: a dot a "
+                "sample, a box for the quartiles; beside it the median that the segmenter reaches on real images, and "
+                "that masks of other samples reach.",
+                alt="Distribution of DSC by region with ceiling and shuffled masks; the numbers are in the table of "
+                "adherence",
+                draw=draw,
+            ),
+        ),
     )
 
     def measure(self, evidence: Evidence) -> Measurement:

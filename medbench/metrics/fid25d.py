@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from medbench.metrics.base import Evidence, Measurement, MetricInfo, Side, require_subjects
+from medbench.metrics.base import Evidence, Figure, Measurement, MetricInfo, Side, require_subjects
 from medbench.metrics.features import finite_features
+from medbench.metrics.fid25d_figure import draw
 from medbench.metrics.functional.frechet import (
     FeatureStatistics,
     frechet_distance,
@@ -58,6 +59,15 @@ class Fid25d:
         min_synthetic=2,
         source="Heusel et al. 2017, arXiv:1706.08500, eq. 6; planes as MAISI's compute_fid_2-5d_ct.py (commit b3c6c99)",
         needs=("slices", "extractor"),
+        figures=(
+            Figure(
+                name="planes",
+                caption="Fréchet distance in each plane and their mean, beside what real volumes score against real "
+                "ones.",
+                alt="Dot plot of fid25d by plane with interval and floor; the numbers are in the table of fid25d",
+                draw=draw,
+            ),
+        ),
     )
 
     def measure(self, evidence: Evidence) -> Measurement:

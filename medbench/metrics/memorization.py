@@ -20,8 +20,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from medbench.errors import NotEnoughCasesError, Unavailable
-from medbench.metrics.base import Evidence, Measurement, MetricInfo, Side, require_subjects
+from medbench.metrics.base import Evidence, Figure, Measurement, MetricInfo, Side, require_subjects
 from medbench.metrics.copies import Recipe, aligned_ncc, working_copy
+from medbench.metrics.memorization_figure import draw
 from medbench.metrics.neighbours import (
     Likeness,
     Similarities,
@@ -65,6 +66,16 @@ class Memorization:
         source="Dar et al. 2024, arXiv:2402.01054; interval: Newcombe 1998, Statistics in Medicine 17:873, method 10",
         floor="own",
         by_default=False,
+        figures=(
+            Figure(
+                name="memorization_pairs",
+                caption="The samples most like a training volume, moved by the best small shift, beside it, and the "
+                "difference; r is the correlation of the embeddings, voxels that of the voxels.",
+                alt="Slices of nearest training volumes, of samples and of the signed difference in HU",
+                draw=draw,
+                dark=True,
+            ),
+        ),
     )
 
     def __init__(self, recipe: Recipe | None = None) -> None:

@@ -14,7 +14,8 @@ import numpy as np
 
 from medbench.errors import NotEnoughCasesError, Unavailable
 from medbench.features.lpips import BACKBONE, Lpips25d, fits, load_lpips
-from medbench.metrics.base import Evidence, Measurement, MetricInfo
+from medbench.metrics.base import Evidence, Figure, Measurement, MetricInfo
+from medbench.metrics.reconstruction_figure import draw
 from medbench.records.results import CaseColumns
 from medbench.statistics.resampling import mean_interval, subject_means
 
@@ -45,6 +46,15 @@ class Reconstruction:
         needs=("slices",),
         weights={"lpips": BACKBONE},
         cases=CaseColumns(value="psnr", case="id", subject="subject"),
+        figures=(
+            Figure(
+                name="reconstruction",
+                caption="Held-out volumes, what the generator's autoencoder makes of them, and the difference.",
+                alt="Slices of original volumes, of their reconstructions and of the signed difference in HU",
+                draw=draw,
+                dark=True,
+            ),
+        ),
     )
 
     def measure(self, evidence: Evidence) -> Measurement:

@@ -16,7 +16,7 @@ import numpy as np
 
 from medbench.errors import Unavailable
 from medbench.imaging.volume import UNNAMED
-from medbench.metrics.base import Evidence, Measurement, MetricInfo, require_subjects
+from medbench.metrics.base import Evidence, Figure, Measurement, MetricInfo, require_subjects
 from medbench.metrics.functional.regions import (
     composition,
     ks_p_values,
@@ -24,6 +24,7 @@ from medbench.metrics.functional.regions import (
     mean_wasserstein,
     region_figures,
 )
+from medbench.metrics.rvr_figure import draw
 from medbench.statistics.multiple_tests import holm
 from medbench.statistics.resampling import (
     NOT_ASKED,
@@ -53,6 +54,15 @@ class Rvr:
         min_synthetic=2,
         source="MedLoRD, arXiv:2503.13211 (the ratio); the distances are medbench's",
         needs=("segmenter", "regions"),
+        figures=(
+            Figure(
+                name="region_ratios",
+                caption="How much of its volume each region fills: a dot a volume, a box for the quartiles, the "
+                "density above it.",
+                alt="Box plots of the share of the volume that each region fills, real against synthetic",
+                draw=draw,
+            ),
+        ),
     )
 
     def measure(self, evidence: Evidence) -> Measurement:

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from medbench.drawing import text as words
+from medbench.drawing.montage import MONTAGE
 from medbench.errors import DataError
-from medbench.records.results import Part, Result
+from medbench.records.results import Part, Result, StoredFigure
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,44 +21,6 @@ _KEYS: Final = ("region", "plane", "training_set", "side")
 _IDENTIFIERS: Final = frozenset({"id", "index", "seed", "subject", "case"})
 _MOST_GROUPS: Final = 80
 
-# file name without suffix: caption, what is to be seen for those who cannot see it, the metric whose numbers it shows
-_FIGURES: Final[Mapping[str, tuple[str, str, str | None]]] = {
-    "montage": (
-        "Centre slices in three planes, one column a volume. The patient's right is on the left of the picture.",
-        "Axial, coronal and sagittal centre slices of real volumes beside those of synthetic ones",
-        None,
-    ),
-    "region_ratios": (
-        "How much of its volume each region fills: a dot a volume, a box for the quartiles, the density above it.",
-        "Box plots of the share of the volume that each region fills, real against synthetic",
-        "rvr",
-    ),
-    "region_overlap": (
-        "DSC of the mask that a sample was made from with what the segmenter sees in it: a dot a sample, a box for the "
-        "quartiles; beside it the median that the segmenter reaches on real images, and that masks of other samples "
-        "reach.",
-        "Distribution of DSC by region with ceiling and shuffled masks; the numbers are in the table of adherence",
-        "adherence",
-    ),
-    "planes": (
-        "Fréchet distance in each plane and their mean, beside what real volumes score against real ones.",
-        "Dot plot of fid25d by plane with interval and floor; the numbers are in the table of fid25d",
-        "fid25d",
-    ),
-    "reconstruction": (
-        "Held-out volumes, what the generator's autoencoder makes of them, and the difference.",
-        "Slices of original volumes, of their reconstructions and of the signed difference in HU",
-        "reconstruction",
-    ),
-    "memorization_pairs": (
-        "The samples most like a training volume, moved by the best small shift, beside it, and the difference; r is "
-        "the correlation of the embeddings, voxels that of the voxels.",
-        "Slices of nearest training volumes, of samples and of the signed difference in HU",
-        "memorization",
-    ),
-}
-_DARK: Final = frozenset({"montage", "reconstruction", "memorization_pairs"})
-
 
 @dataclass(frozen=True)
 class Picture:
@@ -66,9 +29,7 @@ class Picture:
     uri: str
     width: int
     height: int
-    caption: str
-    alt: str
-    dark: bool
+    figure: StoredFigure
     stand_ins: tuple[str, ...]
 
 
@@ -139,26 +100,36 @@ def part_tables(parts: Mapping[str, Part]) -> list[tuple[list[str], dict[str, di
     return tables
 
 
-def pictures(folder: Path, results: Sequence[Result]) -> list[Picture]:
-    """Return the figures that are there: the known ones in the page's order, then others by name."""
-    order = list(_FIGURES)
-    paths = sorted(
-        folder.glob("*.png"), key=lambda path: (order.index(path.stem) if path.stem in order else 99, path.name)
-    )
-    stand_ins = {result.metric: result.stand_ins for result in results}
-    found = []
-    for path in paths:
-        caption, alt, metric = _FIGURES.get(
-            path.stem, (words.label(path.stem), f"Figure: {words.label(path.stem)}", None)
-        )
-        content = path.read_bytes()
-        if not content.startswith(_PNG_SIGNATURE) or len(content) < 24:
-            raise DataError(f"{path} is no PNG file: delete it, or make the figure again")
-        uri = f"data:image/png;base64,{base64.b64encode(content).decode('ascii')}"
-        # medbench's figures have 150 dots an inch, a page 96 pixels
-        width, height = (round(int.from_bytes(content[start : start + 4]) * 96 / 150) for start in (16, 20))
-        found.append(Picture(uri, width, height, caption, alt, path.stem in _DARK, stand_ins.get(metric or "", ())))
-    return found
+def pictures(run: Path, results: Sequence[Result]) -> list[Picture]:
+    """Return the figures that are there: the montage, those of the results in their order, then others by name.
+
+    Args:
+        run: the run folder.
+        results: what names its figures.
+
+    Raises:
+        DataError: a file is no PNG.
+    """
+    known: dict[str, tuple[StoredFigure, tuple[str, ...]]] = {MONTAGE.file: (MONTAGE, ())}
+    known |= {figure.file: (figure, result.stand_ins) for result in results for figure in result.figures}
+    there = [path.relative_to(run).as_posix() for path in sorted((run / "figures").glob("*.png"))]
+    order = [*(file for file in known if file in there), *(file for file in there if file not in known)]
+    return [_picture(run, *known.get(file, (_unknown(file), ()))) for file in order]
+
+
+def _unknown(file: str) -> StoredFigure:
+    name = words.label(Path(file).stem)
+    return StoredFigure(file=file, caption=name, alt=f"Figure: {name}")
+
+
+def _picture(run: Path, figure: StoredFigure, stand_ins: tuple[str, ...]) -> Picture:
+    content = (run / figure.file).read_bytes()
+    if not content.startswith(_PNG_SIGNATURE) or len(content) < 24:
+        raise DataError(f"{run / figure.file} is no PNG file: delete it, or make the figure again")
+    # medbench's figures have 150 dots an inch, a page 96 pixels
+    width, height = (round(int.from_bytes(content[start : start + 4]) * 96 / 150) for start in (16, 20))
+    uri = f"data:image/png;base64,{base64.b64encode(content).decode('ascii')}"
+    return Picture(uri, width, height, figure, stand_ins)
 
 
 def summary(table: pd.DataFrame) -> Summary:

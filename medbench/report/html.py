@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +14,6 @@ from medbench.report.protocol_text import protocol_sentences
 from medbench.storage.files import write_text
 
 if TYPE_CHECKING:
-    import pandas as pd
     from jinja2 import Environment
 
 
@@ -40,8 +38,6 @@ class Footnotes:
 def write_report(folder: Path) -> Path:
     """Write a run's ``report.html`` from what lies in its folder: records, tables and figures.
 
-    Figures of numbers (region ratios, planes) are drawn here; those that show volumes are taken as they are.
-
     Args:
         folder: a run folder with ``run.json`` and ``results.json``.
 
@@ -55,12 +51,7 @@ def write_report(folder: Path) -> Path:
     run = RunFolder(folder)
     record = run.read()
     report = Report.read(run.results_file)
-    tables = {
-        result.metric: table
-        for result in report.results
-        if (table := content.read_table(run.tables, result)) is not None
-    }
-    _draw(run, report, tables)
+    tables = [(result.metric, content.read_table(run.tables, result)) for result in report.results]
     page = _environment().get_template("report.html.j2").render(
         report=report,
         record=record,
@@ -68,8 +59,8 @@ def write_report(folder: Path) -> Path:
         unfinished=[name for name, stage in record.stages.items() if stage.status != "done" and name != "report"],
         stand_ins=sorted({name for result in report.results for name in result.stand_ins}),
         glances=[content.glance(result) for result in report.results],
-        summaries={metric: content.summary(table) for metric, table in tables.items()},
-        pictures=content.pictures(run.figures, report.results),
+        summaries={metric: content.summary(table) for metric, table in tables if table is not None},
+        pictures=content.pictures(run.path, report.results),
         gate=record.evaluation.gate,
         command=record.evaluation.command,
     )  # fmt: skip
@@ -77,29 +68,11 @@ def write_report(folder: Path) -> Path:
     return run.report_file
 
 
-def _draw(run: RunFolder, report: Report, tables: Mapping[str, pd.DataFrame]) -> None:
-    from medbench.report import figures, figures_regions
-
-    for result in report.results:
-        if result.metric == "fid25d":
-            figures.planes(result, run.figures / "planes.png")
-        table = tables.get(result.metric)
-        if result.metric == "rvr" and table is not None and {"side", "region", "voxels", "ratio"} <= set(table):
-            compared = table[table["region"].isin(result.parts)]
-            if len(compared):
-                path = run.figures / "region_ratios.png"
-                figures_regions.region_ratios(compared, path, stand_ins=result.stand_ins)
-        if result.metric == "adherence" and table is not None and {"region", "dsc"} <= set(table):
-            applicable = table[table["dsc"].notna()]
-            if len(applicable):
-                figures_regions.region_overlap(applicable, result, run.figures / "region_overlap.png")
-
-
 def _environment() -> Environment:
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(
-        loader=PackageLoader("medbench.report", ""),
+        loader=PackageLoader("medbench.report", "templates"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

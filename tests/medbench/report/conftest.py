@@ -7,10 +7,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from medbench.drawing import montage as figures
 from medbench.imaging.volume import Volume
-from medbench.records.results import Budget, Report, Result, Skipped, StageMemory
+from medbench.records.results import Budget, Report, Result, Skipped, StageMemory, StoredFigure
 from medbench.records.run import RunFolder, RunRecord, StageRecord
-from medbench.report import figures
+from medbench.spec import Window
 
 PROTOCOL = {"metric": "m", "version": "1", "n_real": 8, "n_synthetic": 4, "window": {"low": -1000.0, "high": 1000.0}}
 
@@ -58,6 +59,7 @@ def fid() -> Result:
         stand_ins=("seeded-resnet",),
         seconds=12.3,
         table=None,
+        figures=(StoredFigure(file="figures/planes.png", caption="Each plane.", alt="Dots by plane"),),
     )
 
 
@@ -72,12 +74,14 @@ def report(fid: Result) -> Report:
             "floor_parts": {"lung_left": {"wasserstein": 0.05678}},
             "fingerprint": "ba9876543210",
             "stand_ins": (),
+            "figures": (),
             "table": "tables/rvr.csv",
         }
     )
     reconstruction = fid.model_copy(
         update={
             "metric": "reconstruction",
+            "figures": (),
             "value": 31.4159,
             "ci95": None,
             "ci_method": "absent: one subject",
@@ -126,7 +130,8 @@ def make_run(tmp_path: Path, report: Report, ratios: pd.DataFrame) -> Callable[.
         (folder / "tables").mkdir()
         ratios.to_csv(folder / "tables" / "rvr.csv", index=False)
         volume = Volume(np.full((8, 8, 4), -1000, np.int16))
-        figures.montage([volume], [volume], folder / "figures" / "montage.png", window=(-1000, 1000))
+        for figure in ("montage", "planes", "mine"):
+            figures.montage([volume], [volume], folder / "figures" / f"{figure}.png", window=Window(low=-1000, high=0))
         return folder
 
     return make

@@ -85,8 +85,22 @@ def test_tables_and_pictures_serve_those_who_do_not_see(make_run: MakeRun) -> No
     page = Page(page_of(make_run()))
     assert all(attributes.get("scope") in {"row", "col"} for tag, attributes in page.tags if tag == "th")
     pictures = [attributes for tag, attributes in page.tags if tag == "img"]
-    assert len(pictures) == 3  # montage, region ratios, planes
+    assert [attributes["alt"] for attributes in pictures][1:] == ["Dots by plane", "Figure: mine"]
     assert all(attributes["alt"] for attributes in pictures)
+
+
+def test_a_figure_bears_what_its_result_says_of_it(make_run: MakeRun) -> None:
+    shown = re.findall(r"<figure>.*?</figure>", page_of(make_run()), re.DOTALL)
+    montage, planes, mine = shown
+    assert "paper" not in montage and "Centre slices" in montage
+    assert "paper" in planes and "Each plane." in planes and "stand-in: seeded-resnet" in planes
+    assert "<figcaption>mine</figcaption>" in mine
+
+
+def test_a_figure_that_is_named_and_not_there_is_left_out(make_run: MakeRun) -> None:
+    folder = make_run()
+    (folder / "figures" / "planes.png").unlink()
+    assert "Each plane." not in page_of(folder)
 
 
 def test_names_from_outside_are_escaped(make_run: MakeRun) -> None:
@@ -127,7 +141,8 @@ def test_gate_and_command_are_told(make_run: MakeRun) -> None:
 
 def test_a_run_without_figures_tables_or_results_still_has_a_page(make_run: MakeRun, report: Report) -> None:
     folder = make_run()
-    (folder / "figures" / "montage.png").unlink()
+    for figure in (folder / "figures").iterdir():
+        figure.unlink()
     (folder / "tables" / "rvr.csv").unlink()
     report.model_copy(update={"results": ()}).save(folder)
     text = page_of(folder)

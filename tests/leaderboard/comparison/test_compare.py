@@ -6,8 +6,8 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from medbench.comparing.compare import compare, differences_in_words, open_runs, require_any
-from medbench.comparing.table import p_words, write_rows
+from leaderboard.comparison.compare import compare, differences_in_words, open_runs, require_any
+from leaderboard.comparison.table import p_words, write_rows
 from medbench.errors import DataError, SpecError
 from medbench.records.results import Skipped
 

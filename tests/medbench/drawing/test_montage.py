@@ -6,12 +6,15 @@ import numpy as np
 import pytest
 from matplotlib.image import imread
 
+from medbench.drawing import montage as figures
 from medbench.drawing.panels import centre_slice
+from medbench.drawing.style import save
 from medbench.imaging.volume import Volume
-from medbench.records.results import Result
-from medbench.report import figures
+from medbench.spec import Window
 
 AXIAL, CORONAL, SAGITTAL = range(3)
+WIDE, SOFT = Window(low=-1000, high=1000), Window(low=-1000, high=400)
+TITLES = ("before", "after", "after − before [HU]")
 
 
 def volume(shape: tuple[int, int, int] = (20, 16, 12), spacing: tuple[float, float, float] = (1, 1, 2)) -> Volume:
@@ -54,8 +57,8 @@ def test_slices_are_in_radiological_display(view: int, index: tuple[int, int, in
 def test_the_montage_shows_a_marker_where_a_radiologist_expects_it(
     tmp_path: Path, index: tuple[int, int, int], towards_left: bool, towards_top: bool
 ) -> None:
-    figures.montage([marked((4, 4, 0))], [], tmp_path / "without.png", window=(-1000, 1000))
-    figures.montage([marked(index)], [], tmp_path / "with.png", window=(-1000, 1000))
+    figures.montage([marked((4, 4, 0))], [], tmp_path / "without.png", window=WIDE)
+    figures.montage([marked(index)], [], tmp_path / "with.png", window=WIDE)
     height = imread(tmp_path / "with.png").shape[0]
     axial = slice(0, height // 3 + 20)  # the axial cell is the first of three equal rows
     before, after = (imread(tmp_path / name)[axial, :, 0] for name in ("without.png", "with.png"))
@@ -68,7 +71,7 @@ def test_the_montage_shows_a_marker_where_a_radiologist_expects_it(
 
 def test_the_montage_keeps_proportions_in_mm(tmp_path: Path) -> None:
     thick = Volume(np.full((10, 10, 5), -1000, np.int16), np.diag([1.0, 1.0, 4.0, 1.0]))
-    figures.montage([thick], [], tmp_path / "thick.png", window=(-1000, 1000))
+    figures.montage([thick], [], tmp_path / "thick.png", window=WIDE)
     pixels = imread(tmp_path / "thick.png")[..., 0]
     black = (pixels == 0).mean(axis=1) > 0.5
     columns = (pixels == 0).mean(axis=0) > 0.5
@@ -79,21 +82,21 @@ def test_the_montage_keeps_proportions_in_mm(tmp_path: Path) -> None:
 
 def test_the_montage_takes_up_to_four_of_each_side(tmp_path: Path) -> None:
     four, five = tmp_path / "four.png", tmp_path / "five.png"
-    figures.montage([volume()] * 4, [volume()] * 4, four, window=(-1000, 400))
-    figures.montage([volume()] * 5, [volume()] * 5, five, window=(-1000, 400))
+    figures.montage([volume()] * 4, [volume()] * 4, four, window=SOFT)
+    figures.montage([volume()] * 5, [volume()] * 5, five, window=SOFT)
     assert is_picture(four)
     assert four.read_bytes() == five.read_bytes()
     assert imread(four).shape[1] == pytest.approx(1860, abs=60)
 
 
 def test_the_montage_shows_volumes_of_several_sizes(tmp_path: Path) -> None:
-    figures.montage([volume()], [volume((8, 30, 6))], tmp_path / "mixed.png", window=(-1000, 400))
+    figures.montage([volume()], [volume((8, 30, 6))], tmp_path / "mixed.png", window=SOFT)
     assert is_picture(tmp_path / "mixed.png")
 
 
 def test_a_montage_of_nothing_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="no volume"):
-        figures.montage([], [], tmp_path / "none.png", window=(-1000, 400))
+        figures.montage([], [], tmp_path / "none.png", window=SOFT)
     assert not list(tmp_path.iterdir())
 
 
@@ -102,28 +105,26 @@ def test_the_difference_is_signed(tmp_path: Path) -> None:
     brighter, darker = (Volume(np.full((16, 16, 16), hu, np.int16)) for hu in (30, -30))
     colours = []
     for rebuilt, name in ((brighter, "up.png"), (darker, "down.png")):
-        figures.reconstruction([(flat, rebuilt)], tmp_path / name, (-1000, 1000))
+        save(figures.difference_sheet([(flat, rebuilt)], TITLES, window=WIDE).figure, tmp_path / name)
         assert is_picture(tmp_path / name)
         colours.append(imread(tmp_path / name)[200, 700, :3])  # within the third cell
     (red_up, _, blue_up), (red_down, _, blue_down) = colours
     assert red_up > blue_up and blue_down > red_down
 
 
-def test_a_reconstruction_without_error_is_drawn(tmp_path: Path) -> None:
-    figures.reconstruction([(volume(), volume())] * 2, tmp_path / "same.png", (-1000, 1000))
-    assert is_picture(tmp_path / "same.png")
+def test_pairs_without_difference_are_drawn_four_at_most(tmp_path: Path) -> None:
+    for count, name in ((4, "four.png"), (6, "six.png")):
+        save(figures.difference_sheet([(volume(), volume())] * count, TITLES, window=WIDE).figure, tmp_path / name)
+    assert is_picture(tmp_path / "four.png")
+    assert (tmp_path / "four.png").read_bytes() == (tmp_path / "six.png").read_bytes()
 
 
-def test_planes_are_drawn_with_and_without_interval_and_floor(tmp_path: Path, fid: Result) -> None:
-    bare = fid.model_copy(update={"ci95": None, "floor": None, "floor_parts": {}, "stand_ins": ()})
-    for result, name in ((fid, "full.png"), (bare, "bare.png")):
-        figures.planes(result, tmp_path / name)
-        assert is_picture(tmp_path / name)
+def test_no_pair_is_refused() -> None:
+    with pytest.raises(ValueError, match="no volume"):
+        figures.difference_sheet([], TITLES, window=WIDE)
 
 
-def test_the_same_input_makes_the_same_bytes(tmp_path: Path, fid: Result) -> None:
+def test_the_same_input_makes_the_same_bytes(tmp_path: Path) -> None:
     for name in ("first", "second"):
-        figures.montage([volume()], [volume()], tmp_path / name / "m.png", window=(-1000, 400))
-        figures.planes(fid, tmp_path / name / "p.png")
-    for file in ("m.png", "p.png"):
-        assert (tmp_path / "first" / file).read_bytes() == (tmp_path / "second" / file).read_bytes()
+        figures.montage([volume()], [volume()], tmp_path / f"{name}.png", window=SOFT)
+    assert (tmp_path / "first.png").read_bytes() == (tmp_path / "second.png").read_bytes()

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Final
 
-from medbench.comparing.compare import Row
+from leaderboard.comparison.compare import Row
 from medbench.drawing.text import ABSENT
 from medbench.storage.files import atomic_path
 

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from medbench.comparing.cases import difference_of_cases, read_cases
+from leaderboard.comparison.cases import difference_of_cases, read_cases
 from medbench.drawing.text import label
 from medbench.errors import SpecError
 from medbench.records.results import Report, Result
