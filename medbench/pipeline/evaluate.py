@@ -81,7 +81,7 @@ def inspect(comparison: Comparison, laboratory: Laboratory) -> list[gate.Finding
         )
     )
     protocol = laboratory.protocol
-    return gate.judge(real=real, synthetic=synthetic, grid=protocol.grid, window=protocol.window, held_out=held_out)
+    return gate.check(real=real, synthetic=synthetic, grid=protocol.grid, window=protocol.window, held_out=held_out)
 
 
 def _facts(item: Item, laboratory: Laboratory) -> gate.Facts:
