@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -30,7 +29,6 @@ def audit_metrics(
         str | None, typer.Option(help="The structure that goes missing; else that of median size.")
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Where results go; audits/DATASET where not given.")] = None,
-    page: Annotated[Path | None, typer.Option(help="Put table and figure into this Markdown page, too.")] = None,
     data_root: DataRoot = None,
     device: Device = "auto",
     workers: Workers = None,
@@ -44,10 +42,7 @@ def audit_metrics(
         use_weight_files(weights or [])
         from medbench.audit.audit import AuditOptions
         from medbench.audit.audit import audit_metrics as audit
-        from medbench.audit.words import require_page, write_page
 
-        if page is not None:
-            require_page(page)
         options = AuditOptions(
             dataset=dataset,
             metrics=split_names(metrics),
@@ -62,9 +57,6 @@ def audit_metrics(
         folder = out or Path("audits") / Path(dataset.rpartition(":")[2]).name
         ui.log = folder / "log.txt"
         report = audit(options, folder, ui.progress)
-        if page is not None:
-            write_page(page, report)
-            shutil.copyfile(folder / "figures" / "audit.png", page.with_suffix(".png"))
         if as_json:
             ui.print_json([asdict(row) for row in report.rows])
             _print_left_out(ui, report, stderr=True)
