@@ -46,8 +46,8 @@ def compare(
 
 
 def _print_rows(ui: Session, rows: Sequence[Row]) -> None:
-    from medbench.comparing.table import ARROWS, p_words
-    from medbench.drawing.text import interval, number
+    from medbench.comparing.table import p_words
+    from medbench.drawing.text import ARROWS, interval, number
 
     table = Table(box=None, pad_edge=False)
     for heading in ("metric", "a", "b", "a - b", "95 % interval", "p", "p (Holm)"):
