@@ -9,8 +9,20 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from cli.run import DataRoot, DatasetName, Device, Metrics, ProtocolName, SegmenterName, Weights, Workers
-from cli.session import DebugOption, JsonOption, QuietOption, Session, session
+from cli.options import (
+    DataRoot,
+    DatasetName,
+    DebugOption,
+    Device,
+    JsonOption,
+    Metrics,
+    ProtocolName,
+    QuietOption,
+    SegmenterName,
+    Weights,
+    Workers,
+)
+from cli.session import Session, session
 from medbench.pipeline.options import split_names, use_weight_files
 
 if TYPE_CHECKING:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Table
 
-from cli.run import Model, Preset
-from cli.session import DebugOption, JsonOption, QuietOption, Session, session
+from cli.options import DebugOption, JsonOption, Model, Preset, QuietOption, parse_shape
+from cli.session import Session, session
 from medbench import registry
 from medbench.budget import GIB, parse_bytes
 from medbench.errors import SpecError
@@ -39,7 +38,7 @@ def budget(
 ) -> None:
     """Predict the GPU memory that a generator needs, from its own code; exit code 3 where the limit is too small."""
     with session(quiet=quiet, debug=debug) as ui:
-        asked, limit_bytes = _parse_shape(shape), parse_bytes(limit)
+        asked, limit_bytes = parse_shape(shape), parse_bytes(limit)
         if stage not in _STAGES:
             raise SpecError(f"there is no stage '{stage}': choose from {', '.join(_STAGES)}")
         generator, chosen = _generator(model, preset)
@@ -63,14 +62,6 @@ def budget(
         }
         _show(ui, document, as_json=as_json)
         require_fits(found, limit_bytes, what=f"{model}'s stage {stage} at {shape}")
-
-
-def _parse_shape(text: str) -> tuple[int, int, int]:
-    match = re.fullmatch(r"\s*(\d{1,5})[xX,](\d{1,5})[xX,](\d{1,5})\s*", text)
-    x, y, z = (int(size) for size in match.groups()) if match else (0, 0, 0)
-    if min(x, y, z) < 1:
-        raise SpecError(f"'{text}' is no shape: write it like 512x512x256")
-    return x, y, z
 
 
 def _generator(model: str, preset: str | None) -> tuple[Predicts, str]:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from cli.session import DebugOption, JsonOption, QuietOption, Session, session
+from cli.options import DebugOption, JsonOption, QuietOption
+from cli.session import Session, session
 
 if TYPE_CHECKING:
     from medbench.comparing.compare import Incomparable, Row

@@ -9,7 +9,8 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from cli.session import DebugOption, JsonOption, QuietOption, Session, session
+from cli.options import DataRoot, DebugOption, JsonOption, QuietOption
+from cli.session import Session, session
 from medbench import registry
 from medbench.dataset import Fetchable
 from medbench.errors import DataError, SpecError
@@ -18,7 +19,6 @@ from medbench.pipeline.options import load_dataset, resolve_protocol
 app = typer.Typer(no_args_is_help=True, help="Data sets: list, fetch, verify.")
 
 Name = Annotated[str, typer.Argument(help="A name of 'medbench data list'.")]
-DataRoot = Annotated[Path | None, typer.Option(help="The folder that holds the data set (else MEDBENCH_DATA/NAME).")]
 
 
 @app.command("list")

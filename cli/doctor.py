@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from cli.session import DebugOption, JsonOption, QuietOption, session
+from cli.options import DebugOption, JsonOption, QuietOption
+from cli.session import session
 
 _INDENT = 9
 

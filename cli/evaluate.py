@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shlex
 import sys
 from pathlib import Path
@@ -10,10 +9,21 @@ from typing import Annotated
 
 import typer
 
+from cli.options import (
+    DataRoot,
+    DebugOption,
+    Device,
+    JsonOption,
+    Metrics,
+    ProtocolName,
+    QuietOption,
+    SegmenterName,
+    Weights,
+    Workers,
+    parse_shape,
+)
 from cli.results import print_report
-from cli.run import DataRoot, Device, Metrics, ProtocolName, SegmenterName, Weights, Workers
-from cli.session import DebugOption, JsonOption, QuietOption, session
-from medbench.errors import SpecError
+from cli.session import session
 from medbench.pipeline.options import FolderOptions, split_names, use_weight_files
 
 SamplesFolder = Annotated[
@@ -62,7 +72,7 @@ def evaluate(
             metrics=split_names(metrics),
             protocol=protocol,
             segmenter=segmenter,
-            shape=_shape(shape) if shape is not None else None,
+            shape=parse_shape(shape) if shape is not None else None,
             data_root=data_root,
             device=device,
             workers=workers,
@@ -92,10 +102,3 @@ def report(
             ui.print_json({"run": str(run), "report": str(page)})
             return
         ui.out.print(f"report: {page}", soft_wrap=True, markup=False)
-
-
-def _shape(text: str) -> tuple[int, int, int]:
-    match = re.fullmatch(r"([1-9]\d*)x([1-9]\d*)x([1-9]\d*)", text.lower())
-    if match is None:
-        raise SpecError(f"'{text}' is no shape: write it like 128x128x64")
-    return (int(match[1]), int(match[2]), int(match[3]))

@@ -9,7 +9,8 @@ import typer
 from rich.padding import Padding
 from rich.text import Text
 
-from cli.session import DebugOption, JsonOption, QuietOption, Session, session
+from cli.options import DebugOption, JsonOption, QuietOption
+from cli.session import Session, session
 from medbench import protocols, registry
 from medbench.spec import Protocol, fingerprint
 

@@ -11,41 +11,36 @@ from typing import Annotated
 
 import typer
 
+from cli.options import (
+    DataRoot,
+    DatasetName,
+    DebugOption,
+    Device,
+    JsonOption,
+    Metrics,
+    Model,
+    Preset,
+    ProtocolName,
+    QuietOption,
+    SegmenterName,
+    Weights,
+    Workers,
+)
 from cli.results import print_report
-from cli.session import DebugOption, JsonOption, QuietOption, Session, session
+from cli.session import Session, session
 from medbench.budget import parse_bytes
 from medbench.pipeline.options import RunOptions, split_names, use_weight_files
 
-Model = Annotated[
-    str, typer.Option("--model", "-m", help="Generator: a name of 'medbench list models' or path/to/file.py:Class.")
-]
-DatasetName = Annotated[str, typer.Option("--dataset", "-d", help="Data set: a name of 'medbench list datasets'.")]
-Preset = Annotated[str | None, typer.Option(help="The generator's configuration; its first where not given.")]
 Samples = Annotated[int | None, typer.Option(help="How many samples; as many as held-out cases where not given.")]
 Seed = Annotated[int, typer.Option(min=0, help="The run's seed; each sample's own is derived from it.")]
 BudgetSize = Annotated[str, typer.Option("--budget", help="GPU memory that fit and sample may use, like 24GB.")]
-Metrics = Annotated[
-    str, typer.Option(help="Comma-separated metrics, or 'all'; those that train no network where not given.")
-]
-SegmenterName = Annotated[
-    str | None, typer.Option("--segmenter", help="Another segmenter than the protocol's; 'precomputed' takes masks.")
-]
-ProtocolName = Annotated[
-    str | None, typer.Option("--protocol", help="A name of 'medbench list protocols' or a TOML file.")
-]
 Train = Annotated[bool, typer.Option("--train", help="Train from scratch instead of loading weights.")]
 Checkpoint = Annotated[Path | None, typer.Option(help="Weights to load instead of the preset's.")]
 Conditional = Annotated[
     bool, typer.Option("--conditional", help="Steer samples by the label maps of the held-out cases.")
 ]
 Out = Annotated[Path | None, typer.Option(help="The run folder; runs/MODEL-DATASET-FINGERPRINT where not given.")]
-DataRoot = Annotated[Path | None, typer.Option(help="The folder that holds the data set (else MEDBENCH_DATA/NAME).")]
-Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:1.")]
-Workers = Annotated[int | None, typer.Option(min=1, help="Processes that prepare volumes; all cores where not given.")]
 Resume = Annotated[bool, typer.Option(help="Go on where an earlier run stopped; --no-resume starts over.")]
-Weights = Annotated[
-    list[str] | None, typer.Option("--weights", help="NAME=FILE: weights of a feature network or segmenter.")
-]
 
 
 def _stages(body: Callable[[Session, RunOptions, bool], None]) -> Callable[..., None]:

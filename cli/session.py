@@ -1,4 +1,4 @@
-"""What every command shares: its common options, its streams, and how errors become exit codes."""
+"""What every command shares: its streams, and how errors become exit codes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import typer
 from rich.console import Console
@@ -19,10 +19,6 @@ from rich.console import Console
 from cli.progress import ConsoleProgress
 from medbench.errors import MedbenchError
 from medbench.progress import Progress, silent
-
-JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout, nothing else there.")]
-QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")]
-DebugOption = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 
 _INTERRUPTED = 130
 

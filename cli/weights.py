@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from cli.session import DebugOption, JsonOption, QuietOption, session
+from cli.options import DebugOption, JsonOption, QuietOption
+from cli.session import session
 
 app = typer.Typer(no_args_is_help=True, help="Weights of networks: list, fetch.")
 
