@@ -9,27 +9,17 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from cli.options import (
-    DataRoot,
-    DatasetName,
-    DebugOption,
-    Device,
-    JsonOption,
-    Metrics,
-    ProtocolName,
-    QuietOption,
-    SegmenterName,
-    Weights,
-    Workers,
-)
-from cli.session import Session, session
+from cli.options import DataRoot, DatasetName, Device, Metrics, ProtocolName, SegmenterName, Weights, Workers
+from cli.session import Session, in_session
 from medbench.pipeline.options import split_names, use_weight_files
 
 if TYPE_CHECKING:
     from medbench.audit.ladder import AuditReport
 
 
+@in_session
 def audit_metrics(
+    ui: Session,
     dataset: DatasetName,
     metrics: Metrics = "",
     protocol: ProtocolName = None,
@@ -45,35 +35,31 @@ def audit_metrics(
     device: Device = "auto",
     workers: Workers = None,
     weights: Weights = None,
-    as_json: JsonOption = False,
-    quiet: QuietOption = False,
-    debug: DebugOption = False,
 ) -> None:
     """Try each metric on graded, known damage of held-out real volumes: what does it see, and from when on?"""
-    with session(quiet=quiet, debug=debug) as ui:
-        use_weight_files(weights or [])
-        from medbench.audit.audit import AuditOptions
-        from medbench.audit.audit import audit_metrics as audit
+    use_weight_files(weights or [])
+    from medbench.audit.audit import AuditOptions
+    from medbench.audit.audit import audit_metrics as audit
 
-        options = AuditOptions(
-            dataset=dataset,
-            metrics=split_names(metrics),
-            protocol=protocol,
-            segmenter=segmenter,
-            samples=samples,
-            region=region,
-            data_root=data_root,
-            device=device,
-            workers=workers,
-        )
-        folder = out or Path("audits") / Path(dataset.rpartition(":")[2]).name
-        ui.log = folder / "log.txt"
-        report = audit(options, folder, ui.progress)
-        if as_json:
-            ui.print_json([asdict(row) for row in report.rows])
-            _print_left_out(ui, report, stderr=True)
-            return
-        _print_report(ui, report, folder)
+    options = AuditOptions(
+        dataset=dataset,
+        metrics=split_names(metrics),
+        protocol=protocol,
+        segmenter=segmenter,
+        samples=samples,
+        region=region,
+        data_root=data_root,
+        device=device,
+        workers=workers,
+    )
+    folder = out or Path("audits") / Path(dataset.rpartition(":")[2]).name
+    ui.log = folder / "log.txt"
+    report = audit(options, folder, ui.progress)
+    if ui.as_json:
+        ui.print_json([asdict(row) for row in report.rows])
+        _print_left_out(ui, report, stderr=True)
+        return
+    _print_report(ui, report, folder)
 
 
 def _print_report(ui: Session, report: AuditReport, folder: Path) -> None:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
-from cli.options import DebugOption, JsonOption, Model, Preset, QuietOption, parse_shape
-from cli.session import Session, session
+from cli.options import Model, Preset, parse_shape
+from cli.session import Session, in_session
 from medbench import registry
 from medbench.budget import GIB, parse_bytes
 from medbench.errors import SpecError
@@ -26,42 +26,40 @@ StageName = Annotated[str, typer.Option("--stage", help="fit or sample.")]
 Limit = Annotated[str, typer.Option("--limit", help="GPU memory, like 24GB.")]
 
 
+@in_session
 def budget(
+    ui: Session,
     model: Model,
     shape: ShapeText,
     stage: StageName = "sample",
     preset: Preset = None,
     limit: Limit = "24GB",
-    as_json: JsonOption = False,
-    quiet: QuietOption = False,
-    debug: DebugOption = False,
 ) -> None:
     """Predict the GPU memory that a generator needs, from its own code; exit code 3 where the limit is too small."""
-    with session(quiet=quiet, debug=debug) as ui:
-        asked, limit_bytes = parse_shape(shape), parse_bytes(limit)
-        if stage not in _STAGES:
-            raise SpecError(f"there is no stage '{stage}': choose from {', '.join(_STAGES)}")
-        generator, chosen = _generator(model, preset)
-        from medbench.prediction import largest_shape, require_fits
+    asked, limit_bytes = parse_shape(shape), parse_bytes(limit)
+    if stage not in _STAGES:
+        raise SpecError(f"there is no stage '{stage}': choose from {', '.join(_STAGES)}")
+    generator, chosen = _generator(model, preset)
+    from medbench.prediction import largest_shape, require_fits
 
-        def predict(size: tuple[int, int, int]) -> Prediction:
-            return generator.predict(_STAGES[stage], size, limit_bytes=limit_bytes)
+    def predict(size: tuple[int, int, int]) -> Prediction:
+        return generator.predict(_STAGES[stage], size, limit_bytes=limit_bytes)
 
-        found = predict(asked)
-        document = {
-            "model": registry.canonical(model),
-            "preset": chosen,
-            "shape": list(asked),
-            "stage": stage,
-            "limit_bytes": limit_bytes,
-            "predicted_peak_bytes": found.peak_bytes,
-            "tensor_bytes": found.tensor_bytes,
-            "fits": found.peak_bytes <= limit_bytes,
-            "largest_tensors": [asdict(tensor) for tensor in found.largest_tensors],
-            "largest_shape_that_fits": largest_shape(asked, lambda size: predict(size).peak_bytes <= limit_bytes),
-        }
-        _show(ui, document, as_json=as_json)
-        require_fits(found, limit_bytes, what=f"{model}'s stage {stage} at {shape}")
+    found = predict(asked)
+    document = {
+        "model": registry.canonical(model),
+        "preset": chosen,
+        "shape": list(asked),
+        "stage": stage,
+        "limit_bytes": limit_bytes,
+        "predicted_peak_bytes": found.peak_bytes,
+        "tensor_bytes": found.tensor_bytes,
+        "fits": found.peak_bytes <= limit_bytes,
+        "largest_tensors": [asdict(tensor) for tensor in found.largest_tensors],
+        "largest_shape_that_fits": largest_shape(asked, lambda size: predict(size).peak_bytes <= limit_bytes),
+    }
+    _show(ui, document)
+    require_fits(found, limit_bytes, what=f"{model}'s stage {stage} at {shape}")
 
 
 def _generator(model: str, preset: str | None) -> tuple[Predicts, str]:
@@ -75,8 +73,8 @@ def _generator(model: str, preset: str | None) -> tuple[Predicts, str]:
     return generator, chosen
 
 
-def _show(ui: Session, document: dict[str, Any], *, as_json: bool) -> None:
-    if as_json:
+def _show(ui: Session, document: dict[str, Any]) -> None:
+    if ui.as_json:
         ui.print_json(document)
         return
     size = "x".join(map(str, document["shape"]))

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from cli.options import DebugOption, JsonOption, QuietOption
-from cli.session import Session, session
+from cli.session import Session, in_session
 
 if TYPE_CHECKING:
     from medbench.comparing.compare import Incomparable, Row
@@ -22,28 +21,26 @@ Runs = Annotated[
 ]
 
 
+@in_session
 def compare(
+    ui: Session,
     runs: Runs,
     out: Annotated[Path | None, typer.Option(help="Write the table to this CSV file, too.")] = None,
-    as_json: JsonOption = False,
-    quiet: QuietOption = False,
-    debug: DebugOption = False,
 ) -> None:
     """Compare runs pair by pair: differences with 95 % intervals and p-values, where their protocols are the same."""
-    with session(quiet=quiet, debug=debug) as ui:
-        from medbench.comparing.compare import compare as compare_runs
-        from medbench.comparing.compare import open_runs, require_any
-        from medbench.comparing.table import write_rows
+    from medbench.comparing.compare import compare as compare_runs
+    from medbench.comparing.compare import open_runs, require_any
+    from medbench.comparing.table import write_rows
 
-        rows, apart = compare_runs(open_runs(runs))
-        require_any(rows, apart)
-        if out is not None:
-            write_rows(out, rows)
-        if as_json:
-            ui.print_json([asdict(row) for row in rows])
-        else:
-            _print_rows(ui, rows)
-        _print_incomparable(ui, apart)
+    rows, apart = compare_runs(open_runs(runs))
+    require_any(rows, apart)
+    if out is not None:
+        write_rows(out, rows)
+    if ui.as_json:
+        ui.print_json([asdict(row) for row in rows])
+    else:
+        _print_rows(ui, rows)
+    _print_incomparable(ui, apart)
 
 
 def _print_rows(ui: Session, rows: Sequence[Row]) -> None:

@@ -9,8 +9,8 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from cli.options import DataRoot, DebugOption, JsonOption, QuietOption
-from cli.session import Session, session
+from cli.options import DataRoot
+from cli.session import Session, in_session
 from medbench import registry
 from medbench.dataset import Fetchable
 from medbench.errors import DataError, SpecError
@@ -22,89 +22,64 @@ Name = Annotated[str, typer.Argument(help="A name of 'medbench data list'.")]
 
 
 @app.command("list")
-def list_datasets(
-    data_root: DataRoot = None, as_json: JsonOption = False, quiet: QuietOption = False, debug: DebugOption = False
-) -> None:
+@in_session
+def list_datasets(ui: Session, data_root: DataRoot = None) -> None:
     """Show the data sets and whether they are here."""
-    with session(quiet=quiet, debug=debug) as ui:
-        rows = [_presence(name, data_root) for name in registry.names("datasets")]
-        if as_json:
-            ui.print_json(rows)
-            return
-        _table(ui, rows)
+    _show(ui, [_presence(name, data_root) for name in registry.names("datasets")])
 
 
 @app.command()
-def verify(
-    name: Name,
-    data_root: DataRoot = None,
-    as_json: JsonOption = False,
-    quiet: QuietOption = False,
-    debug: DebugOption = False,
-) -> None:
+@in_session
+def verify(ui: Session, name: Name, data_root: DataRoot = None) -> None:
     """Check that a data set is complete and readable; exit code 2 where it is not."""
-    with session(quiet=quiet, debug=debug) as ui:
-        rows = load_dataset(name, root=data_root).verify()
-        if as_json:
-            ui.print_json(rows)
-        else:
-            _table(ui, rows)
-        if not all(row["ok"] for row in rows):
-            raise typer.Exit(2)
+    rows = load_dataset(name, root=data_root).verify()
+    _show(ui, rows)
+    if not all(row["ok"] for row in rows):
+        raise typer.Exit(2)
 
 
 @app.command()
-def prepare(
-    name: Name,
-    data_root: DataRoot = None,
-    as_json: JsonOption = False,
-    quiet: QuietOption = False,
-    debug: DebugOption = False,
-) -> None:
+@in_session
+def prepare(ui: Session, name: Name, data_root: DataRoot = None) -> None:
     """Bring a data set's reference and held-out cases to its canonical grid, once for all runs."""
-    with session(quiet=quiet, debug=debug) as ui:
-        from medbench.pipeline.engine import available_cores
-        from medbench.pipeline.prepare import prepare as prepare_cases
+    from medbench.pipeline.engine import available_cores
+    from medbench.pipeline.prepare import prepare as prepare_cases
 
-        dataset = load_dataset(name, root=data_root)
-        protocol = resolve_protocol(dataset.info.protocol, grid=dataset.grid)
-        real = prepare_cases(
-            dataset,
-            grid=protocol.grid,
-            reference_count=protocol.reference_count,
-            workers=available_cores(),
-            progress=ui.progress,
-        )
-        counts = {"reference": len(real.reference), "held_out": len(real.held_out)}
-        if as_json:
-            ui.print_json({"dataset": dataset.info.name, **counts})
-            return
-        ui.out.print(f"{name}: {counts['reference']} reference and {counts['held_out']} held-out cases are prepared")
+    dataset = load_dataset(name, root=data_root)
+    protocol = resolve_protocol(dataset.info.protocol, grid=dataset.grid)
+    real = prepare_cases(
+        dataset,
+        grid=protocol.grid,
+        reference_count=protocol.reference_count,
+        workers=available_cores(),
+        progress=ui.progress,
+    )
+    counts = {"reference": len(real.reference), "held_out": len(real.held_out)}
+    line = f"{name}: {counts['reference']} reference and {counts['held_out']} held-out cases are prepared"
+    ui.tell({"dataset": dataset.info.name, **counts}, line)
 
 
 @app.command()
+@in_session
 def fetch(
+    ui: Session,
     name: Name,
     data_root: DataRoot = None,
     yes: Annotated[bool, typer.Option("--yes", help="Start without asking.")] = False,
-    as_json: JsonOption = False,
-    quiet: QuietOption = False,
-    debug: DebugOption = False,
 ) -> None:
     """Download a data set from its pinned source; the same command resumes."""
-    with session(quiet=quiet, debug=debug) as ui:
-        dataset = load_dataset(name, root=data_root)
-        if not isinstance(dataset, Fetchable):
-            raise SpecError(f"{name} cannot be downloaded: 'medbench data verify {name}' shows the layout it needs")
-        waiting = dataset.fetch_plan()
-        size = sum(item.size_bytes or 0 for item in waiting)
-        if waiting:
-            ui.errors.print(f"{name}: {len(waiting)} files, {size / 1e9:.1f} GB, and about twice that unpacked")
-            if size > 1e9 and not yes and not typer.confirm("Start?", err=True):
-                raise typer.Exit(0)
-        dataset.fetch(ui.progress)
-        if as_json:
-            ui.print_json({"dataset": name, "fetched": [item.filename for item in waiting]})
+    dataset = load_dataset(name, root=data_root)
+    if not isinstance(dataset, Fetchable):
+        raise SpecError(f"{name} cannot be downloaded: 'medbench data verify {name}' shows the layout it needs")
+    waiting = dataset.fetch_plan()
+    size = sum(item.size_bytes or 0 for item in waiting)
+    if waiting:
+        ui.errors.print(f"{name}: {len(waiting)} files, {size / 1e9:.1f} GB, and about twice that unpacked")
+        if size > 1e9 and not yes and not typer.confirm("Start?", err=True):
+            raise typer.Exit(0)
+    dataset.fetch(ui.progress)
+    if ui.as_json:
+        ui.print_json({"dataset": name, "fetched": [item.filename for item in waiting]})
 
 
 def _presence(name: str, data_root: Path | None) -> dict[str, Any]:
@@ -117,7 +92,10 @@ def _presence(name: str, data_root: Path | None) -> dict[str, Any]:
         return {"name": name, "here": False, "cases": None, "detail": str(absent)}
 
 
-def _table(ui: Session, rows: Sequence[Mapping[str, Any]]) -> None:
+def _show(ui: Session, rows: Sequence[Mapping[str, Any]]) -> None:
+    if ui.as_json:
+        ui.print_json(rows)
+        return
     table = Table(box=None, pad_edge=False)
     for heading in rows[0]:
         table.add_column(heading, overflow="fold")

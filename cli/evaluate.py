@@ -23,7 +23,7 @@ from cli.options import (
     parse_shape,
 )
 from cli.results import print_report
-from cli.session import session
+from cli.session import Session, in_session, session
 from medbench.pipeline.options import FolderOptions, split_names, use_weight_files
 
 SamplesFolder = Annotated[
@@ -90,15 +90,10 @@ def evaluate(
         ui.out.print(f"report: {page}", soft_wrap=True, markup=False)
 
 
-def report(
-    run: RunArgument, as_json: JsonOption = False, quiet: QuietOption = False, debug: DebugOption = False
-) -> None:
+@in_session
+def report(ui: Session, run: RunArgument) -> None:
     """Write report.html again from what lies in a run folder."""
-    with session(quiet=quiet, debug=debug) as ui:
-        from medbench.report.html import write_report
+    from medbench.report.html import write_report
 
-        page = write_report(run)
-        if as_json:
-            ui.print_json({"run": str(run), "report": str(page)})
-            return
-        ui.out.print(f"report: {page}", soft_wrap=True, markup=False)
+    page = write_report(run)
+    ui.tell({"run": str(run), "report": str(page)}, f"report: {page}")

@@ -14,20 +14,17 @@ import typer
 from cli.options import (
     DataRoot,
     DatasetName,
-    DebugOption,
     Device,
-    JsonOption,
     Metrics,
     Model,
     Preset,
     ProtocolName,
-    QuietOption,
     SegmenterName,
     Weights,
     Workers,
 )
 from cli.results import print_report
-from cli.session import Session, session
+from cli.session import Session, in_session
 from medbench.budget import parse_bytes
 from medbench.pipeline.options import RunOptions, split_names, use_weight_files
 
@@ -43,10 +40,11 @@ Out = Annotated[Path | None, typer.Option(help="The run folder; runs/MODEL-DATAS
 Resume = Annotated[bool, typer.Option(help="Go on where an earlier run stopped; --no-resume starts over.")]
 
 
-def _stages(body: Callable[[Session, RunOptions, bool], None]) -> Callable[..., None]:
+def _stages(body: Callable[[Session, RunOptions], None]) -> Callable[..., None]:
     """Give a command the options that run, fit and sample share; ``body`` does the command's own work."""
 
     def command(
+        ui: Session,
         model: Model,
         dataset: DatasetName,
         preset: Preset = None,
@@ -65,47 +63,43 @@ def _stages(body: Callable[[Session, RunOptions, bool], None]) -> Callable[..., 
         workers: Workers = None,
         resume: Resume = True,
         weights: Weights = None,
-        as_json: JsonOption = False,
-        quiet: QuietOption = False,
-        debug: DebugOption = False,
     ) -> None:
-        with session(quiet=quiet, debug=debug) as ui:
-            use_weight_files(weights or [])
-            options = RunOptions(
-                model=model,
-                dataset=dataset,
-                preset=preset,
-                samples=samples,
-                seed=seed,
-                budget_bytes=parse_bytes(budget),
-                metrics=split_names(metrics),
-                protocol=protocol,
-                segmenter=segmenter,
-                train=train,
-                checkpoint=checkpoint,
-                conditional=conditional,
-                out=out,
-                data_root=data_root,
-                device=device,
-                workers=workers,
-                resume=resume,
-                command=shlex.join(["medbench", *sys.argv[1:]]),
-            )
-            body(ui, options, as_json)
+        use_weight_files(weights or [])
+        options = RunOptions(
+            model=model,
+            dataset=dataset,
+            preset=preset,
+            samples=samples,
+            seed=seed,
+            budget_bytes=parse_bytes(budget),
+            metrics=split_names(metrics),
+            protocol=protocol,
+            segmenter=segmenter,
+            train=train,
+            checkpoint=checkpoint,
+            conditional=conditional,
+            out=out,
+            data_root=data_root,
+            device=device,
+            workers=workers,
+            resume=resume,
+            command=shlex.join(["medbench", *sys.argv[1:]]),
+        )
+        body(ui, options)
 
     command.__name__, command.__doc__ = body.__name__, body.__doc__
-    return command
+    return in_session(command)
 
 
 @_stages
-def run(ui: Session, options: RunOptions, as_json: bool) -> None:
+def run(ui: Session, options: RunOptions) -> None:
     """Generate, measure and report: one model on one data set, in one resumable folder."""
     from medbench.pipeline.run import Run
 
     current = Run(options, ui.progress)
     ui.log = current.folder.log_file
     report = current.report()
-    if as_json:
+    if ui.as_json:
         ui.print_json(report.model_dump(mode="json", by_alias=True))
         return
     print_report(ui.out, report)
@@ -113,30 +107,23 @@ def run(ui: Session, options: RunOptions, as_json: bool) -> None:
 
 
 @_stages
-def fit(ui: Session, options: RunOptions, as_json: bool) -> None:
+def fit(ui: Session, options: RunOptions) -> None:
     """Train a generator on a data set's training split; the run folder keeps the checkpoint."""
     from medbench.pipeline.run import Run
 
     current = Run(replace(options, train=True), ui.progress)
     ui.log = current.folder.log_file
     checkpoint = current.fit()
-    if as_json:
-        ui.print_json({"run": str(current.folder.path), "checkpoint": str(checkpoint)})
-        return
-    ui.out.print(f"checkpoint: {checkpoint}", soft_wrap=True, markup=False)
+    ui.tell({"run": str(current.folder.path), "checkpoint": str(checkpoint)}, f"checkpoint: {checkpoint}")
 
 
 @_stages
-def sample(ui: Session, options: RunOptions, as_json: bool) -> None:
+def sample(ui: Session, options: RunOptions) -> None:
     """Generate samples, without measuring them."""
     from medbench.pipeline.run import Run
 
     current = Run(options, ui.progress)
     ui.log = current.folder.log_file
     current.sample()
-    if as_json:
-        ui.print_json(
-            {"run": str(current.folder.path), "samples": str(current.folder.samples), "count": current.spec.samples}
-        )
-        return
-    ui.out.print(f"samples: {current.folder.samples}", soft_wrap=True, markup=False)
+    folder, count = current.folder, current.spec.samples
+    ui.tell({"run": str(folder.path), "samples": str(folder.samples), "count": count}, f"samples: {folder.samples}")
