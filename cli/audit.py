@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.table import Table
 
 from cli.options import DataRoot, DatasetName, Device, Metrics, ProtocolName, SegmenterName, Weights, Workers
 from cli.session import Session, in_session
@@ -67,11 +66,8 @@ def _print_report(ui: Session, report: AuditReport, folder: Path) -> None:
     from medbench.drawing.text import number
 
     ui.out.print(report.about, markup=False, soft_wrap=True)
-    table = Table(box=None, pad_edge=False)
-    for heading in ("metric", "damage", "values, undamaged first", "limit", "rank corr.", "seen"):
-        table.add_column(heading, overflow="fold")
-    for row in report.rows:
-        table.add_row(
+    rows = [
+        (
             row.metric,
             title(row.damage),
             "  ".join(number(value) for value in row.values),
@@ -79,7 +75,9 @@ def _print_report(ui: Session, report: AuditReport, folder: Path) -> None:
             "-" if row.rank_correlation is None else f"{row.rank_correlation:+.2f}",
             f"{seen(row)} [{row.unit}]",
         )
-    ui.out.print(table)
+        for row in report.rows
+    ]
+    ui.table(("metric", "damage", "values, undamaged first", "limit", "rank corr.", "seen"), rows)
     _print_left_out(ui, report, stderr=False)
     ui.out.print(f"audit: {folder}", soft_wrap=True, markup=False)
 

@@ -6,7 +6,6 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.table import Table
 
 from cli.options import Model, Preset, parse_shape
 from cli.session import Session, in_session
@@ -85,13 +84,11 @@ def _show(ui: Session, document: dict[str, Any]) -> None:
         f" (tensors {document['tensor_bytes'] / GIB:.1f} GiB; predicted, not measured)",
         markup=False,
     )
-    table = Table(box=None, pad_edge=False)
-    for heading in ("GiB", "shape", "dtype", "layer"):
-        table.add_column(heading, overflow="fold")
-    for tensor in document["largest_tensors"][:_LISTED]:
-        shape = "x".join(map(str, tensor["shape"]))
-        table.add_row(f"{tensor['bytes'] / GIB:.2f}", shape, tensor["dtype"], tensor["layer"])
-    ui.out.print(table)
+    rows = [
+        (f"{tensor['bytes'] / GIB:.2f}", "x".join(map(str, tensor["shape"])), tensor["dtype"], tensor["layer"])
+        for tensor in document["largest_tensors"][:_LISTED]
+    ]
+    ui.table(("GiB", "shape", "dtype", "layer"), rows)
     largest = document["largest_shape_that_fits"]
     words = "no shape of these proportions fits" if largest is None else "x".join(map(str, largest))
     ui.out.print(f"largest shape that fits: {words}", markup=False)

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.table import Table
 
 from cli.session import Session, in_session
 
@@ -47,11 +46,8 @@ def _print_rows(ui: Session, rows: Sequence[Row]) -> None:
     from medbench.comparing.table import p_words
     from medbench.drawing.text import ARROWS, interval, number
 
-    table = Table(box=None, pad_edge=False)
-    for heading in ("metric", "a", "b", "a - b", "95 % interval", "p", "p (Holm)"):
-        table.add_column(heading, overflow="fold")
-    for row in rows:
-        table.add_row(
+    cells = [
+        (
             f"{row.metric} {ARROWS[row.better]}",
             f"{row.a}: {number(row.value_a)}",
             f"{row.b}: {number(row.value_b)}",
@@ -60,7 +56,9 @@ def _print_rows(ui: Session, rows: Sequence[Row]) -> None:
             p_words(row.p_value),
             p_words(row.p_adjusted),
         )
-    ui.out.print(table)
+        for row in rows
+    ]
+    ui.table(("metric", "a", "b", "a - b", "95 % interval", "p", "p (Holm)"), cells)
     tested = sum(row.p_value is not None for row in rows)
     ui.out.print(f"Holm's adjustment over the {tested} test{'' if tested == 1 else 's'} of this table.")
     for metric, test in dict.fromkeys((row.metric, row.test) for row in rows):

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.table import Table
 
 from cli.options import DataRoot
 from cli.session import Session, in_session
@@ -78,8 +77,7 @@ def fetch(
         if size > 1e9 and not yes and not typer.confirm("Start?", err=True):
             raise typer.Exit(0)
     dataset.fetch(ui.progress)
-    if ui.as_json:
-        ui.print_json({"dataset": name, "fetched": [item.filename for item in waiting]})
+    ui.tell({"dataset": name, "fetched": [item.filename for item in waiting]})
 
 
 def _presence(name: str, data_root: Path | None) -> dict[str, Any]:
@@ -95,13 +93,8 @@ def _presence(name: str, data_root: Path | None) -> dict[str, Any]:
 def _show(ui: Session, rows: Sequence[Mapping[str, Any]]) -> None:
     if ui.as_json:
         ui.print_json(rows)
-        return
-    table = Table(box=None, pad_edge=False)
-    for heading in rows[0]:
-        table.add_column(heading, overflow="fold")
-    for row in rows:
-        table.add_row(*(_cell(value) for value in row.values()))
-    ui.out.print(table)
+    else:
+        ui.table(rows[0], [[_cell(value) for value in row.values()] for row in rows])
 
 
 def _cell(value: Any) -> str:

@@ -13,11 +13,10 @@ def doctor(ui: Session) -> None:
     from medbench.health import checks
 
     rows = checks()
-    if ui.as_json:
-        ui.print_json(rows)
-        return
+    lines = []
     for row in rows:
         state = "ok" if row["ok"] else "missing"
-        ui.out.print(f"{state:<{_INDENT}}{row['check']}: {row['detail']}", soft_wrap=True)
-        if row["mend"]:  # on one line, so that its commands can be copied
-            ui.out.print(f"{'':<{_INDENT}}{row['mend']}", soft_wrap=True)
+        lines.append(f"{state:<{_INDENT}}{row['check']}: {row['detail']}")
+        if row["mend"]:
+            lines.append(f"{'':<{_INDENT}}{row['mend']}")
+    ui.tell(rows, *lines)

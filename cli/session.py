@@ -9,13 +9,14 @@ import sys
 import tempfile
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Concatenate
 
 import typer
 from rich.console import Console
+from rich.table import Table
 
 from cli.options import DebugOption, JsonOption, QuietOption
 from cli.progress import ConsoleProgress
@@ -40,12 +41,22 @@ class Session:
         """Print strict JSON on stdout."""
         sys.stdout.write(json.dumps(document, indent=2, allow_nan=False) + "\n")
 
-    def tell(self, document: Any, line: str) -> None:
-        """Print a result on stdout: the document with --json, else the line, on which paths stay whole."""
+    def tell(self, document: Any, *lines: str) -> None:
+        """Print a result on stdout: the document with --json, else lines that never wrap, for paths and commands."""
         if self.as_json:
             self.print_json(document)
-        else:
+            return
+        for line in lines:
             self.out.print(line, soft_wrap=True)
+
+    def table(self, headings: Iterable[str], rows: Iterable[Sequence[str]]) -> None:
+        """Print a table on stdout; cells that are too long fold."""
+        table = Table(box=None, pad_edge=False)
+        for heading in headings:
+            table.add_column(heading, overflow="fold")
+        for row in rows:
+            table.add_row(*row)
+        self.out.print(table)
 
 
 @contextmanager

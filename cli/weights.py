@@ -29,12 +29,8 @@ def list_weights(ui: Session) -> None:
     from medbench.health import weight_rows
 
     rows = weight_rows()
-    if ui.as_json:
-        ui.print_json(rows)
-        return
-    for row in rows:
-        state = f"here, {row['path']}" if row["here"] else f"not here; {row['how']}"
-        ui.out.print(f"{row['name']} ({row['licence']}): {state}", soft_wrap=True, markup=False)
+    states = [f"here, {row['path']}" if row["here"] else f"not here; {row['how']}" for row in rows]
+    ui.tell(rows, *(f"{row['name']} ({row['licence']}): {state}" for row, state in zip(rows, states)))
 
 
 @app.command()
