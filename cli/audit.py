@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.table import Table
 
-from cli.run import DataRoot, DatasetName, Device, Metrics, ProtocolName, SegmenterName, Weights, Workers
-from cli.session import DebugOption, JsonOption, QuietOption, Session, session
+from cli.options import DataRoot, DatasetName, Device, Metrics, ProtocolName, SegmenterName, Weights, Workers
+from cli.session import Session, in_session
 from medbench.pipeline.options import split_names, use_weight_files
 
 if TYPE_CHECKING:
     from medbench.audit.ladder import AuditReport
 
 
+@in_session
 def audit_metrics(
+    ui: Session,
     dataset: DatasetName,
     metrics: Metrics = "",
     protocol: ProtocolName = None,
@@ -30,46 +30,35 @@ def audit_metrics(
         str | None, typer.Option(help="The structure that goes missing; else that of median size.")
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Where results go; audits/DATASET where not given.")] = None,
-    page: Annotated[Path | None, typer.Option(help="Put table and figure into this Markdown page, too.")] = None,
     data_root: DataRoot = None,
     device: Device = "auto",
     workers: Workers = None,
     weights: Weights = None,
-    as_json: JsonOption = False,
-    quiet: QuietOption = False,
-    debug: DebugOption = False,
 ) -> None:
     """Try each metric on graded, known damage of held-out real volumes: what does it see, and from when on?"""
-    with session(quiet=quiet, debug=debug) as ui:
-        use_weight_files(weights or [])
-        from medbench.audit.audit import AuditOptions
-        from medbench.audit.audit import audit_metrics as audit
-        from medbench.audit.words import require_page, write_page
+    use_weight_files(weights or [])
+    from medbench.audit.audit import AuditOptions
+    from medbench.audit.audit import audit_metrics as audit
 
-        if page is not None:
-            require_page(page)
-        options = AuditOptions(
-            dataset=dataset,
-            metrics=split_names(metrics),
-            protocol=protocol,
-            segmenter=segmenter,
-            samples=samples,
-            region=region,
-            data_root=data_root,
-            device=device,
-            workers=workers,
-        )
-        folder = out or Path("audits") / Path(dataset.rpartition(":")[2]).name
-        ui.log = folder / "log.txt"
-        report = audit(options, folder, ui.progress)
-        if page is not None:
-            write_page(page, report)
-            shutil.copyfile(folder / "figures" / "audit.png", page.with_suffix(".png"))
-        if as_json:
-            ui.print_json([asdict(row) for row in report.rows])
-            _print_left_out(ui, report, stderr=True)
-            return
-        _print_report(ui, report, folder)
+    options = AuditOptions(
+        dataset=dataset,
+        metrics=split_names(metrics),
+        protocol=protocol,
+        segmenter=segmenter,
+        samples=samples,
+        region=region,
+        data_root=data_root,
+        device=device,
+        workers=workers,
+    )
+    folder = out or Path("audits") / Path(dataset.rpartition(":")[2]).name
+    ui.log = folder / "log.txt"
+    report = audit(options, folder, ui.progress)
+    if ui.as_json:
+        ui.print_json([asdict(row) for row in report.rows])
+        _print_left_out(ui, report, stderr=True)
+        return
+    _print_report(ui, report, folder)
 
 
 def _print_report(ui: Session, report: AuditReport, folder: Path) -> None:
@@ -77,11 +66,8 @@ def _print_report(ui: Session, report: AuditReport, folder: Path) -> None:
     from medbench.drawing.text import number
 
     ui.out.print(report.about, markup=False, soft_wrap=True)
-    table = Table(box=None, pad_edge=False)
-    for heading in ("metric", "damage", "values, undamaged first", "limit", "rank corr.", "seen"):
-        table.add_column(heading, overflow="fold")
-    for row in report.rows:
-        table.add_row(
+    rows = [
+        (
             row.metric,
             title(row.damage),
             "  ".join(number(value) for value in row.values),
@@ -89,7 +75,9 @@ def _print_report(ui: Session, report: AuditReport, folder: Path) -> None:
             "-" if row.rank_correlation is None else f"{row.rank_correlation:+.2f}",
             f"{seen(row)} [{row.unit}]",
         )
-    ui.out.print(table)
+        for row in report.rows
+    ]
+    ui.table(("metric", "damage", "values, undamaged first", "limit", "rank corr.", "seen"), rows)
     _print_left_out(ui, report, stderr=False)
     ui.out.print(f"audit: {folder}", soft_wrap=True, markup=False)
 

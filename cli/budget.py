@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.table import Table
 
-from cli.run import Model, Preset
-from cli.session import DebugOption, JsonOption, QuietOption, Session, session
+from cli.options import Model, Preset, parse_shape
+from cli.session import Session, in_session
 from medbench import registry
 from medbench.budget import GIB, parse_bytes
 from medbench.errors import SpecError
@@ -27,50 +25,40 @@ StageName = Annotated[str, typer.Option("--stage", help="fit or sample.")]
 Limit = Annotated[str, typer.Option("--limit", help="GPU memory, like 24GB.")]
 
 
+@in_session
 def budget(
+    ui: Session,
     model: Model,
     shape: ShapeText,
     stage: StageName = "sample",
     preset: Preset = None,
     limit: Limit = "24GB",
-    as_json: JsonOption = False,
-    quiet: QuietOption = False,
-    debug: DebugOption = False,
 ) -> None:
     """Predict the GPU memory that a generator needs, from its own code; exit code 3 where the limit is too small."""
-    with session(quiet=quiet, debug=debug) as ui:
-        asked, limit_bytes = _parse_shape(shape), parse_bytes(limit)
-        if stage not in _STAGES:
-            raise SpecError(f"there is no stage '{stage}': choose from {', '.join(_STAGES)}")
-        generator, chosen = _generator(model, preset)
-        from medbench.prediction import largest_shape, require_fits
+    asked, limit_bytes = parse_shape(shape), parse_bytes(limit)
+    if stage not in _STAGES:
+        raise SpecError(f"there is no stage '{stage}': choose from {', '.join(_STAGES)}")
+    generator, chosen = _generator(model, preset)
+    from medbench.prediction import largest_shape, require_fits
 
-        def predict(size: tuple[int, int, int]) -> Prediction:
-            return generator.predict(_STAGES[stage], size, limit_bytes=limit_bytes)
+    def predict(size: tuple[int, int, int]) -> Prediction:
+        return generator.predict(_STAGES[stage], size, limit_bytes=limit_bytes)
 
-        found = predict(asked)
-        document = {
-            "model": registry.canonical(model),
-            "preset": chosen,
-            "shape": list(asked),
-            "stage": stage,
-            "limit_bytes": limit_bytes,
-            "predicted_peak_bytes": found.peak_bytes,
-            "tensor_bytes": found.tensor_bytes,
-            "fits": found.peak_bytes <= limit_bytes,
-            "largest_tensors": [asdict(tensor) for tensor in found.largest_tensors],
-            "largest_shape_that_fits": largest_shape(asked, lambda size: predict(size).peak_bytes <= limit_bytes),
-        }
-        _show(ui, document, as_json=as_json)
-        require_fits(found, limit_bytes, what=f"{model}'s stage {stage} at {shape}")
-
-
-def _parse_shape(text: str) -> tuple[int, int, int]:
-    match = re.fullmatch(r"\s*(\d{1,5})[xX,](\d{1,5})[xX,](\d{1,5})\s*", text)
-    x, y, z = (int(size) for size in match.groups()) if match else (0, 0, 0)
-    if min(x, y, z) < 1:
-        raise SpecError(f"'{text}' is no shape: write it like 512x512x256")
-    return x, y, z
+    found = predict(asked)
+    document = {
+        "model": registry.canonical(model),
+        "preset": chosen,
+        "shape": list(asked),
+        "stage": stage,
+        "limit_bytes": limit_bytes,
+        "predicted_peak_bytes": found.peak_bytes,
+        "tensor_bytes": found.tensor_bytes,
+        "fits": found.peak_bytes <= limit_bytes,
+        "largest_tensors": [asdict(tensor) for tensor in found.largest_tensors],
+        "largest_shape_that_fits": largest_shape(asked, lambda size: predict(size).peak_bytes <= limit_bytes),
+    }
+    _show(ui, document)
+    require_fits(found, limit_bytes, what=f"{model}'s stage {stage} at {shape}")
 
 
 def _generator(model: str, preset: str | None) -> tuple[Predicts, str]:
@@ -84,8 +72,8 @@ def _generator(model: str, preset: str | None) -> tuple[Predicts, str]:
     return generator, chosen
 
 
-def _show(ui: Session, document: dict[str, Any], *, as_json: bool) -> None:
-    if as_json:
+def _show(ui: Session, document: dict[str, Any]) -> None:
+    if ui.as_json:
         ui.print_json(document)
         return
     size = "x".join(map(str, document["shape"]))
@@ -96,13 +84,11 @@ def _show(ui: Session, document: dict[str, Any], *, as_json: bool) -> None:
         f" (tensors {document['tensor_bytes'] / GIB:.1f} GiB; predicted, not measured)",
         markup=False,
     )
-    table = Table(box=None, pad_edge=False)
-    for heading in ("GiB", "shape", "dtype", "layer"):
-        table.add_column(heading, overflow="fold")
-    for tensor in document["largest_tensors"][:_LISTED]:
-        shape = "x".join(map(str, tensor["shape"]))
-        table.add_row(f"{tensor['bytes'] / GIB:.2f}", shape, tensor["dtype"], tensor["layer"])
-    ui.out.print(table)
+    rows = [
+        (f"{tensor['bytes'] / GIB:.2f}", "x".join(map(str, tensor["shape"])), tensor["dtype"], tensor["layer"])
+        for tensor in document["largest_tensors"][:_LISTED]
+    ]
+    ui.table(("GiB", "shape", "dtype", "layer"), rows)
     largest = document["largest_shape_that_fits"]
     words = "no shape of these proportions fits" if largest is None else "x".join(map(str, largest))
     ui.out.print(f"largest shape that fits: {words}", markup=False)

@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.table import Table
 
-from cli.session import DebugOption, JsonOption, QuietOption, Session, session
+from cli.session import Session, in_session
 
 if TYPE_CHECKING:
     from leaderboard.comparison.compare import Incomparable, Row
@@ -21,39 +20,34 @@ Runs = Annotated[
 ]
 
 
+@in_session
 def compare(
+    ui: Session,
     runs: Runs,
     out: Annotated[Path | None, typer.Option(help="Write the table to this CSV file, too.")] = None,
-    as_json: JsonOption = False,
-    quiet: QuietOption = False,
-    debug: DebugOption = False,
 ) -> None:
     """Compare runs pair by pair: differences with 95 % intervals and p-values, where their protocols are the same."""
-    with session(quiet=quiet, debug=debug) as ui:
-        from leaderboard.comparison.compare import compare as compare_runs
-        from leaderboard.comparison.compare import open_runs, require_any
-        from leaderboard.comparison.table import write_rows
+    from leaderboard.comparison.compare import compare as compare_runs
+    from leaderboard.comparison.compare import open_runs, require_any
+    from leaderboard.comparison.table import write_rows
 
-        rows, apart = compare_runs(open_runs(runs))
-        require_any(rows, apart)
-        if out is not None:
-            write_rows(out, rows)
-        if as_json:
-            ui.print_json([asdict(row) for row in rows])
-        else:
-            _print_rows(ui, rows)
-        _print_incomparable(ui, apart)
+    rows, apart = compare_runs(open_runs(runs))
+    require_any(rows, apart)
+    if out is not None:
+        write_rows(out, rows)
+    if ui.as_json:
+        ui.print_json([asdict(row) for row in rows])
+    else:
+        _print_rows(ui, rows)
+    _print_incomparable(ui, apart)
 
 
 def _print_rows(ui: Session, rows: Sequence[Row]) -> None:
-    from leaderboard.comparison.table import ARROWS, p_words
-    from medbench.drawing.text import interval, number
+    from leaderboard.comparison.table import p_words
+    from medbench.drawing.text import ARROWS, interval, number
 
-    table = Table(box=None, pad_edge=False)
-    for heading in ("metric", "a", "b", "a - b", "95 % interval", "p", "p (Holm)"):
-        table.add_column(heading, overflow="fold")
-    for row in rows:
-        table.add_row(
+    cells = [
+        (
             f"{row.metric} {ARROWS[row.better]}",
             f"{row.a}: {number(row.value_a)}",
             f"{row.b}: {number(row.value_b)}",
@@ -62,7 +56,9 @@ def _print_rows(ui: Session, rows: Sequence[Row]) -> None:
             p_words(row.p_value),
             p_words(row.p_adjusted),
         )
-    ui.out.print(table)
+        for row in rows
+    ]
+    ui.table(("metric", "a", "b", "a - b", "95 % interval", "p", "p (Holm)"), cells)
     tested = sum(row.p_value is not None for row in rows)
     ui.out.print(f"Holm's adjustment over the {tested} test{'' if tested == 1 else 's'} of this table.")
     for metric, test in dict.fromkeys((row.metric, row.test) for row in rows):

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.table import Table
 
-from cli.session import DebugOption, JsonOption, QuietOption, Session, session
+from cli.options import DataRoot
+from cli.session import Session, in_session
 from medbench import registry
 from medbench.datasets.base import Fetchable
 from medbench.errors import DataError, SpecError
@@ -18,85 +18,58 @@ from medbench.pipeline.options import load_dataset
 app = typer.Typer(no_args_is_help=True, help="Data sets: list, fetch, verify.")
 
 Name = Annotated[str, typer.Argument(help="A name of 'medbench data list'.")]
-DataRoot = Annotated[Path | None, typer.Option(help="The folder that holds the data set (else MEDBENCH_DATA/NAME).")]
 
 
 @app.command("list")
-def list_datasets(
-    data_root: DataRoot = None, as_json: JsonOption = False, quiet: QuietOption = False, debug: DebugOption = False
-) -> None:
+@in_session
+def list_datasets(ui: Session, data_root: DataRoot = None) -> None:
     """Show the data sets and whether they are here."""
-    with session(quiet=quiet, debug=debug) as ui:
-        rows = [_presence(name, data_root) for name in registry.names("datasets")]
-        if as_json:
-            ui.print_json(rows)
-            return
-        _table(ui, rows)
+    _show(ui, [_presence(name, data_root) for name in registry.names("datasets")])
 
 
 @app.command()
-def verify(
-    name: Name,
-    data_root: DataRoot = None,
-    as_json: JsonOption = False,
-    quiet: QuietOption = False,
-    debug: DebugOption = False,
-) -> None:
+@in_session
+def verify(ui: Session, name: Name, data_root: DataRoot = None) -> None:
     """Check that a data set is complete and readable; exit code 2 where it is not."""
-    with session(quiet=quiet, debug=debug) as ui:
-        rows = load_dataset(name, root=data_root).verify()
-        if as_json:
-            ui.print_json(rows)
-        else:
-            _table(ui, rows)
-        if not all(row["ok"] for row in rows):
-            raise typer.Exit(2)
+    rows = load_dataset(name, root=data_root).verify()
+    _show(ui, rows)
+    if not all(row["ok"] for row in rows):
+        raise typer.Exit(2)
 
 
 @app.command()
-def prepare(
-    name: Name,
-    data_root: DataRoot = None,
-    as_json: JsonOption = False,
-    quiet: QuietOption = False,
-    debug: DebugOption = False,
-) -> None:
+@in_session
+def prepare(ui: Session, name: Name, data_root: DataRoot = None) -> None:
     """Bring a data set's reference and held-out cases to its canonical grid, once for all runs."""
-    with session(quiet=quiet, debug=debug) as ui:
-        from medbench.pipeline.track import Track
+    from medbench.pipeline.track import Track
 
-        track = Track.open(name, data_root=data_root)
-        real = track.real(ui.progress)
-        counts = {"reference": len(real.reference), "held_out": len(real.held_out)}
-        if as_json:
-            ui.print_json({"dataset": track.name, **counts})
-            return
-        ui.out.print(f"{name}: {counts['reference']} reference and {counts['held_out']} held-out cases are prepared")
+    track = Track.open(name, data_root=data_root)
+    real = track.real(ui.progress)
+    counts = {"reference": len(real.reference), "held_out": len(real.held_out)}
+    line = f"{name}: {counts['reference']} reference and {counts['held_out']} held-out cases are prepared"
+    ui.tell({"dataset": track.name, **counts}, line)
 
 
 @app.command()
+@in_session
 def fetch(
+    ui: Session,
     name: Name,
     data_root: DataRoot = None,
     yes: Annotated[bool, typer.Option("--yes", help="Start without asking.")] = False,
-    as_json: JsonOption = False,
-    quiet: QuietOption = False,
-    debug: DebugOption = False,
 ) -> None:
     """Download a data set from its pinned source; the same command resumes."""
-    with session(quiet=quiet, debug=debug) as ui:
-        dataset = load_dataset(name, root=data_root)
-        if not isinstance(dataset, Fetchable):
-            raise SpecError(f"{name} cannot be downloaded: 'medbench data verify {name}' shows the layout it needs")
-        waiting = dataset.fetch_plan()
-        size = sum(item.size_bytes or 0 for item in waiting)
-        if waiting:
-            ui.errors.print(f"{name}: {len(waiting)} files, {size / 1e9:.1f} GB, and about twice that unpacked")
-            if size > 1e9 and not yes and not typer.confirm("Start?", err=True):
-                raise typer.Exit(0)
-        dataset.fetch(ui.progress)
-        if as_json:
-            ui.print_json({"dataset": name, "fetched": [item.filename for item in waiting]})
+    dataset = load_dataset(name, root=data_root)
+    if not isinstance(dataset, Fetchable):
+        raise SpecError(f"{name} cannot be downloaded: 'medbench data verify {name}' shows the layout it needs")
+    waiting = dataset.fetch_plan()
+    size = sum(item.size_bytes or 0 for item in waiting)
+    if waiting:
+        ui.errors.print(f"{name}: {len(waiting)} files, {size / 1e9:.1f} GB, and about twice that unpacked")
+        if size > 1e9 and not yes and not typer.confirm("Start?", err=True):
+            raise typer.Exit(0)
+    dataset.fetch(ui.progress)
+    ui.tell({"dataset": name, "fetched": [item.filename for item in waiting]})
 
 
 def _presence(name: str, data_root: Path | None) -> dict[str, Any]:
@@ -109,13 +82,11 @@ def _presence(name: str, data_root: Path | None) -> dict[str, Any]:
         return {"name": name, "here": False, "cases": None, "detail": str(absent)}
 
 
-def _table(ui: Session, rows: Sequence[Mapping[str, Any]]) -> None:
-    table = Table(box=None, pad_edge=False)
-    for heading in rows[0]:
-        table.add_column(heading, overflow="fold")
-    for row in rows:
-        table.add_row(*(_cell(value) for value in row.values()))
-    ui.out.print(table)
+def _show(ui: Session, rows: Sequence[Mapping[str, Any]]) -> None:
+    if ui.as_json:
+        ui.print_json(rows)
+    else:
+        ui.table(rows[0], [[_cell(value) for value in row.values()] for row in rows])
 
 
 def _cell(value: Any) -> str:

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from cli.session import DebugOption, JsonOption, QuietOption, session
+from cli.session import Session, in_session
 
 _INDENT = 9
 
 
-def doctor(as_json: JsonOption = False, quiet: QuietOption = False, debug: DebugOption = False) -> None:
+@in_session
+def doctor(ui: Session) -> None:
     """Show what works here, what is missing, and how to get it."""
-    with session(quiet=quiet, debug=debug) as ui:
-        from medbench.doctor import checks
+    from medbench.doctor import checks
 
-        rows = checks()
-        if as_json:
-            ui.print_json(rows)
-            return
-        for row in rows:
-            state = "ok" if row["ok"] else "missing"
-            ui.out.print(f"{state:<{_INDENT}}{row['check']}: {row['detail']}", soft_wrap=True)
-            if row["mend"]:  # on one line, so that its commands can be copied
-                ui.out.print(f"{'':<{_INDENT}}{row['mend']}", soft_wrap=True)
+    rows = checks()
+    lines = []
+    for row in rows:
+        state = "ok" if row["ok"] else "missing"
+        lines.append(f"{state:<{_INDENT}}{row['check']}: {row['detail']}")
+        if row["mend"]:
+            lines.append(f"{'':<{_INDENT}}{row['mend']}")
+    ui.tell(rows, *lines)

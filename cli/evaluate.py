@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shlex
 import sys
 from pathlib import Path
@@ -10,10 +9,21 @@ from typing import Annotated
 
 import typer
 
+from cli.options import (
+    DataRoot,
+    DebugOption,
+    Device,
+    JsonOption,
+    Metrics,
+    ProtocolName,
+    QuietOption,
+    SegmenterName,
+    Weights,
+    Workers,
+    parse_shape,
+)
 from cli.results import print_report
-from cli.run import DataRoot, Device, Metrics, ProtocolName, SegmenterName, Weights, Workers
-from cli.session import DebugOption, JsonOption, QuietOption, session
-from medbench.errors import SpecError
+from cli.session import Session, in_session, session
 from medbench.pipeline.options import FolderOptions, split_names, use_weight_files
 
 SamplesFolder = Annotated[
@@ -61,7 +71,7 @@ def evaluate(
             metrics=split_names(metrics),
             protocol=protocol,
             segmenter=segmenter,
-            shape=_shape(shape) if shape is not None else None,
+            shape=parse_shape(shape) if shape is not None else None,
             out=out,
             data_root=data_root,
             device=device,
@@ -78,22 +88,10 @@ def evaluate(
         ui.out.print(f"report: {current.folder.report_file}", soft_wrap=True, markup=False)
 
 
-def report(
-    run: RunArgument, as_json: JsonOption = False, quiet: QuietOption = False, debug: DebugOption = False
-) -> None:
+@in_session
+def report(ui: Session, run: RunArgument) -> None:
     """Write report.html again from what lies in a run folder."""
-    with session(quiet=quiet, debug=debug) as ui:
-        from medbench.report.html import write_report
+    from medbench.report.html import write_report
 
-        page = write_report(run)
-        if as_json:
-            ui.print_json({"run": str(run), "report": str(page)})
-            return
-        ui.out.print(f"report: {page}", soft_wrap=True, markup=False)
-
-
-def _shape(text: str) -> tuple[int, int, int]:
-    match = re.fullmatch(r"([1-9]\d*)x([1-9]\d*)x([1-9]\d*)", text.lower())
-    if match is None:
-        raise SpecError(f"'{text}' is no shape: write it like 128x128x64")
-    return (int(match[1]), int(match[2]), int(match[3]))
+    page = write_report(run)
+    ui.tell({"run": str(run), "report": str(page)}, f"report: {page}")

@@ -6,10 +6,10 @@ from rich.console import Console
 from rich.measure import Measurement
 from rich.table import Table
 
+from medbench.drawing.text import ARROWS
 from medbench.records.results import Report, Result
 
 _WIDEST = 1000
-_ARROWS = {"lower": "↓", "higher": "↑"}
 
 
 def print_report(console: Console, report: Report) -> None:
@@ -20,7 +20,7 @@ def print_report(console: Console, report: Report) -> None:
         table.add_column(heading, no_wrap=True)
     for result in report.results:
         table.add_row(
-            f"{result.metric} {_ARROWS[result.better]}",
+            f"{result.metric} {ARROWS[result.better]}",
             f"{result.value:.4g}{f' {result.unit}' if result.unit else ''}",
             _interval(result),
             "-" if result.floor is None else f"{result.floor:.3g}",

@@ -11,47 +11,40 @@ from typing import Annotated
 
 import typer
 
+from cli.options import (
+    DataRoot,
+    DatasetName,
+    Device,
+    Metrics,
+    Model,
+    Preset,
+    ProtocolName,
+    SegmenterName,
+    Weights,
+    Workers,
+)
 from cli.results import print_report
-from cli.session import DebugOption, JsonOption, QuietOption, Session, session
+from cli.session import Session, in_session
 from medbench.budget import parse_bytes
 from medbench.pipeline.options import RunOptions, split_names, use_weight_files
 
-Model = Annotated[
-    str, typer.Option("--model", "-m", help="Generator: a name of 'medbench list models' or path/to/file.py:Class.")
-]
-DatasetName = Annotated[str, typer.Option("--dataset", "-d", help="Data set: a name of 'medbench list datasets'.")]
-Preset = Annotated[str | None, typer.Option(help="The generator's configuration; its first where not given.")]
 Samples = Annotated[int | None, typer.Option(help="How many samples; as many as held-out cases where not given.")]
 Seed = Annotated[int, typer.Option(min=0, help="The run's seed; each sample's own is derived from it.")]
 BudgetSize = Annotated[str, typer.Option("--budget", help="GPU memory that fit and sample may use, like 24GB.")]
-Metrics = Annotated[
-    str, typer.Option(help="Comma-separated metrics, or 'all'; those that train no network where not given.")
-]
-SegmenterName = Annotated[
-    str | None, typer.Option("--segmenter", help="Another segmenter than the protocol's; 'precomputed' takes masks.")
-]
-ProtocolName = Annotated[
-    str | None, typer.Option("--protocol", help="A name of 'medbench list protocols' or a TOML file.")
-]
 Train = Annotated[bool, typer.Option("--train", help="Train from scratch instead of loading weights.")]
 Checkpoint = Annotated[Path | None, typer.Option(help="Weights to load instead of the preset's.")]
 Conditional = Annotated[
     bool, typer.Option("--conditional", help="Steer samples by the label maps of the held-out cases.")
 ]
 Out = Annotated[Path | None, typer.Option(help="The run folder; runs/MODEL-DATASET-FINGERPRINT where not given.")]
-DataRoot = Annotated[Path | None, typer.Option(help="The folder that holds the data set (else MEDBENCH_DATA/NAME).")]
-Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:1.")]
-Workers = Annotated[int | None, typer.Option(min=1, help="Processes that prepare volumes; all cores where not given.")]
 Resume = Annotated[bool, typer.Option(help="Go on where an earlier run stopped; --no-resume starts over.")]
-Weights = Annotated[
-    list[str] | None, typer.Option("--weights", help="NAME=FILE: weights of a feature network or segmenter.")
-]
 
 
-def _stages(body: Callable[[Session, RunOptions, bool], None]) -> Callable[..., None]:
+def _stages(body: Callable[[Session, RunOptions], None]) -> Callable[..., None]:
     """Give a command the options that run, fit and sample share; ``body`` does the command's own work."""
 
     def command(
+        ui: Session,
         model: Model,
         dataset: DatasetName,
         preset: Preset = None,
@@ -70,47 +63,43 @@ def _stages(body: Callable[[Session, RunOptions, bool], None]) -> Callable[..., 
         workers: Workers = None,
         resume: Resume = True,
         weights: Weights = None,
-        as_json: JsonOption = False,
-        quiet: QuietOption = False,
-        debug: DebugOption = False,
     ) -> None:
-        with session(quiet=quiet, debug=debug) as ui:
-            use_weight_files(weights or [])
-            options = RunOptions(
-                model=model,
-                dataset=dataset,
-                preset=preset,
-                samples=samples,
-                seed=seed,
-                budget_bytes=parse_bytes(budget),
-                metrics=split_names(metrics),
-                protocol=protocol,
-                segmenter=segmenter,
-                train=train,
-                checkpoint=checkpoint,
-                conditional=conditional,
-                out=out,
-                data_root=data_root,
-                device=device,
-                workers=workers,
-                resume=resume,
-                command=shlex.join(["medbench", *sys.argv[1:]]),
-            )
-            body(ui, options, as_json)
+        use_weight_files(weights or [])
+        options = RunOptions(
+            model=model,
+            dataset=dataset,
+            preset=preset,
+            samples=samples,
+            seed=seed,
+            budget_bytes=parse_bytes(budget),
+            metrics=split_names(metrics),
+            protocol=protocol,
+            segmenter=segmenter,
+            train=train,
+            checkpoint=checkpoint,
+            conditional=conditional,
+            out=out,
+            data_root=data_root,
+            device=device,
+            workers=workers,
+            resume=resume,
+            command=shlex.join(["medbench", *sys.argv[1:]]),
+        )
+        body(ui, options)
 
     command.__name__, command.__doc__ = body.__name__, body.__doc__
-    return command
+    return in_session(command)
 
 
 @_stages
-def run(ui: Session, options: RunOptions, as_json: bool) -> None:
+def run(ui: Session, options: RunOptions) -> None:
     """Generate, measure and report: one model on one data set, in one resumable folder."""
     from medbench.pipeline.run import Run
 
     current = Run(options, ui.progress)
     ui.log = current.folder.log_file
     report = current.report()
-    if as_json:
+    if ui.as_json:
         ui.print_json(report.model_dump(mode="json", by_alias=True))
         return
     print_report(ui.out, report)
@@ -118,30 +107,23 @@ def run(ui: Session, options: RunOptions, as_json: bool) -> None:
 
 
 @_stages
-def fit(ui: Session, options: RunOptions, as_json: bool) -> None:
+def fit(ui: Session, options: RunOptions) -> None:
     """Train a generator on a data set's training split; the run folder keeps the checkpoint."""
     from medbench.pipeline.run import Run
 
     current = Run(replace(options, train=True), ui.progress)
     ui.log = current.folder.log_file
     checkpoint = current.fit()
-    if as_json:
-        ui.print_json({"run": str(current.folder.path), "checkpoint": str(checkpoint)})
-        return
-    ui.out.print(f"checkpoint: {checkpoint}", soft_wrap=True, markup=False)
+    ui.tell({"run": str(current.folder.path), "checkpoint": str(checkpoint)}, f"checkpoint: {checkpoint}")
 
 
 @_stages
-def sample(ui: Session, options: RunOptions, as_json: bool) -> None:
+def sample(ui: Session, options: RunOptions) -> None:
     """Generate samples, without measuring them."""
     from medbench.pipeline.run import Run
 
     current = Run(options, ui.progress)
     ui.log = current.folder.log_file
     current.sample()
-    if as_json:
-        ui.print_json(
-            {"run": str(current.folder.path), "samples": str(current.folder.samples), "count": current.spec.samples}
-        )
-        return
-    ui.out.print(f"samples: {current.folder.samples}", soft_wrap=True, markup=False)
+    folder, count = current.folder, current.spec.samples
+    ui.tell({"run": str(folder.path), "samples": str(folder.samples), "count": count}, f"samples: {folder.samples}")

@@ -1,28 +1,27 @@
-"""What every command shares: its common options, its streams, and how errors become exit codes."""
+"""What every command shares: its streams, its last three options, and how errors become exit codes."""
 
 from __future__ import annotations
 
+import inspect
 import json
 import os
 import sys
 import tempfile
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any, Concatenate
 
 import typer
 from rich.console import Console
+from rich.table import Table
 
+from cli.options import DebugOption, JsonOption, QuietOption
 from cli.progress import ConsoleProgress
 from medbench.errors import MedbenchError
 from medbench.progress import Progress, silent
-
-JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout, nothing else there.")]
-QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")]
-DebugOption = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 
 _INTERRUPTED = 130
 
@@ -30,7 +29,8 @@ _INTERRUPTED = 130
 class Session:
     """The streams of one command: results on stdout, progress and errors on stderr."""
 
-    def __init__(self, *, quiet: bool) -> None:
+    def __init__(self, *, as_json: bool, quiet: bool) -> None:
+        self.as_json = as_json
         self.log: Path | None = None  # set by a command once it knows its run folder
         # No markup: [mm] is a unit, and a file may be called scan[left].nii.gz.
         self.out = Console(highlight=False, markup=False)
@@ -41,18 +41,36 @@ class Session:
         """Print strict JSON on stdout."""
         sys.stdout.write(json.dumps(document, indent=2, allow_nan=False) + "\n")
 
+    def tell(self, document: Any, *lines: str) -> None:
+        """Print a result on stdout: the document with --json, else lines that never wrap, for paths and commands."""
+        if self.as_json:
+            self.print_json(document)
+            return
+        for line in lines:
+            self.out.print(line, soft_wrap=True)
+
+    def table(self, headings: Iterable[str], rows: Iterable[Sequence[str]]) -> None:
+        """Print a table on stdout; cells that are too long fold."""
+        table = Table(box=None, pad_edge=False)
+        for heading in headings:
+            table.add_column(heading, overflow="fold")
+        for row in rows:
+            table.add_row(*row)
+        self.out.print(table)
+
 
 @contextmanager
-def session(*, quiet: bool = False, debug: bool = False) -> Iterator[Session]:
+def session(*, as_json: bool = False, quiet: bool = False, debug: bool = False) -> Iterator[Session]:
     """Run a command's body; turn what it raises into one line on stderr and the contract's exit code.
 
     Args:
+        as_json: results are printed as one JSON document.
         quiet: no progress.
         debug: let the traceback through.
 
     The traceback of an unexpected failure goes to the session's log, or to ``MEDBENCH_HOME/log.txt``.
     """
-    current = Session(quiet=quiet)
+    current = Session(as_json=as_json, quiet=quiet)
     try:
         yield current
     except (typer.Exit, typer.Abort):
@@ -74,6 +92,22 @@ def session(*, quiet: bool = False, debug: bool = False) -> Iterator[Session]:
         what = " ".join(f"{type(error).__name__}: {error}".split())
         current.errors.print(f"medbench: unexpected failure ({what}); the log lies in {kept}", markup=False)
         raise typer.Exit(1) from None
+
+
+def in_session(body: Callable[Concatenate[Session, ...], None]) -> Callable[..., None]:
+    """Make a command of a function that takes its session first; --json, --quiet and --debug follow its own options."""
+
+    def command(
+        *, as_json: JsonOption = False, quiet: QuietOption = False, debug: DebugOption = False, **own: Any
+    ) -> None:
+        with session(as_json=as_json, quiet=quiet, debug=debug) as ui:
+            body(ui, **own)
+
+    _, *own = inspect.signature(body, eval_str=True).parameters.values()
+    *shared, _ = inspect.signature(command, eval_str=True).parameters.values()
+    command.__signature__ = inspect.Signature([*own, *shared])  # type: ignore[attr-defined]  # what typer goes by
+    command.__name__, command.__doc__ = body.__name__, body.__doc__
+    return command
 
 
 def _keep_traceback(log: Path | None) -> Path:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from cli.session import DebugOption, JsonOption, QuietOption, session
+from cli.session import Session, in_session
 
 app = typer.Typer(no_args_is_help=True, help="Weights of networks: list, fetch.")
 
@@ -23,38 +23,25 @@ Revision = Annotated[
 
 
 @app.command("list")
-def list_weights(as_json: JsonOption = False, quiet: QuietOption = False, debug: DebugOption = False) -> None:
+@in_session
+def list_weights(ui: Session) -> None:
     """Show the weight files, whether they are here, their licences, and how to get them."""
-    with session(quiet=quiet, debug=debug) as ui:
-        from medbench.storage.catalogue import weight_rows
+    from medbench.storage.catalogue import weight_rows
 
-        rows = weight_rows()
-        if as_json:
-            ui.print_json(rows)
-            return
-        for row in rows:
-            state = f"here, {row['path']}" if row["here"] else f"not here; {row['how']}"
-            ui.out.print(f"{row['name']} ({row['licence']}): {state}", soft_wrap=True, markup=False)
+    rows = weight_rows()
+    states = [f"here, {row['path']}" if row["here"] else f"not here; {row['how']}" for row in rows]
+    ui.tell(rows, *(f"{row['name']} ({row['licence']}): {state}" for row, state in zip(rows, states)))
 
 
 @app.command()
-def fetch(
-    name: Name,
-    sha256: Sha256 = None,
-    revision: Revision = None,
-    as_json: JsonOption = False,
-    quiet: QuietOption = False,
-    debug: DebugOption = False,
-) -> None:
+@in_session
+def fetch(ui: Session, name: Name, sha256: Sha256 = None, revision: Revision = None) -> None:
     """Download a weight file from its pinned source and verify it; the same command resumes."""
-    with session(quiet=quiet, debug=debug) as ui:
-        from medbench.storage.catalogue import weight_file
-        from medbench.storage.files import sha256_once
-        from medbench.storage.weights import fetch_weights
+    from medbench.storage.catalogue import weight_file
+    from medbench.storage.files import sha256_once
+    from medbench.storage.weights import fetch_weights
 
-        weights = weight_file(name)
-        path = fetch_weights(weights, sha256=sha256, revision=revision, progress=ui.progress)
-        if as_json:
-            ui.print_json({"name": weights.name, "path": str(path), "sha256": sha256_once(path)})
-            return
-        ui.out.print(f"{weights.name}: verified, {path}", soft_wrap=True)
+    weights = weight_file(name)
+    path = fetch_weights(weights, sha256=sha256, revision=revision, progress=ui.progress)
+    document = {"name": weights.name, "path": str(path), "sha256": sha256_once(path)}
+    ui.tell(document, f"{weights.name}: verified, {path}")

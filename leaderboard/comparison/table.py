@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Final
 
 from leaderboard.comparison.compare import Row
 from medbench.drawing.text import ABSENT
 from medbench.storage.files import atomic_path
-
-ARROWS: Final[Mapping[str, str]] = {"lower": "↓", "higher": "↑"}
 
 
 def p_words(p_value: float | None) -> str:

@@ -7,15 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from medbench.audit.ladder import AuditReport, AuditRow
-from medbench.drawing.text import label
-from medbench.storage.files import atomic_path
+from medbench.drawing.style import INK, QUIET, save
+from medbench.drawing.text import ARROWS, label
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_DPI: Final = 150
-_INK, _QUIET, _CURVE, _LIMIT = "#1c2430", "#5b6673", "#1c2430", "#B5540A"
+_LIMIT: Final = "#B5540A"
 # The earlier damage is seen, the deeper the blue; white: never. Warm: the damaged set scores better than real volumes.
 _SEEN: Final = ("#5A9FCB", "#82BADB", "#A9CFE5", "#CCE1F0", "#E6F0F8")
 _REVERSED: Final = "#FBE3CF"
@@ -44,7 +43,7 @@ def draw(report: AuditReport, path: Path) -> None:
 
     metrics = list(dict.fromkeys(row.metric for row in report.rows))
     kinds = list(dict.fromkeys(row.damage for row in report.rows))
-    figure = Figure(figsize=(1.7 + 1.45 * len(kinds), 1.5 + 1.05 * len(metrics)), dpi=_DPI)
+    figure = Figure(figsize=(1.7 + 1.45 * len(kinds), 1.5 + 1.05 * len(metrics)))
     axes = figure.subplots(len(metrics), len(kinds), squeeze=False)
     cells = {(row.metric, row.damage): row for row in report.rows}
     for line, metric in enumerate(metrics):
@@ -52,29 +51,29 @@ def draw(report: AuditReport, path: Path) -> None:
             row, cell = cells[metric, kind], axes[line][column]
             _cell(cell, row, last=line == len(metrics) - 1)
             if line == 0:
-                cell.set_title(title(kind).replace(" ", "\n"), fontsize=9, color=_INK)
+                cell.set_title(title(kind).replace(" ", "\n"), fontsize=9, color=INK)
             if column == 0:
-                arrow = "↓" if row.better == "lower" else "↑"
-                cell.set_ylabel(f"{metric} {arrow}", fontsize=9, color=_INK, rotation=0, ha="right", va="center")
+                cell.set_ylabel(
+                    f"{metric} {ARROWS[row.better]}", fontsize=9, color=INK, rotation=0, ha="right", va="center"
+                )
     _words(figure, report)
-    with atomic_path(path) as temporary:
-        figure.savefig(temporary, metadata={"Software": None})
+    save(figure, path)
 
 
 def _cell(cell: Axes, row: AuditRow, *, last: bool) -> None:
     places = range(len(row.strengths))
     known = [(place, value) for place, value in zip(places, row.values) if value is not None]
-    cell.plot(*zip(*known), color=_CURVE, linewidth=1.2, marker="o", markersize=2.5)
+    cell.plot(*zip(*known), color=INK, linewidth=1.2, marker="o", markersize=2.5)
     if row.limit is not None:
         cell.axhline(row.limit, color=_LIMIT, linewidth=0.8, linestyle=(0, (3, 2)))
     cell.set_facecolor(_ground(row))
     said = seen(row)
-    cell.set_xlabel(said, fontsize=7.5, color=_INK if row.detected_from is not None else _QUIET, labelpad=2)
+    cell.set_xlabel(said, fontsize=7.5, color=INK if row.detected_from is not None else QUIET, labelpad=2)
     cell.set_xticks(list(places), [f"{strength:g}" for strength in row.strengths] if last else [], fontsize=6)
     cell.set_yticks([])
     cell.margins(x=0.08, y=0.18)
     if last:
-        cell.set_xlabel(f"{said}\n[{row.unit}]", fontsize=7.5, color=_INK, labelpad=2)
+        cell.set_xlabel(f"{said}\n[{row.unit}]", fontsize=7.5, color=INK, labelpad=2)
     for spine in cell.spines.values():
         spine.set_color("#c5cbd3")
 
@@ -93,7 +92,7 @@ def _words(figure: Figure, report: AuditReport) -> None:
         "Curve: value at rising strength, undamaged first. Dashed: what undamaged real volumes reach. "
         "Blue: detected, the deeper the earlier. White: never. Orange: better than real volumes."
     )
-    figure.text(0.01, 0.012, f"{report.about}\n{words}", fontsize=7, color=_QUIET, va="bottom")
+    figure.text(0.01, 0.012, f"{report.about}\n{words}", fontsize=7, color=QUIET, va="bottom")
     width, height = figure.get_size_inches()
     figure.subplots_adjust(
         left=1.25 / width, right=1 - 0.12 / width, top=1 - 0.5 / height, bottom=0.95 / height, hspace=0.42, wspace=0.14

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Final, Literal
 
 ABSENT: Final = "-"
 """Stands where there is no number; whoever prints it adds a footnote with the reason."""
+
+ARROWS: Final[Mapping[str, str]] = {"lower": "↓", "higher": "↑"}
+"""The better direction."""
 
 _PLANES: Final = {"xy": "axial (xy)", "yz": "sagittal (yz)", "zx": "coronal (zx)"}
 
@@ -62,4 +66,4 @@ def label(name: str) -> str:
 
 def direction(better: Literal["lower", "higher"]) -> str:
     """Return the arrow and the words for the better direction."""
-    return {"lower": "↓ lower is better", "higher": "↑ higher is better"}[better]
+    return f"{ARROWS[better]} {better} is better"

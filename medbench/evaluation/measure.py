@@ -48,7 +48,7 @@ def inspect(comparison: Comparison, instruments: Instruments) -> list[gate.Findi
         )
     )
     protocol = instruments.protocol
-    return gate.judge(real=real, synthetic=synthetic, grid=protocol.grid, window=protocol.window, held_out=held_out)
+    return gate.check(real=real, synthetic=synthetic, grid=protocol.grid, window=protocol.window, held_out=held_out)
 
 
 def _facts(item: Item, instruments: Instruments) -> gate.Facts:

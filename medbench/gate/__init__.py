@@ -1,12 +1,12 @@
 """The gate before every metric: are these volumes CT in Hounsfield units, on comparable grids, each one only once?
 
-Facts about a volume are measured once (and may be cached as JSON by the file's hash); judging them is a pure function.
+Facts about a volume are measured once (and may be cached as JSON by the file's hash); checking them is a pure function.
 Nothing is rescaled or guessed here: what cannot be HU is refused.
 """
 
+from medbench.gate.checks import check
 from medbench.gate.facts import FACTS_VERSION, Facts, facts, file_facts
 from medbench.gate.findings import Finding, Severity, SideReport, raise_on_errors, rows
-from medbench.gate.judging import judge
 
 __all__ = [
     "FACTS_VERSION",
@@ -14,9 +14,9 @@ __all__ = [
     "Finding",
     "Severity",
     "SideReport",
+    "check",
     "facts",
     "file_facts",
-    "judge",
     "raise_on_errors",
     "rows",
 ]

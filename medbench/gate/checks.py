@@ -1,13 +1,16 @@
-"""What the gate asks of each volume by itself: are these voxels CT in Hounsfield units?"""
+"""What the gate asks: are these volumes CT in Hounsfield units, each there once, on comparable grids, in one window?"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Literal
 
 import numpy as np
 
 from medbench.gate.facts import Facts
-from medbench.gate.findings import Severity
+from medbench.gate.findings import ORDER, Finding, Severity, SideReport
+from medbench.spec import Grid, Window
 
 _AIR_BELOW = -200.0  # lung, air or fat: every CT field of view wider than one organ holds voxels below
 # The narrowest first; a thousandth wider than their name, since interpolation reaches a little beyond.
@@ -17,11 +20,46 @@ _LOWEST, _HIGHEST = -2048.0, 20000.0  # HU; scanners pad with -2048, dense metal
 _MANY_CONSTANT_SLICES = 0.25
 _PLAUSIBLE_SPACING_MM = (0.1, 20.0)
 _FEWEST_LEVELS = 2000  # scanners store 4096
+_SAME_SPACING = 0.01  # share of the spacing
+_CLIPPED_SHARE, _CLIPPED_FEWEST = 0.8, 3  # so many volumes that end at one value were clipped there
 
-_Check = tuple[Severity, str, str]
+
+def check(
+    *,
+    real: SideReport,
+    synthetic: SideReport,
+    grid: Grid | None,
+    window: Window | None = None,
+    held_out: SideReport | None = None,
+) -> list[Finding]:
+    """Return all findings about a comparison, errors first.
+
+    Args:
+        real: facts about the real volumes.
+        synthetic: facts about the synthetic volumes.
+        grid: the canonical grid that both sides will be brought to; None if they are compared as they are.
+        window: the protocol's; None if none is in force.
+        held_out: facts about the real volumes that give the floor; None or empty where there are none.
+    """
+    findings: list[Finding] = []
+    for side in (real, synthetic):
+        if not side.volumes:
+            detail = f"the {side.name} side holds no volume: give its folder"
+            findings.append(Finding("error", side.name, "empty", detail))
+    for side in filter(None, (real, synthetic, held_out)):
+        for file, known in side.volumes:
+            findings += [Finding(severity, file, name, detail) for severity, name, detail in _volume_checks(known)]
+        findings += _duplicates(side)
+    findings += _copies(real, synthetic, "this synthetic volume is a copy")
+    if held_out:
+        findings += _copies(real, held_out, "it makes the floor too low: take it out of one of the two")
+    findings += _grid_differences(real, synthetic, grid)
+    if window is not None:
+        findings += _window_differences(real, synthetic, window)
+    return sorted(findings, key=lambda finding: ORDER.index(finding.severity))
 
 
-def volume_checks(known: Facts) -> Iterator[_Check]:
+def _volume_checks(known: Facts) -> Iterator[tuple[Severity, str, str]]:
     """Yield severity, check and detail of what is odd about one volume."""
     yield from _intensity_checks(known)
     plane, share = max(known["constant_slices"].items(), key=lambda item: item[1])
@@ -29,13 +67,13 @@ def volume_checks(known: Facts) -> Iterator[_Check]:
         yield "warning", "constant_slices", f"{share:.0%} of its {plane} slices are constant: crop the padding away"
     low, high = _PLAUSIBLE_SPACING_MM
     if not all(low <= spacing <= high for spacing in known["spacing_mm"]):
-        spacing = times(known["spacing_mm"])
+        spacing = _times(known["spacing_mm"])
         yield "warning", "spacing", f"a spacing of {spacing} mm is implausible for CT: check the header's units"
     if not known["orientation_stored"]:
         yield "warning", "orientation", "the file stores no orientation; left and right are assumed: write an sform"
 
 
-def _intensity_checks(known: Facts) -> Iterator[_Check]:
+def _intensity_checks(known: Facts) -> Iterator[tuple[Severity, str, str]]:
     low, high, stored = known["min_hu"], known["max_hu"], np.dtype(known["stored_type"])
     found = f"values run from {low:g} to {high:g}"
     scaled = [
@@ -52,9 +90,9 @@ def _intensity_checks(known: Facts) -> Iterator[_Check]:
         yield "error", "not_hu", f"{found}: no CT in HU spans so little: undo the scaling that made it"
     elif low >= 0:
         unsigned = stored.kind == "u" and not known["scaled"]
-        check, why = ("stored_type", f"; {stored} holds nothing else") if unsigned else ("offset", "")
+        name, why = ("stored_type", f"; {stored} holds nothing else") if unsigned else ("offset", "")
         mend = "was the rescale intercept (often -1024) left out?"
-        yield "warning", check, f"{found}: nothing is below water{why}: {mend}"
+        yield "warning", name, f"{found}: nothing is below water{why}: {mend}"
     if stored.kind in "iu" and (levels := 256**stored.itemsize) < _FEWEST_LEVELS:
         yield "warning", "stored_type", f"stored as {stored}: its {levels} levels cannot hold CT: write int16"
     if low < _LOWEST:
@@ -63,6 +101,106 @@ def _intensity_checks(known: Facts) -> Iterator[_Check]:
         yield "warning", "far_above", f"{found}: above {_HIGHEST:g} HU: metal, or not HU"
 
 
-def times(values: Iterable[float]) -> str:
+def _times(values: Iterable[float]) -> str:
     """Return sizes as ``512 x 512 x 256``."""
     return " x ".join(f"{value:.4g}" for value in values)
+
+
+def _by_content(side: SideReport) -> Mapping[str, list[str]]:
+    files: dict[str, list[str]] = defaultdict(list)
+    for file, known in side.volumes:
+        files[known["voxels_sha256"]].append(file)
+    return files
+
+
+def _duplicates(side: SideReport) -> Iterator[Finding]:
+    """Yield a finding for each volume that a side holds more than once."""
+    for first, *others in _by_content(side).values():
+        if others:
+            which = others[0] + (f" and {len(others) - 1} more" if len(others) > 1 else "")
+            detail = f"the same voxels as {which}: duplicates bias every number: keep one of them"
+            yield Finding("warning", first, "duplicate", detail)
+
+
+def _copies(real: SideReport, other: SideReport, meaning: str) -> Iterator[Finding]:
+    """Yield a finding for each volume of the other side that the real side holds too."""
+    originals = _by_content(real)
+    for content, files in _by_content(other).items():
+        if content in originals:
+            detail = f"the same voxels as the real {originals[content][0]}: {meaning}"
+            yield Finding("warning", files[0], "copy", detail)
+
+
+def _grid_differences(real: SideReport, synthetic: SideReport, grid: Grid | None) -> Iterator[Finding]:
+    """Yield a finding for each way in which shapes or spacings differ within or between the sides."""
+    for what, show in _GRID_MEASURES.items():
+        uneven = False
+        for side in (real, synthetic):
+            odd = [entry for entry in side.volumes if not _alike(what, entry[1], side.volumes[0][1])]
+            if odd:
+                uneven = True
+                summary = f"{len(odd)} of {len(side.volumes)} {side.name} volumes differ in {what}"
+                yield _grid_finding(summary, odd[0], side.volumes[0], show, grid)
+        if real.volumes and synthetic.volumes and not uneven:
+            ours, theirs = synthetic.volumes[0], real.volumes[0]
+            if not _alike(what, ours[1], theirs[1]):
+                # A generator that stores no spacing would be resampled by a wrong one, all its volumes alike.
+                misleads = what == "spacing" and grid is not None and grid.spacing_mm is not None
+                summary = f"real and synthetic volumes differ in {what}"
+                yield _grid_finding(summary, ours, theirs, show, grid, known="warning" if misleads else "note")
+
+
+def _alike(what: str, a: Facts, b: Facts) -> bool:
+    if what == "shape":
+        return a["shape"] == b["shape"]
+    return bool(np.allclose(a["spacing_mm"], b["spacing_mm"], rtol=_SAME_SPACING, atol=0))
+
+
+def _grid_finding(
+    summary: str,
+    entry: tuple[str, Facts],
+    other: tuple[str, Facts],
+    show: Callable[[Facts], str],
+    grid: Grid | None,
+    known: Severity = "note",
+) -> Finding:
+    found = f"{summary}: {show(entry[1])} here, {show(other[1])} in {other[0]}"
+    if grid is None:
+        mend = "give --shape, or a protocol or data set with a canonical grid"
+        return Finding("error", entry[0], "grid", f"{found}: {mend}")
+    outcome = "both are brought to the canonical grid" if grid.fit in ("resize", "crop_pad") else "the grid allows it"
+    return Finding(known, entry[0], "grid", f"{found}: {outcome}")
+
+
+_GRID_MEASURES: dict[str, Callable[[Facts], str]] = {
+    "shape": lambda facts: _times(facts["shape"]),
+    "spacing": lambda facts: f"{_times(facts['spacing_mm'])} mm",
+}
+
+
+def _window_differences(real: SideReport, synthetic: SideReport, window: Window) -> Iterator[Finding]:
+    """Yield a finding for each end at which one side was clipped inside the window and the other reaches further.
+
+    Scanners end at other values from volume to volume; many volumes with the very same extreme were clipped.
+    """
+    for clipped, other in ((synthetic, real), (real, synthetic)):
+        top, bottom = _clipped_at(clipped, "max_hu"), _clipped_at(clipped, "min_hu")
+        if top is not None and top < window.high and any(known["max_hu"] > top for _, known in other.volumes):
+            yield _window_finding(clipped, other, f"end at {top:g} HU", "above", window)
+        if bottom is not None and bottom > window.low and any(known["min_hu"] < bottom for _, known in other.volumes):
+            yield _window_finding(clipped, other, f"begin at {bottom:g} HU", "below", window)
+
+
+def _clipped_at(side: SideReport, extreme: Literal["min_hu", "max_hu"]) -> float | None:
+    if not side.volumes:
+        return None
+    [(value, count)] = Counter(known[extreme] for _, known in side.volumes).most_common(1)
+    return value if count >= max(_CLIPPED_FEWEST, _CLIPPED_SHARE * len(side.volumes)) else None
+
+
+def _window_finding(clipped: SideReport, other: SideReport, where: str, beyond: str, window: Window) -> Finding:
+    detail = (
+        f"{clipped.name} volumes {where}, {other.name} ones go on {beyond}, inside the protocol's window "
+        f"{window.low:g} to {window.high:g}: clip both sides alike, or narrow the protocol's window"
+    )
+    return Finding("warning", clipped.volumes[0][0], "window", detail)

@@ -9,7 +9,6 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from cli.main import app
-from medbench.audit.words import BEGIN, END
 
 BRIGHT = """
 from medbench.metrics.base import Measurement, MetricInfo
@@ -35,11 +34,9 @@ def metric(tmp_path: Path) -> str:
     return f"{tmp_path / 'bright.py'}:Bright"
 
 
-def test_the_document_the_table_and_the_page(metric: str, toy_dataset: str, tmp_path: Path) -> None:
-    page = tmp_path / "audit.md"
-    page.write_text(f"# Audit\n\n{BEGIN}\n{END}\n", encoding="utf-8")
+def test_the_document_and_the_table(metric: str, toy_dataset: str, tmp_path: Path) -> None:
     arguments = ("audit-metrics", "--dataset", toy_dataset, "--metrics", f"{metric},rvr", "--workers", 1, "--quiet")
-    found = medbench(*arguments, "--out", tmp_path / "out", "--page", page, "--json")
+    found = medbench(*arguments, "--out", tmp_path / "out", "--json")
     assert found.exit_code == 0, found.stderr
     rows = {row["damage"]: row for row in json.loads(found.stdout)}
     shift = rows["hu_shift"]
@@ -48,8 +45,6 @@ def test_the_document_the_table_and_the_page(metric: str, toy_dataset: str, tmp_
     assert shift["rank_correlation"] == pytest.approx(1.0)
     assert shift["detected_from"] == 20
     assert "left out: rvr: " in found.stderr
-    assert "from 20 (+1.0)" in page.read_text(encoding="utf-8")
-    assert page.with_suffix(".png").read_bytes().startswith(b"\x89PNG")
     again = medbench(*arguments, "--out", tmp_path / "out")
     assert again.exit_code == 0
     assert "HU shift" in again.stdout
@@ -61,7 +56,6 @@ def test_bad_input_gets_one_line(metric: str, toy_dataset: str, tmp_path: Path) 
     dataset = ("--dataset", toy_dataset, "--workers", 1)
     for arguments, words in (
         ((*dataset, "--metrics", "fid2d"), "did you mean fid25d"),
-        ((*dataset, "--metrics", metric, "--page", tmp_path / "absent.md"), "is no page for an audit"),
         ((*dataset, "--metrics", metric, "--region", "tail"), "no held-out mask names the structure 'tail'"),
         (("--dataset", "luna"), "--data-root"),
     ):

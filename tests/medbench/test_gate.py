@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from medbench.errors import DataError, GeometryError, IntensityError
-from medbench.gate import Finding, SideReport, facts, file_facts, judge, raise_on_errors, rows
+from medbench.gate import Finding, SideReport, check, facts, file_facts, raise_on_errors, rows
 from medbench.imaging.volume import Volume
 from medbench.spec import Grid, Window
 
@@ -31,7 +31,7 @@ def side(name, *volumes):
 
 def found(synthetic, grid=None, real=None, held_out=None):
     """Return the findings about synthetic volumes beside sound real ones."""
-    return judge(
+    return check(
         real=side("real", *(real or [ct(100), ct(101)])),
         synthetic=side("synthetic", *synthetic),
         grid=grid,
@@ -45,7 +45,7 @@ def stored(path, voxels, slope=1.0, intercept=0.0):
     image.header.set_slope_inter(slope, intercept)
     image.to_filename(path)
     report = SideReport("synthetic", ((path.name, file_facts(path)),))
-    return judge(real=side("real", ct(2)), synthetic=report, grid=None)
+    return check(real=side("real", ct(2)), synthetic=report, grid=None)
 
 
 def kinds(findings):
@@ -60,7 +60,7 @@ def test_sound_volumes_pass_without_a_finding():
 def test_real_ct_passes_and_its_grid_is_compared():
     files = [DATA / "ct_abdomen_pelvis.nii.gz", DATA / "cta_heart.nii.gz"]
     report = SideReport("real", tuple((path.name, file_facts(path)) for path in files))
-    findings = judge(real=report, synthetic=report, grid=Grid(shape=(64, 64, 64)))
+    findings = check(real=report, synthetic=report, grid=Grid(shape=(64, 64, 64)))
     assert {finding.check for finding in findings} == {"grid", "copy"}
     assert "error" not in {finding.severity for finding in findings}
 
@@ -137,11 +137,11 @@ def test_a_constant_volume_is_refused():
 
 
 @pytest.mark.parametrize(
-    ("limits", "check"), [((0, 4095), "offset"), ((-9000, 1000), "far_below"), ((-1024, 30000), "far_above")]
+    ("limits", "name"), [((0, 4095), "offset"), ((-9000, 1000), "far_below"), ((-1024, 30000), "far_above")]
 )
-def test_odd_ranges_only_warn(limits, check):
+def test_odd_ranges_only_warn(limits, name):
     findings = found([uniform(*limits)])
-    assert kinds(findings) == [("warning", check)]
+    assert kinds(findings) == [("warning", name)]
     raise_on_errors(findings)
 
 
@@ -221,7 +221,7 @@ def test_a_file_without_orientation_warns(tmp_path):
     image = nib.Nifti1Image(ct(1).voxels, None)
     image.to_filename(tmp_path / "a.nii.gz")
     report = SideReport("synthetic", (("a.nii.gz", file_facts(tmp_path / "a.nii.gz")),))
-    assert kinds(judge(real=side("real", ct(2)), synthetic=report, grid=None)) == [("warning", "orientation")]
+    assert kinds(check(real=side("real", ct(2)), synthetic=report, grid=None)) == [("warning", "orientation")]
 
 
 def cut_off(count, low, high):
@@ -240,7 +240,7 @@ def cut_off(count, low, high):
     ],
 )
 def test_sides_that_were_clipped_differently_inside_the_window_warn(synthetic, real, said):
-    findings = judge(
+    findings = check(
         real=side("real", *cut_off(4, *real)),
         synthetic=side("synthetic", *cut_off(4, *synthetic)),
         grid=None,
@@ -255,7 +255,7 @@ def test_sides_that_were_clipped_differently_inside_the_window_warn(synthetic, r
     [((-1000, 300), (-1000, 300), Window()), ((-1000, 300), (-1000, 1000), Window(low=-160, high=240))],
 )
 def test_clipping_alike_or_outside_the_window_is_no_matter(synthetic, real, window):
-    findings = judge(
+    findings = check(
         real=side("real", *cut_off(4, *real)),
         synthetic=side("synthetic", *cut_off(4, *synthetic)),
         grid=None,
@@ -266,14 +266,14 @@ def test_clipping_alike_or_outside_the_window_is_no_matter(synthetic, real, wind
 
 def test_volumes_that_end_at_values_of_their_own_were_not_clipped():
     real = [Volume(volume.voxels.clip(-1000, 300 + seed)) for seed, volume in enumerate(cut_off(4, -1000, 1000))]
-    findings = judge(
+    findings = check(
         real=side("real", *real), synthetic=side("synthetic", *cut_off(4, -1000, 1000)), grid=None, window=Window()
     )
     assert not [finding for finding in findings if finding.check == "window"]
 
 
 def test_an_empty_side_is_an_error():
-    findings = judge(real=side("real"), synthetic=side("synthetic", ct()), grid=None)
+    findings = check(real=side("real"), synthetic=side("synthetic", ct()), grid=None)
     assert kinds(findings) == [("error", "empty")]
     with pytest.raises(DataError, match="real"):
         raise_on_errors(findings)

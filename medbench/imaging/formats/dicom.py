@@ -41,12 +41,14 @@ def is_dicom(path: Path) -> bool:
         return file.read(132)[128:] == b"DICM" and path.name.upper() != "DICOMDIR"
 
 
-def read_dicom(folder: Path) -> Stored:
-    """Read the one DICOM series that lies directly in a folder, slices sorted by position, rescaled to HU.
+def open_dicom(folder: Path) -> Stored:
+    """Open the one DICOM series that lies directly in a folder: slices sorted by position, rescaled to HU.
+
+    Every slice's header is read.
 
     Raises:
         DataError: no series, or several.
-        FormatError: slices that cannot be decoded as one volume.
+        FormatError: headers that cannot be read, or that make no volume; when read, slices that cannot be decoded.
         GeometryError: slices are missing, doubled or unevenly spaced.
         IntensityError: the series is of another modality than CT.
     """
@@ -56,33 +58,21 @@ def read_dicom(folder: Path) -> Stored:
     with _quiet(sitk):
         files = _one_series(sitk, folder)
         header = _header(folder, [_slice(sitk, Path(file)) for file in files])
+
+    def read() -> np.ndarray:
         reader = sitk.ImageSeriesReader()
         reader.SetFileNames(files)
         reader.SetOutputPixelType(sitk.sitkFloat32)  # rescale slopes may be fractions and differ between slices
         try:
-            image = reader.Execute()
+            with _quiet(sitk):
+                voxels: np.ndarray = sitk.GetArrayFromImage(reader.Execute()).T
         except RuntimeError as error:
             raise _no_volume(folder, len(files)) from error
-    voxels = sitk.GetArrayFromImage(image).T
-    if voxels.shape != header.shape:
-        raise _no_volume(folder, len(files))
-    return Stored(voxels, header.affine)
+        if voxels.shape != header.shape:
+            raise _no_volume(folder, len(files))
+        return voxels
 
-
-def dicom_header(folder: Path) -> Header:
-    """Return what the slices' headers say about the one DICOM series in a folder.
-
-    Raises:
-        DataError: no series, or several.
-        FormatError: headers that cannot be read, or that make no volume.
-        GeometryError: slices are missing, doubled or unevenly spaced.
-        IntensityError: the series is of another modality than CT.
-    """
-    import SimpleITK
-
-    sitk: Any = SimpleITK
-    with _quiet(sitk):
-        return _header(folder, [_slice(sitk, Path(file)) for file in _one_series(sitk, folder)])
+    return Stored(header, read)
 
 
 def _header(folder: Path, slices: list[_Slice]) -> Header:

@@ -2,37 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
 from medbench.errors import DataError, FormatError
-from medbench.imaging.formats.dicom import dicom_header, read_dicom
+from medbench.imaging.formats.dicom import open_dicom
 from medbench.imaging.formats.folder import suffix_of
 from medbench.imaging.formats.geometry import grid_to_ras, to_ras
-from medbench.imaging.formats.metaimage import metaimage_header, read_metaimage
-from medbench.imaging.formats.nifti import nifti_header, read_nifti
-from medbench.imaging.formats.nrrd import nrrd_header, read_nrrd
+from medbench.imaging.formats.metaimage import open_metaimage
+from medbench.imaging.formats.nifti import open_nifti
+from medbench.imaging.formats.nrrd import open_nrrd
 from medbench.imaging.formats.stored import Header, Stored, hounsfield
 
-
-class _Format(NamedTuple):
-    read: Callable[[Path], Stored]
-    header: Callable[[Path], Header]
-
-
-_NIFTI = _Format(read_nifti, nifti_header)
-_METAIMAGE = _Format(read_metaimage, metaimage_header)
-_DICOM = _Format(read_dicom, dicom_header)
-_FORMATS = {
-    ".nii": _NIFTI,
-    ".nii.gz": _NIFTI,
-    ".mhd": _METAIMAGE,
-    ".mha": _METAIMAGE,
-    ".nrrd": _Format(read_nrrd, nrrd_header),
+_OPENERS: dict[str, Callable[[Path], Stored]] = {
+    ".nii": open_nifti,
+    ".nii.gz": open_nifti,
+    ".mhd": open_metaimage,
+    ".mha": open_metaimage,
+    ".nrrd": open_nrrd,
 }
 
 
@@ -52,12 +43,9 @@ def read_image(path: Path) -> tuple[np.ndarray, np.ndarray]:
         GeometryError: spacing or affine is impossible.
         IntensityError: NaN or infinite voxels; another modality than CT.
     """
-    try:
-        with np.errstate(invalid="ignore", over="ignore"):  # NaN, also a signalling one, is found and told in words
-            stored = _format(path).read(path)
-            return to_ras(hounsfield(path, stored), stored.affine)
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
+    with _told(path):
+        stored = _opened(path)
+        return to_ras(hounsfield(path, stored), stored.header.affine)
 
 
 def read_header(path: Path) -> Header:
@@ -71,24 +59,31 @@ def read_header(path: Path) -> Header:
         GeometryError: spacing or affine is impossible.
         IntensityError: another modality than CT.
     """
-    try:
-        with np.errstate(invalid="ignore", over="ignore"):
-            header = _format(path).header(path)
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
+    with _told(path):
+        header = _opened(path).header
     shape, affine = grid_to_ras(header.shape, header.affine)
     return replace(header, shape=shape, affine=affine)
 
 
-def _format(path: Path) -> _Format:
+@contextmanager
+def _told(path: Path) -> Iterator[None]:
+    """Tell in words what the system cannot read; NaN, also a signalling one, is found and told without a warning."""
+    try:
+        with np.errstate(invalid="ignore", over="ignore"):
+            yield
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
+
+
+def _opened(path: Path) -> Stored:
     if path.is_dir():
-        return _DICOM
+        return open_dicom(path)
     if not path.exists():
         raise DataError(f"{path}: no such file or folder: check the path")
-    found = _FORMATS.get(suffix_of(path))
-    if found is None:
-        known = ", ".join(_FORMATS)
+    opener = _OPENERS.get(suffix_of(path))
+    if opener is None:
+        known = ", ".join(_OPENERS)
         raise FormatError(f"{path}: unknown format: give one of {known}, or the folder of a DICOM series")
     if path.stat().st_size == 0:
         raise FormatError(f"{path}: the file is empty: copy or export it again")
-    return found
+    return opener(path)

@@ -20,22 +20,8 @@ _MM_PER_UNIT = {1: 1000.0, 3: 0.001}  # metres and micrometres; mm and "unknown"
 _GZIP_LEVEL = 1  # CT noise hardly compresses: level 6 takes four times as long and saves a few percent
 
 
-def read_nifti(path: Path) -> Stored:
-    """Read a NIfTI file.
-
-    Raises:
-        FormatError: not a whole NIfTI file of one 3D volume.
-        GeometryError: spacing or affine is impossible.
-    """
-    with _open(path) as (stream, compressed):
-        fields = _read_fields(path, stream)
-        header = _header(path, fields, compressed=compressed)
-        voxels = read_voxels(path, stream, header.shape, header.dtype, start=_offset(path, fields))
-    return Stored(voxels, header.affine, *_scaling(path, fields))
-
-
-def nifti_header(path: Path) -> Header:
-    """Return what a NIfTI file says about its image.
+def open_nifti(path: Path) -> Stored:
+    """Open a NIfTI file.
 
     The affine is the sform's, else the qform's, else (neither is stored) nibabel's: spacing from the header and
     an axis 0 that runs to the Left.
@@ -44,8 +30,20 @@ def nifti_header(path: Path) -> Header:
         FormatError: not the header of one 3D volume, or a claim that the file cannot keep.
         GeometryError: spacing or affine is impossible.
     """
-    with _open(path) as (stream, compressed):
-        return _header(path, _read_fields(path, stream), compressed=compressed)
+    with _unpacked(path) as stream:
+        fields = _read_fields(path, stream)
+    shape = spatial_shape(path, tuple(int(size) for size in fields["dim"][1 : 1 + int(fields["dim"][0])]))
+    affine, dtype, scaling = _affine(path, fields), _dtype(path, fields), _scaling(path, fields)
+    start = _offset(path, fields)
+    claimed = start + claimed_bytes(shape, dtype)
+    check_claim(path, claimed=claimed, stored=path.stat().st_size, compressed=_is_packed(path))
+    oriented = bool(fields["sform_code"] > 0 or fields["qform_code"] > 0)
+
+    def read() -> np.ndarray:
+        with _unpacked(path) as stream:
+            return read_voxels(path, stream, shape, dtype, start=start)
+
+    return Stored(Header(shape, affine, dtype, scaling != (1.0, 0.0), oriented), read, *scaling)
 
 
 def write_nifti(path: Path, voxels: np.ndarray, affine: np.ndarray) -> None:
@@ -63,8 +61,7 @@ def write_nifti(path: Path, voxels: np.ndarray, affine: np.ndarray) -> None:
     import nibabel
 
     header_type: Any = nibabel.Nifti1Header  # nibabel carries no types
-    name = path.name.lower()
-    if not name.endswith((".nii", ".nii.gz")):
+    if not path.name.lower().endswith((".nii", ".nii.gz")):
         raise FormatError(f"{path}: volumes are written as NIfTI: choose a name that ends in .nii.gz or .nii")
     header = header_type(endianness="<")
     header.set_data_dtype(voxels.dtype.newbyteorder("<"))
@@ -76,7 +73,7 @@ def write_nifti(path: Path, voxels: np.ndarray, affine: np.ndarray) -> None:
     header["vox_offset"] = 352
     with atomic_path(path) as temporary, temporary.open("wb") as file, contextlib.ExitStack() as stack:
         stream: Any = file
-        if name.endswith(".gz"):
+        if _is_packed(path):
             # No file name and no time in the gzip header, or equal volumes would differ.
             packed = gzip.GzipFile(filename="", mode="wb", compresslevel=_GZIP_LEVEL, fileobj=file, mtime=0)
             stream = stack.enter_context(packed)
@@ -85,20 +82,14 @@ def write_nifti(path: Path, voxels: np.ndarray, affine: np.ndarray) -> None:
             stream.write(voxels[..., index].astype(voxels.dtype.newbyteorder("<")).tobytes(order="F"))
 
 
+def _is_packed(path: Path) -> bool:
+    return path.name.lower().endswith(".gz")
+
+
 @contextlib.contextmanager
-def _open(path: Path) -> Iterator[tuple[Any, bool]]:
-    compressed = path.name.lower().endswith(".gz")
+def _unpacked(path: Path) -> Iterator[Any]:
     with path.open("rb") as file:
-        yield (gzip.GzipFile(fileobj=file) if compressed else file), compressed
-
-
-def _header(path: Path, fields: Any, *, compressed: bool) -> Header:
-    shape = spatial_shape(path, tuple(int(size) for size in fields["dim"][1 : 1 + int(fields["dim"][0])]))
-    affine, dtype = _affine(path, fields), _dtype(path, fields)
-    scaled = _scaling(path, fields) != (1.0, 0.0)
-    claimed = _offset(path, fields) + claimed_bytes(shape, dtype)
-    check_claim(path, claimed=claimed, stored=path.stat().st_size, compressed=compressed)
-    return Header(shape, affine, dtype, scaled, bool(fields["sform_code"] > 0 or fields["qform_code"] > 0))
+        yield gzip.GzipFile(fileobj=file) if _is_packed(path) else file
 
 
 def _read_fields(path: Path, stream: Any) -> Any:

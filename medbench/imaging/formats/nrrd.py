@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import bz2
 import gzip
-import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
@@ -14,13 +13,10 @@ import numpy as np
 from medbench.errors import FormatError
 from medbench.imaging.formats.geometry import (
     LPS_TO_RAS,
-    affine_from,
-    check_affine,
-    check_spacing,
-    spacing_of,
     spatial_shape,
 )
 from medbench.imaging.formats.stored import MAX_BYTES, Header, Stored, check_claim, claimed_bytes, read_voxels
+from medbench.imaging.formats.text_header import TextHeader
 
 _TYPES = {
     "i1": ("signed char", "int8", "int8_t"),
@@ -41,105 +37,65 @@ _TO_RAS = {
     "left-anterior-superior": np.diag([-1.0, 1.0, 1.0, 1.0]),
     "las": np.diag([-1.0, 1.0, 1.0, 1.0]),
 }
-_ENCODINGS = {"raw": "raw", "gzip": "gzip", "gz": "gzip", "bzip2": "bzip2", "bz2": "bzip2"}
-_MAX_HEADER_LINES = 1000
 
 
-def read_nrrd(path: Path) -> Stored:
-    """Read a NRRD file; a file that names no space is taken as LPS, as ITK does.
+def _gunzipped(file: IO[bytes]) -> Any:
+    return gzip.GzipFile(fileobj=file)
+
+
+_UNPACKED: dict[str, Callable[[IO[bytes]], Any]] = {
+    "raw": lambda file: file,
+    "gzip": _gunzipped,
+    "gz": _gunzipped,
+    "bzip2": bz2.BZ2File,
+    "bz2": bz2.BZ2File,
+}
+
+
+def open_nrrd(path: Path) -> Stored:
+    """Open a NRRD file; one that names no space is taken as LPS, as ITK does.
 
     Raises:
-        FormatError: not a whole NRRD file of one 3D volume, or an encoding that nobody uses for CT.
+        FormatError: not the header of one 3D volume, an encoding that nobody uses for CT, or a claim that the file
+            cannot keep.
         GeometryError: spacing or orientation is impossible.
     """
     with path.open("rb") as file:
-        header, encoding = _examined(path, file)
-        streams: dict[str, Callable[[], Any]] = {
-            "raw": lambda: file,
-            "gzip": lambda: gzip.GzipFile(fileobj=file),
-            "bzip2": lambda: bz2.BZ2File(file),
-        }
-        return Stored(read_voxels(path, streams[encoding](), header.shape, header.dtype), header.affine)
-
-
-def nrrd_header(path: Path) -> Header:
-    """Return what a NRRD file says about its image.
-
-    Raises:
-        FormatError: not the header of one 3D volume, or a claim that the file cannot keep.
-        GeometryError: spacing or orientation is impossible.
-    """
-    with path.open("rb") as file:
-        return _examined(path, file)[0]
-
-
-def _examined(path: Path, file: IO[bytes]) -> tuple[Header, str]:
-    """Return the header and the encoding; the file then stands at the first byte of voxels."""
-    fields = _read_fields(path, file)
-    sizes = tuple(_numbers(path, fields.get("sizes", ""), kind=int))
-    header = Header(spatial_shape(path, sizes), _affine(path, fields, len(sizes)), _dtype(path, fields))
-    encoding = _encoding(path, fields)
-    expected, stored = claimed_bytes(header.shape, header.dtype), path.stat().st_size - file.tell()
-    # bzip2 knows no bound on its ratio; only the absolute limit holds there.
-    check_claim(
-        path, claimed=expected, stored=MAX_BYTES if encoding == "bzip2" else stored, compressed=encoding != "raw"
-    )
-    return header, encoding
-
-
-def _read_fields(path: Path, file: IO[bytes]) -> dict[str, str]:
-    if not file.readline(80).startswith(b"NRRD"):
-        raise FormatError(f"{path}: not a NRRD file: export it again, for example as .nii.gz")
-    fields: dict[str, str] = {}
-    for _ in range(_MAX_HEADER_LINES):
-        line = file.readline(65536).decode("latin-1")
-        if line in ("\n", "\r\n"):
-            return fields
-        key, colon, value = line.partition(": ")
-        if colon and not line.startswith("#"):
-            fields[key.strip().lower().replace(" ", "")] = value.strip()
-        elif not line:
-            break
-    raise FormatError(f"{path}: truncated within the NRRD header: copy or export it again")
-
-
-def _numbers(path: Path, text: str, kind: type = float) -> list[Any]:
-    try:
-        return [kind(word) for word in re.split(r"[\s,()]+", text) if word]
-    except ValueError as error:
-        raise FormatError(f"{path}: '{text[:40]}' in the header is not a list of numbers: export it again") from error
-
-
-def _affine(path: Path, fields: dict[str, str], dimensions: int) -> np.ndarray:
-    """Return voxel index to RAS+ mm for the first three axes."""
-    if "spacedirections" in fields:
-        vectors = [_numbers(path, text) for text in re.findall(r"\(([^)]*)\)", fields["spacedirections"])]
-        if len(vectors) != 3 or any(len(vector) != 3 for vector in vectors):
-            raise FormatError(f"{path}: 'space directions' must be three vectors of three numbers: export it again")
-        affine = affine_from(np.transpose(vectors), np.ones(3), np.zeros(3))
-        check_spacing(path, spacing_of(affine))
-    else:
-        spacing = _numbers(path, fields.get("spacings", "")) or [1.0] * dimensions
-        check_spacing(path, spacing[:3])
-        affine = affine_from(np.eye(3), np.resize(spacing, 3), np.zeros(3))
-    origin = _numbers(path, fields.get("spaceorigin", "")) or [0.0, 0.0, 0.0]
-    if len(origin) != 3:
-        raise FormatError(f"{path}: 'space origin' must be three numbers: export it again")
-    affine[:3, 3] = origin
-    ras: np.ndarray = _TO_RAS.get(fields.get("space", "").lower(), LPS_TO_RAS) @ affine
-    check_affine(path, ras)
-    return ras
-
-
-def _dtype(path: Path, fields: dict[str, str]) -> np.dtype:
-    name = fields.get("type", "").lower()
-    if name not in _DTYPES:
-        raise FormatError(f"{path}: voxels of type '{name}' are not one number each: export them as int16")
-    return np.dtype((">" if fields.get("endian", "little").lower() == "big" else "<") + _DTYPES[name])
-
-
-def _encoding(path: Path, fields: dict[str, str]) -> str:
-    encoding = _ENCODINGS.get(fields.get("encoding", "").lower())
-    if encoding is None or {"datafile", "lineskip", "byteskip"} & fields.keys():
+        if not file.readline(80).startswith(b"NRRD"):
+            raise FormatError(f"{path}: not a NRRD file: export it again, for example as .nii.gz")
+        refusal = "truncated within the NRRD header: copy or export it again"
+        fields = TextHeader.read(path, file, separator=": ", last=r"\r?\n", remarks=True, refusal=refusal)
+    shape = spatial_shape(path, tuple(fields.numbers("sizes", kind=int)))
+    big_endian = fields.text("endian").lower() == "big"
+    dtype = fields.dtype(fields.text("type").lower(), _DTYPES, big_endian=big_endian)
+    header, encoding = Header(shape, _affine(fields), dtype), fields.text("encoding").lower()
+    if encoding not in _UNPACKED or any(map(fields.text, ("data file", "line skip", "byte skip"))):
         raise FormatError(f"{path}: only attached voxels, encoded raw, gzip or bzip2, are supported: export it again")
-    return encoding
+    # bzip2 knows no bound on its ratio; only the absolute limit holds there.
+    found = MAX_BYTES if encoding.startswith("bz") else path.stat().st_size - fields.end
+    check_claim(path, claimed=claimed_bytes(shape, dtype), stored=found, compressed=encoding != "raw")
+
+    def read() -> np.ndarray:
+        with path.open("rb") as file:
+            file.seek(fields.end)
+            return read_voxels(path, _UNPACKED[encoding](file), shape, dtype)
+
+    return Stored(header, read)
+
+
+def _affine(fields: TextHeader) -> np.ndarray:
+    """Return voxel index to RAS+ mm for the first three axes."""
+    if "spacedirections" in fields.fields:
+        vectors, spacing = fields.numbers("space directions"), [1.0]
+        if len(vectors) != 9:
+            raise FormatError(
+                f"{fields.path}: 'space directions' must be three vectors of three numbers: export it again"
+            )
+        directions = np.reshape(vectors, (3, 3)).T
+    else:
+        directions, spacing = np.eye(3), fields.numbers("spacings") or [1.0]
+    origin = fields.numbers("space origin") or [0.0, 0.0, 0.0]
+    if len(origin) != 3:
+        raise FormatError(f"{fields.path}: 'space origin' must be three numbers: export it again")
+    to_ras = _TO_RAS.get(fields.text("space").lower(), LPS_TO_RAS)
+    return fields.affine(directions, np.resize(spacing, 3), origin, to_ras)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import math
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -44,14 +45,14 @@ class Stored:
     """An image as a file holds it.
 
     Args:
-        voxels: (i, j, k), any real type, any memory order.
-        affine: (4, 4) float64, voxel index to RAS+ mm.
+        header: what it says about its image.
+        read: returns the voxels, (i, j, k), any real type, any memory order.
         slope: HU = slope * voxel + intercept.
         intercept: see ``slope``.
     """
 
-    voxels: np.ndarray
-    affine: np.ndarray
+    header: Header
+    read: Callable[[], np.ndarray]
     slope: float = 1.0
     intercept: float = 0.0
 
@@ -120,11 +121,11 @@ def read_voxels(
 
 
 def hounsfield(path: Path, stored: Stored) -> np.ndarray:
-    """Return a stored image's values in HU.
+    """Read a stored image's voxels and return them in HU.
 
     Args:
         path: the file named in the message.
-        stored: as read.
+        stored: the opened file.
 
     Returns:
         (i, j, k) int16 where every value is an integer within int16, else float32.
@@ -132,7 +133,7 @@ def hounsfield(path: Path, stored: Stored) -> np.ndarray:
     Raises:
         IntensityError: NaN or infinite voxels.
     """
-    voxels, limits = stored.voxels, np.iinfo(np.int16)
+    voxels, limits = stored.read(), np.iinfo(np.int16)
     scaled = (stored.slope, stored.intercept) != (1.0, 0.0)
     if voxels.dtype.kind in "iu" and not scaled:
         fits = limits.min <= voxels.min() and voxels.max() <= limits.max
