@@ -11,19 +11,16 @@ import typer
 
 from cli.options import (
     DataRoot,
-    DebugOption,
     Device,
-    JsonOption,
     Metrics,
     ProtocolName,
-    QuietOption,
     SegmenterName,
     Weights,
     Workers,
     parse_shape,
 )
 from cli.results import print_report
-from cli.session import Session, in_session, session
+from cli.session import Session, in_session
 from medbench.pipeline.options import FolderOptions, split_names, use_weight_files
 
 SamplesFolder = Annotated[
@@ -32,7 +29,9 @@ SamplesFolder = Annotated[
 RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="A folder that 'medbench run' or 'evaluate' made.")]
 
 
+@in_session
 def evaluate(
+    ui: Session,
     samples: SamplesFolder,
     dataset: Annotated[str | None, typer.Option("--dataset", "-d", help="Compare with this data set ...")] = None,
     real: Annotated[Path | None, typer.Option("--real", help="... or with this folder of real volumes.")] = None,
@@ -53,39 +52,35 @@ def evaluate(
     device: Device = "auto",
     workers: Workers = None,
     weights: Weights = None,
-    as_json: JsonOption = False,
-    quiet: QuietOption = False,
-    debug: DebugOption = False,
 ) -> None:
     """Evaluate a folder of volumes that you already have, against a data set or a folder of real volumes."""
-    with session(quiet=quiet, debug=debug) as ui:
-        use_weight_files(weights or [])
-        from medbench.pipeline.folder import FolderEvaluation
+    use_weight_files(weights or [])
+    from medbench.pipeline.folder import FolderEvaluation
 
-        options = FolderOptions(
-            samples=samples,
-            dataset=dataset,
-            real=real,
-            masks=masks,
-            real_masks=real_masks,
-            metrics=split_names(metrics),
-            protocol=protocol,
-            segmenter=segmenter,
-            shape=parse_shape(shape) if shape is not None else None,
-            out=out,
-            data_root=data_root,
-            device=device,
-            workers=workers,
-            command=shlex.join(["medbench", *sys.argv[1:]]),
-        )
-        current = FolderEvaluation(options, ui.progress)
-        ui.log = current.folder.log_file
-        report = current.report()
-        if as_json:
-            ui.print_json(report.model_dump(mode="json", by_alias=True))
-            return
-        print_report(ui.out, report)
-        ui.out.print(f"report: {current.folder.report_file}", soft_wrap=True, markup=False)
+    options = FolderOptions(
+        samples=samples,
+        dataset=dataset,
+        real=real,
+        masks=masks,
+        real_masks=real_masks,
+        metrics=split_names(metrics),
+        protocol=protocol,
+        segmenter=segmenter,
+        shape=parse_shape(shape) if shape is not None else None,
+        out=out,
+        data_root=data_root,
+        device=device,
+        workers=workers,
+        command=shlex.join(["medbench", *sys.argv[1:]]),
+    )
+    current = FolderEvaluation(options, ui.progress)
+    ui.log = current.folder.log_file
+    report = current.report()
+    if ui.as_json:
+        ui.print_json(report.model_dump(mode="json", by_alias=True))
+        return
+    print_report(ui.out, report)
+    ui.out.print(f"report: {current.folder.report_file}", soft_wrap=True, markup=False)
 
 
 @in_session

@@ -15,10 +15,6 @@ from medbench.storage.files import sha256_once
 from medbench.storage.home import home
 from medbench.storage.weights import weights_variable
 
-_GET_LICENCE = (
-    "get a licence number at https://backend.totalsegmentator.com/license-academic/ (free for non-commercial use)"
-)
-_SET_LICENCE = "totalseg_set_license -l NUMBER"
 _LICENCE_LENGTH = 18  # what TotalSegmentator itself checks offline
 _DECIDING_FILES = ("dataset.json", "plans.json", "checkpoint_final.pth")
 
@@ -51,11 +47,6 @@ def installed_version() -> str:
         return version("TotalSegmentator")
     except PackageNotFoundError:
         return "not installed"
-
-
-def own_folder() -> Path:
-    """Return the folder that medbench offers to TotalSegmentator for weights and licence."""
-    return home() / "totalsegmentator"
 
 
 def locate_models(task: Task) -> Path:
@@ -135,15 +126,18 @@ def require_licence(task: Task) -> str | None:
     return number
 
 
-def licence_mend() -> str:
-    """Return how to come by a licence number and where to put it."""
-    return f"{_GET_LICENCE}, then run: {_command(_SET_LICENCE)}"
+def licence_mend(*commands: str) -> str:
+    """Return how to come by a licence number, where to put it, and which commands to run after that."""
+    return (
+        "get a licence number at https://backend.totalsegmentator.com/license-academic/ (free for non-commercial use), "
+        f"then run: {_command('totalseg_set_license -l NUMBER', *commands)}"
+    )
 
 
 def _download_commands(task: Task) -> str:
     downloads = [f"totalseg_download_weights -t {name}" for name in task.downloads]
     if task.licensed and licence_number() is None:
-        return f"{_GET_LICENCE}, then run: {_command(_SET_LICENCE, *downloads)}"
+        return licence_mend(*downloads)
     return f"run: {_command(*downloads)}"
 
 
@@ -151,13 +145,13 @@ def _command(*commands: str) -> str:
     """Return shell commands in the environment that makes TotalSegmentator use the folder in force."""
     if os.environ.get("TOTALSEG_HOME_DIR") or os.environ.get("TOTALSEG_WEIGHTS_PATH"):
         return " && ".join(commands)
-    folder = shlex.quote(str(own_folder()))
+    folder = shlex.quote(str(_homes()[0]))
     return " && ".join((f"mkdir -p {folder}", f"export TOTALSEG_HOME_DIR={folder}", *commands))
 
 
 def _homes() -> list[Path]:
     configured = os.environ.get("TOTALSEG_HOME_DIR")
-    return [Path(configured)] if configured else [own_folder(), Path.home() / ".totalsegmentator"]
+    return [Path(configured)] if configured else [home() / "totalsegmentator", Path.home() / ".totalsegmentator"]
 
 
 def _weights_folders() -> list[Path]:

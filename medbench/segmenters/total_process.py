@@ -1,49 +1,37 @@
 """TotalSegmentator in a process of its own: it sets environment variables, calls sys.exit, prints, and may die.
 
-The process is started by the first volume and serves all that follow. It gets a configuration of its own, in which
-usage statistics are off; the user's stays as it is.
+The first volume starts the process and all that follow use it. It gets a configuration of its own, in which usage
+statistics are off; the user's stays as it is. A ``ProcessPoolExecutor`` would not do: its workers outlive a parent that
+is killed, import the user's script a second time, and keep their exit code to themselves.
 """
 
 from __future__ import annotations
 
-import atexit
 import contextlib
 import functools
 import json
 import os
+import pickle
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
 import threading
-from dataclasses import dataclass
+import weakref
 from pathlib import Path
 
 import numpy as np
 
 from medbench.errors import MedbenchError
 from medbench.imaging.volume import Volume
-from medbench.segmenters.total_worker import FOLDER_VARIABLE, Message, receive, send, voxels_of
+from medbench.processes import end, ending, start, tail
+from medbench.segmenters.total_worker import FOLDER_VARIABLE, Answer, Request
 
-_TAIL_LINES = 20
-_TAIL_BYTES = 20_000
-
-
-@dataclass(frozen=True)
-class _Running:
-    """A live process and the folder that holds its configuration, log and temporary files."""
-
-    process: subprocess.Popen[bytes]
-    folder: Path
-
-    @property
-    def log(self) -> Path:
-        return self.folder / "log.txt"
+_SHOWN_LINES = 20
 
 
 class TotalProcess:
-    """A process that segments volumes, started when it is first needed and again after it has died.
+    """A process that segments volumes, until one of them fails or ``close`` is called.
 
     Args:
         models: folder of the nnU-Net models.
@@ -51,9 +39,21 @@ class TotalProcess:
     """
 
     def __init__(self, models: Path, licence: str | None) -> None:
-        self.models = models
-        self.licence = licence
-        self._running: _Running | None = None
+        self.folder = Path(tempfile.mkdtemp(prefix="medbench-total-"))
+        config = {"totalseg_id": "", "send_usage_stats": False, "prediction_counter": 0}
+        config |= {"statistics_disclaimer_shown": True}
+        config |= {"license_number": licence} if licence else {}
+        (self.folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
+        places = {"TOTALSEG_WEIGHTS_PATH": str(models)}
+        places |= dict.fromkeys((FOLDER_VARIABLE, "TMPDIR", "TEMP"), str(self.folder))
+        # -P: a file of the working folder cannot stand in for a library; -u: a crash loses no output.
+        command = [sys.executable, "-P", "-u", "-m", "medbench.segmenters.total_worker"]
+        with (self.folder / "log.txt").open("wb") as log:
+            self._process = start(command, environment=os.environ | places, log=log, piped=True)
+        waiter = threading.Thread(target=_end_family, args=(self._process,), daemon=True)
+        waiter.start()
+        self.close = weakref.finalize(self, _close, self._process, waiter, self.folder)
+        """Ends the process and removes what it left; so does the end of this one."""
 
     def segment(self, volume: Volume, *, task: str, device: str) -> tuple[np.ndarray, np.ndarray]:
         """Return the labels of a volume and their affine, as TotalSegmentator gave them back.
@@ -69,74 +69,37 @@ class TotalProcess:
         Raises:
             MedbenchError: TotalSegmentator failed or its process died; the note holds the end of its output.
         """
-        running = self._running or self._start()
-        header = {"task": task, "device": device, "affine": volume.affine.tolist()}
         try:
-            answer = _ask(running.process, header, volume.voxels)
-        except (EOFError, OSError):
-            # Killed or crashed: waiting for its end tells how.
-            how = _ending(running.process.wait())
-            raise self._failure(task, f"its process {how}", running) from None
+            answer = self._ask((volume.voxels, volume.affine, task, device))
+            if not isinstance(answer, str):
+                return answer
+        except (EOFError, OSError, pickle.UnpicklingError):  # killed or crashed
+            answer = f"its process {ending(self._process)}"
         except BaseException:  # Ctrl-C above all: half an answer would be read as the next one
-            self.close()
+            self._give_up()
             raise
-        if "error" in answer[0]:
-            raise self._failure(task, answer[0]["error"], running)
-        return voxels_of(answer), np.array(answer[0]["affine"])
-
-    def close(self) -> None:
-        """End the process and remove what it left; the next volume starts another."""
-        running, self._running = self._running, None
-        if running is None:
-            return
-        atexit.unregister(self.close)
-        _kill(running.process)
-        running.process.wait()
-        for stream in (running.process.stdin, running.process.stdout):
-            if stream is not None:
-                with contextlib.suppress(OSError):  # what is left of a request that nobody reads any more
-                    stream.close()
-        shutil.rmtree(running.folder, ignore_errors=True)
+        output = self.log()
+        self._give_up()
+        last = output.rpartition("\n")[2].strip()
+        last = "" if last in answer else f"; its last line: {last}"
+        error = MedbenchError(f"TotalSegmentator (task {task}) failed: {answer}{last}")
+        error.add_note(f"The end of its output:\n{output}")
+        raise error
 
     def log(self) -> str:
-        """Return the end of what the running process has printed."""
-        return "" if self._running is None else _tail(self._running.log)
+        """Return the end of what the process has printed."""
+        return "\n".join(tail(self.folder / "log.txt", _SHOWN_LINES))
 
-    def _start(self) -> _Running:
-        folder = Path(tempfile.mkdtemp(prefix="medbench-total-"))
-        config = {"totalseg_id": "", "send_usage_stats": False, "prediction_counter": 0}
-        config |= {"statistics_disclaimer_shown": True}
-        config |= {"license_number": self.licence} if self.licence else {}
-        (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
-        places = {
-            FOLDER_VARIABLE: str(folder),
-            "TOTALSEG_WEIGHTS_PATH": str(self.models),
-            "TMPDIR": str(folder),
-            "TEMP": str(folder),
-        }
-        with (folder / "log.txt").open("wb") as log:
-            process = subprocess.Popen(
-                # -P: a file of the working folder cannot stand in for a library; -u: a crash loses no output.
-                [sys.executable, "-P", "-u", "-m", "medbench.segmenters.total_worker"],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=log,
-                env=os.environ | places,
-                start_new_session=True,  # Ctrl-C reaches this process only, which then ends the group
-            )
-        self._running = _Running(process, folder)
-        atexit.register(self.close)
-        threading.Thread(target=_end_group, args=(process,), daemon=True).start()
-        return self._running
+    def _ask(self, request: Request) -> Answer:
+        assert self._process.stdin is not None and self._process.stdout is not None  # both are pipes
+        pickle.dump(request, self._process.stdin, pickle.HIGHEST_PROTOCOL)
+        self._process.stdin.flush()
+        answer: Answer = pickle.load(self._process.stdout)
+        return answer
 
-    def _failure(self, task: str, what: str, running: _Running) -> MedbenchError:
-        tail = _tail(running.log)
+    def _give_up(self) -> None:
+        process_for.cache_clear()  # the next volume starts another
         self.close()
-        last = tail.splitlines()[-1].strip() if tail else ""
-        last = f"; its last line: {last}" if last and last not in what else ""
-        error = MedbenchError(f"TotalSegmentator (task {task}) failed: {what}{last}")
-        error.add_note(f"The end of its output:\n{tail}")
-        return error
 
 
 @functools.lru_cache(maxsize=8)
@@ -150,32 +113,16 @@ def device_word(device: str) -> str:
     return device.replace("cuda", "gpu", 1)
 
 
-def _ask(process: subprocess.Popen[bytes], header: dict[str, object], voxels: np.ndarray) -> Message:
-    assert process.stdin is not None and process.stdout is not None  # both are pipes
-    send(process.stdin, header, voxels)
-    return receive(process.stdout)
-
-
-def _end_group(process: subprocess.Popen[bytes]) -> None:
+def _end_family(process: subprocess.Popen[bytes]) -> None:
     """Wait for a process, then end its children: one that lives on would keep the pipe open and us waiting."""
     process.wait()
-    _kill(process)
+    end(process)
 
 
-def _kill(process: subprocess.Popen[bytes]) -> None:
-    if hasattr(os, "killpg"):
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(process.pid, signal.SIGKILL)
-    else:
-        process.kill()
-
-
-def _ending(code: int) -> str:
-    if code == -signal.SIGKILL:
-        return "was killed (as a rule for want of memory)"
-    return f"died of {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
-
-
-def _tail(log: Path) -> str:
-    text = log.read_bytes()[-_TAIL_BYTES:].decode(errors="replace")
-    return "\n".join([line for line in text.splitlines() if line.strip()][-_TAIL_LINES:])
+def _close(process: subprocess.Popen[bytes], waiter: threading.Thread, folder: Path) -> None:
+    if process.poll() is None:
+        end(process)
+    waiter.join()
+    with contextlib.suppress(OSError), process:
+        pass  # closes its pipes; what is left of a request is read by nobody any more
+    shutil.rmtree(folder, ignore_errors=True)

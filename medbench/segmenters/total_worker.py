@@ -1,14 +1,13 @@
 """The process in which TotalSegmentator runs: ``python -m medbench.segmenters.total_worker``.
 
-It reads requests from standard input and answers on standard output: each a line of JSON, then the voxels' bytes.
-What TotalSegmentator prints goes to standard error. It ends, with all processes of its group, when its input ends.
+It reads pickled requests from standard input and writes pickled answers to standard output. What TotalSegmentator
+prints goes to standard error. It ends, with all processes of its group, when its input ends.
 """
 
 from __future__ import annotations
 
-import contextlib
-import json
 import os
+import pickle
 import queue
 import shutil
 import signal
@@ -16,7 +15,6 @@ import socket
 import sys
 import threading
 import traceback
-from collections.abc import Mapping
 from typing import IO, Any
 
 import numpy as np
@@ -24,89 +22,45 @@ import numpy as np
 FOLDER_VARIABLE = "TOTALSEG_HOME_DIR"
 """Names the folder that exists for this process only; it is removed when the process ends."""
 REFUSED = "medbench lets TotalSegmentator reach no network"
+_LOCAL = getattr(socket, "AF_UNIX", None)
 
-Message = tuple[dict[str, Any], bytes]
-
-
-def send(stream: IO[bytes], header: Mapping[str, Any], voxels: np.ndarray | None = None) -> None:
-    """Write a message: a header of JSON values, and voxels where there are some."""
-    described = dict(header)
-    payload = b""
-    if voxels is not None:
-        payload = voxels.tobytes()
-        described |= {"shape": list(voxels.shape), "dtype": voxels.dtype.name}
-    stream.write(json.dumps(described | {"bytes": len(payload)}).encode() + b"\n")
-    stream.write(payload)
-    stream.flush()
+Request = tuple[np.ndarray, np.ndarray, str, str]
+"""Voxels (x, y, z), affine (4, 4), task and device, both in TotalSegmentator's words."""
+Answer = tuple[np.ndarray, np.ndarray] | str
+"""Labels (x, y, z) uint8 and affine (4, 4), or why there are none, in one line."""
 
 
-def receive(stream: IO[bytes]) -> Message:
-    """Read a message.
-
-    Raises:
-        EOFError: the other side has ended.
-    """
-    line = stream.readline()
-    if not line.endswith(b"\n"):
-        raise EOFError
-    header = json.loads(line)
-    payload = stream.read(header["bytes"])
-    if len(payload) < header["bytes"]:
-        raise EOFError
-    return header, payload
-
-
-def voxels_of(message: Message) -> np.ndarray:
-    """Return the voxels of a message."""
-    header, payload = message
-    return np.frombuffer(payload, dtype=header["dtype"]).reshape(header["shape"])
-
-
-def refuse_network() -> None:
-    """Make every connection of this process to another machine fail; TotalSegmentator would send and fetch things."""
-    connect = socket.socket.connect
-
-    def local_only(self: socket.socket, address: Any) -> None:
-        if self.family != getattr(socket, "AF_UNIX", None):
-            _refuse(address)
-        connect(self, address)
-
-    def no_address(host: object, *_: object, **__: object) -> Any:
-        _refuse(host)
-
-    for name in ("connect", "connect_ex"):
-        setattr(socket.socket, name, local_only)
-    socket.getaddrinfo = no_address
-
-
-def _refuse(address: object) -> None:
+def refuse_network(event: str, arguments: tuple[Any, ...]) -> None:
+    """Refuse every connection to another machine (an audit hook); TotalSegmentator would send and fetch things."""
+    if event in {"socket.getaddrinfo", "socket.gethostbyname"}:
+        address = arguments[0]
+    elif event in {"socket.connect", "socket.sendto", "socket.sendmsg"} and arguments[0].family != _LOCAL:
+        address = arguments[1]
+    else:
+        return
     sys.stderr.write(f"{REFUSED}: {address}\n")
     raise OSError(f"{REFUSED}: {address}")
 
 
-def _answer(message: Message) -> tuple[dict[str, Any], np.ndarray | None]:
+def _answer(request: Request) -> Answer:
     try:
-        affine, labels = _segment(message)
+        return _segment(*request)
     except SystemExit as stop:
-        return {"error": f"it ended with sys.exit({stop.code!r})"}, None
+        return f"it ended with sys.exit({stop.code!r})"
     except Exception as error:  # noqa: BLE001  the boundary of the process: the other side raises what is said here
         traceback.print_exc()
         text = " ".join(str(error).split())
-        return {"error": f"{type(error).__name__}: {text}" if text else type(error).__name__}, None
-    return {"affine": affine}, labels
+        return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
-def _segment(message: Message) -> tuple[list[list[float]], np.ndarray]:
+def _segment(voxels: np.ndarray, affine: np.ndarray, task: str, device: str) -> tuple[np.ndarray, np.ndarray]:
     import nibabel
     from totalsegmentator.python_api import totalsegmentator
 
-    header, _ = message
-    _require_device(header["device"])
-    image: Any = nibabel.nifti1.Nifti1Image(voxels_of(message), np.array(header["affine"]))  # type: ignore[no-untyped-call]
-    found = totalsegmentator(
-        image, None, ml=True, task=header["task"], device=header["device"], quiet=True, nr_thr_saving=1
-    )
-    return found.affine.tolist(), np.asarray(found.dataobj).astype(np.uint8)
+    _require_device(device)
+    image: Any = nibabel.nifti1.Nifti1Image(voxels, affine)  # type: ignore[no-untyped-call]
+    found = totalsegmentator(image, None, ml=True, task=task, device=device, quiet=True, nr_thr_saving=1)
+    return np.asarray(found.dataobj).astype(np.uint8), found.affine
 
 
 def _require_device(device: str) -> None:
@@ -120,15 +74,16 @@ def _require_device(device: str) -> None:
         raise RuntimeError(f"there is no CUDA device {index}: give --device cpu, or another one")
 
 
-def _listen(requests: IO[bytes], waiting: queue.SimpleQueue[Message]) -> None:
+def _listen(requests: IO[bytes], waiting: queue.SimpleQueue[Request]) -> None:
     """Hand on requests until there are no more; then end at once, with whatever is being computed."""
-    with contextlib.suppress(EOFError):
+    try:
         while True:
-            waiting.put(receive(requests))
-    shutil.rmtree(os.environ[FOLDER_VARIABLE], ignore_errors=True)
-    if hasattr(os, "killpg") and os.getpgrp() == os.getpid():
-        os.killpg(os.getpid(), signal.SIGKILL)
-    os._exit(0)
+            waiting.put(pickle.load(requests))
+    finally:
+        shutil.rmtree(os.environ[FOLDER_VARIABLE], ignore_errors=True)
+        if hasattr(os, "killpg") and os.getpgrp() == os.getpid():
+            os.killpg(os.getpid(), signal.SIGKILL)
+        os._exit(0)
 
 
 def main() -> None:
@@ -137,12 +92,12 @@ def main() -> None:
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     requests = os.fdopen(os.dup(0), "rb")
-    refuse_network()
-    waiting: queue.SimpleQueue[Message] = queue.SimpleQueue()
+    sys.addaudithook(refuse_network)
+    waiting: queue.SimpleQueue[Request] = queue.SimpleQueue()
     threading.Thread(target=_listen, args=(requests, waiting), daemon=True).start()
     while True:
-        header, labels = _answer(waiting.get())
-        send(answers, header, labels)
+        pickle.dump(_answer(waiting.get()), answers, pickle.HIGHEST_PROTOCOL)
+        answers.flush()
 
 
 if __name__ == "__main__":

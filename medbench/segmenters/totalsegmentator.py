@@ -27,13 +27,26 @@ from medbench.segmenters.total_models import (
 )
 from medbench.segmenters.total_process import device_word, process_for
 
-_SOURCE = "Wasserthal et al. 2023, 10.1148/ryai.230024; wasserth/TotalSegmentator"
 _MERGED = {
     "lung_left": r"lung_\w+_lobe_left",
     "lung_right": r"lung_\w+_lobe_right",
     "spine": r"vertebrae_\w+",
     "ribs": r"rib_(left|right)_\d+",
 }
+
+
+def _info(name: str, task: Task) -> SegmenterInfo:
+    declared, terms = "", "Apache-2.0"
+    if task.licensed:
+        declared = ", licence declared by the user"
+        terms = "weights free for non-commercial use under a licence that the user declares to hold"
+    return SegmenterInfo(
+        name=name,
+        version=f"1, TotalSegmentator {installed_version()}, task {task.name}{declared}",
+        stand_in=False,
+        license=f"Apache-2.0; {terms}",
+        source="Wasserthal et al. 2023, 10.1148/ryai.230024; wasserth/TotalSegmentator",
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,109 +59,58 @@ class TotalSegmentator:
 
     device: str
 
-    info: ClassVar[SegmenterInfo] = SegmenterInfo(
-        name="totalsegmentator",
-        version=f"1, TotalSegmentator {installed_version()}, task {TOTAL.name}",
-        stand_in=False,
-        license="Apache-2.0; Apache-2.0",
-        source=_SOURCE,
-    )
+    task: ClassVar[Task] = TOTAL
+    info: ClassVar[SegmenterInfo] = _info("totalsegmentator", TOTAL)
 
     def names(self) -> Mapping[int, str]:
         """Return the region of each label."""
-        return region_names(TOTAL)
+        return region_names(self.task)
 
     def weights_sha256(self) -> str:
-        """Return the SHA-256 over the five models.
+        """Return the SHA-256 over all models of the task.
 
         Raises:
-            Unavailable: a model is not here; the message holds the command that fetches it.
+            Unavailable: a model is not here; the message holds the commands that fetch it.
         """
-        return models_sha256(TOTAL)
+        return models_sha256(self.task)
 
     def segment(self, volume: Volume) -> LabelMap:
         """Return the label map of a volume, on its grid.
 
         Raises:
-            Unavailable: a model is not here.
+            Unavailable: a model is not here, or no licence number is configured where one is needed.
+            GeometryError: TotalSegmentator gave back another grid.
             MedbenchError: TotalSegmentator failed.
         """
-        return segmented(volume, TOTAL, device=self.device)
+        process = process_for(locate_models(self.task), require_licence(self.task))
+        labels, affine = process.segment(volume, task=self.task.name, device=device_word(self.device))
+        if labels.shape != volume.shape or not np.allclose(affine, volume.affine, rtol=0, atol=1e-4):
+            raise GeometryError(
+                f"TotalSegmentator gave back a grid of {labels.shape} for a volume of {volume.shape}, or another "
+                "affine: another version of it is needed"
+            )
+        return LabelMap(_merged(self.task)[labels], volume.affine, self.names())
 
 
-@dataclass(frozen=True, kw_only=True)
-class TotalSegmentatorHeartChambers:
+class TotalSegmentatorHeartChambers(TotalSegmentator):
     """Labels myocardium, atria, ventricles, aorta and pulmonary artery; the weights need a licence.
 
     Args:
         device: torch device.
     """
 
-    device: str
-
-    info: ClassVar[SegmenterInfo] = SegmenterInfo(
-        name="totalsegmentator-heartchambers",
-        version=(
-            f"1, TotalSegmentator {installed_version()}, task {HEART_CHAMBERS.name}, licence declared by the user"
-        ),
-        stand_in=False,
-        license="Apache-2.0; weights free for non-commercial use under a licence that the user declares to hold",
-        source=_SOURCE,
-    )
-
-    def names(self) -> Mapping[int, str]:
-        """Return the region of each label."""
-        return region_names(HEART_CHAMBERS)
-
-    def weights_sha256(self) -> str:
-        """Return the SHA-256 over the two models.
-
-        Raises:
-            Unavailable: a model is not here; the message holds the commands that fetch it.
-        """
-        return models_sha256(HEART_CHAMBERS)
-
-    def segment(self, volume: Volume) -> LabelMap:
-        """Return the label map of a volume, on its grid.
-
-        Raises:
-            Unavailable: a model is not here, or no licence number is configured.
-            MedbenchError: TotalSegmentator failed.
-        """
-        return segmented(volume, HEART_CHAMBERS, device=self.device)
+    task: ClassVar[Task] = HEART_CHAMBERS
+    info: ClassVar[SegmenterInfo] = _info("totalsegmentator-heartchambers", HEART_CHAMBERS)
 
 
 def region_names(task: Task) -> dict[int, str]:
-    """Return medbench's region of each label that ``segmented`` may set."""
+    """Return medbench's region of each label that a task may set."""
     names: dict[int, str] = {}
     for value, structure in _structures(task).items():
         region = _region_of(structure)
         if region not in names.values():
             names[value] = region
     return names
-
-
-def segmented(volume: Volume, task: Task, *, device: str) -> LabelMap:
-    """Return what TotalSegmentator sees in a volume, on its grid.
-
-    Args:
-        volume: any shape and affine.
-        task: which models.
-        device: torch device.
-
-    Raises:
-        Unavailable: a model or the licence is not here.
-        GeometryError: TotalSegmentator gave back another grid.
-        MedbenchError: TotalSegmentator failed.
-    """
-    process = process_for(locate_models(task), require_licence(task))
-    labels, affine = process.segment(volume, task=task.name, device=device_word(device))
-    if labels.shape != volume.shape or not np.allclose(affine, volume.affine, rtol=0, atol=1e-4):
-        raise GeometryError(
-            f"TotalSegmentator gave back a grid of {labels.shape} for a volume of {volume.shape}, or another affine: "
-            "another version of it is needed"
-        )
-    return LabelMap(_merged(task)[labels], volume.affine, region_names(task))
 
 
 def _merged(task: Task) -> np.ndarray:

@@ -13,10 +13,9 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import BinaryIO, Final
 
-import psutil
-
 from medbench.errors import Unavailable
 from medbench.metrics.nnunet.presets import Preset
+from medbench.processes import end, ending, start, tail
 from medbench.progress import Progress
 from medbench.storage.files import make_folder, storage_errors
 
@@ -25,7 +24,6 @@ if sys.platform != "win32":
 
 TRAINERS: Final = Path(__file__).parent / "trainers"
 _POLL_SECONDS: Final = 0.2
-_GRACE_SECONDS: Final = 10.0
 _SHOWN_LINES: Final = 6
 _MOST_LOADERS: Final = 12  # nnU-Net's own default
 
@@ -104,22 +102,14 @@ def run(
         written.write(f"$ {tool} {' '.join(arguments)}\n".encode())
         written.flush()
         read.seek(0, os.SEEK_END)
-        child = subprocess.Popen(
-            [*command(tool), *arguments],
-            stdin=subprocess.DEVNULL,
-            stdout=written,
-            stderr=subprocess.STDOUT,
-            env=dict(environment),
-            # A session of its own: Ctrl-C reaches medbench alone, which then ends the child and its workers.
-            start_new_session=True,
-            pass_fds=tuple(keep),
-        )
+        child = start([*command(tool), *arguments], environment=environment, log=written, keep=keep)
         try:
             yield from _lines(child, read)
         finally:
-            _end(child)
+            end(child)
     if child.returncode != 0:
-        raise Unavailable(f"{tool} failed ({_ending(child.returncode)}): {_last_lines(log)} (log: {log})")
+        last = " | ".join(line.strip() for line in tail(log, _SHOWN_LINES))
+        raise Unavailable(f"{tool} failed: it {ending(child)}; its last lines: {last} (log: {log})")
 
 
 def _lines(child: subprocess.Popen[bytes], log: BinaryIO) -> Iterator[str]:
@@ -134,32 +124,6 @@ def _lines(child: subprocess.Popen[bytes], log: BinaryIO) -> Iterator[str]:
             yield line.decode("utf-8", "replace")
         if not ended:
             time.sleep(_POLL_SECONDS)
-
-
-def _end(child: subprocess.Popen[bytes]) -> None:
-    """End a child that still runs, and every process it started."""
-    if child.poll() is not None:
-        return
-    with contextlib.suppress(psutil.NoSuchProcess):
-        parent = psutil.Process(child.pid)
-        family = [*parent.children(recursive=True), parent]
-        for process in family:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                process.terminate()
-        _, alive = psutil.wait_procs(family, timeout=_GRACE_SECONDS)
-        for process in alive:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                process.kill()
-    child.wait()
-
-
-def _ending(code: int) -> str:
-    return f"exit code {code}" if code >= 0 else f"killed by signal {-code}, as for lack of memory"
-
-
-def _last_lines(log: Path) -> str:
-    lines = [line.strip() for line in log.read_text(encoding="utf-8", errors="replace").splitlines()]
-    return " | ".join([line for line in lines if line][-_SHOWN_LINES:])
 
 
 @contextlib.contextmanager

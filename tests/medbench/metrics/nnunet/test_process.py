@@ -1,5 +1,4 @@
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -34,29 +33,20 @@ def test_a_failure_is_told_with_the_last_lines_and_the_log(run, tmp_path):
     with pytest.raises(Unavailable) as told:
         list(run("for n in range(20): print(n)\nraise SystemExit('ValueError: no such thing')"))
     message = str(told.value)
-    assert message.startswith("nnUNetv2_train failed (exit code 1): 15 | 16 | 17 | 18 | 19 | ValueError: no such thing")
+    assert message.startswith(
+        "nnUNetv2_train failed: it ended with exit code 1; its last lines: 15 | 16 | 17 | 18 | 19"
+    )
+    assert "19 | ValueError: no such thing" in message
     assert message.endswith(f"(log: {tmp_path / 'train.log'})")
     assert "\n" not in message
 
 
-def test_a_signal_is_named(run):
-    with pytest.raises(Unavailable, match=f"killed by signal {int(signal.SIGKILL)}, as for lack of memory"):
-        list(run("import os; os.kill(os.getpid(), 9)"))
-
-
-def test_an_interrupt_ends_the_child_and_its_workers(run):
-    lines = run(
-        "import subprocess, sys, time\n"
-        "worker = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)'])\n"
-        "print(worker.pid, flush=True)\n"
-        "time.sleep(60)"
-    )
-    worker = psutil.Process(int(next(lines)))
-    child = worker.parent()
+def test_an_interrupt_ends_the_child(run):
+    lines = run("import os, time; print(os.getpid(), flush=True); time.sleep(60)")
+    child = psutil.Process(int(next(lines)))
     with pytest.raises(KeyboardInterrupt):
         lines.throw(KeyboardInterrupt)
     assert not child.is_running()
-    assert not worker.is_running() or worker.status() == psutil.STATUS_ZOMBIE
 
 
 def test_nnunets_commands_are_found_without_the_path(monkeypatch):

@@ -1,0 +1,93 @@
+"""Child processes: what they print goes to a log, how they ended is said in words, and none is left behind."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import BinaryIO, Final
+
+import psutil
+
+_GRACE_SECONDS: Final = 10.0
+_POLL_SECONDS: Final = 0.05
+_TAIL_BYTES: Final = 20_000
+
+
+def start(
+    command: Sequence[str],
+    *,
+    environment: Mapping[str, str],
+    log: BinaryIO,
+    piped: bool = False,
+    keep: Sequence[int] = (),
+) -> subprocess.Popen[bytes]:
+    """Start a child in a session of its own: Ctrl-C reaches this process alone, which then calls ``end``.
+
+    Args:
+        command: program and arguments.
+        environment: all of its variables.
+        log: gets what it prints.
+        piped: whether its standard input and output are pipes to this process. Otherwise it has no input, and its
+            output goes to the log as its errors do.
+        keep: file descriptors that it inherits.
+    """
+    return subprocess.Popen(
+        command,
+        stdin=subprocess.PIPE if piped else subprocess.DEVNULL,
+        stdout=subprocess.PIPE if piped else log,
+        stderr=log,
+        env=environment,
+        start_new_session=True,
+        pass_fds=keep,
+    )
+
+
+def end(child: subprocess.Popen[bytes]) -> None:
+    """End a child and all that it has started; also what is left of them just after the child itself has ended.
+
+    They are asked first, so that multiprocessing's own helper can tidy up its semaphores, and killed after ten seconds.
+    """
+    for stop in (psutil.Process.terminate, psutil.Process.kill):
+        last = time.monotonic() + _GRACE_SECONDS
+        while (family := _family(child)) and time.monotonic() < last:
+            for process in family:
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    stop(process)
+            time.sleep(_POLL_SECONDS)
+    child.wait()
+
+
+def ending(child: subprocess.Popen[bytes]) -> str:
+    """Wait for a child's end and return how it came about, as the end of a sentence."""
+    code = child.wait()
+    if code >= 0:
+        return f"ended with exit code {code}"
+    if code == -signal.SIGKILL:
+        return "was killed (as a rule for want of memory)"
+    return f"died of {signal.Signals(-code).name}"
+
+
+def tail(log: Path, lines: int) -> list[str]:
+    """Return the last lines of a log that are not blank."""
+    with log.open("rb") as file:
+        file.seek(max(0, log.stat().st_size - _TAIL_BYTES))
+        text = file.read().decode(errors="replace")
+    return [line for line in text.splitlines() if line.strip()][-lines:]
+
+
+def _family(child: subprocess.Popen[bytes]) -> list[psutil.Process]:
+    """Return what lives of a child's session, also where the child itself has ended."""
+    if not hasattr(os, "getsid"):  # Windows has no sessions: what outlives its parent there is not found
+        parents = [psutil.Process(child.pid)] if child.poll() is None else []
+        return [process for parent in parents for process in (*parent.children(recursive=True), parent)]
+    family = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error, OSError):
+            if os.getsid(process.pid) == child.pid and process.status() != psutil.STATUS_ZOMBIE:
+                family.append(process)
+    return family

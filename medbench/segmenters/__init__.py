@@ -1,0 +1,1 @@
+"""Segmenters: label maps of volumes; each is found through the entry points ``medbench.segmenters``."""
