@@ -240,9 +240,7 @@ def test_full_size_checkpoints_fit(name: str, tmp_path: Path) -> None:
 
 
 def test_another_network_is_refused_with_a_list(ldm_file: Path, vqvae) -> None:
-    with pytest.raises(
-        CheckpointError, match=r"vqgan_tiny\.pth does not fit the network: .* missing .* unexpected"
-    ):
+    with pytest.raises(CheckpointError, match=r"vqgan_tiny\.pth does not fit the network: .* missing .* unexpected"):
         read_unet(DATA / "vqgan_tiny.pth", build_unet(UNET, 8).state_dict())
     wider = build_vqvae(VQVAE.model_copy(update={"codebook_size": 128}))
     with pytest.raises(CheckpointError, match="of another shape"):
