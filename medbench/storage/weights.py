@@ -19,7 +19,11 @@ from medbench.storage.hub import find_on_hub
 
 
 def weights_variable(name: str) -> str:
-    """Return the environment variable that may point to a plug-in's weight file."""
+    """Return the environment variable that may point to a plug-in's weight file.
+
+    >>> weights_variable("dinov2-vits14")
+    'MEDBENCH_WEIGHTS_DINOV2_VITS14'
+    """
     return f"MEDBENCH_WEIGHTS_{name.upper().replace('-', '_')}"
 
 
