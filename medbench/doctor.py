@@ -36,51 +36,50 @@ def checks() -> list[Check]:
     return [*_libraries(), _gpu(), _attention(), _home(), _disk(), *_weights(), _licence(), *_data()]
 
 
+def _row(check: str, detail: str, mend: str = "", *, ok: bool | None = None) -> Check:
+    return Check(check=check, ok=not mend if ok is None else ok, detail=detail, mend=mend)
+
+
 def _libraries() -> Iterator[Check]:
     for name in _LIBRARIES:
         try:
-            yield Check(check=f"library {name}", ok=True, detail=version(name), mend="")
+            yield _row(f"library {name}", version(name))
         except PackageNotFoundError:
-            yield Check(check=f"library {name}", ok=False, detail="not installed", mend=f"python -m pip install {name}")
+            yield _row(f"library {name}", "not installed", f"python -m pip install {name}")
 
 
 def _gpu() -> Check:
     import torch
 
     if not torch.cuda.is_available():
-        return Check(check="GPU", ok=False, detail="no CUDA device: everything runs on the CPU", mend="")
+        return _row("GPU", "no CUDA device: everything runs on the CPU", ok=False)
     properties = torch.cuda.get_device_properties(0)
-    return Check(
-        check="GPU", ok=True, detail=f"{properties.name}, {properties.total_memory / 1024**3:.1f} GiB", mend=""
-    )
+    return _row("GPU", f"{properties.name}, {properties.total_memory / 1024**3:.1f} GiB")
 
 
 def _attention() -> Check:
     import torch
 
     if not torch.cuda.is_available():
-        return Check(check="attention", ok=True, detail="torch SDPA (xformers has no CPU kernels)", mend="")
+        return _row("attention", "torch SDPA (xformers has no CPU kernels)")
     try:
         found = f"xformers {version('xformers')}"
     except PackageNotFoundError:
-        return Check(check="attention", ok=True, detail="torch SDPA (xformers is not installed)", mend="")
+        return _row("attention", "torch SDPA (xformers is not installed)")
     if xformers_works("cuda"):
-        return Check(check="attention", ok=True, detail=found, mend="")
-    detail = f"torch SDPA ({found} has no kernels for torch {torch.__version__} on this GPU)"
-    return Check(check="attention", ok=True, detail=detail, mend="")
+        return _row("attention", found)
+    return _row("attention", f"torch SDPA ({found} has no kernels for torch {torch.__version__} on this GPU)")
 
 
 def _home() -> Check:
-    folder = _existing(home())
-    writable = os.access(folder, os.W_OK)
-    mend = "" if writable else "set MEDBENCH_HOME to a folder you may write to"
-    return Check(check="MEDBENCH_HOME", ok=writable, detail=str(home()), mend=mend)
+    writable = os.access(_existing(home()), os.W_OK)
+    return _row("MEDBENCH_HOME", str(home()), "" if writable else "set MEDBENCH_HOME to a folder you may write to")
 
 
 def _disk() -> Check:
     free = shutil.disk_usage(_existing(home())).free
     mend = "" if free > _LOW_DISK_BYTES else "free some space, or set MEDBENCH_HOME to a larger disk"
-    return Check(check="disk", ok=not mend, detail=f"{free / 1e9:.0f} GB free at MEDBENCH_HOME", mend=mend)
+    return _row("disk", f"{free / 1e9:.0f} GB free at MEDBENCH_HOME", mend)
 
 
 def _existing(folder: Path) -> Path:
@@ -110,10 +109,10 @@ def _hash_of(find: Callable[[], Path | None]) -> str:
 
 def _weight_check(name: str, sha256: Callable[[], str], licence: str) -> Check:
     try:
-        return Check(check=f"weights {name}", ok=True, detail=f"{sha256()[:12]}; licence: {licence}", mend="")
+        return _row(f"weights {name}", f"{sha256()[:12]}; licence: {licence}")
     except (Unavailable, MedbenchError) as reason:
         detail, _, mend = str(reason).partition(": ")
-        return Check(check=f"weights {name}", ok=False, detail=f"{detail}; licence: {licence}", mend=mend)
+        return _row(f"weights {name}", f"{detail}; licence: {licence}", mend, ok=False)
 
 
 def _licence() -> Check:
@@ -121,17 +120,16 @@ def _licence() -> Check:
     name = "licence totalsegmentator-heartchambers"
     try:
         if licence_number() is not None:
-            return Check(check=name, ok=True, detail="number configured: declared by the user, not verified", mend="")
+            return _row(name, "number configured: declared by the user, not verified")
     except MedbenchError as reason:
         detail, _, mend = str(reason).partition(": ")
-        return Check(check=name, ok=False, detail=detail, mend=mend)
-    return Check(check=name, ok=False, detail="no number configured (needed for this segmenter)", mend=licence_mend())
+        return _row(name, detail, mend, ok=False)
+    return _row(name, "no number configured (needed for this segmenter)", licence_mend())
 
 
 def _data() -> Iterator[Check]:
     for name in registry.names("datasets"):
         try:
-            cases = registry.load("datasets", name)().cases("test")
-            yield Check(check=f"data {name}", ok=True, detail=f"{len(cases)} held-out cases", mend="")
+            yield _row(f"data {name}", f"{len(registry.load('datasets', name)().cases('test'))} held-out cases")
         except MedbenchError as absent:
-            yield Check(check=f"data {name}", ok=False, detail="not here", mend=str(absent))
+            yield _row(f"data {name}", "not here", str(absent))

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import http.server
 import os
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from email.message import Message
 from pathlib import Path
 
 import pytest
@@ -33,3 +38,55 @@ def toy_dataset() -> str:
 def toy_generator() -> str:
     """Name a generator that needs no weights and takes no time."""
     return f"{TOYS}:ToyGenerator"
+
+
+@dataclass
+class Loopback:
+    """A web server on this machine: what it holds, its manners, and what it was asked."""
+
+    address: str
+    files: dict[str, bytes] = field(default_factory=dict)  # by path
+    breaks_after: list[int] = field(default_factory=list)  # bytes sent by the next answers before the line drops
+    knows_ranges: bool = True
+    status: int = 200
+    asked: list[str] = field(default_factory=list)  # paths with their queries
+    headers: list[Message] = field(default_factory=list)
+
+    @property
+    def ranges(self) -> list[str | None]:
+        """Which part each request wanted."""
+        return [headers.get("Range") for headers in self.headers]
+
+
+@pytest.fixture
+def loopback() -> Iterator[Loopback]:
+    """Serve files over HTTP without the internet."""
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            state.asked.append(self.path)
+            state.headers.append(self.headers)
+            body = state.files.get(self.path.partition("?")[0])
+            if body is None or state.status != 200:
+                self.send_error(404 if body is None else state.status)
+                return
+            wanted = self.headers.get("Range") if state.knows_ranges else None
+            start = int(wanted.removeprefix("bytes=").removesuffix("-")) if wanted else 0
+            if start >= len(body):
+                self.send_error(416)
+                return
+            self.send_response(206 if start else 200)
+            self.send_header("Content-Length", str(len(body) - start))
+            self.end_headers()
+            self.wfile.write(body[start : start + state.breaks_after.pop(0) if state.breaks_after else len(body)])
+
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        state = Loopback(f"http://127.0.0.1:{server.server_port}")
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield state
+        server.shutdown()
+        thread.join()

@@ -11,9 +11,8 @@ from pathlib import Path
 from medbench.errors import StorageError
 from medbench.progress import Progress
 from medbench.spec import Spec
-from medbench.storage.download import Download, fetch
+from medbench.storage.download import Download, fetch, unpack
 from medbench.storage.files import make_folder, sha256_of, write_json
-from medbench.storage.unpack import unpack
 
 _MARKS = ".fetched"
 

@@ -1,1 +1,1 @@
-"""Feature networks for slices; each file offers one, found through the entry points ``medbench.features``."""
+"""Feature networks for slices and for volumes, found through the entry points ``medbench.features``."""

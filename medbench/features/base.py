@@ -32,8 +32,8 @@ class ExtractorInfo:
     sees: Literal["slices", "volumes"] = "slices"
 
 
-class SliceExtractor(Protocol):
-    """Features of 2D slices. The constructor stores its arguments; weights load on first use."""
+class FeatureNetwork(Protocol):
+    """What both kinds have. The constructor stores its arguments; weights load on first use."""
 
     info: ClassVar[ExtractorInfo]
 
@@ -46,25 +46,17 @@ class SliceExtractor(Protocol):
         Raises:
             Unavailable: the weights are not here; the message says how to get them.
         """
+
+
+class SliceExtractor(FeatureNetwork, Protocol):
+    """Features of 2D slices."""
 
     def features(self, slices: np.ndarray) -> np.ndarray:
         """Return float32 features (n, dimension) of slices (n, height, width) scaled to 0..1, in bounded memory."""
 
 
-class VolumeExtractor(Protocol):
-    """Features of whole volumes. The constructor stores its arguments; weights load on first use."""
-
-    info: ClassVar[ExtractorInfo]
-
-    def __init__(self, *, device: str) -> None:
-        """Store the torch device."""
-
-    def weights_sha256(self) -> str:
-        """Return the SHA-256 of the weights, without building the network.
-
-        Raises:
-            Unavailable: the weights are not here; the message says how to get them.
-        """
+class VolumeExtractor(FeatureNetwork, Protocol):
+    """Features of whole volumes."""
 
     def features(self, voxels: np.ndarray) -> np.ndarray:
         """Return float32 features (dimension,) of voxels (x, y, z), float32 scaled to 0..1 by the protocol's window."""

@@ -10,20 +10,19 @@ The network is timm's with the official weights. Its position embeddings of 37 x
 
 from __future__ import annotations
 
-import functools
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-import numpy as np
-
 from medbench.errors import CheckpointError
 from medbench.features.base import ExtractorInfo
+from medbench.features.network import features_of_slices, file_sha256, loaded
 from medbench.storage.tensors import fill, read_tensors
 from medbench.storage.weights import WeightFile
 
 if TYPE_CHECKING:
+    import numpy as np
     import torch
 
 WEIGHTS = WeightFile(
@@ -61,38 +60,20 @@ class DinoV2ViTS14:
         license="Apache-2.0",
         source="Oquab et al. 2023, arXiv:2304.07193; as a distance: Stein et al. 2023, arXiv:2306.04675",
     )
-
-    def weights_sha256(self) -> str:
-        """Return the SHA-256 of the weight file.
-
-        Raises:
-            Unavailable: the weights are not here; the message says how to get them.
-        """
-        return WEIGHTS.sha256()
+    weights_sha256 = file_sha256
 
     def features(self, slices: np.ndarray) -> np.ndarray:
-        """Return features of slices.
-
-        Args:
-            slices: (n, height, width) float32 in 0..1, any size.
-
-        Returns:
-            (n, 384) float32.
+        """Return features (n, 384) float32 of slices (n, height, width) in 0..1, of any size.
 
         Raises:
             Unavailable: the weights are not here.
-            CheckpointError: the weights are damaged or belong to another network.
+            CheckpointError: they are damaged or belong to another network.
         """
-        import torch
-
-        network = _network(WEIGHTS.locate(), WEIGHTS.sha256(), self.device)
-        found = np.empty((len(slices), self.info.dimension), dtype=np.float32)
-        # TF32 would make a CUDA device's features differ from a CPU's in the third digit.
-        with torch.inference_mode(), torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False):
-            for start in range(0, len(slices), _BATCH):
-                grey = torch.from_numpy(np.ascontiguousarray(slices[start : start + _BATCH], dtype=np.float32))
-                found[start : start + _BATCH] = network(prepared(grey.to(self.device))).cpu().numpy()
-        return found
+        network = loaded(WEIGHTS, _build, self.device)
+        dimension = self.info.dimension
+        return features_of_slices(
+            slices, lambda some: network(prepared(some)), batch=_BATCH, dimension=dimension, device=self.device
+        )
 
 
 def prepared(slices: torch.Tensor) -> torch.Tensor:
@@ -109,9 +90,7 @@ def prepared(slices: torch.Tensor) -> torch.Tensor:
     return (grey - means) / deviations
 
 
-@functools.lru_cache(maxsize=1)
-def _network(path: Path, sha256: str, device: str) -> torch.nn.Module:
-    del sha256  # part of the key: a file that was replaced is loaded again
+def _build(path: Path) -> torch.nn.Module:
     with warnings.catch_warnings():
         # timm decorates functions with torch.jit when it is imported, which recent versions of torch deprecate.
         warnings.filterwarnings("ignore", category=FutureWarning, module="torch")
@@ -127,7 +106,7 @@ def _network(path: Path, sha256: str, device: str) -> torch.nn.Module:
         raise CheckpointError(f"{path} does not belong to {WEIGHTS.name}: it has no position embeddings")
     state["pos_embed"] = resampled_positions(positions)
     fill(network, state, path=path, name=WEIGHTS.name)
-    return network.eval().to(device)
+    return network
 
 
 def resampled_positions(positions: torch.Tensor) -> torch.Tensor:

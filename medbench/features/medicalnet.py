@@ -8,19 +8,17 @@ fills the rest with noise; here all voxels of the protocol's window count and no
 
 from __future__ import annotations
 
-import functools
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-import numpy as np
-
 from medbench.features.base import ExtractorInfo
-from medbench.features.shrink import shrunk
+from medbench.features.network import features_of_volume, file_sha256, loaded
 from medbench.storage.tensors import fill, read_tensors
 from medbench.storage.weights import WeightFile
 
 if TYPE_CHECKING:
+    import numpy as np
     import torch
 
 WEIGHTS = WeightFile(
@@ -57,39 +55,22 @@ class MedicalNetResNet10:
         source="Chen et al. 2019, Med3D, arXiv:1904.00625; weights resnet_10_23dataset.pth of Tencent/MedicalNet",
         sees="volumes",
     )
-
-    def weights_sha256(self) -> str:
-        """Return the SHA-256 of the weight file.
-
-        Raises:
-            Unavailable: the weights are not here; the message says how to get them.
-        """
-        return WEIGHTS.sha256()
+    weights_sha256 = file_sha256
 
     def features(self, voxels: np.ndarray) -> np.ndarray:
-        """Return the features of a volume, scaled to mean 0 and standard deviation 1 (a constant one to 0).
+        """Return the features (512,) float32 of voxels (x, y, z) in 0..1, of any size.
 
-        A volume of more than 2^23 voxels is averaged over blocks first (``medbench.features.shrink``).
-
-        Args:
-            voxels: (x, y, z) float32 in 0..1, any size.
-
-        Returns:
-            (512,) float32.
+        A volume of more than 2^23 voxels is averaged over blocks first (``medbench.features.shrink``); it is then
+        scaled to mean 0 and standard deviation 1 (a constant one to 0).
 
         Raises:
             Unavailable: the weights are not here.
-            CheckpointError: the weights are damaged or belong to another network.
+            CheckpointError: they are damaged or belong to another network.
         """
-        import torch
-
-        network = _network(WEIGHTS.locate(), WEIGHTS.sha256(), self.device)
-        # TF32 would make a CUDA device's features differ from a CPU's in the third digit.
-        with torch.inference_mode(), torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False):
-            volume = torch.from_numpy(np.ascontiguousarray(voxels, dtype=np.float32))[None, None].to(self.device)
-            volume = shrunk(volume, most_voxels=_MOST_VOXELS)
-            found: np.ndarray = network(_standardised(volume))[0].cpu().numpy()
-        return found
+        network = loaded(WEIGHTS, _load, self.device)
+        return features_of_volume(
+            voxels, lambda volume: network(_standardised(volume)), most_voxels=_MOST_VOXELS, device=self.device
+        )
 
 
 def _standardised(volume: torch.Tensor) -> torch.Tensor:
@@ -100,14 +81,12 @@ def _standardised(volume: torch.Tensor) -> torch.Tensor:
     return centred / spread.float() if spread > 0 else torch.zeros_like(volume)
 
 
-@functools.lru_cache(maxsize=1)
-def _network(path: Path, sha256: str, device: str) -> torch.nn.Module:
-    del sha256  # part of the key: a file that was replaced is loaded again
+def _load(path: Path) -> torch.nn.Module:
     network = build()
     tensors = read_tensors(path, under=None if path.suffix == ".safetensors" else "state_dict")
     state = {key.removeprefix(_PREFIX): tensor for key, tensor in tensors.items()}
     fill(network, state, path=path, name=WEIGHTS.name)
-    return network.eval().to(device)
+    return network
 
 
 def build() -> torch.nn.Module:

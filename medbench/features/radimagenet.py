@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import functools
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-import numpy as np
-
 from medbench.features.base import ExtractorInfo
+from medbench.features.network import features_of_slices, file_sha256, loaded
 from medbench.storage.tensors import fill, read_tensors
 from medbench.storage.weights import WeightFile
 
 if TYPE_CHECKING:
+    import numpy as np
     import torch
 
     from medbench.features.resnet50 import KerasResNet50
@@ -52,58 +52,44 @@ class RadImageNetResNet50:
         license="RadImageNet terms of use",
         source="Mei et al. 2022, 10.1148/ryai.210315; port: Warvito/radimagenet-models, commit 0639bca",
     )
-
-    def weights_sha256(self) -> str:
-        """Return the SHA-256 of the weight file.
-
-        Raises:
-            Unavailable: the weights are not here; the message says how to get them.
-        """
-        return WEIGHTS.sha256()
+    weights_sha256 = file_sha256
 
     def features(self, slices: np.ndarray) -> np.ndarray:
-        """Return features of slices; another batch size changes them by 2e-6 at most.
+        """Return features (n, 2048) float32 of slices (n, height, width) in 0..1, of any size.
 
-        Args:
-            slices: (n, height, width) float32 in 0..1, any size.
-
-        Returns:
-            (n, 2048) float32.
+        Another batch size changes them by 2e-6 at most.
 
         Raises:
             Unavailable: the weights are not here.
-            CheckpointError: the weights are damaged or belong to another network.
+            CheckpointError: they are damaged or belong to another network.
         """
-        import torch
-
-        network = _network(WEIGHTS.locate(), WEIGHTS.sha256(), self.device)
+        network: KerasResNet50 = loaded(WEIGHTS, _build, self.device)
         pixels = slices.shape[1] * slices.shape[2]
-        batch, step = max(1, _BACK_PIXELS // pixels), max(1, _FRONT_PIXELS // pixels)
-        found = np.empty((len(slices), self.info.dimension), dtype=np.float32)
-        # TF32 would make a CUDA device's features differ from a CPU's in the third digit.
-        with torch.inference_mode(), torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False):
-            for start in range(0, len(slices), batch):
-                chunk = slices[start : start + batch]
-                fronts = [self._front(network, chunk[at : at + step]) for at in range(0, len(chunk), step)]
-                found[start : start + batch] = network.back(torch.cat(fronts)).mean(dim=(2, 3)).cpu().numpy()
-        return found
-
-    def _front(self, network: KerasResNet50, slices: np.ndarray) -> torch.Tensor:
-        import torch
-
-        means = torch.tensor(_MEANS, device=self.device).view(1, 3, 1, 1)
-        grey = torch.from_numpy(np.ascontiguousarray(slices, dtype=np.float32)).to(self.device)
-        images = grey.unsqueeze(1) - means  # broadcasting repeats the grey channel
-        return network.front(images.contiguous(memory_format=torch.channels_last))
+        return features_of_slices(
+            slices,
+            partial(_forward, network, step=max(1, _FRONT_PIXELS // pixels)),
+            batch=max(1, _BACK_PIXELS // pixels),
+            dimension=self.info.dimension,
+            device=self.device,
+        )
 
 
-@functools.lru_cache(maxsize=1)
-def _network(path: Path, sha256: str, device: str) -> KerasResNet50:
-    del sha256  # part of the key: a file that was replaced is loaded again
+def _forward(network: KerasResNet50, slices: torch.Tensor, *, step: int) -> torch.Tensor:
+    import torch
+
+    means = torch.tensor(_MEANS, device=slices.device).view(1, 3, 1, 1)
+    fronts = [
+        network.front((part[:, None] - means).contiguous(memory_format=torch.channels_last))
+        for part in torch.split(slices, step)  # broadcasting repeats the grey channel
+    ]
+    return network.back(torch.cat(fronts)).mean(dim=(2, 3))
+
+
+def _build(path: Path) -> KerasResNet50:
     import torch
 
     from medbench.features.resnet50 import KerasResNet50, without_batch_norms
 
     network = KerasResNet50()
     fill(network, read_tensors(path), path=path, name=WEIGHTS.name)
-    return without_batch_norms(network.eval()).to(device).to(memory_format=torch.channels_last)
+    return without_batch_norms(network.eval()).to(memory_format=torch.channels_last)

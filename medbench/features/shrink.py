@@ -18,6 +18,9 @@ def factors(shape: Sequence[int], *, most_voxels: int) -> tuple[int, ...]:
     Args:
         shape: voxels along each axis.
         most_voxels: one or more.
+
+    >>> factors((512, 512, 256), most_voxels=2**22)
+    (4, 4, 1)
     """
     chosen = [1] * len(shape)
     left = list(shape)

@@ -21,7 +21,6 @@ from medbench.statistics.resampling import mean_interval, subject_means
 
 if TYPE_CHECKING:
     from medbench.spec import Window
-    from medbench.storage.weights import WeightFile
 
 # Wang, Simoncelli, Bovik 2003; the kernel is what the MedLoRD paper states.
 _SCALE_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
@@ -31,7 +30,6 @@ _KERNEL = 3
 class Reconstruction:
     """PSNR, MS-SSIM and LPIPS of the autoencoder on held-out cases."""
 
-    weights: ClassVar[WeightFile] = BACKBONE
     info: ClassVar[MetricInfo] = MetricInfo(
         name="reconstruction",
         version="2",

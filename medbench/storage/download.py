@@ -1,4 +1,4 @@
-"""Downloads that are asked for: pinned, verified, and resumed where they broke off.
+"""Downloads that are asked for: pinned, verified, resumed where they broke off, and unpacked likewise.
 
 Bytes arrive in ``NAME.part``; the file gets its name once its size and checksum hold. A file whose source publishes no
 checksum is pinned on first sight: its SHA-256 is written beside it (``NAME.sha256``) and holds from then on.
@@ -12,14 +12,16 @@ import os
 import shutil
 import urllib.error
 import urllib.request
+import zipfile
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import IO
 
 from medbench.errors import DataError, StorageError
 from medbench.progress import Progress, silent
-from medbench.storage.files import make_folder, sha256_of, storage_errors, write_text
+from medbench.storage.files import atomic_path, make_folder, sha256_of, storage_errors, write_text
 
 _CHUNK_BYTES = 1 << 20
 _TIMEOUT_SECONDS = 60.0
@@ -75,7 +77,7 @@ def fetch(download: Download, folder: Path, progress: Progress = silent) -> Path
             )
         return target
     part = target.with_name(f"{target.name}.part")
-    _check_space(download, part)
+    _require_space(part.parent, (download.size_bytes or 0) - _size(part), download.filename)
     if download.license:
         progress.note(f"{download.filename}: {download.license}")
     _complete(download, part, progress)
@@ -144,13 +146,12 @@ def _record_of(path: Path) -> Path:
     return path.with_name(f"{path.name}.sha256")
 
 
-def _check_space(download: Download, part: Path) -> None:
-    missing = (download.size_bytes or 0) - _size(part)
-    free = shutil.disk_usage(part.parent).free
-    if missing > free:
+def _require_space(folder: Path, missing_bytes: int, what: str) -> None:
+    free = shutil.disk_usage(folder).free
+    if missing_bytes > free:
         raise StorageError(
-            f"{download.filename} needs {missing / 1e9:.2f} GB more and {part.parent} has {free / 1e9:.2f} GB left: "
-            "free some space and run the same command again"
+            f"{what} needs {missing_bytes / 1e9:.2f} GB more and {folder} has {free / 1e9:.2f} GB left: free some "
+            "space and run the same command again"
         )
 
 
@@ -228,3 +229,46 @@ def _transfer(download: Download, part: Path, progress: Progress) -> None:
 def _chunks(response: IO[bytes]) -> Iterator[bytes]:
     while chunk := response.read(_CHUNK_BYTES):
         yield chunk
+
+
+def unpack(archive: Path, folder: Path, progress: Progress = silent) -> int:
+    """Unpack a zip archive; members that are already there in their full size are left as they are.
+
+    Args:
+        archive: the zip file.
+        folder: where to; made if absent.
+        progress: counts members.
+
+    Returns:
+        How many files the archive holds.
+
+    Raises:
+        DataError: damaged, packed in a way Python cannot read, or with a member that would leave the folder.
+        StorageError: too little free disk space (checked beforehand) or a folder that cannot be written.
+    """
+    make_folder(folder)
+    try:
+        with zipfile.ZipFile(archive) as opened:
+            members = [member for member in opened.infolist() if not member.is_dir()]
+            targets = [_inside(folder, member.filename, archive) for member in members]
+            missing = [pair for pair in zip(members, targets) if not _is_there(*pair)]
+            _require_space(folder, sum(member.file_size for member, _ in missing), f"unpacking {archive.name}")
+            for member, target in progress.track(missing, task=f"unpack {archive.name}", total=len(missing)):
+                with atomic_path(target) as temporary, opened.open(member) as source, temporary.open("wb") as sink:
+                    shutil.copyfileobj(source, sink, _CHUNK_BYTES)
+    except (zipfile.BadZipFile, zlib.error, EOFError) as error:
+        raise DataError(f"{archive} is damaged ({error}): delete it and run the same command again") from error
+    except RuntimeError as error:  # a method or an encryption that zipfile does not know
+        raise DataError(f"{archive} cannot be unpacked here ({error}): unpack it with 7z into {folder}") from error
+    return len(members)
+
+
+def _inside(folder: Path, name: str, archive: Path) -> Path:
+    parts = PurePosixPath(name).parts
+    if "\\" in name or ":" in name or ".." in parts or PurePosixPath(name).is_absolute():
+        raise DataError(f"{archive} has a member that would be written outside {folder} ('{name}'): do not trust it")
+    return folder.joinpath(*parts)
+
+
+def _is_there(member: zipfile.ZipInfo, target: Path) -> bool:
+    return target.is_file() and target.stat().st_size == member.file_size

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from medbench.errors import CheckpointError, MissingExtraError, SpecError, Unavailable
@@ -19,7 +19,11 @@ from medbench.storage.hub import find_on_hub
 
 
 def weights_variable(name: str) -> str:
-    """Return the environment variable that may point to a plug-in's weight file."""
+    """Return the environment variable that may point to a plug-in's weight file.
+
+    >>> weights_variable("dinov2-vits14")
+    'MEDBENCH_WEIGHTS_DINOV2_VITS14'
+    """
     return f"MEDBENCH_WEIGHTS_{name.upper().replace('-', '_')}"
 
 
@@ -158,14 +162,14 @@ def _fetch_from_hub(
     kept = recorded_sha256(weights.stored) if weights.stored.is_file() else None
     if kept is not None and revision is None and given in (None, kept):
         return weights.locate()  # fetched before; the hub need not be asked again
-    found = find_on_hub(repository, weights.file, revision=revision or "main")
+    found, commit = find_on_hub(repository, weights.file, revision=revision)
+    assert found.sha256 is not None  # the hub states it
     if given not in (None, found.sha256):
         raise SpecError(
-            f"--sha256 {given} contradicts the hub, which states {found.sha256} at commit {found.commit}: choose the"
+            f"--sha256 {given} contradicts the hub, which states {found.sha256} at commit {commit}: choose the"
             " --revision that has it, or leave it out"
         )
-    progress.note(f"{weights.name}: {repository}, commit {found.commit}, SHA-256 {found.sha256}")
-    download = Download(found.url, weights.file, found.size_bytes, sha256=found.sha256, license=weights.license)
-    path = fetch(download, weights.stored.parent, progress)
+    progress.note(f"{weights.name}: {repository}, commit {commit}, SHA-256 {found.sha256}")
+    path = fetch(replace(found, license=weights.license), weights.stored.parent, progress)
     record_sha256(path, found.sha256, source=found.url)
     return path

@@ -22,7 +22,7 @@ import torch
 from medbench.features.medicalnet import build
 from medbench.features.radimagenet import _MEANS, RadImageNetResNet50
 from medbench.features.resnet50 import KerasResNet50
-from medbench.features.seeded3d import SeededResNet3d
+from medbench.features.seeded import SeededResNet3d
 from medbench.imaging.slices import plane_slices
 from medbench.spec import SliceProtocol, Window
 

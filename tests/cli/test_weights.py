@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import http.server
 import json
-import threading
-from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -22,59 +19,25 @@ SHA256 = hashlib.sha256(BODY).hexdigest()
 COMMIT = "c0ffee" + 34 * "0"
 
 
-@dataclass
-class Server:
-    """A loopback server of one file; ``breaks_after`` holds how many bytes the next answers send."""
-
-    url: str
-    body: bytes = BODY
-    breaks_after: list[int] = field(default_factory=list)
-    ranges: list[str | None] = field(default_factory=list)
+@pytest.fixture
+def server(loopback, monkeypatch: pytest.MonkeyPatch):
+    """A server of one file, and a hub that has the same file at a commit."""
+    loopback.files["/net.pth"] = loopback.files[f"/somebody/net/resolve/{COMMIT}/hub.pth"] = BODY
+    entry = {"rfilename": "hub.pth", "lfs": {"sha256": SHA256, "size": len(BODY), "pointerSize": 134}}
+    document = json.dumps({"id": "somebody/net", "sha": COMMIT, "siblings": [entry]}).encode()
+    for revision in ("main", COMMIT):
+        loopback.files[f"/api/models/somebody/net/revision/{revision}"] = document
+    monkeypatch.setenv("HF_ENDPOINT", loopback.address)
+    return loopback
 
 
 @pytest.fixture
-def server() -> Iterator[Server]:
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            if self.path.startswith("/api/"):
-                self._state_checksum(self.path.partition("?")[0].rsplit("/", 1)[1])
-                return
-            wanted = self.headers.get("Range")
-            state.ranges.append(wanted)
-            start = int(wanted.removeprefix("bytes=").removesuffix("-")) if wanted else 0
-            self.send_response(206 if start else 200)
-            self.send_header("Content-Length", str(len(state.body) - start))
-            self.end_headers()
-            stop = start + state.breaks_after.pop(0) if state.breaks_after else len(state.body)
-            self.wfile.write(state.body[start:stop])
-
-        def _state_checksum(self, revision: str) -> None:
-            entry = {"rfilename": "hub.pth", "lfs": {"sha256": SHA256, "size": len(BODY)}}
-            document = json.dumps({"sha": COMMIT, "siblings": [entry]}).encode()
-            self.send_response(200 if revision in ("main", COMMIT) else 404)
-            self.send_header("Content-Length", str(len(document)))
-            self.end_headers()
-            self.wfile.write(document)
-
-        def log_message(self, format: str, *args: object) -> None:
-            pass
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as httpd:
-        state = Server(url=f"http://127.0.0.1:{httpd.server_port}/net.pth")
-        thread = threading.Thread(target=httpd.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        yield state
-        httpd.shutdown()
-        thread.join()
-
-
-@pytest.fixture
-def weights(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> WeightFile:
+def weights(server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> WeightFile:
     monkeypatch.setenv("MEDBENCH_HOME", str(tmp_path))
-    pinned = WeightFile("my-net", "net.pth", "example.org", url=server.url, pinned=SHA256, license="CC BY 4.0")
+    url = f"{server.address}/net.pth"
+    pinned = WeightFile("my-net", "net.pth", "example.org", url=url, pinned=SHA256, license="CC BY 4.0")
     unpinned = replace(pinned, name="wild-net", file="wild.pth", pinned=None)
     on_hub = replace(unpinned, name="hub-net", file="hub.pth", url=None, hub="somebody/net")
-    monkeypatch.setenv("HF_ENDPOINT", server.url.rpartition("/")[0])
     files = {file.name: file for file in (pinned, unpinned, on_hub)}
     monkeypatch.setattr(catalogue, "weight_files", lambda: files)
     return pinned
@@ -126,7 +89,7 @@ def test_json_holds_one_document(weights: WeightFile, tmp_path: Path) -> None:
     assert json.loads(stdout) == {"name": "my-net", "path": str(tmp_path / "weights" / "net.pth"), "sha256": SHA256}
 
 
-def test_a_broken_download_resumes_with_the_same_command(weights: WeightFile, server: Server) -> None:
+def test_a_broken_download_resumes_with_the_same_command(weights: WeightFile, server) -> None:
     server.breaks_after = [1000, 0]
     assert "run the same command again, it resumes after the 1000 bytes" in refused("fetch", "my-net")
     assert not rows()["my-net"]["here"]
@@ -135,10 +98,11 @@ def test_a_broken_download_resumes_with_the_same_command(weights: WeightFile, se
     assert weights.sha256() == SHA256
 
 
-def test_another_file_at_the_address_is_not_kept(weights: WeightFile, server: Server, tmp_path: Path) -> None:
-    server.body = b"<html>quota exceeded</html>"
-    line = refused("fetch", "my-net")
-    assert "came damaged (SHA-256" in line
+def test_another_file_at_the_address_is_not_kept(weights: WeightFile, server, tmp_path: Path) -> None:
+    server.files["/net.pth"] = b"<html>quota exceeded</html>"
+    server.files[f"/somebody/net/resolve/{COMMIT}/hub.pth"] = b"x" * len(BODY)
+    for name in ("my-net", "hub-net"):
+        assert "came damaged (SHA-256" in refused("fetch", name)
     assert list((tmp_path / "weights").iterdir()) == []
     assert not rows()["my-net"]["here"]
 
@@ -157,7 +121,9 @@ def test_without_published_checksum_the_user_gives_one_and_it_holds(weights: Wei
     assert "is not the file that is pinned" in str(row["how"])
 
 
-def test_a_file_on_the_hub_comes_with_its_commit_checksum_and_licence(weights: WeightFile) -> None:
+def test_a_file_on_the_hub_comes_with_its_commit_checksum_and_licence(
+    weights: WeightFile, server, tmp_path: Path
+) -> None:
     assert str(rows()["hub-net"]["how"]).startswith("run 'medbench weights fetch hub-net', or")
     stdout, stderr = medbench("fetch", "hub-net", "--revision", COMMIT, "--sha256", SHA256)
     assert "hub-net: verified" in stdout
@@ -165,6 +131,12 @@ def test_a_file_on_the_hub_comes_with_its_commit_checksum_and_licence(weights: W
     assert f"commit{COMMIT},SHA-256{SHA256}" in told
     assert "CCBY4.0" in told
     assert rows()["hub-net"]["sha256"] == SHA256
+    kept = (tmp_path / "weights" / "hub.pth.sha256").read_text(encoding="utf-8")
+    assert kept == f"{SHA256}  hub.pth\n# {server.address}/somebody/net/resolve/{COMMIT}/hub.pth\n"
+    server.asked.clear()
+    medbench("fetch", "hub-net")
+    medbench("fetch", "hub-net", "--sha256", SHA256.upper())
+    assert server.asked == [], "what was fetched is not asked for again"
 
 
 def test_the_hub_answers_wrong_revisions_and_checksums_with_one_line(weights: WeightFile, tmp_path: Path) -> None:
@@ -174,8 +146,8 @@ def test_the_hub_answers_wrong_revisions_and_checksums_with_one_line(weights: We
     assert not (tmp_path / "weights").exists()
 
 
-def test_a_broken_download_from_the_hub_resumes_with_the_same_command(weights: WeightFile, server: Server) -> None:
-    server.breaks_after = [1000, 0]
+def test_a_broken_download_from_the_hub_resumes_with_the_same_command(weights: WeightFile, server) -> None:
+    server.breaks_after = [10_000, 1000, 0]  # the hub's answer comes whole
     assert "it resumes after the 1000 bytes" in refused("fetch", "hub-net")
     assert not rows()["hub-net"]["here"]
     medbench("fetch", "hub-net")

@@ -7,8 +7,7 @@ import pytest
 import torch
 
 from medbench.features.radimagenet import WEIGHTS, RadImageNetResNet50
-from medbench.features.seeded import SeededResNet
-from medbench.features.seeded3d import SeededResNet3d
+from medbench.features.seeded import SeededResNet, SeededResNet3d
 
 pytestmark = pytest.mark.gpu
 

@@ -1,12 +1,10 @@
-import pickle
-
 import numpy as np
 import pytest
 import torch
 from torch.nn import functional
 
 from medbench import protocols
-from medbench.errors import CheckpointError, Unavailable
+from medbench.errors import CheckpointError
 from medbench.features.dinov2 import WEIGHTS, DinoV2ViTS14, prepared, resampled_positions
 
 DEPTH, WIDTH, HEADS = 12, 384, 6
@@ -159,17 +157,6 @@ def test_batches_change_nothing_but_rounding(extractor, monkeypatch):
     whole = extractor.features(given)
     monkeypatch.setattr("medbench.features.dinov2._BATCH", 2)
     np.testing.assert_allclose(extractor.features(given), whole, rtol=0, atol=1e-4)
-
-
-def test_extractor_pickles_and_its_repr_rebuilds_it(extractor):
-    assert pickle.loads(pickle.dumps(extractor)) == extractor
-    assert eval(repr(extractor)) == extractor
-
-
-def test_absent_weights_name_the_command(monkeypatch, tmp_path):
-    monkeypatch.setenv("MEDBENCH_HOME", str(tmp_path))
-    with pytest.raises(Unavailable, match="medbench weights fetch dinov2-vits14'"):
-        DinoV2ViTS14(device="cpu").weights_sha256()
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,9 @@
-import pickle
-
 import numpy as np
 import pytest
 import torch
 from torch.nn import functional
 
-from medbench.errors import CheckpointError, Unavailable
+from medbench.errors import CheckpointError
 from medbench.features import medicalnet
 from medbench.features.medicalnet import WEIGHTS, MedicalNetResNet10, build
 
@@ -103,18 +101,6 @@ def test_large_volumes_are_averaged_down_first(extractor, monkeypatch):
     blocks = volume(16, 16, 16)
     large = blocks.repeat(2, axis=0).repeat(2, axis=1).repeat(2, axis=2)
     np.testing.assert_allclose(extractor.features(large), extractor.features(blocks), rtol=1e-3, atol=1e-4)
-
-
-def test_extractor_pickles_and_its_repr_rebuilds_it(extractor):
-    assert pickle.loads(pickle.dumps(extractor)) == extractor
-    assert eval(repr(extractor)) == extractor
-    assert extractor.info.sees == "volumes"
-
-
-def test_absent_weights_name_the_command(monkeypatch, tmp_path):
-    monkeypatch.setenv("MEDBENCH_HOME", str(tmp_path))
-    with pytest.raises(Unavailable, match="medbench weights fetch medicalnet-resnet10'"):
-        MedicalNetResNet10(device="cpu").weights_sha256()
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,11 @@
+import doctest
 import math
 
 import numpy as np
 import pytest
 import torch
 
+from medbench.features import shrink
 from medbench.features.shrink import factors, shrunk
 
 
@@ -33,3 +35,7 @@ def test_blocks_are_averaged_and_the_last_one_holds_what_is_left():
 def test_small_volumes_stay_as_they_are():
     volume = torch.rand(1, 1, 4, 4, 4)
     assert shrunk(volume, most_voxels=64) is volume
+
+
+def test_the_examples_run():
+    assert doctest.testmod(shrink) == (0, 1)

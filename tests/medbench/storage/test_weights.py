@@ -1,3 +1,4 @@
+import doctest
 import hashlib
 from dataclasses import replace
 from pathlib import Path
@@ -5,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from medbench.errors import CheckpointError, MissingExtraError, SpecError, Unavailable
+from medbench.storage import weights as weights_module
 from medbench.storage.download import record_sha256
 from medbench.storage.weights import WeightFile, fetch_weights
 
@@ -112,3 +114,7 @@ def test_absent_pinned_weights_name_the_command_first():
 def test_fetches_that_cannot_be_verified_are_refused_before_anything_is_asked(weights, sha256, fault):
     with pytest.raises(SpecError, match=fault):
         fetch_weights(weights, sha256=sha256)
+
+
+def test_the_examples_run():
+    assert doctest.testmod(weights_module) == (0, 1)

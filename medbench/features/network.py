@@ -1,0 +1,98 @@
+"""What the feature networks share: weights from a file, batches, and exact arithmetic."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from medbench.features.shrink import shrunk
+from medbench.storage.weights import WeightFile
+
+if TYPE_CHECKING:
+    import torch
+
+    Forward = Callable[[torch.Tensor], torch.Tensor]
+    Build = Callable[[Path], torch.nn.Module]
+
+
+def file_sha256(network: Any) -> str:
+    """Return the SHA-256 of the file that a network declares as ``weights``; a class takes it for its own method.
+
+    Raises:
+        Unavailable: the weights are not here; the message says how to get them.
+    """
+    weights: WeightFile = network.weights
+    return weights.sha256()
+
+
+def loaded(weights: WeightFile, build: Build, device: str) -> Any:
+    """Return the network of a weight file in evaluation mode, kept as long as the file stays the same.
+
+    Args:
+        weights: the file.
+        build: makes the network from the file's path; a function of a module, since it is part of the key.
+        device: torch device.
+
+    Raises:
+        Unavailable: the weights are not here.
+        CheckpointError: they are damaged or belong to another network.
+    """
+    return _loaded(weights.locate(), weights.sha256(), build, device)
+
+
+@functools.lru_cache(maxsize=3)
+def _loaded(path: Path, sha256: str, build: Build, device: str) -> torch.nn.Module:
+    del sha256  # part of the key: a file that was replaced is loaded again
+    return build(path).eval().to(device)
+
+
+def features_of_slices(slices: np.ndarray, forward: Forward, *, batch: int, dimension: int, device: str) -> np.ndarray:
+    """Return features (n, dimension) float32 of slices (n, height, width).
+
+    Args:
+        slices: in 0..1.
+        forward: features of slices on the device, at most ``batch`` at once.
+        batch: 1 or more.
+        dimension: length of a feature vector.
+        device: torch device.
+    """
+    found = np.empty((len(slices), dimension), dtype=np.float32)
+    with _exact():
+        for start in range(0, len(slices), batch):
+            found[start : start + batch] = forward(_placed(slices[start : start + batch], device)).cpu().numpy()
+    return found
+
+
+def features_of_volume(voxels: np.ndarray, forward: Forward, *, most_voxels: int, device: str) -> np.ndarray:
+    """Return the features (dimension,) float32 of voxels (x, y, z).
+
+    Args:
+        voxels: in 0..1.
+        forward: features (1, dimension) of a volume (1, 1, x, y, z) on the device.
+        most_voxels: a larger volume is averaged over blocks first (see ``shrunk``).
+        device: torch device.
+    """
+    with _exact():
+        volume = shrunk(_placed(voxels, device)[None, None], most_voxels=most_voxels)
+        found: np.ndarray = forward(volume)[0].cpu().numpy()
+    return found
+
+
+@contextlib.contextmanager
+def _exact() -> Iterator[None]:
+    import torch
+
+    # TF32 would make a CUDA device's features differ from a CPU's in the third digit.
+    with torch.inference_mode(), torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False):
+        yield
+
+
+def _placed(array: np.ndarray, device: str) -> torch.Tensor:
+    import torch
+
+    return torch.from_numpy(np.ascontiguousarray(array, dtype=np.float32)).to(device)
