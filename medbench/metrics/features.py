@@ -20,12 +20,12 @@ MOST_SLICES = 32
 
 
 @dataclass(frozen=True, eq=False)
-class SliceSet:
-    """Slice features by subject, 4 · 32 · d bytes a volume: 256 kB for d = 2048.
+class BySubject:
+    """Features of one side by subject.
 
     Args:
         subjects: names, sorted.
-        rows: one array (slices, d) float32 a subject.
+        rows: one array (slices or volumes, d) a subject.
     """
 
     subjects: Sequence[str]
@@ -33,12 +33,14 @@ class SliceSet:
 
     @property
     def counts(self) -> np.ndarray:
-        """Slices of each subject."""
+        """Rows of each subject."""
         return np.array([len(rows) for rows in self.rows])
 
 
-def slice_set(side: Side, plane: Plane) -> SliceSet:
+def slices_by_subject(side: Side, plane: Plane) -> BySubject:
     """Return the slices of all volumes of a side, at most 32 a volume, spread evenly along the volume.
+
+    They are float32: 4 · 32 · d bytes a volume, 256 kB for d = 2048.
 
     Raises:
         Unavailable: the extractor's weights are not here, or features are not finite.
@@ -46,7 +48,7 @@ def slice_set(side: Side, plane: Plane) -> SliceSet:
     found: dict[str, list[np.ndarray]] = {subject: [] for subject in sorted(set(side.subjects))}
     for subject, features in zip(side.subjects, finite_features(side, plane)):
         found[subject].append(np.asarray(thinned(features), dtype=np.float32))
-    return SliceSet(tuple(found), [np.concatenate(rows) for rows in found.values()])
+    return BySubject(tuple(found), [np.concatenate(rows) for rows in found.values()])
 
 
 def thinned(features: np.ndarray, most: int = MOST_SLICES) -> np.ndarray:
@@ -83,6 +85,13 @@ def volume_vectors(side: Side) -> np.ndarray:
     return vectors
 
 
+def volumes_by_subject(vectors: np.ndarray, side: Side) -> BySubject:
+    """Return the features (volumes, d) of a side's volumes by subject."""
+    owners = np.asarray(side.subjects)
+    subjects = np.unique(owners).tolist()
+    return BySubject(subjects, [vectors[owners == subject] for subject in subjects])
+
+
 def vector_table(real_side: Side, synthetic_side: Side, *, real: np.ndarray, synthetic: np.ndarray) -> pd.DataFrame:
     """Return one row a volume: how far it lies from the mean of the real volumes, and from the nearest other one.
 
@@ -114,12 +123,14 @@ def vector_table(real_side: Side, synthetic_side: Side, *, real: np.ndarray, syn
     return pd.concat(frames, ignore_index=True)
 
 
-def by_subject(rows: np.ndarray, subjects: Sequence[str]) -> list[np.ndarray]:
-    """Return one array (volumes, d) a subject, in the order of the subjects' names.
+def notes_on_bias(count: int, rows: str, dimension: int) -> tuple[str, ...]:
+    """Return what a reader of a Fréchet distance should know where the side with fewer rows has few.
 
     Args:
-        rows: (n, d) features.
-        subjects: the subject of each row.
+        count: rows of that side.
+        rows: what they are, in the plural.
+        dimension: of the features.
     """
-    names = np.asarray(subjects)
-    return [rows[names == subject] for subject in np.unique(names)]
+    if count > dimension:
+        return ()
+    return (f"{count} {rows} in {dimension} dimensions bias the distance upwards: compare at equal counts only",)

@@ -6,24 +6,17 @@ subsets. Pairs of slices of one subject take no part (see ``mmd``). At most 32 s
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
 from medbench.metrics.base import Evidence, Measurement, MetricInfo, Side, require_subjects
-from medbench.metrics.features import SliceSet, slice_set
+from medbench.metrics.features import BySubject, slices_by_subject
 from medbench.metrics.functional.mmd import KernelSums, cubic_kernel
 from medbench.spec import Plane
-from medbench.statistics.resampling import (
-    NOT_ASKED,
-    Interval,
-    Replicates,
-    delete_each_group,
-    jackknife_interval,
-    too_few,
-)
+from medbench.statistics.resampling import NOT_ASKED, jackknifed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -55,65 +48,52 @@ class Kid25d:
         require_subjects(self.info, real=real.subjects, synthetic=synthetic.subjects)
         planes = evidence.protocol.slices.planes
         found = [_compare(plane, real=real, synthetic=synthetic) for plane in planes]
-        parts: dict[str, float | Mapping[str, float]] = {plane.plane: plane.sums.mmd2() for plane in found}
-        value = float(np.mean([plane.sums.mmd2() for plane in found]))
-        interval, replicates = _interval(value, found) if evidence.intervals else (NOT_ASKED, {})
-        table = _table(found) if evidence.intervals else None
-        return Measurement(value, interval.ends, interval.method, parts, table, replicates=replicates)
+        parts = {plane.plane: plane.sums.mmd2() for plane in found}
+        value, interval, table = float(np.mean(list(parts.values()))), NOT_ASKED, None
+        if evidence.intervals:
+            interval = jackknifed(
+                value,
+                lambda r, s: float(np.mean([plane.sums.mmd2(r, s) for plane in found])),
+                real=found[0].real.subjects,
+                synthetic=found[0].synthetic.subjects,
+                non_negative=False,
+            )
+            table = _table(found)
+        return Measurement.of(value, interval, parts=parts, table=table)
 
 
 @dataclass(frozen=True, eq=False)
 class _Comparison:
     plane: Plane
     sums: KernelSums
-    real: Sequence[str]
-    synthetic: Sequence[str]
+    real: BySubject
+    synthetic: BySubject
 
 
 def _compare(plane: Plane, *, real: Side, synthetic: Side) -> _Comparison:
-    sets: list[SliceSet] = [slice_set(side, plane) for side in (real, synthetic)]
-    sums = KernelSums.of(cubic_kernel, real=sets[0].rows, synthetic=sets[1].rows)
-    return _Comparison(plane, sums, sets[0].subjects, sets[1].subjects)
-
-
-def _interval(value: float, planes: Sequence[_Comparison]) -> tuple[Interval, dict[str, Replicates]]:
-    real, synthetic = planes[0].real, planes[0].synthetic
-    absent = too_few(real, synthetic)
-    if absent is not None:
-        return absent, {}
-    replicates = {
-        "real": delete_each_group(
-            lambda stay: float(np.mean([plane.sums.mmd2(real_stay=stay) for plane in planes])), real
-        ),
-        "synthetic": delete_each_group(
-            lambda stay: float(np.mean([plane.sums.mmd2(synthetic_stay=stay) for plane in planes])), synthetic
-        ),
-    }
-    return jackknife_interval(value, **replicates, non_negative=False), replicates
+    reference, judged = slices_by_subject(real, plane), slices_by_subject(synthetic, plane)
+    sums = KernelSums.of(cubic_kernel, real=reference.rows, synthetic=judged.rows)
+    return _Comparison(plane, sums, reference, judged)
 
 
 def _table(planes: Sequence[_Comparison]) -> pd.DataFrame:
     """Return the mean kernel of each subject's slices with those of all other subjects, one row a subject and plane."""
     import pandas as pd
 
-    rows = []
+    frames = []
     for found in planes:
         sums = found.sums
-        for side, subjects, counts, within, across, others in (
+        for name, side, counts, within, across, others in (
             ("real", found.real, sums.real_rows, sums.real, sums.cross, sums.synthetic_rows),
             ("synthetic", found.synthetic, sums.synthetic_rows, sums.synthetic, sums.cross.T, sums.real_rows),
         ):
-            own_side = (within.sum(axis=1) - np.diag(within)) / (counts * (counts.sum() - counts))
-            other_side = across.sum(axis=1) / (counts * others.sum())
-            rows += [
-                {
-                    "side": side,
-                    "subject": subject,
-                    "plane": found.plane,
-                    "slices": count,
-                    "kernel_with_own_side": own,
-                    "kernel_with_other_side": other,
-                }
-                for subject, count, own, other in zip(subjects, counts.tolist(), own_side, other_side)
-            ]
-    return pd.DataFrame(rows)
+            columns = {
+                "side": name,
+                "subject": side.subjects,
+                "plane": found.plane,
+                "slices": counts,
+                "kernel_with_own_side": (within.sum(axis=1) - np.diag(within)) / (counts * (counts.sum() - counts)),
+                "kernel_with_other_side": across.sum(axis=1) / (counts * others.sum()),
+            }
+            frames.append(pd.DataFrame(columns))
+    return pd.concat(frames, ignore_index=True)

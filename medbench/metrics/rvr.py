@@ -24,14 +24,7 @@ from medbench.metrics.functional.regions import (
     region_figures,
 )
 from medbench.statistics.multiple_tests import holm
-from medbench.statistics.resampling import (
-    NOT_ASKED,
-    Interval,
-    Replicates,
-    delete_each_group,
-    jackknife_interval,
-    too_few,
-)
+from medbench.statistics.resampling import NOT_ASKED, Interval, jackknifed
 from medbench.volume import UNNAMED
 
 if TYPE_CHECKING:
@@ -76,26 +69,18 @@ class Rvr:
         value = parts["overall"]["wasserstein"]
         joint = _joint(counts, regions)
         subjects = real_side.subjects, synthetic_side.subjects
-        interval: Interval = NOT_ASKED
-        replicates: dict[str, Replicates] = {}
+        interval = NOT_ASKED
         if isinstance(joint, str):
             notes.append(joint)
         else:
             parts["overall"]["frechet_log_volume"] = log_volume_distance(real=joint.real, synthetic=joint.synthetic)
         if evidence.intervals:
-            interval, replicates = _interval(mean_wasserstein, real=real, synthetic=synthetic, subjects=subjects)
+            interval = _interval(mean_wasserstein, real=real, synthetic=synthetic, subjects=subjects)
             if not isinstance(joint, str):
                 notes += _add_joint_interval(parts["overall"], joint, subjects)
             notes += _add_tests(parts, regions, real=real, synthetic=synthetic, subjects=subjects)
-        return Measurement(
-            value,
-            interval.ends,
-            interval.method,
-            parts,
-            _table(counts),
-            tuple(notes),
-            scope={"compared": regions},
-            replicates=replicates,
+        return Measurement.of(
+            value, interval, parts=parts, table=_table(counts), notes=tuple(notes), scope={"compared": regions}
         )
 
 
@@ -192,7 +177,7 @@ def _add_joint_interval(
 ) -> list[str]:
     """Add the interval of the distance of log volumes; return a note where it is absent."""
     whole = tuple([one for one, has in zip(side, rows) if has] for side, rows in zip(subjects, joint.rows))
-    interval, _ = _interval(
+    interval = _interval(
         log_volume_distance, real=joint.real, synthetic=joint.synthetic, subjects=(whole[0], whole[1])
     )  # fmt: skip
     if interval.ends is None:
@@ -225,17 +210,15 @@ def _interval(
     real: np.ndarray,
     synthetic: np.ndarray,
     subjects: tuple[Sequence[str], Sequence[str]],
-) -> tuple[Interval, dict[str, Replicates]]:
-    absent = too_few(*subjects)
-    if absent is not None:
-        return absent, {}
-    without_real = delete_each_group(lambda stay: distance(real=real[stay], synthetic=synthetic), subjects[0])
-    without_synthetic = delete_each_group(lambda stay: distance(real=real, synthetic=synthetic[stay]), subjects[1])
-    if np.any(np.isnan([*without_real.values, *without_synthetic.values])):
-        return Interval(None, "absent: a region varies only by one group of real subjects"), {}
-    value = distance(real=real, synthetic=synthetic)
-    interval = jackknife_interval(value, real=without_real, synthetic=without_synthetic, non_negative=True)
-    return interval, {"real": without_real, "synthetic": without_synthetic}
+) -> Interval:
+    return jackknifed(
+        distance(real=real, synthetic=synthetic),
+        lambda r, s: distance(real=real[r], synthetic=synthetic[s]),
+        real=subjects[0],
+        synthetic=subjects[1],
+        non_negative=True,
+        undefined="a region varies only by one group of real subjects",
+    )
 
 
 def _ml(frame: pd.DataFrame, region: str) -> pd.Series[float]:

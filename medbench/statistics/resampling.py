@@ -8,29 +8,16 @@ shows.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
+Stay = np.ndarray | slice
+"""What stays of a side, as an index of its entries: a boolean mask, or ``slice(None)`` where all of it does."""
+
 MOST_GROUPS = 20
 FEWEST_SUBJECTS = 4
-
-
-@dataclass(frozen=True)
-class Interval:
-    """A 95 % interval.
-
-    Args:
-        ends: lower and upper end; None where there is no interval.
-        method: how it was made, or why there is none.
-    """
-
-    ends: tuple[float, float] | None
-    method: str
-
-
-NOT_ASKED = Interval(None, "absent: only the value was asked for")
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,6 +43,24 @@ class Replicates:
         pseudo = weights * value - (weights - 1.0) * self.values
         centre = len(weights) * value - ((1.0 - 1.0 / weights) * self.values).sum()
         return float((np.square(pseudo - centre) / (weights - 1.0)).mean())
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A 95 % interval.
+
+    Args:
+        ends: lower and upper end; None where there is no interval.
+        method: how it was made, or why there is none.
+        replicates: what it was made from, by side (``real``, ``synthetic``); empty where no subjects were left out.
+    """
+
+    ends: tuple[float, float] | None
+    method: str
+    replicates: Mapping[str, Replicates] = field(default_factory=dict)
+
+
+NOT_ASKED = Interval(None, "absent: only the value was asked for")
 
 
 def too_few(*sides: Sequence[str]) -> Interval | None:
@@ -100,6 +105,38 @@ def delete_each_group(
     return Replicates(np.array([statistic(group != left_out) for left_out in range(len(sizes))]), sizes)
 
 
+def jackknifed(
+    value: float,
+    statistic: Callable[[Stay, Stay], float],
+    *,
+    real: Sequence[str],
+    synthetic: Sequence[str],
+    non_negative: bool,
+    undefined: str = "without one group of subjects the value is no finite number",
+) -> Interval:
+    """Return the interval of a statistic of two sides that is cheap to compute from what stays of them.
+
+    Args:
+        value: the statistic of all subjects.
+        statistic: maps what stays of both sides, as indices of the entries of ``real`` and ``synthetic``, to a number.
+        real: the subject of each entry of the real side (a volume, or a subject's rows).
+        synthetic: likewise on the other side.
+        non_negative: the statistic cannot be below 0.
+        undefined: why there is no interval, if the statistic is not finite without one of the groups.
+
+    Returns:
+        See ``jackknife_interval``; without ends if a side has fewer than four subjects.
+    """
+    absent = too_few(real, synthetic)
+    if absent is not None:
+        return absent
+    without_real = delete_each_group(lambda stay: statistic(stay, slice(None)), real)
+    without_synthetic = delete_each_group(lambda stay: statistic(slice(None), stay), synthetic)
+    if not np.all(np.isfinite([*without_real.values, *without_synthetic.values])):
+        return Interval(None, f"absent: {undefined}")
+    return jackknife_interval(value, real=without_real, synthetic=without_synthetic, non_negative=non_negative)
+
+
 def jackknife_interval(value: float, *, real: Replicates, synthetic: Replicates, non_negative: bool) -> Interval:
     """Return value ± t · SE, the variances of the two sides added.
 
@@ -117,9 +154,38 @@ def jackknife_interval(value: float, *, real: Replicates, synthetic: Replicates,
     half = t.ppf(0.975, min(counts) - 1) * np.sqrt(real.variance(value) + synthetic.variance(value))
     method = f"delete-a-group jackknife over subjects, {counts[0]} real and {counts[1]} synthetic groups, t quantile"
     low, high = float(value - half), float(value + half)
+    replicates = {"real": real, "synthetic": synthetic}
     if non_negative:
-        return Interval((max(low, 0.0), high), f"{method}, lower end not below 0")
-    return Interval((low, high), method)
+        return Interval((max(low, 0.0), high), f"{method}, lower end not below 0", replicates)
+    return Interval((low, high), method, replicates)
+
+
+def arcsine_interval(value: float, *, real: Replicates, synthetic: Replicates) -> Interval:
+    """Return a jackknife interval made on the scale of arcsin √value, where the spread of a share is even.
+
+    On its own scale the interval of a share near 0 or 1 covers too seldom. At 0 and 1 themselves leaving subjects out
+    changes nothing, and there is none.
+
+    Args:
+        value: a share, in 0..1.
+        real: replicates without one group of real subjects after another.
+        synthetic: likewise on the other side.
+    """
+    replicates = {"real": real, "synthetic": synthetic}
+    if value in (0.0, 1.0):
+        reason = f"absent: at a share of {value:.0f}, leaving subjects out does not show its spread"
+        return Interval(None, reason, replicates)
+    scaled = {name: Replicates(_arcsine(side.values), side.sizes) for name, side in replicates.items()}
+    found = jackknife_interval(float(_arcsine(value)), **scaled, non_negative=True)
+    assert found.ends is not None  # both sides have groups
+    low, high = (float(np.sin(min(end, np.pi / 2)) ** 2) for end in found.ends)
+    method = f"delete-a-group jackknife over subjects on the arcsine scale, {len(real.sizes)} real and "
+    return Interval((low, high), f"{method}{len(synthetic.sizes)} synthetic groups, t quantile", replicates)
+
+
+def _arcsine(share: float | np.ndarray) -> np.ndarray:
+    scaled: np.ndarray = np.arcsin(np.sqrt(share))
+    return scaled
 
 
 def mean_interval(values: np.ndarray, subjects: Sequence[str]) -> Interval:

@@ -157,6 +157,16 @@ def frechet_distance(real: FeatureStatistics, synthetic: FeatureStatistics) -> f
     return max(float(distance), 0.0)
 
 
+def frechet_between(*, real: np.ndarray, synthetic: np.ndarray) -> float:
+    """Return the squared Fréchet distance of two sets of vectors, as ``frechet_distance`` of their statistics.
+
+    Args:
+        real: (n, d), n of at least 2.
+        synthetic: (m, d), m of at least 2.
+    """
+    return frechet_distance(FeatureStatistics.of(real), FeatureStatistics.of(synthetic))
+
+
 def _sum_of_squares(matrix: np.ndarray) -> float:
     flat = matrix.ravel(order="K")
     return float(flat @ flat)

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from medbench.metrics.functional.blocks import runs_of_subjects
+from medbench.statistics.resampling import Stay
 
 Kernel = Callable[[np.ndarray, np.ndarray], np.ndarray]
 _BLOCK_ROWS = 2048
@@ -55,6 +56,13 @@ def gaussian_kernel(bandwidth: float) -> Kernel:
     return kernel
 
 
+def median_distance(rows: np.ndarray) -> float:
+    """Return the median Euclidean distance between different rows (n, d), n of at least two."""
+    from scipy.spatial.distance import pdist
+
+    return float(np.median(pdist(rows)))
+
+
 @dataclass(frozen=True, eq=False)
 class KernelSums:
     """Sums of kernel values over all pairs of rows, by pair of subjects.
@@ -90,15 +98,15 @@ class KernelSums:
             np.array([len(rows) for rows in synthetic]),
         )
 
-    def mmd2(self, *, real_stay: np.ndarray | None = None, synthetic_stay: np.ndarray | None = None) -> float:
+    def mmd2(self, real: Stay = slice(None), synthetic: Stay = slice(None)) -> float:
         """Return the unbiased estimate of MMD², which can be below 0.
 
         Args:
-            real_stay: (n,) whether a real subject stays; None: all stay. Two or more must.
-            synthetic_stay: (m,) likewise.
+            real: which real subjects stay: two or more.
+            synthetic: likewise.
         """
-        n = self.real_rows * (1 if real_stay is None else real_stay)
-        m = self.synthetic_rows * (1 if synthetic_stay is None else synthetic_stay)
+        n, m = np.zeros_like(self.real_rows), np.zeros_like(self.synthetic_rows)
+        n[real], m[synthetic] = self.real_rows[real], self.synthetic_rows[synthetic]
         stay_n, stay_m = (n > 0).astype(float), (m > 0).astype(float)
         between = stay_n @ self.cross @ stay_m / (n.sum() * m.sum())
         return float(_mean_of_pairs(self.real, n) + _mean_of_pairs(self.synthetic, m) - 2.0 * between)

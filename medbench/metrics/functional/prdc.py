@@ -17,6 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from medbench.metrics.functional.blocks import runs_of_subjects
+from medbench.statistics.resampling import Stay
 
 _BLOCK_ROWS = 2048
 
@@ -58,21 +59,19 @@ class RealSlices:
     to_real: np.ndarray
     to_synthetic: np.ndarray
 
-    def coverage(
-        self, k: int, *, real_stay: np.ndarray | None = None, synthetic_stay: np.ndarray | None = None
-    ) -> float:
+    def coverage(self, k: int, real: Stay = slice(None), synthetic: Stay = slice(None)) -> float:
         """Return the share of real slices whose ball some synthetic slice reaches.
 
         Args:
             k: number of nearest subjects; more than k real subjects must stay.
-            real_stay: (n,) whether a real subject stays; None: all stay.
-            synthetic_stay: (m,) likewise.
+            real: which real subjects stay.
+            synthetic: likewise.
         """
-        stay = np.ones(self.to_real.shape[1], dtype=bool) if real_stay is None else real_stay
-        rows = stay[self.owner]
-        radii = _radii(self.to_real[rows][:, stay], k)
-        nearest = self.to_synthetic[rows] if synthetic_stay is None else self.to_synthetic[rows][:, synthetic_stay]
-        return float((nearest.min(axis=1) <= radii).mean())
+        stays = np.zeros(self.to_real.shape[1], dtype=bool)
+        stays[real] = True
+        rows = stays[self.owner]
+        radii = _radii(self.to_real[rows][:, stays], k)
+        return float((self.to_synthetic[rows][:, synthetic].min(axis=1) <= radii).mean())
 
 
 def expected_coverage(*, real: int, synthetic: int, k: int) -> float:

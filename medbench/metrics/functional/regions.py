@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from medbench.metrics.functional.frechet import FeatureStatistics, frechet_distance
+from medbench.metrics.functional.frechet import frechet_between
 
 
 def region_figures(*, real: np.ndarray, synthetic: np.ndarray) -> dict[str, float]:
@@ -87,7 +87,7 @@ def log_volume_distance(*, real: np.ndarray, synthetic: np.ndarray) -> float:
         return float("nan")
     log_real, log_synthetic = np.log(real), np.log(synthetic)
     scale = log_real.std(axis=0, ddof=1)
-    return frechet_distance(FeatureStatistics.of(log_real / scale), FeatureStatistics.of(log_synthetic / scale))
+    return frechet_between(real=log_real / scale, synthetic=log_synthetic / scale)
 
 
 def composition(counts: np.ndarray) -> np.ndarray:

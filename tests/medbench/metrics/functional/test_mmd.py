@@ -5,7 +5,7 @@ from sklearn.metrics.pairwise import polynomial_kernel, rbf_kernel
 from torch_fidelity.metric_kid import kernel_mmd, mmd2
 
 from medbench.metrics.functional import mmd
-from medbench.metrics.functional.mmd import KernelSums, cubic_kernel, gaussian_kernel
+from medbench.metrics.functional.mmd import KernelSums, cubic_kernel, gaussian_kernel, median_distance
 
 POLYNOMIAL = {
     "kid_kernel": "poly",
@@ -49,6 +49,10 @@ def test_kernels_are_those_of_scikit_learn(rng):
     x, y = rng.normal(size=(9, 7)), rng.normal(size=(5, 7))
     np.testing.assert_allclose(cubic_kernel(x, y), polynomial_kernel(x, y, degree=3, gamma=1 / 7, coef0=1), rtol=1e-12)
     np.testing.assert_allclose(gaussian_kernel(1.7)(x, y), rbf_kernel(x, y, gamma=1 / (2 * 1.7**2)), rtol=1e-10)
+
+
+def test_the_median_distance_is_over_pairs():
+    assert median_distance(np.array([[0.0], [1.0], [10.0]])) == 9.0
 
 
 def test_one_row_a_subject_is_the_estimate_of_torch_fidelity(rng):
@@ -98,9 +102,9 @@ def test_leaving_subjects_out_is_computing_without_them(rng):
     sums = KernelSums.of(cubic_kernel, real=real, synthetic=synthetic)
     stay = np.array([True, False, True, True, False, True])
     fewer = KernelSums.of(cubic_kernel, real=[rows for rows, s in zip(real, stay) if s], synthetic=synthetic)
-    assert sums.mmd2(real_stay=stay) == pytest.approx(fewer.mmd2(), rel=1e-10)
+    assert sums.mmd2(real=stay) == pytest.approx(fewer.mmd2(), rel=1e-10)
     without_last = KernelSums.of(cubic_kernel, real=real, synthetic=synthetic[:-1]).mmd2()
-    assert sums.mmd2(synthetic_stay=np.arange(5) < 4) == pytest.approx(without_last, rel=1e-10)
+    assert sums.mmd2(synthetic=np.arange(5) < 4) == pytest.approx(without_last, rel=1e-10)
 
 
 def test_symmetric(rng):

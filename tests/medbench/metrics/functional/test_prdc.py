@@ -139,6 +139,6 @@ def test_leaving_subjects_out_is_computing_without_them(rng):
     real, synthetic = subjects_of(rng, 12), subjects_of(rng, 9, shift=0.5)
     _, slices = prdc(real=real, synthetic=synthetic, k=3)
     fewer, _ = prdc(real=real[2:], synthetic=synthetic, k=3)
-    assert slices.coverage(3, real_stay=np.arange(12) >= 2) == fewer.coverage
+    assert slices.coverage(3, real=np.arange(12) >= 2) == fewer.coverage
     fewer, _ = prdc(real=real, synthetic=synthetic[:-3], k=3)
-    assert slices.coverage(3, synthetic_stay=np.arange(9) < 6) == fewer.coverage
+    assert slices.coverage(3, synthetic=np.arange(9) < 6) == fewer.coverage
