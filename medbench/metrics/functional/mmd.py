@@ -10,16 +10,16 @@ unbiased estimate. The sums by pair of subjects are all that the value and its j
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from medbench.metrics.functional.blocks import runs_of_subjects
+from medbench.metrics.functional.blocks import Block, blocks_of
 from medbench.statistics.resampling import Stay
 
 Kernel = Callable[[np.ndarray, np.ndarray], np.ndarray]
-_BLOCK_ROWS = 2048
 
 
 def cubic_kernel(x: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -90,10 +90,11 @@ class KernelSums:
             real: one array (rows, d) a real subject, one row or more.
             synthetic: likewise.
         """
+        first, second = blocks_of(real), blocks_of(synthetic)
         return cls(
-            _sums_within(kernel, real),
-            _sums_within(kernel, synthetic),
-            _sums_between(kernel, real, synthetic),
+            _sums_within(kernel, first),
+            _sums_within(kernel, second),
+            _sums_between(kernel, first, second),
             np.array([len(rows) for rows in real]),
             np.array([len(rows) for rows in synthetic]),
         )
@@ -119,27 +120,24 @@ def _mean_of_pairs(sums: np.ndarray, rows: np.ndarray) -> float:
     return float(others / (rows.sum() ** 2 - np.square(rows).sum()))
 
 
-def _sums_within(kernel: Kernel, subjects: Sequence[np.ndarray]) -> np.ndarray:
-    sums = np.zeros((len(subjects), len(subjects)))
-    blocks = runs_of_subjects(subjects, about=_BLOCK_ROWS)
-    for index, rows in enumerate(blocks):
-        for columns in blocks[: index + 1]:
-            found = _sum_of_block(kernel, subjects[rows], subjects[columns])
-            sums[rows, columns] = found
-            sums[columns, rows] = found.T
+def _sums_within(kernel: Kernel, blocks: Sequence[Block]) -> np.ndarray:
+    sums = np.zeros(2 * [blocks[-1].subjects.stop])
+    for index, near in enumerate(blocks):
+        for far in blocks[: index + 1]:
+            found = _sums_of_pair(kernel, near, far)
+            sums[near.subjects, far.subjects] = found
+            sums[far.subjects, near.subjects] = found.T
     return sums
 
 
-def _sums_between(kernel: Kernel, first: Sequence[np.ndarray], second: Sequence[np.ndarray]) -> np.ndarray:
-    sums = np.zeros((len(first), len(second)))
-    for rows in runs_of_subjects(first, about=_BLOCK_ROWS):
-        for columns in runs_of_subjects(second, about=_BLOCK_ROWS):
-            sums[rows, columns] = _sum_of_block(kernel, first[rows], second[columns])
+def _sums_between(kernel: Kernel, first: Sequence[Block], second: Sequence[Block]) -> np.ndarray:
+    sums = np.zeros((first[-1].subjects.stop, second[-1].subjects.stop))
+    for near, far in itertools.product(first, second):
+        sums[near.subjects, far.subjects] = _sums_of_pair(kernel, near, far)
     return sums
 
 
-def _sum_of_block(kernel: Kernel, first: Sequence[np.ndarray], second: Sequence[np.ndarray]) -> np.ndarray:
-    values = kernel(*(np.concatenate(side).astype(np.float64, copy=False) for side in (first, second)))
-    starts = [np.cumsum([0, *(len(rows) for rows in side[:-1])]) for side in (first, second)]
-    sums: np.ndarray = np.add.reduceat(np.add.reduceat(values, starts[0], axis=0), starts[1], axis=1)
+def _sums_of_pair(kernel: Kernel, near: Block, far: Block) -> np.ndarray:
+    values = kernel(*(block.points.astype(np.float64, copy=False) for block in (near, far)))
+    sums: np.ndarray = np.add.reduceat(np.add.reduceat(values, near.starts, axis=0), far.starts, axis=1)
     return sums

@@ -16,10 +16,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from medbench.metrics.functional.blocks import runs_of_subjects
+from medbench.metrics.functional.blocks import blocks_of
 from medbench.statistics.resampling import Stay
-
-_BLOCK_ROWS = 2048
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,7 +105,7 @@ def prdc(*, real: Sequence[np.ndarray], synthetic: Sequence[np.ndarray], k: int)
     to_synthetic = np.empty((len(owner), len(synthetic)))
     real_inside = np.zeros(len(owner), dtype=bool)
     synthetic_inside = np.zeros(len(radii["synthetic"]), dtype=bool)
-    for near, far in itertools.product(_blocks(real), _blocks(synthetic)):
+    for near, far in itertools.product(blocks_of(real), blocks_of(synthetic)):
         distances = _distances(near.points, far.points)
         to_synthetic[near.rows, far.subjects] = np.minimum.reduceat(distances, far.starts, axis=1)
         real_inside[near.rows] |= (distances <= radii["synthetic"][far.rows]).any(axis=1)
@@ -126,29 +124,11 @@ def prdc(*, real: Sequence[np.ndarray], synthetic: Sequence[np.ndarray], k: int)
     return figures, RealSlices(owner, to_real, to_synthetic)
 
 
-@dataclass(frozen=True, eq=False)
-class _Block:
-    """A run of whole subjects: which ones, their slices' places among all, the slices, and where subjects start."""
-
-    subjects: slice
-    rows: slice
-    points: np.ndarray
-    starts: np.ndarray
-
-
-def _blocks(subjects: Sequence[np.ndarray]) -> list[_Block]:
-    ends = np.cumsum([0, *(len(rows) for rows in subjects)])
-    return [
-        _Block(run, slice(ends[run.start], ends[run.stop]), np.concatenate(subjects[run]), ends[run] - ends[run.start])
-        for run in runs_of_subjects(subjects, about=_BLOCK_ROWS)
-    ]
-
-
 def _to_own_side(subjects: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     """Return distances (slices, subjects) with infinity to each slice's own subject, and that subject's index."""
     owner = np.repeat(np.arange(len(subjects)), [len(part) for part in subjects])
     found = np.empty((len(owner), len(subjects)))
-    blocks = _blocks(subjects)
+    blocks = blocks_of(subjects)
     for near, far in itertools.product(blocks, blocks):
         found[near.rows, far.subjects] = np.minimum.reduceat(_distances(near.points, far.points), far.starts, axis=1)
     found[np.arange(len(owner)), owner] = np.inf

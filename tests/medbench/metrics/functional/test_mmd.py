@@ -4,7 +4,7 @@ import torch
 from sklearn.metrics.pairwise import polynomial_kernel, rbf_kernel
 from torch_fidelity.metric_kid import kernel_mmd, mmd2
 
-from medbench.metrics.functional import mmd
+from medbench.metrics.functional import blocks
 from medbench.metrics.functional.mmd import KernelSums, cubic_kernel, gaussian_kernel, median_distance
 
 POLYNOMIAL = {
@@ -90,7 +90,7 @@ def test_blocks_change_nothing(rng, monkeypatch):
     real = [rng.normal(size=(count, 4)) for count in (3, 9, 2, 1, 5, 4)]
     synthetic = [rng.normal(size=(count, 4)) for count in (2, 4, 7)]
     whole = KernelSums.of(cubic_kernel, real=real, synthetic=synthetic)
-    monkeypatch.setattr(mmd, "_BLOCK_ROWS", 5)
+    monkeypatch.setattr(blocks, "BLOCK_ROWS", 5)
     cut = KernelSums.of(cubic_kernel, real=real, synthetic=synthetic)
     for name in ("real", "synthetic", "cross"):
         np.testing.assert_allclose(getattr(cut, name), getattr(whole, name), rtol=1e-10)

@@ -4,7 +4,7 @@ import torch
 from sklearn.neighbors import NearestNeighbors
 from torch_fidelity.metric_prc import prc_features_to_metric
 
-from medbench.metrics.functional import prdc as module
+from medbench.metrics.functional import blocks
 from medbench.metrics.functional.prdc import expected_coverage, prdc
 
 
@@ -72,7 +72,7 @@ def test_density_and_coverage_of_naeem_with_scikit_learns_neighbours(rng):
 
 @pytest.mark.parametrize("block", [2048, 7])
 def test_several_slices_a_subject_follow_the_definition(rng, block, monkeypatch):
-    monkeypatch.setattr(module, "_BLOCK_ROWS", block)
+    monkeypatch.setattr(blocks, "BLOCK_ROWS", block)
     real = [*subjects_of(rng, 7, slices=4), *subjects_of(rng, 2, slices=2)]
     synthetic = [*subjects_of(rng, 6, slices=3, shift=0.3), *subjects_of(rng, 1, slices=5)]
     found, slices = prdc(real=real, synthetic=synthetic, k=2)
