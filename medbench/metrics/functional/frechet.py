@@ -24,7 +24,7 @@ class FeatureStatistics:
         count: number of vectors.
         mean: (d,) float64.
         spread: the scatter, that is the sum over the vectors of (x - mean)(x - mean)ᵀ, in the smaller of two forms:
-            fewer than d rows (k, d) float64 whose Gram matrix is the scatter, or the scatter (d, d) itself.
+            k < d rows (k, d) float64 whose Gram matrix is the scatter (centred vectors are), or the scatter (d, d).
 
     Source: Chan, Golub, LeVeque 1979, Updating formulae and a pairwise algorithm for computing sample variances.
     """
@@ -47,15 +47,10 @@ class FeatureStatistics:
         return self.spread.T @ self.spread if self._in_rows else self.spread
 
     @property
-    def _in_rows(self) -> bool:
-        return len(self.spread) < len(self.mean)
-
-    @property
     def total_variance(self) -> float:
         """The trace of the covariance."""
-        self._require_covariance()
         total = _sum_of_squares(self.spread) if self._in_rows else np.trace(self.spread)
-        return float(total) / (self.count - 1)
+        return float(total) / self._freedom
 
     def merge(self, other: FeatureStatistics) -> FeatureStatistics:
         """Return the statistics of both sets together: what ``of`` would return for all their rows."""
@@ -80,33 +75,26 @@ class FeatureStatistics:
         Raises:
             ValueError: fewer than two vectors, which have no covariance.
         """
-        self._require_covariance()
         if self._in_rows:
-            rows: np.ndarray = self.spread.T / np.sqrt(self.count - 1)
+            rows: np.ndarray = self.spread.T / np.sqrt(self._freedom)
             return rows
         from scipy.linalg.lapack import dpstrf
 
-        packed, pivots, rank, _ = dpstrf(self.spread / (self.count - 1), lower=1)
-        rank = min(rank, self.count - 1)
+        packed, pivots, rank, _ = dpstrf(self.spread / self._freedom, lower=1)
+        rank = min(rank, self._freedom)
         factor = np.empty((len(self.mean), rank))
         factor[pivots - 1] = np.tril(packed)[:, :rank]
         return factor
 
-    def through(self, factor: np.ndarray) -> np.ndarray:
-        """Return a symmetric matrix whose eigenvalues above 0 are those of Fᵀ Σ F, for a factor F (d, k)."""
-        self._require_covariance()
-        product = self.spread @ factor
-        gram: np.ndarray
-        if not self._in_rows:
-            gram = factor.T @ product
-        else:
-            gram = product @ product.T if len(product) < product.shape[1] else product.T @ product
-        gram /= self.count - 1
-        return gram
+    @property
+    def _in_rows(self) -> bool:
+        return len(self.spread) < len(self.mean)
 
-    def _require_covariance(self) -> None:
+    @property
+    def _freedom(self) -> int:
         if self.count < 2:
             raise ValueError(f"a covariance needs two vectors or more; got {self.count}")
+        return self.count - 1
 
 
 def merged(parts: Iterable[FeatureStatistics]) -> FeatureStatistics:
@@ -167,11 +155,6 @@ def frechet_between(*, real: np.ndarray, synthetic: np.ndarray) -> float:
     return frechet_distance(FeatureStatistics.of(real), FeatureStatistics.of(synthetic))
 
 
-def _sum_of_squares(matrix: np.ndarray) -> float:
-    flat = matrix.ravel(order="K")
-    return float(flat @ flat)
-
-
 def quick_distance(varied: FeatureStatistics, fixed: FeatureStatistics) -> float:
     """Return the Fréchet distance from eigenvalues of a symmetric matrix: for many sets ``varied`` against one.
 
@@ -186,8 +169,28 @@ def quick_distance(varied: FeatureStatistics, fixed: FeatureStatistics) -> float
     Raises:
         ValueError: fewer than two vectors on a side.
     """
-    squares = np.linalg.eigvalsh(varied.through(fixed.factor)) if fixed.factor.size else np.zeros(1)
+    squares = np.linalg.eigvalsh(_squared_overlap(varied, fixed)) if fixed.factor.size else np.zeros(1)
     overlap = np.sqrt(squares.clip(min=0.0)).sum()
     gap = varied.mean - fixed.mean
     distance = gap @ gap + varied.total_variance + fixed.total_variance - 2.0 * overlap
     return max(float(distance), 0.0)
+
+
+def _squared_overlap(varied: FeatureStatistics, fixed: FeatureStatistics) -> np.ndarray:
+    """Return a symmetric matrix whose eigenvalues above 0 are the squares of the singular values of Aᵀ B.
+
+    A and B are the factors of ``varied`` and ``fixed``. A need not be made: Bᵀ Σ B, with Σ = A Aᵀ, is such a matrix.
+    """
+    product = varied.spread @ fixed.factor
+    gram: np.ndarray
+    if not varied._in_rows:
+        gram = fixed.factor.T @ product
+    else:
+        gram = product @ product.T if len(product) < product.shape[1] else product.T @ product
+    gram /= varied._freedom
+    return gram
+
+
+def _sum_of_squares(matrix: np.ndarray) -> float:
+    flat = matrix.ravel(order="K")
+    return float(flat @ flat)
