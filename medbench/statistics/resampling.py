@@ -37,6 +37,11 @@ class Replicates:
 
         With equal groups it is (G - 1) / G · Σ (θ₋g - mean)²; unequal ones are weighted.
 
+        Example:
+            >>> leave_one_out = Replicates(np.array([2.5, 2.0, 1.5]), np.ones(3))
+            >>> round(leave_one_out.variance(2.0), 3)  # of the mean of 1, 2, 3: s² / n
+            0.333
+
         Source: Busing, Meijer, van der Leeden 1999, Delete-m jackknife for unequal m, Statistics and Computing 9:3.
         """
         weights = self.sizes.sum() / self.sizes
@@ -68,6 +73,10 @@ def too_few(*sides: Sequence[str]) -> Interval | None:
 
     Args:
         sides: the subject of each volume, for each side.
+
+    Example:
+        >>> too_few(["a", "a", "b"], ["c", "d", "e", "f"]).method
+        'absent: an interval needs 4 subjects (of each side), there are 2'
     """
     fewest = min(len(set(subjects)) for subjects in sides)
     if fewest >= FEWEST_SUBJECTS:
@@ -79,13 +88,22 @@ def groups_of(subjects: Sequence[str], *, most: int = MOST_GROUPS) -> np.ndarray
     """Return the group (0 to G - 1) of each volume: whole subjects, as evenly as can be, at most ``most`` groups.
 
     Subjects are dealt in the order of their names, so that the order of the volumes changes nothing.
+
+    Example:
+        >>> groups_of(["b", "a", "c", "a"], most=2).tolist()
+        [1, 0, 0, 0]
     """
     place = {subject: index % most for index, subject in enumerate(sorted(set(subjects)))}
     return np.array([place[subject] for subject in subjects], dtype=np.intp)
 
 
 def group_sizes(subjects: Sequence[str], *, most: int = MOST_GROUPS) -> np.ndarray:
-    """Return the number of subjects (not volumes) in each of the groups of ``groups_of``."""
+    """Return the number of subjects (not volumes) in each of the groups of ``groups_of``.
+
+    Example:
+        >>> group_sizes(["b", "a", "c", "a"], most=2).tolist()
+        [2, 1]
+    """
     count = len(set(subjects))
     return np.bincount(np.arange(count) % most)
 
@@ -99,6 +117,11 @@ def delete_each_group(
         statistic: maps a boolean mask over the volumes (True: stays) to a number.
         subjects: the subject of each volume; two subjects or more.
         most: most groups.
+
+    Example:
+        >>> values = np.array([1.0, 2.0, 6.0])
+        >>> delete_each_group(lambda stay: float(values[stay].mean()), ["a", "b", "c"]).values.tolist()
+        [4.0, 3.5, 1.5]
     """
     group = groups_of(subjects, most=most)
     sizes = group_sizes(subjects, most=most)
@@ -126,6 +149,18 @@ def jackknifed(
 
     Returns:
         See ``jackknife_interval``; without ends if a side has fewer than four subjects.
+
+    Example:
+        >>> x, y = np.arange(6.0), np.arange(9.0)
+        >>> found = jackknifed(
+        ...     y.mean() - x.mean(),
+        ...     lambda r, s: float(y[s].mean() - x[r].mean()),
+        ...     real=list("abcdef"),
+        ...     synthetic=list("ghijklmno"),
+        ...     non_negative=False,
+        ... )
+        >>> [round(end, 2) for end in found.ends], sorted(found.replicates)
+        ([-1.56, 4.56], ['real', 'synthetic'])
     """
     absent = too_few(real, synthetic)
     if absent is not None:
@@ -147,6 +182,12 @@ def jackknife_interval(value: float, *, real: Replicates, synthetic: Replicates,
         real: replicates without one group of real subjects after another.
         synthetic: likewise on the other side.
         non_negative: the statistic cannot be below 0: the lower end then is 0 at least, and the method says so.
+
+    Example:
+        >>> side = Replicates(np.array([1.0, 1.2, 0.8, 1.0]), np.ones(4))
+        >>> found = jackknife_interval(1.0, real=side, synthetic=side, non_negative=True)
+        >>> [round(end, 2) for end in found.ends]
+        [0.0, 2.1]
     """
     from scipy.stats import t
 
@@ -170,6 +211,11 @@ def arcsine_interval(value: float, *, real: Replicates, synthetic: Replicates) -
         value: a share, in 0..1.
         real: replicates without one group of real subjects after another.
         synthetic: likewise on the other side.
+
+    Example:
+        >>> side = Replicates(np.array([0.97, 0.99, 0.96, 0.99]), np.ones(4))
+        >>> [round(end, 2) for end in arcsine_interval(0.98, real=side, synthetic=side).ends]
+        [0.78, 1.0]
     """
     replicates = {"real": real, "synthetic": synthetic}
     if value in (0.0, 1.0):
@@ -194,6 +240,11 @@ def mean_interval(values: np.ndarray, subjects: Sequence[str]) -> Interval:
     Args:
         values: (volumes,) one number a volume.
         subjects: the subject of each volume.
+
+    Example:
+        >>> found = mean_interval(np.array([1.0, 3.0, 5.0, 4.0, 6.0]), ["a", "a", "b", "c", "d"])
+        >>> [round(end, 2) for end in found.ends]
+        [1.53, 6.97]
     """
     means = subject_means(values, subjects)
     absent = too_few(subjects)
@@ -211,6 +262,10 @@ def subject_means(values: np.ndarray, subjects: Sequence[str]) -> np.ndarray:
     Args:
         values: (volumes,) one number a volume.
         subjects: the subject of each volume.
+
+    Example:
+        >>> subject_means(np.array([1.0, 3.0, 5.0]), ["b", "b", "a"]).tolist()
+        [5.0, 2.0]
     """
     _, index = np.unique(np.asarray(subjects), return_inverse=True)
     return np.bincount(index, weights=values) / np.bincount(index)

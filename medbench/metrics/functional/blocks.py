@@ -33,6 +33,11 @@ def blocks_of(subjects: Sequence[np.ndarray]) -> list[Block]:
 
     Args:
         subjects: one array (rows, d) a subject.
+
+    Example:
+        >>> [block] = blocks_of([np.zeros((3, 2)), np.ones((1, 2))])
+        >>> block.points.shape, block.starts.tolist()
+        ((4, 2), [0, 3])
     """
     ends = np.cumsum([0, *(len(rows) for rows in subjects)])
     return [
@@ -47,6 +52,10 @@ def runs_of_subjects(subjects: Sequence[np.ndarray], *, about: int) -> list[slic
     Args:
         subjects: one array (rows, d) a subject.
         about: rows of a run; a run is longer by less than one subject.
+
+    Example:
+        >>> runs_of_subjects([np.ones((3, 2)), np.ones((2, 2)), np.ones((4, 2))], about=5)
+        [slice(0, 1, None), slice(1, 3, None)]
     """
     ends = np.cumsum([len(rows) for rows in subjects])
     cuts = np.flatnonzero(np.diff(ends // about)) + 1

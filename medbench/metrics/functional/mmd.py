@@ -32,6 +32,10 @@ def cubic_kernel(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     Returns:
         (n, m).
 
+    Example:
+        >>> cubic_kernel(np.array([[1.0, 1.0]]), np.array([[1.0, 1.0], [0.0, 0.0]])).tolist()
+        [[8.0, 1.0]]
+
     Source: Bińkowski et al. 2018, Demystifying MMD GANs, arXiv:1801.01401, section 4.
     """
     base = x @ y.T
@@ -46,6 +50,10 @@ def gaussian_kernel(bandwidth: float) -> Kernel:
 
     Args:
         bandwidth: in the unit of the features, above 0.
+
+    Example:
+        >>> gaussian_kernel(1.0)(np.array([[0.0]]), np.array([[0.0], [2.0]])).round(4).tolist()
+        [[1.0, 0.1353]]
     """
 
     def kernel(x: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -57,7 +65,12 @@ def gaussian_kernel(bandwidth: float) -> Kernel:
 
 
 def median_distance(rows: np.ndarray) -> float:
-    """Return the median Euclidean distance between different rows (n, d), n of at least two."""
+    """Return the median Euclidean distance between different rows (n, d), n of at least two.
+
+    Example:
+        >>> median_distance(np.array([[0.0], [1.0], [10.0]]))
+        9.0
+    """
     from scipy.spatial.distance import pdist
 
     return float(np.median(pdist(rows)))
@@ -89,6 +102,12 @@ class KernelSums:
             kernel: of all pairs of rows.
             real: one array (rows, d) a real subject, one row or more.
             synthetic: likewise.
+
+        Example:
+            >>> real, synthetic = np.array([[[0.0]], [[1.0]], [[2.0]]]), np.array([[[5.0]], [[6.0]]])
+            >>> sums = KernelSums.of(gaussian_kernel(1.0), real=real, synthetic=synthetic)
+            >>> sums.cross.shape, round(sums.mmd2(), 3)
+            ((3, 2), 1.052)
         """
         first, second = blocks_of(real), blocks_of(synthetic)
         return cls(

@@ -81,6 +81,10 @@ def expected_coverage(*, real: int, synthetic: int, k: int) -> float:
         real: number of real subjects, above k.
         synthetic: number of synthetic subjects.
         k: number of nearest subjects.
+
+    Example:
+        >>> round(expected_coverage(real=88, synthetic=88, k=5), 3)
+        0.971
     """
     place = np.arange(k)
     return float(1.0 - np.prod((real - 1 - place) / (real - 1 + synthetic - place)))
@@ -96,6 +100,12 @@ def prdc(*, real: Sequence[np.ndarray], synthetic: Sequence[np.ndarray], k: int)
 
     Raises:
         ValueError: a side has no more than k subjects.
+
+    Example:
+        >>> real, synthetic = [np.array([[float(x)]]) for x in range(5)], [np.array([[float(x)]]) for x in (0, 1, 9)]
+        >>> figures, slices = prdc(real=real, synthetic=synthetic, k=1)
+        >>> figures.coverage, round(figures.precision, 3), slices.coverage(1, synthetic=np.array([True, False, True]))
+        (0.4, 0.667, 0.2)
     """
     for name, subjects in (("real", real), ("synthetic", synthetic)):
         if len(subjects) <= k:
