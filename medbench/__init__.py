@@ -13,8 +13,9 @@ if TYPE_CHECKING:
     from medbench.dataset import Case, Dataset
     from medbench.errors import MedbenchError
     from medbench.generator import Generator
-    from medbench.metrics.base import Metric
+    from medbench.metrics.base import Evidence, Measurement, Metric, MetricInfo, require_subjects
     from medbench.results import Report
+    from medbench.statistics.resampling import NOT_ASKED, Interval, jackknifed, mean_interval
     from medbench.volume import LabelMap, Volume
 
 _HOMES = {
@@ -22,25 +23,41 @@ _HOMES = {
     "load_dataset": "medbench.api",
     "Case": "medbench.dataset",
     "Dataset": "medbench.dataset",
+    "Evidence": "medbench.metrics.base",
     "Generator": "medbench.generator",
+    "Interval": "medbench.statistics.resampling",
     "LabelMap": "medbench.volume",
     "MedbenchError": "medbench.errors",
+    "Measurement": "medbench.metrics.base",
     "Metric": "medbench.metrics.base",
+    "MetricInfo": "medbench.metrics.base",
+    "NOT_ASKED": "medbench.statistics.resampling",
     "Report": "medbench.results",
     "Volume": "medbench.volume",
+    "jackknifed": "medbench.statistics.resampling",
+    "mean_interval": "medbench.statistics.resampling",
+    "require_subjects": "medbench.metrics.base",
 }
 
 __all__ = [
+    "NOT_ASKED",
     "Case",
     "Dataset",
+    "Evidence",
     "Generator",
+    "Interval",
     "LabelMap",
+    "Measurement",
     "MedbenchError",
     "Metric",
+    "MetricInfo",
     "Report",
     "Volume",
     "evaluate",
+    "jackknifed",
     "load_dataset",
+    "mean_interval",
+    "require_subjects",
 ]
 
 
