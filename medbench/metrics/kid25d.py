@@ -6,14 +6,13 @@ subsets. Pairs of slices of one subject take no part (see ``mmd``). At most 32 s
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
 from medbench.metrics.base import Evidence, Measurement, MetricInfo, Side, require_subjects
-from medbench.metrics.features import BySubject, slices_by_subject
+from medbench.metrics.features import slices_by_subject
 from medbench.metrics.functional.mmd import KernelSums, cubic_kernel
 from medbench.spec import Plane
 from medbench.statistics.resampling import NOT_ASKED, jackknifed
@@ -44,53 +43,43 @@ class Kid25d:
             Unavailable: the extractor's weights are not here, or features are not finite.
             NotEnoughCasesError: fewer than two subjects on a side.
         """
-        real, synthetic = evidence.real, evidence.synthetic
-        require_subjects(self.info, real=real.subjects, synthetic=synthetic.subjects)
-        planes = evidence.protocol.slices.planes
-        found = [_compare(plane, real=real, synthetic=synthetic) for plane in planes]
-        parts = {plane.plane: plane.sums.mmd2() for plane in found}
+        sides = evidence.real, evidence.synthetic
+        require_subjects(self.info, real=sides[0].subjects, synthetic=sides[1].subjects)
+        sums = {plane: _sums(plane, *sides) for plane in evidence.protocol.slices.planes}
+        parts = {plane: of_plane.mmd2() for plane, of_plane in sums.items()}
         value, interval, table = float(np.mean(list(parts.values()))), NOT_ASKED, None
         if evidence.intervals:
+            real, synthetic = (sorted(set(side.subjects)) for side in sides)
             interval = jackknifed(
                 value,
-                lambda r, s: float(np.mean([plane.sums.mmd2(r, s) for plane in found])),
-                real=found[0].real.subjects,
-                synthetic=found[0].synthetic.subjects,
+                lambda r, s: float(np.mean([of_plane.mmd2(r, s) for of_plane in sums.values()])),
+                real=real,
+                synthetic=synthetic,
                 non_negative=False,
             )
-            table = _table(found)
+            table = _table(sums, real=real, synthetic=synthetic)
         return Measurement.of(value, interval, parts=parts, table=table)
 
 
-@dataclass(frozen=True, eq=False)
-class _Comparison:
-    plane: Plane
-    sums: KernelSums
-    real: BySubject
-    synthetic: BySubject
-
-
-def _compare(plane: Plane, *, real: Side, synthetic: Side) -> _Comparison:
+def _sums(plane: Plane, real: Side, synthetic: Side) -> KernelSums:
     reference, judged = slices_by_subject(real, plane), slices_by_subject(synthetic, plane)
-    sums = KernelSums.of(cubic_kernel, real=reference.rows, synthetic=judged.rows)
-    return _Comparison(plane, sums, reference, judged)
+    return KernelSums.of(cubic_kernel, real=[*reference.values()], synthetic=[*judged.values()])
 
 
-def _table(planes: Sequence[_Comparison]) -> pd.DataFrame:
+def _table(planes: Mapping[Plane, KernelSums], *, real: Sequence[str], synthetic: Sequence[str]) -> pd.DataFrame:
     """Return the mean kernel of each subject's slices with those of all other subjects, one row a subject and plane."""
     import pandas as pd
 
     frames = []
-    for found in planes:
-        sums = found.sums
-        for name, side, counts, within, across, others in (
-            ("real", found.real, sums.real_rows, sums.real, sums.cross, sums.synthetic_rows),
-            ("synthetic", found.synthetic, sums.synthetic_rows, sums.synthetic, sums.cross.T, sums.real_rows),
+    for plane, sums in planes.items():
+        for side, subjects, counts, within, across, others in (
+            ("real", real, sums.real_rows, sums.real, sums.cross, sums.synthetic_rows),
+            ("synthetic", synthetic, sums.synthetic_rows, sums.synthetic, sums.cross.T, sums.real_rows),
         ):
             columns = {
-                "side": name,
-                "subject": side.subjects,
-                "plane": found.plane,
+                "side": side,
+                "subject": subjects,
+                "plane": plane,
                 "slices": counts,
                 "kernel_with_own_side": (within.sum(axis=1) - np.diag(within)) / (counts * (counts.sum() - counts)),
                 "kernel_with_other_side": across.sum(axis=1) / (counts * others.sum()),

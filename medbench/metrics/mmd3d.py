@@ -46,12 +46,10 @@ class Mmd3d:
         if bandwidth == 0.0:
             raise Unavailable("most pairs of real volumes have equal features: no bandwidth can be had")
         real, synthetic = (volumes_by_subject(rows, side) for rows, side in zip(vectors, sides))
-        sums = KernelSums.of(gaussian_kernel(bandwidth), real=real.rows, synthetic=synthetic.rows)
+        sums = KernelSums.of(gaussian_kernel(bandwidth), real=[*real.values()], synthetic=[*synthetic.values()])
         value, interval, table = sums.mmd2(), NOT_ASKED, None
         if evidence.intervals:
             # The bandwidth stays that of all real volumes.
-            interval = jackknifed(
-                value, sums.mmd2, real=real.subjects, synthetic=synthetic.subjects, non_negative=False
-            )
+            interval = jackknifed(value, sums.mmd2, real=[*real], synthetic=[*synthetic], non_negative=False)
             table = vector_table(*sides, real=vectors[0], synthetic=vectors[1])
         return Measurement.of(value, interval, parts={"bandwidth": bandwidth}, table=table)

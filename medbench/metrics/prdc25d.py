@@ -7,14 +7,14 @@ same counts is known exactly. At most 32 slices of a volume are used; k = 5 near
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
 from medbench.metrics.base import Evidence, Measurement, MetricInfo, Side, require_subjects
-from medbench.metrics.features import BySubject, slices_by_subject
+from medbench.metrics.features import slices_by_subject
 from medbench.metrics.functional.prdc import Prdc, RealSlices, expected_coverage, prdc
 from medbench.spec import Plane
 from medbench.statistics.resampling import NOT_ASKED, Interval, arcsine_interval, group_sizes, jackknifed
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 NEAREST = 5
+FIGURES = ("precision", "recall", "density", "coverage")
 
 
 class Prdc25d:
@@ -47,42 +48,45 @@ class Prdc25d:
             Unavailable: the extractor's weights are not here, or features are not finite.
             NotEnoughCasesError: fewer than six subjects on a side.
         """
-        real, synthetic = evidence.real, evidence.synthetic
-        require_subjects(self.info, real=real.subjects, synthetic=synthetic.subjects)
-        found = [_compare(plane, real=real, synthetic=synthetic) for plane in evidence.protocol.slices.planes]
-        value = float(np.mean([plane.figures.coverage for plane in found]))
-        n, m = len(found[0].real.subjects), len(found[0].synthetic.subjects)
+        sides = evidence.real, evidence.synthetic
+        require_subjects(self.info, real=sides[0].subjects, synthetic=sides[1].subjects)
+        found = [_compare(plane, *sides) for plane in evidence.protocol.slices.planes]
+        value, interval, table = float(np.mean([plane.figures.coverage for plane in found])), NOT_ASKED, None
+        real, synthetic = (sorted(set(side.subjects)) for side in sides)
+        if evidence.intervals:
+            interval = _interval(value, found, real=real, synthetic=synthetic)
+            table = _table(found, {"real": real, "synthetic": synthetic})
+        n, m = len(real), len(synthetic)
         expected = expected_coverage(real=n, synthetic=m, k=NEAREST)
         return Measurement.of(
             value,
-            _interval(value, found) if evidence.intervals else NOT_ASKED,
-            parts={plane.plane: _parts(plane.figures) for plane in found},
-            table=_table(found) if evidence.intervals else None,
+            interval,
+            parts={plane.plane: {name: getattr(plane.figures, name) for name in FIGURES} for plane in found},
+            table=table,
             notes=(f"{n} and {m} subjects of one population would score {expected:.3f} on average",),
         )
 
 
 @dataclass(frozen=True, eq=False)
 class _Comparison:
+    """One plane; ``counts``: slices of each subject, by side."""
+
     plane: Plane
     figures: Prdc
     slices: RealSlices
-    real: BySubject
-    synthetic: BySubject
+    counts: Mapping[str, list[int]]
 
 
-def _compare(plane: Plane, *, real: Side, synthetic: Side) -> _Comparison:
-    reference, judged = slices_by_subject(real, plane), slices_by_subject(synthetic, plane)
-    figures, slices = prdc(real=reference.rows, synthetic=judged.rows, k=NEAREST)
-    return _Comparison(plane, figures, slices, reference, judged)
+def _compare(plane: Plane, real: Side, synthetic: Side) -> _Comparison:
+    reference, judged = ([*slices_by_subject(side, plane).values()] for side in (real, synthetic))
+    figures, slices = prdc(real=reference, synthetic=judged, k=NEAREST)
+    counts = {"real": [*map(len, reference)], "synthetic": [*map(len, judged)]}
+    return _Comparison(plane, figures, slices, counts)
 
 
-def _parts(figures: Prdc) -> dict[str, float]:
-    return {name: getattr(figures, name) for name in ("precision", "recall", "density", "coverage")}
-
-
-def _interval(value: float, planes: Sequence[_Comparison]) -> Interval:
-    real, synthetic = planes[0].real.subjects, planes[0].synthetic.subjects
+def _interval(
+    value: float, planes: Sequence[_Comparison], *, real: Sequence[str], synthetic: Sequence[str]
+) -> Interval:
     if len(real) - group_sizes(real).max() <= NEAREST:
         return Interval(None, f"absent: without a group of the {len(real)} real subjects, {NEAREST + 1} must stay")
     found = jackknifed(
@@ -95,21 +99,20 @@ def _interval(value: float, planes: Sequence[_Comparison]) -> Interval:
     return arcsine_interval(value, **found.replicates)
 
 
-def _table(planes: Sequence[_Comparison]) -> pd.DataFrame:
+def _table(planes: Sequence[_Comparison], subjects: Mapping[str, Sequence[str]]) -> pd.DataFrame:
     """Return shares of each subject's slices: inside a ball of the other side; reached by a synthetic slice."""
     import pandas as pd
 
     frames = []
     for found in planes:
         figures = found.figures
-        columns = {
-            "real": (found.real, {"inside": figures.real_inside, "covered": figures.real_reached}),
-            "synthetic": (found.synthetic, {"inside": figures.synthetic_inside}),
+        flags = {
+            "real": {"inside": figures.real_inside, "covered": figures.real_reached},
+            "synthetic": {"inside": figures.synthetic_inside},
         }
-        for side, (slices, flags) in columns.items():
-            counts = slices.counts
+        for side, counts in found.counts.items():
             starts = np.cumsum([0, *counts[:-1]])
-            shares = {name: np.add.reduceat(flag.astype(float), starts) / counts for name, flag in flags.items()}
-            names = {"side": side, "subject": list(slices.subjects), "plane": found.plane, "slices": counts}
+            names = {"side": side, "subject": subjects[side], "plane": found.plane, "slices": counts}
+            shares = {name: np.add.reduceat(flag.astype(float), starts) / counts for name, flag in flags[side].items()}
             frames.append(pd.DataFrame(names | shares))
     return pd.concat(frames, ignore_index=True)
