@@ -38,12 +38,14 @@ from .progress import Progress, silent
 from .records.results import CaseColumns, Report, Result
 from .segmenters.base import Segmenter, SegmenterInfo
 from .spec import Grid, Plane, Protocol, SliceProtocol, Window, fingerprint
+from .statistics.resampling import NOT_ASKED, Interval, Replicates, jackknifed, mean_interval
 from .storage.files import atomic_path
 from .storage.weights import WeightFile
 
 __version__: str
 
 __all__ = [
+    "NOT_ASKED",
     "BudgetExceededError",
     "Case",
     "CaseColumns",
@@ -62,6 +64,7 @@ __all__ = [
     "GeometryError",
     "Grid",
     "IntensityError",
+    "Interval",
     "LabelMap",
     "Measured",
     "Measurement",
@@ -76,6 +79,7 @@ __all__ = [
     "Predicts",
     "Progress",
     "Protocol",
+    "Replicates",
     "Report",
     "Result",
     "SampleRequest",
@@ -97,8 +101,10 @@ __all__ = [
     "atomic_path",
     "evaluate",
     "fingerprint",
+    "jackknifed",
     "label_map_to_grid",
     "load_dataset",
+    "mean_interval",
     "plane_slices",
     "predict_peak",
     "require_subjects",

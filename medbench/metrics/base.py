@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from medbench.progress import Progress
     from medbench.records.results import CaseColumns, Result
     from medbench.spec import Protocol as EvaluationProtocol
-    from medbench.statistics.resampling import Replicates
+    from medbench.statistics.resampling import Interval, Replicates
     from medbench.storage.weights import WeightFile
 
 Input = Literal["volume", "segmentation", "mask"]
@@ -159,6 +159,11 @@ class Measurement:
     ceiling: float | None = None
     ceiling_note: str | None = None
     replicates: Mapping[str, Replicates] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, value: float, interval: Interval, **found: Any) -> Measurement:
+        """Return a measurement with all that its interval knows; ``found`` are further fields, by name."""
+        return cls(value, interval.ends, interval.method, replicates=interval.replicates, **found)
 
 
 class Side(Protocol):

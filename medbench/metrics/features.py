@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,26 +18,10 @@ MOST_SLICES = 32
 """Slices of a volume that are kept: neighbours beyond that resemble each other and cost the square of their number."""
 
 
-@dataclass(frozen=True, eq=False)
-class SliceSet:
-    """Slice features by subject, 4 · 32 · d bytes a volume: 256 kB for d = 2048.
+def slices_by_subject(side: Side, plane: Plane) -> dict[str, np.ndarray]:
+    """Return the features (slices, d) of each subject, by its name, in the order of the names.
 
-    Args:
-        subjects: names, sorted.
-        rows: one array (slices, d) float32 a subject.
-    """
-
-    subjects: Sequence[str]
-    rows: Sequence[np.ndarray]
-
-    @property
-    def counts(self) -> np.ndarray:
-        """Slices of each subject."""
-        return np.array([len(rows) for rows in self.rows])
-
-
-def slice_set(side: Side, plane: Plane) -> SliceSet:
-    """Return the slices of all volumes of a side, at most 32 a volume, spread evenly along the volume.
+    Of each volume at most 32 slices are kept, spread evenly along it, as float32: 256 kB for d = 2048.
 
     Raises:
         Unavailable: the extractor's weights are not here, or features are not finite.
@@ -46,7 +29,7 @@ def slice_set(side: Side, plane: Plane) -> SliceSet:
     found: dict[str, list[np.ndarray]] = {subject: [] for subject in sorted(set(side.subjects))}
     for subject, features in zip(side.subjects, finite_features(side, plane)):
         found[subject].append(np.asarray(thinned(features), dtype=np.float32))
-    return SliceSet(tuple(found), [np.concatenate(rows) for rows in found.values()])
+    return {subject: np.concatenate(rows) for subject, rows in found.items()}
 
 
 def thinned(features: np.ndarray, most: int = MOST_SLICES) -> np.ndarray:
@@ -63,11 +46,7 @@ def finite_features(side: Side, plane: Plane) -> Iterator[np.ndarray]:
         Unavailable: the extractor's weights are not here, or a volume's features are not finite.
     """
     for volume, features in zip(side.ids, side.slice_features(plane)):
-        if not np.all(np.isfinite(features)):
-            raise Unavailable(
-                f"the {plane} features of {volume} are not finite: look at that volume and at the weights"
-            )
-        yield features
+        yield _finite(features, f"{plane} features of {volume}")
 
 
 def volume_vectors(side: Side) -> np.ndarray:
@@ -76,11 +55,20 @@ def volume_vectors(side: Side) -> np.ndarray:
     Raises:
         Unavailable: the extractor's weights are not here, or features are not finite.
     """
-    vectors = np.array(list(side.volume_features()), dtype=np.float64)
-    for volume, vector in zip(side.ids, vectors):
-        if not np.all(np.isfinite(vector)):
-            raise Unavailable(f"the features of {volume} are not finite: look at that volume and at the weights")
-    return vectors
+    vectors = zip(side.ids, side.volume_features())
+    return np.array([_finite(vector, f"features of {volume}") for volume, vector in vectors], dtype=np.float64)
+
+
+def _finite(features: np.ndarray, what: str) -> np.ndarray:
+    if not np.all(np.isfinite(features)):
+        raise Unavailable(f"the {what} are not finite: look at that volume and at the weights")
+    return features
+
+
+def volumes_by_subject(vectors: np.ndarray, side: Side) -> dict[str, np.ndarray]:
+    """Return the rows of a side's features (volumes, d) of each subject, by its name, in the order of the names."""
+    owners = np.asarray(side.subjects)
+    return {subject: vectors[owners == subject] for subject in sorted(set(side.subjects))}
 
 
 def vector_table(real_side: Side, synthetic_side: Side, *, real: np.ndarray, synthetic: np.ndarray) -> pd.DataFrame:
@@ -100,26 +88,25 @@ def vector_table(real_side: Side, synthetic_side: Side, *, real: np.ndarray, syn
         nearest = cdist(rows, real)
         if rows is real:
             np.fill_diagonal(nearest, np.inf)
-        frames.append(
-            pd.DataFrame(
-                {
-                    "side": name,
-                    "id": list(side.ids),
-                    "subject": list(side.subjects),
-                    "distance_to_real_mean": np.linalg.norm(rows - real.mean(axis=0), axis=1),
-                    "distance_to_nearest_real": nearest.min(axis=1),
-                }
-            )
-        )
+        columns = {
+            "side": name,
+            "id": list(side.ids),
+            "subject": list(side.subjects),
+            "distance_to_real_mean": np.linalg.norm(rows - real.mean(axis=0), axis=1),
+            "distance_to_nearest_real": nearest.min(axis=1),
+        }
+        frames.append(pd.DataFrame(columns))
     return pd.concat(frames, ignore_index=True)
 
 
-def by_subject(rows: np.ndarray, subjects: Sequence[str]) -> list[np.ndarray]:
-    """Return one array (volumes, d) a subject, in the order of the subjects' names.
+def notes_on_bias(count: int, rows: str, dimension: int) -> tuple[str, ...]:
+    """Return what a reader of a Fréchet distance should know where the side with fewer rows has few.
 
     Args:
-        rows: (n, d) features.
-        subjects: the subject of each row.
+        count: rows of that side.
+        rows: what they are, in the plural.
+        dimension: of the features.
     """
-    names = np.asarray(subjects)
-    return [rows[names == subject] for subject in np.unique(names)]
+    if count > dimension:
+        return ()
+    return (f"{count} {rows} in {dimension} dimensions bias the distance upwards: compare at equal counts only",)

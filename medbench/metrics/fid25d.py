@@ -9,14 +9,14 @@ d = 2048 (G = 10).
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
 from medbench.metrics.base import Evidence, Figure, Measurement, MetricInfo, Side, require_subjects
-from medbench.metrics.features import finite_features
+from medbench.metrics.features import finite_features, notes_on_bias
 from medbench.metrics.fid25d_figure import draw
 from medbench.metrics.functional.frechet import (
     FeatureStatistics,
@@ -29,7 +29,6 @@ from medbench.spec import Plane
 from medbench.statistics.resampling import (
     MOST_GROUPS,
     NOT_ASKED,
-    Interval,
     Replicates,
     group_sizes,
     groups_of,
@@ -84,15 +83,12 @@ class Fid25d:
         progress = evidence.workspace.progress if absent is None else None
         found = [_compare(plane, real=real, synthetic=synthetic, progress=progress) for plane in planes]
         value = float(np.mean([plane.distance for plane in found]))
-        interval, replicates = (absent, {}) if absent else _interval_of_mean(value, found)
-        return Measurement(
-            value=value,
-            ci95=interval.ends,
-            ci_method=interval.method,
+        return Measurement.of(
+            value,
+            absent or jackknife_interval(value, **_means(found), non_negative=True),
             parts={plane: comparison.distance for plane, comparison in zip(planes, found)},
             table=_table(found),
-            notes=_notes(found),
-            replicates=replicates,
+            notes=notes_on_bias(min(plane.slices for plane in found), "slices", found[0].dimension),
         )
 
 
@@ -109,8 +105,7 @@ class _Pooled:
 @dataclass(frozen=True, eq=False)
 class _Comparison:
     distance: float
-    real: Replicates | None
-    synthetic: Replicates | None
+    replicates: Mapping[str, Replicates]
     rows: list[dict[str, object]]
     slices: int
     dimension: int
@@ -131,17 +126,16 @@ def _compare(plane: Plane, *, real: Side, synthetic: Side, progress: Progress | 
         for name, side, pooled in (("real", real, reference), ("synthetic", synthetic, judged))
         for volume, subject, slices, mean in zip(side.ids, side.subjects, pooled.slices, pooled.means)
     ]
-    replicates: tuple[Replicates | None, Replicates | None] = (None, None)
+    replicates = {}
     if progress is not None:
         task = f"fid25d of {plane} without parts of"
-        replicates = (
-            _replicates(reference, all_judged, progress, task=f"{task} real"),
-            _replicates(judged, all_real, progress, task=f"{task} synthetic"),
-        )
+        replicates = {
+            "real": _replicates(reference, all_judged, progress, task=f"{task} real"),
+            "synthetic": _replicates(judged, all_real, progress, task=f"{task} synthetic"),
+        }
     return _Comparison(
         distance=frechet_distance(all_real, all_judged),
-        real=replicates[0],
-        synthetic=replicates[1],
+        replicates=replicates,
         rows=rows,
         slices=min(all_real.count, all_judged.count),
         dimension=len(all_real.mean),
@@ -172,22 +166,12 @@ def _pool(side: Side, plane: Plane) -> _Pooled:
     )
 
 
-def _interval_of_mean(value: float, planes: Sequence[_Comparison]) -> tuple[Interval, dict[str, Replicates]]:
-    real = _mean([plane.real for plane in planes if plane.real is not None])
-    synthetic = _mean([plane.synthetic for plane in planes if plane.synthetic is not None])
-    interval = jackknife_interval(value, real=real, synthetic=synthetic, non_negative=True)
-    return interval, {"real": real, "synthetic": synthetic}
-
-
-def _mean(replicates: Sequence[Replicates]) -> Replicates:
-    return Replicates(np.mean([replicate.values for replicate in replicates], axis=0), replicates[0].sizes)
-
-
-def _notes(planes: Sequence[_Comparison]) -> tuple[str, ...]:
-    slices, dimension = min(plane.slices for plane in planes), planes[0].dimension
-    if slices > dimension:
-        return ()
-    return (f"{slices} slices in {dimension} dimensions bias the distance upwards: compare at equal counts only",)
+def _means(planes: Sequence[_Comparison]) -> dict[str, Replicates]:
+    """Return the replicates of the mean over planes."""
+    return {
+        side: Replicates(np.mean([plane.replicates[side].values for plane in planes], axis=0), first.sizes)
+        for side, first in planes[0].replicates.items()
+    }
 
 
 def _table(planes: Sequence[_Comparison]) -> pd.DataFrame:

@@ -6,22 +6,14 @@ beside its floor at the same counts, and beside ``mmd3d``, which has no such bia
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import ClassVar
 
 import numpy as np
 
-from medbench.metrics.base import Evidence, Measurement, MetricInfo, Side, require_subjects
-from medbench.metrics.features import vector_table, volume_vectors
-from medbench.metrics.functional.frechet import FeatureStatistics, frechet_distance
-from medbench.statistics.resampling import (
-    NOT_ASKED,
-    Interval,
-    Replicates,
-    delete_each_group,
-    jackknife_interval,
-    too_few,
-)
+from medbench.metrics.base import Evidence, Measurement, MetricInfo, require_subjects
+from medbench.metrics.features import notes_on_bias, vector_table, volume_vectors
+from medbench.metrics.functional.frechet import frechet_between
+from medbench.statistics.resampling import NOT_ASKED, jackknifed
 
 
 class Fid3d:
@@ -49,43 +41,20 @@ class Fid3d:
         sides = evidence.real, evidence.synthetic
         require_subjects(self.info, real=sides[0].subjects, synthetic=sides[1].subjects)
         real, synthetic = (volume_vectors(side) for side in sides)
-        statistics = FeatureStatistics.of(real), FeatureStatistics.of(synthetic)
-        value = frechet_distance(*statistics)
-        interval: Interval = NOT_ASKED
-        replicates: dict[str, Replicates] = {}
+        value, interval, table = frechet_between(real=real, synthetic=synthetic), NOT_ASKED, None
         if evidence.intervals:
-            interval, replicates = _interval(value, real=real, synthetic=synthetic, sides=sides)
-        return Measurement(
+            interval = jackknifed(
+                value,
+                lambda r, s: frechet_between(real=real[r], synthetic=synthetic[s]),
+                real=sides[0].subjects,
+                synthetic=sides[1].subjects,
+                non_negative=True,
+            )
+            table = vector_table(*sides, real=real, synthetic=synthetic)
+        return Measurement.of(
             value,
-            interval.ends,
-            interval.method,
-            parts={"means": float(np.square(statistics[0].mean - statistics[1].mean).sum())},
-            table=vector_table(*sides, real=real, synthetic=synthetic) if evidence.intervals else None,
-            notes=_notes(min(len(real), len(synthetic)), real.shape[1]),
-            replicates=replicates,
+            interval,
+            parts={"means": float(np.square(real.mean(axis=0) - synthetic.mean(axis=0)).sum())},
+            table=table,
+            notes=notes_on_bias(min(len(real), len(synthetic)), "volumes", real.shape[1]),
         )
-
-
-def _interval(
-    value: float, *, real: np.ndarray, synthetic: np.ndarray, sides: Sequence[Side]
-) -> tuple[Interval, dict[str, Replicates]]:
-    subjects = sides[0].subjects, sides[1].subjects
-    absent = too_few(*subjects)
-    if absent is not None:
-        return absent, {}
-    all_real, all_synthetic = FeatureStatistics.of(real), FeatureStatistics.of(synthetic)
-    replicates = {
-        "real": delete_each_group(
-            lambda stay: frechet_distance(FeatureStatistics.of(real[stay]), all_synthetic), subjects[0]
-        ),
-        "synthetic": delete_each_group(
-            lambda stay: frechet_distance(all_real, FeatureStatistics.of(synthetic[stay])), subjects[1]
-        ),
-    }
-    return jackknife_interval(value, **replicates, non_negative=True), replicates
-
-
-def _notes(fewest: int, dimension: int) -> tuple[str, ...]:
-    if fewest > dimension:
-        return ()
-    return (f"{fewest} volumes in {dimension} dimensions bias the distance upwards: compare at equal counts only",)

@@ -18,17 +18,11 @@ import numpy as np
 
 from medbench.errors import Unavailable
 from medbench.metrics.base import Evidence, Measurement, MetricInfo, Side, require_subjects
-from medbench.metrics.functional.frechet import FeatureStatistics, frechet_distance
+from medbench.metrics.features import notes_on_bias
+from medbench.metrics.functional.frechet import frechet_between
 from medbench.metrics.functional.radiomics import FAMILIES, radiomics, settings
 from medbench.spec import Window
-from medbench.statistics.resampling import (
-    NOT_ASKED,
-    Interval,
-    Replicates,
-    delete_each_group,
-    jackknife_interval,
-    too_few,
-)
+from medbench.statistics.resampling import NOT_ASKED, jackknifed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -68,20 +62,26 @@ class Frd:
             raise Unavailable("no radiomics feature is defined for all volumes and varies among the real ones")
         matrices = real.frame[kept].to_numpy(float), synthetic.frame[kept].to_numpy(float)
         value = radiomics_distance(real=matrices[0], synthetic=matrices[1])
-        interval, replicates = NOT_ASKED, dict[str, Replicates]()
+        interval, table = NOT_ASKED, None
         if evidence.intervals:
-            interval, replicates = _interval(value, matrices, (sides[0].subjects, sides[1].subjects))
+            interval = jackknifed(
+                value,
+                lambda r, s: radiomics_distance(real=matrices[0][r], synthetic=matrices[1][s]),
+                real=sides[0].subjects,
+                synthetic=sides[1].subjects,
+                non_negative=True,
+                undefined="a feature varies only by one group of real subjects",
+            )
+            table = _table(sides, (real, synthetic), kept)
         parts, skipped = _parts(value, real, synthetic, kept)
-        return Measurement(
-            value=value,
-            ci95=interval.ends,
-            ci_method=interval.method,
+        return Measurement.of(
+            value,
+            interval,
             parts=parts,
-            table=_table(sides, (real, synthetic), kept) if evidence.intervals else None,
+            table=table,
             notes=_notes(real, synthetic, kept, dropped),
             skipped=skipped,
             scope={"mirp": version("mirp"), "features": len(kept), "dropped": sorted(dropped)},
-            replicates=replicates,
         )
 
 
@@ -108,9 +108,7 @@ def radiomics_distance(*, real: np.ndarray, synthetic: np.ndarray) -> float:
     if np.any(_constant(real)):
         return float("nan")
     centre, scale = real.mean(axis=0), real.std(axis=0, ddof=1)
-    return frechet_distance(
-        FeatureStatistics.of((real - centre) / scale), FeatureStatistics.of((synthetic - centre) / scale)
-    )
+    return frechet_between(real=(real - centre) / scale, synthetic=(synthetic - centre) / scale)
 
 
 def _constant(values: np.ndarray) -> np.ndarray:
@@ -166,33 +164,12 @@ def _parts(
     return parts, skipped
 
 
-def _interval(
-    value: float, matrices: tuple[np.ndarray, np.ndarray], subjects: tuple[Sequence[str], Sequence[str]]
-) -> tuple[Interval, dict[str, Replicates]]:
-    absent = too_few(*subjects)
-    if absent is not None:
-        return absent, {}
-    real, synthetic = matrices
-    without_real = delete_each_group(lambda stay: radiomics_distance(real=real[stay], synthetic=synthetic), subjects[0])
-    if np.any(np.isnan(without_real.values)):
-        return Interval(None, "absent: a feature varies only by one group of real subjects"), {}
-    without_synthetic = delete_each_group(
-        lambda stay: radiomics_distance(real=real, synthetic=synthetic[stay]), subjects[1]
-    )
-    interval = jackknife_interval(value, real=without_real, synthetic=without_synthetic, non_negative=True)
-    return interval, {"real": without_real, "synthetic": without_synthetic}
-
-
 def _notes(real: _Features, synthetic: _Features, kept: Sequence[str], dropped: Mapping[str, str]) -> tuple[str, ...]:
     notes = []
     for reason in dict.fromkeys(dropped.values()):
         names = [name for name, why in dropped.items() if why == reason]
         notes.append(f"{len(names)} features left out, {reason}: {', '.join(names)}")
-    volumes = min(len(real.frame), len(synthetic.frame))
-    if volumes <= len(kept):
-        notes.append(
-            f"{volumes} volumes in {len(kept)} dimensions bias the distance upwards: compare at equal counts only"
-        )
+    notes += notes_on_bias(min(len(real.frame), len(synthetic.frame)), "volumes", len(kept))
     for name, side in (("real", real), ("synthetic", synthetic)):
         absent = int((side.body_voxels == 0).sum())
         if absent:

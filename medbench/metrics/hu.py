@@ -19,15 +19,7 @@ from medbench.errors import Unavailable
 from medbench.metrics.base import Evidence, Measurement, MetricInfo, Side, require_subjects
 from medbench.metrics.hu_regions import mean_distance, published_bounds, region_figures
 from medbench.metrics.hu_volume import FEWEST_VOXELS, NOISE, SLICES, Figures, collected, volume_figures
-from medbench.statistics.resampling import (
-    NOT_ASKED,
-    Interval,
-    Replicates,
-    delete_each_group,
-    jackknife_interval,
-    subject_means,
-    too_few,
-)
+from medbench.statistics.resampling import NOT_ASKED, jackknifed, subject_means
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -71,22 +63,25 @@ class Hu:
                 parts[name] = figures
         if "noise" in parts and not _same_rings(real, synthetic):
             skipped["noise.spectrum_distance"] = "squares of several sizes: the volumes' planes differ too much in size"
-        interval: Interval = NOT_ASKED
-        replicates: dict[str, Replicates] = {}
-        table = None
+        interval, table = NOT_ASKED, None
         if evidence.intervals:
-            interval, replicates = _interval(value, real, synthetic, regions)
+            interval = jackknifed(
+                value,
+                lambda r, s: mean_distance(real=real.only(r), synthetic=synthetic.only(s), regions=regions),
+                real=real.subjects,
+                synthetic=synthetic.subjects,
+                non_negative=True,
+                undefined="a region is there in one group of subjects alone",
+            )
             table = _table(evidence, real, synthetic)
-        return Measurement(
-            value=value,
-            ci95=interval.ends,
-            ci_method=interval.method,
+        return Measurement.of(
+            value,
+            interval,
             parts=parts,
             table=table,
             notes=_notes(regions),
             skipped=skipped,
             scope={"compared": regions},
-            replicates=replicates,
         )
 
     def _figures(self, side: Side, evidence: Evidence) -> Figures:
@@ -178,25 +173,6 @@ def _over_subjects(side: Figures, values: np.ndarray) -> np.ndarray:
     if not len(subjects):
         return np.empty((0, values.shape[1]))
     return np.stack([subject_means(column, subjects) for column in values[has].T], axis=1)
-
-
-def _interval(
-    value: float, real: Figures, synthetic: Figures, regions: Sequence[str]
-) -> tuple[Interval, dict[str, Replicates]]:
-    absent = too_few(real.subjects, synthetic.subjects)
-    if absent is not None:
-        return absent, {}
-    without_real = delete_each_group(
-        lambda stays: mean_distance(real=real.only(stays), synthetic=synthetic, regions=regions), real.subjects
-    )
-    without_synthetic = delete_each_group(
-        lambda stays: mean_distance(real=real, synthetic=synthetic.only(stays), regions=regions), synthetic.subjects
-    )
-    for replicates in (without_real, without_synthetic):
-        if not np.all(np.isfinite(replicates.values)):
-            return Interval(None, "absent: a region is there in one group of subjects alone"), {}
-    interval = jackknife_interval(value, real=without_real, synthetic=without_synthetic, non_negative=True)
-    return interval, {"real": without_real, "synthetic": without_synthetic}
 
 
 def _notes(regions: Sequence[str]) -> tuple[str, ...]:

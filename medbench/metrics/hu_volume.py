@@ -22,6 +22,7 @@ from medbench.metrics.functional.texture import (
 if TYPE_CHECKING:
     from medbench.imaging.volume import LabelMap, Volume
     from medbench.spec import Window
+    from medbench.statistics.resampling import Stay
 
 LEVELS = (np.arange(100) + 0.5) / 100
 FEWEST_VOXELS = 20
@@ -109,15 +110,15 @@ class Figures:
     spectrum: np.ndarray
     slices: np.ndarray
 
-    def only(self, stays: np.ndarray) -> Figures:
-        """Return the figures of the volumes (boolean mask) that stay."""
+    def only(self, stay: Stay) -> Figures:
+        """Return the figures of the volumes that stay."""
         return Figures(
-            subjects=[subject for subject, kept in zip(self.subjects, stays) if kept],
-            voxels={region: values[stays] for region, values in self.voxels.items()},
-            quantiles={region: values[stays] for region, values in self.quantiles.items()},
-            noise=self.noise[stays],
-            spectrum=self.spectrum[stays],
-            slices=self.slices[stays],
+            subjects=np.asarray(self.subjects)[stay].tolist(),
+            voxels={region: values[stay] for region, values in self.voxels.items()},
+            quantiles={region: values[stay] for region, values in self.quantiles.items()},
+            noise=self.noise[stay],
+            spectrum=self.spectrum[stay],
+            slices=self.slices[stay],
         )
 
     def medians(self, region: str) -> np.ndarray:

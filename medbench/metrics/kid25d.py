@@ -7,23 +7,15 @@ subsets. Pairs of slices of one subject take no part (see ``mmd``). At most 32 s
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
 from medbench.metrics.base import Evidence, Measurement, MetricInfo, Side, require_subjects
-from medbench.metrics.features import SliceSet, slice_set
+from medbench.metrics.features import slices_by_subject
 from medbench.metrics.functional.mmd import KernelSums, cubic_kernel
 from medbench.spec import Plane
-from medbench.statistics.resampling import (
-    NOT_ASKED,
-    Interval,
-    Replicates,
-    delete_each_group,
-    jackknife_interval,
-    too_few,
-)
+from medbench.statistics.resampling import NOT_ASKED, jackknifed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -51,69 +43,46 @@ class Kid25d:
             Unavailable: the extractor's weights are not here, or features are not finite.
             NotEnoughCasesError: fewer than two subjects on a side.
         """
-        real, synthetic = evidence.real, evidence.synthetic
-        require_subjects(self.info, real=real.subjects, synthetic=synthetic.subjects)
-        planes = evidence.protocol.slices.planes
-        found = [_compare(plane, real=real, synthetic=synthetic) for plane in planes]
-        parts: dict[str, float | Mapping[str, float]] = {plane.plane: plane.sums.mmd2() for plane in found}
-        value = float(np.mean([plane.sums.mmd2() for plane in found]))
-        interval, replicates = _interval(value, found) if evidence.intervals else (NOT_ASKED, {})
-        table = _table(found) if evidence.intervals else None
-        return Measurement(value, interval.ends, interval.method, parts, table, replicates=replicates)
+        sides = evidence.real, evidence.synthetic
+        require_subjects(self.info, real=sides[0].subjects, synthetic=sides[1].subjects)
+        sums = {plane: _sums(plane, *sides) for plane in evidence.protocol.slices.planes}
+        parts = {plane: of_plane.mmd2() for plane, of_plane in sums.items()}
+        value, interval, table = float(np.mean(list(parts.values()))), NOT_ASKED, None
+        if evidence.intervals:
+            real, synthetic = (sorted(set(side.subjects)) for side in sides)
+            interval = jackknifed(
+                value,
+                lambda r, s: float(np.mean([of_plane.mmd2(r, s) for of_plane in sums.values()])),
+                real=real,
+                synthetic=synthetic,
+                non_negative=False,
+            )
+            table = _table(sums, real=real, synthetic=synthetic)
+        return Measurement.of(value, interval, parts=parts, table=table)
 
 
-@dataclass(frozen=True, eq=False)
-class _Comparison:
-    plane: Plane
-    sums: KernelSums
-    real: Sequence[str]
-    synthetic: Sequence[str]
+def _sums(plane: Plane, real: Side, synthetic: Side) -> KernelSums:
+    reference, judged = slices_by_subject(real, plane), slices_by_subject(synthetic, plane)
+    return KernelSums.of(cubic_kernel, real=[*reference.values()], synthetic=[*judged.values()])
 
 
-def _compare(plane: Plane, *, real: Side, synthetic: Side) -> _Comparison:
-    sets: list[SliceSet] = [slice_set(side, plane) for side in (real, synthetic)]
-    sums = KernelSums.of(cubic_kernel, real=sets[0].rows, synthetic=sets[1].rows)
-    return _Comparison(plane, sums, sets[0].subjects, sets[1].subjects)
-
-
-def _interval(value: float, planes: Sequence[_Comparison]) -> tuple[Interval, dict[str, Replicates]]:
-    real, synthetic = planes[0].real, planes[0].synthetic
-    absent = too_few(real, synthetic)
-    if absent is not None:
-        return absent, {}
-    replicates = {
-        "real": delete_each_group(
-            lambda stay: float(np.mean([plane.sums.mmd2(real_stay=stay) for plane in planes])), real
-        ),
-        "synthetic": delete_each_group(
-            lambda stay: float(np.mean([plane.sums.mmd2(synthetic_stay=stay) for plane in planes])), synthetic
-        ),
-    }
-    return jackknife_interval(value, **replicates, non_negative=False), replicates
-
-
-def _table(planes: Sequence[_Comparison]) -> pd.DataFrame:
+def _table(planes: Mapping[Plane, KernelSums], *, real: Sequence[str], synthetic: Sequence[str]) -> pd.DataFrame:
     """Return the mean kernel of each subject's slices with those of all other subjects, one row a subject and plane."""
     import pandas as pd
 
-    rows = []
-    for found in planes:
-        sums = found.sums
+    frames = []
+    for plane, sums in planes.items():
         for side, subjects, counts, within, across, others in (
-            ("real", found.real, sums.real_rows, sums.real, sums.cross, sums.synthetic_rows),
-            ("synthetic", found.synthetic, sums.synthetic_rows, sums.synthetic, sums.cross.T, sums.real_rows),
+            ("real", real, sums.real_rows, sums.real, sums.cross, sums.synthetic_rows),
+            ("synthetic", synthetic, sums.synthetic_rows, sums.synthetic, sums.cross.T, sums.real_rows),
         ):
-            own_side = (within.sum(axis=1) - np.diag(within)) / (counts * (counts.sum() - counts))
-            other_side = across.sum(axis=1) / (counts * others.sum())
-            rows += [
-                {
-                    "side": side,
-                    "subject": subject,
-                    "plane": found.plane,
-                    "slices": count,
-                    "kernel_with_own_side": own,
-                    "kernel_with_other_side": other,
-                }
-                for subject, count, own, other in zip(subjects, counts.tolist(), own_side, other_side)
-            ]
-    return pd.DataFrame(rows)
+            columns = {
+                "side": side,
+                "subject": subjects,
+                "plane": plane,
+                "slices": counts,
+                "kernel_with_own_side": (within.sum(axis=1) - np.diag(within)) / (counts * (counts.sum() - counts)),
+                "kernel_with_other_side": across.sum(axis=1) / (counts * others.sum()),
+            }
+            frames.append(pd.DataFrame(columns))
+    return pd.concat(frames, ignore_index=True)

@@ -10,20 +10,11 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-import numpy as np
-
 from medbench.errors import Unavailable
 from medbench.metrics.base import Evidence, Measurement, MetricInfo, require_subjects
-from medbench.metrics.features import by_subject, vector_table, volume_vectors
-from medbench.metrics.functional.mmd import KernelSums, gaussian_kernel
-from medbench.statistics.resampling import (
-    NOT_ASKED,
-    Interval,
-    Replicates,
-    delete_each_group,
-    jackknife_interval,
-    too_few,
-)
+from medbench.metrics.features import vector_table, volume_vectors, volumes_by_subject
+from medbench.metrics.functional.mmd import KernelSums, gaussian_kernel, median_distance
+from medbench.statistics.resampling import NOT_ASKED, jackknifed
 
 
 class Mmd3d:
@@ -50,47 +41,15 @@ class Mmd3d:
         """
         sides = evidence.real, evidence.synthetic
         require_subjects(self.info, real=sides[0].subjects, synthetic=sides[1].subjects)
-        real, synthetic = (volume_vectors(side) for side in sides)
-        bandwidth = median_distance(real)
+        vectors = [volume_vectors(side) for side in sides]
+        bandwidth = median_distance(vectors[0])
         if bandwidth == 0.0:
             raise Unavailable("most pairs of real volumes have equal features: no bandwidth can be had")
-        subjects = sides[0].subjects, sides[1].subjects
-        sums = KernelSums.of(
-            gaussian_kernel(bandwidth),
-            real=by_subject(real, subjects[0]),
-            synthetic=by_subject(synthetic, subjects[1]),
-        )
-        value = sums.mmd2()
-        interval: Interval = NOT_ASKED
-        replicates: dict[str, Replicates] = {}
+        real, synthetic = (volumes_by_subject(rows, side) for rows, side in zip(vectors, sides))
+        sums = KernelSums.of(gaussian_kernel(bandwidth), real=[*real.values()], synthetic=[*synthetic.values()])
+        value, interval, table = sums.mmd2(), NOT_ASKED, None
         if evidence.intervals:
-            interval, replicates = _interval(value, sums, *(sorted(set(side)) for side in subjects))
-        return Measurement(
-            value,
-            interval.ends,
-            interval.method,
-            parts={"bandwidth": bandwidth},
-            table=vector_table(*sides, real=real, synthetic=synthetic) if evidence.intervals else None,
-            replicates=replicates,
-        )
-
-
-def median_distance(rows: np.ndarray) -> float:
-    """Return the median Euclidean distance between different rows (n, d), n of at least two."""
-    from scipy.spatial.distance import pdist
-
-    return float(np.median(pdist(rows)))
-
-
-def _interval(
-    value: float, sums: KernelSums, real: list[str], synthetic: list[str]
-) -> tuple[Interval, dict[str, Replicates]]:
-    """Leave out groups of subjects; the bandwidth stays that of all real volumes."""
-    absent = too_few(real, synthetic)
-    if absent is not None:
-        return absent, {}
-    replicates = {
-        "real": delete_each_group(lambda stay: sums.mmd2(real_stay=stay), real),
-        "synthetic": delete_each_group(lambda stay: sums.mmd2(synthetic_stay=stay), synthetic),
-    }
-    return jackknife_interval(value, **replicates, non_negative=False), replicates
+            # The bandwidth stays that of all real volumes.
+            interval = jackknifed(value, sums.mmd2, real=[*real], synthetic=[*synthetic], non_negative=False)
+            table = vector_table(*sides, real=vectors[0], synthetic=vectors[1])
+        return Measurement.of(value, interval, parts={"bandwidth": bandwidth}, table=table)

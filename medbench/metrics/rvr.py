@@ -8,8 +8,7 @@ which are parts, do not.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -26,14 +25,7 @@ from medbench.metrics.functional.regions import (
 )
 from medbench.metrics.rvr_figure import draw
 from medbench.statistics.multiple_tests import holm
-from medbench.statistics.resampling import (
-    NOT_ASKED,
-    Interval,
-    Replicates,
-    delete_each_group,
-    jackknife_interval,
-    too_few,
-)
+from medbench.statistics.resampling import NOT_ASKED, Interval, jackknifed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -72,53 +64,38 @@ class Rvr:
             Unavailable: no segmenter and no masks, or no region varies among the real volumes.
             NotEnoughCasesError: fewer than two subjects on a side.
         """
-        real_side, synthetic_side = evidence.real, evidence.synthetic
-        require_subjects(self.info, real=real_side.subjects, synthetic=synthetic_side.subjects)
-        counts = _complete(real_side.region_voxels(), synthetic_side.region_voxels())
+        sides = evidence.real, evidence.synthetic
+        subjects = sides[0].subjects, sides[1].subjects
+        require_subjects(self.info, real=subjects[0], synthetic=subjects[1])
+        counts = _complete(*(side.region_voxels() for side in sides))
         regions, notes = _usable(counts, evidence.protocol.regions)
         if not regions:
             raise Unavailable(
                 f"no region can be compared: {'; '.join(notes)}: name the masks' values in labels.json beside them, or "
                 "take a --protocol that names no regions"
             )
-        real, synthetic = _ratios(counts.real, regions), _ratios(counts.synthetic, regions)
+        real, synthetic = (_ratios(frame, regions) for frame in counts.values())
         parts = _parts(counts, regions, real=real, synthetic=synthetic)
-        value = parts["overall"]["wasserstein"]
-        joint = _joint(counts, regions)
-        subjects = real_side.subjects, synthetic_side.subjects
-        interval: Interval = NOT_ASKED
-        replicates: dict[str, Replicates] = {}
-        if isinstance(joint, str):
-            notes.append(joint)
-        else:
-            parts["overall"]["frechet_log_volume"] = log_volume_distance(real=joint.real, synthetic=joint.synthetic)
+        notes += _add_joint(parts["overall"], counts, regions, subjects, interval=evidence.intervals)
+        interval = NOT_ASKED
         if evidence.intervals:
-            interval, replicates = _interval(mean_wasserstein, real=real, synthetic=synthetic, subjects=subjects)
-            if not isinstance(joint, str):
-                notes += _add_joint_interval(parts["overall"], joint, subjects)
+            interval = _interval(mean_wasserstein, real=real, synthetic=synthetic, subjects=subjects)
             notes += _add_tests(parts, regions, real=real, synthetic=synthetic, subjects=subjects)
-        return Measurement(
-            value,
-            interval.ends,
-            interval.method,
-            parts,
-            _table(counts),
-            tuple(notes),
+        return Measurement.of(
+            parts["overall"]["wasserstein"],
+            interval,
+            parts=parts,
+            table=_table(counts),
+            notes=tuple(notes),
             scope={"compared": regions},
-            replicates=replicates,
         )
 
 
-@dataclass(frozen=True, eq=False)
-class _Counts:
-    real: pd.DataFrame
-    synthetic: pd.DataFrame
+def _complete(real: pd.DataFrame, synthetic: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """Return both sides' counts, 0 for an unnamed label value that only the other side's masks hold.
 
-
-def _complete(real: pd.DataFrame, synthetic: pd.DataFrame) -> _Counts:
-    """Count 0 voxels of an unnamed label value that only the other side's masks hold; named regions must be known.
-
-    A side whose masks have names does not know the other side's unnamed values: what they stand for is not said.
+    Named regions must be known. A side whose masks have names does not know the other side's unnamed values: what
+    they stand for is not said.
     """
 
     def with_values_of(frame: pd.DataFrame, other: pd.DataFrame) -> pd.DataFrame:
@@ -127,19 +104,20 @@ def _complete(real: pd.DataFrame, synthetic: pd.DataFrame) -> _Counts:
         absent = [name for name in other.columns if name.startswith(UNNAMED) and name not in frame]
         return frame.assign(**dict.fromkeys(absent, 0))
 
-    return _Counts(with_values_of(real, synthetic), with_values_of(synthetic, real))
+    return {"real": with_values_of(real, synthetic), "synthetic": with_values_of(synthetic, real)}
 
 
-def _usable(counts: _Counts, wanted: Sequence[str]) -> tuple[list[str], list[str]]:
+def _usable(counts: Mapping[str, pd.DataFrame], wanted: Sequence[str]) -> tuple[list[str], list[str]]:
     """Return the regions that can be compared, and a note on each that cannot."""
     regions, notes = [], []
-    for region in wanted or [name for name in counts.real.columns if name not in _NOT_REGIONS]:
-        if region not in counts.real or region not in counts.synthetic:
-            side = "real" if region not in counts.real else "synthetic"
-            notes.append(f"{region} left out: the masks of the {side} volumes do not know it")
-        elif not counts.real[region].any():
+    real = counts["real"]
+    for region in wanted or [name for name in real.columns if name not in _NOT_REGIONS]:
+        unknown = next((side for side, frame in counts.items() if region not in frame), None)
+        if unknown:
+            notes.append(f"{region} left out: the masks of the {unknown} volumes do not know it")
+        elif not real[region].any():
             notes.append(f"{region} left out: no real volume has it")
-        elif np.ptp(_ratios(counts.real, [region])) == 0:
+        elif np.ptp(_ratios(real, [region])) == 0:
             notes.append(f"{region} left out: it does not vary among the real volumes")
         else:
             regions.append(region)
@@ -151,28 +129,19 @@ def _ratios(counts: pd.DataFrame, regions: Sequence[str]) -> np.ndarray:
     return ratios
 
 
-@dataclass(frozen=True, eq=False)
-class _Joint:
-    """Volumes (mL) of the volumes that have all regions, and which ones of all these are."""
-
-    real: np.ndarray
-    synthetic: np.ndarray
-    rows: tuple[np.ndarray, np.ndarray]
-
-
 def _parts(
-    counts: _Counts, regions: Sequence[str], *, real: np.ndarray, synthetic: np.ndarray
+    counts: Mapping[str, pd.DataFrame], regions: Sequence[str], *, real: np.ndarray, synthetic: np.ndarray
 ) -> dict[str, dict[str, float]]:
     parts = {
         region: region_figures(real=real[:, column], synthetic=synthetic[:, column])
         | {
-            "volume_ml": float(_ml(counts.synthetic, region).median()),
-            "volume_ml_real": float(_ml(counts.real, region).median()),
+            "volume_ml": float(_ml(counts["synthetic"], region).median()),
+            "volume_ml_real": float(_ml(counts["real"], region).median()),
         }
         for column, region in enumerate(regions)
     }
     parts["overall"] = {"wasserstein": mean_wasserstein(real=real, synthetic=synthetic)}
-    shares = [composition(frame[list(regions)].to_numpy(dtype=float)) for frame in (counts.real, counts.synthetic)]
+    shares = [composition(frame[list(regions)].to_numpy(dtype=float)) for frame in counts.values()]
     if len(regions) > 1 and min(len(one) for one in shares) > 0:
         for column, region in enumerate(regions):
             of_region = [one[:, [column]] for one in shares]
@@ -182,32 +151,33 @@ def _parts(
     return parts
 
 
-def _joint(counts: _Counts, regions: Sequence[str]) -> _Joint | str:
-    """Return what the distance of log volumes is made from, or why there is none."""
-    volumes, rows = [], []
-    for side, frame in (("real", counts.real), ("synthetic", counts.synthetic)):
+def _add_joint(
+    overall: dict[str, float],
+    counts: Mapping[str, pd.DataFrame],
+    regions: Sequence[str],
+    subjects: tuple[Sequence[str], Sequence[str]],
+    *,
+    interval: bool,
+) -> list[str]:
+    """Add the distance of log volumes, over the volumes that have all regions; return a note where it is absent."""
+    volumes, owners = [], []
+    for (side, frame), names in zip(counts.items(), subjects):
         ml = frame[list(regions)].to_numpy(dtype=float) * frame[["voxel_ml"]].to_numpy(dtype=float)
         whole = (ml > 0).all(axis=1)
         if whole.sum() < 2:
-            return f"frechet_log_volume is absent: {whole.sum()} {side} volumes have all regions, it needs 2"
+            return [f"frechet_log_volume is absent: {whole.sum()} {side} volumes have all regions, it needs 2"]
         volumes.append(ml[whole])
-        rows.append(whole)
-    if np.any(np.ptp(volumes[0], axis=0) == 0):
-        return "frechet_log_volume is absent: a region does not vary among the real volumes that have all regions"
-    return _Joint(volumes[0], volumes[1], (rows[0], rows[1]))
-
-
-def _add_joint_interval(
-    overall: dict[str, float], joint: _Joint, subjects: tuple[Sequence[str], Sequence[str]]
-) -> list[str]:
-    """Add the interval of the distance of log volumes; return a note where it is absent."""
-    whole = tuple([one for one, has in zip(side, rows) if has] for side, rows in zip(subjects, joint.rows))
-    interval, _ = _interval(
-        log_volume_distance, real=joint.real, synthetic=joint.synthetic, subjects=(whole[0], whole[1])
-    )  # fmt: skip
-    if interval.ends is None:
-        return [f"interval of frechet_log_volume {interval.method}"]
-    overall["frechet_log_volume_ci_low"], overall["frechet_log_volume_ci_high"] = interval.ends
+        owners.append([subject for subject, has in zip(names, whole) if has])
+    real, synthetic = volumes
+    if np.any(np.ptp(real, axis=0) == 0):
+        return ["frechet_log_volume is absent: a region does not vary among the real volumes that have all regions"]
+    overall["frechet_log_volume"] = log_volume_distance(real=real, synthetic=synthetic)
+    if not interval:
+        return []
+    found = _interval(log_volume_distance, real=real, synthetic=synthetic, subjects=(owners[0], owners[1]))
+    if found.ends is None:
+        return [f"interval of frechet_log_volume {found.method}"]
+    overall["frechet_log_volume_ci_low"], overall["frechet_log_volume_ci_high"] = found.ends
     return []
 
 
@@ -235,40 +205,28 @@ def _interval(
     real: np.ndarray,
     synthetic: np.ndarray,
     subjects: tuple[Sequence[str], Sequence[str]],
-) -> tuple[Interval, dict[str, Replicates]]:
-    absent = too_few(*subjects)
-    if absent is not None:
-        return absent, {}
-    without_real = delete_each_group(lambda stay: distance(real=real[stay], synthetic=synthetic), subjects[0])
-    without_synthetic = delete_each_group(lambda stay: distance(real=real, synthetic=synthetic[stay]), subjects[1])
-    if np.any(np.isnan([*without_real.values, *without_synthetic.values])):
-        return Interval(None, "absent: a region varies only by one group of real subjects"), {}
-    value = distance(real=real, synthetic=synthetic)
-    interval = jackknife_interval(value, real=without_real, synthetic=without_synthetic, non_negative=True)
-    return interval, {"real": without_real, "synthetic": without_synthetic}
+) -> Interval:
+    return jackknifed(
+        distance(real=real, synthetic=synthetic),
+        lambda r, s: distance(real=real[r], synthetic=synthetic[s]),
+        real=subjects[0],
+        synthetic=subjects[1],
+        non_negative=True,
+        undefined="a region varies only by one group of real subjects",
+    )
 
 
 def _ml(frame: pd.DataFrame, region: str) -> pd.Series[float]:
     return frame[region] * frame["voxel_ml"]
 
 
-def _table(counts: _Counts) -> pd.DataFrame:
+def _table(counts: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     import pandas as pd
 
     sides = []
-    for side, frame in (("real", counts.real), ("synthetic", counts.synthetic)):
+    for side, frame in counts.items():
         long = frame.rename_axis("id").reset_index().melt(["id", *_NOT_REGIONS], var_name="region", value_name="count")
         ratio, ml = long["count"] / long["voxels"], long["count"] * long["voxel_ml"]
-        sides.append(
-            pd.DataFrame(
-                {
-                    "side": side,
-                    "id": long["id"],
-                    "region": long["region"],
-                    "voxels": long["count"],
-                    "ratio": ratio,
-                    "ml": ml,
-                }
-            )
-        )
+        columns = {"side": side, "id": long["id"], "region": long["region"], "voxels": long["count"]}
+        sides.append(pd.DataFrame(columns | {"ratio": ratio, "ml": ml}))
     return pd.concat(sides, ignore_index=True)

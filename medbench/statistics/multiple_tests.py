@@ -11,6 +11,10 @@ def holm(p_values: Sequence[float | None]) -> list[float | None]:
     Args:
         p_values: 0 to 1; None where there is no test: it stays None and counts for nothing.
 
+    Example:
+        >>> holm([0.25, 0.125, None])
+        [0.25, 0.25, None]
+
     Source: Holm 1979, Scandinavian Journal of Statistics 6:65.
     """
     tested = sorted((p, place) for place, p in enumerate(p_values) if p is not None)

@@ -31,7 +31,12 @@ class Quartiles:
 
 
 def quartiles(values: np.ndarray) -> Quartiles:
-    """Return the quartiles of (n,) values, n of at least 1."""
+    """Return the quartiles of (n,) values, n of at least 1.
+
+    Example:
+        >>> quartiles(np.array([1.0, 2.0, 3.0, 4.0, 9.0]))
+        Quartiles(q1=2.0, median=3.0, q3=4.0)
+    """
     low, middle, high = np.quantile(values, [0.25, 0.5, 0.75])
     return Quartiles(float(low), float(middle), float(high))
 
@@ -48,6 +53,12 @@ def median_interval(values: np.ndarray, *, level: float = 0.95) -> tuple[float, 
 
     Returns:
         Both ends; None where even smallest and largest value cover less often (95 %: fewer than 6 values).
+
+    Example:
+        >>> median_interval(np.arange(10.0))
+        (1.0, 8.0)
+        >>> median_interval(np.arange(5.0)) is None
+        True
 
     Source: Thompson 1936, Annals of Mathematical Statistics 7:122; David, Nagaraja, Order Statistics, 3rd ed., 7.1.
     """

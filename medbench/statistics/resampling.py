@@ -8,29 +8,16 @@ shows.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
+Stay = np.ndarray | slice
+"""What stays of a side, as an index of its entries: a boolean mask, or ``slice(None)`` where all of it does."""
+
 MOST_GROUPS = 20
 FEWEST_SUBJECTS = 4
-
-
-@dataclass(frozen=True)
-class Interval:
-    """A 95 % interval.
-
-    Args:
-        ends: lower and upper end; None where there is no interval.
-        method: how it was made, or why there is none.
-    """
-
-    ends: tuple[float, float] | None
-    method: str
-
-
-NOT_ASKED = Interval(None, "absent: only the value was asked for")
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,6 +37,11 @@ class Replicates:
 
         With equal groups it is (G - 1) / G · Σ (θ₋g - mean)²; unequal ones are weighted.
 
+        Example:
+            >>> leave_one_out = Replicates(np.array([2.5, 2.0, 1.5]), np.ones(3))
+            >>> round(leave_one_out.variance(2.0), 3)  # of the mean of 1, 2, 3: s² / n
+            0.333
+
         Source: Busing, Meijer, van der Leeden 1999, Delete-m jackknife for unequal m, Statistics and Computing 9:3.
         """
         weights = self.sizes.sum() / self.sizes
@@ -58,11 +50,33 @@ class Replicates:
         return float((np.square(pseudo - centre) / (weights - 1.0)).mean())
 
 
+@dataclass(frozen=True)
+class Interval:
+    """A 95 % interval.
+
+    Args:
+        ends: lower and upper end; None where there is no interval.
+        method: how it was made, or why there is none.
+        replicates: what it was made from, by side (``real``, ``synthetic``); empty where no subjects were left out.
+    """
+
+    ends: tuple[float, float] | None
+    method: str
+    replicates: Mapping[str, Replicates] = field(default_factory=dict)
+
+
+NOT_ASKED = Interval(None, "absent: only the value was asked for")
+
+
 def too_few(*sides: Sequence[str]) -> Interval | None:
     """Return the absent interval, with its reason, if a side has too few subjects to be resampled; else None.
 
     Args:
         sides: the subject of each volume, for each side.
+
+    Example:
+        >>> too_few(["a", "a", "b"], ["c", "d", "e", "f"]).method
+        'absent: an interval needs 4 subjects (of each side), there are 2'
     """
     fewest = min(len(set(subjects)) for subjects in sides)
     if fewest >= FEWEST_SUBJECTS:
@@ -74,13 +88,22 @@ def groups_of(subjects: Sequence[str], *, most: int = MOST_GROUPS) -> np.ndarray
     """Return the group (0 to G - 1) of each volume: whole subjects, as evenly as can be, at most ``most`` groups.
 
     Subjects are dealt in the order of their names, so that the order of the volumes changes nothing.
+
+    Example:
+        >>> groups_of(["b", "a", "c", "a"], most=2).tolist()
+        [1, 0, 0, 0]
     """
     place = {subject: index % most for index, subject in enumerate(sorted(set(subjects)))}
     return np.array([place[subject] for subject in subjects], dtype=np.intp)
 
 
 def group_sizes(subjects: Sequence[str], *, most: int = MOST_GROUPS) -> np.ndarray:
-    """Return the number of subjects (not volumes) in each of the groups of ``groups_of``."""
+    """Return the number of subjects (not volumes) in each of the groups of ``groups_of``.
+
+    Example:
+        >>> group_sizes(["b", "a", "c", "a"], most=2).tolist()
+        [2, 1]
+    """
     count = len(set(subjects))
     return np.bincount(np.arange(count) % most)
 
@@ -94,10 +117,59 @@ def delete_each_group(
         statistic: maps a boolean mask over the volumes (True: stays) to a number.
         subjects: the subject of each volume; two subjects or more.
         most: most groups.
+
+    Example:
+        >>> values = np.array([1.0, 2.0, 6.0])
+        >>> delete_each_group(lambda stay: float(values[stay].mean()), ["a", "b", "c"]).values.tolist()
+        [4.0, 3.5, 1.5]
     """
     group = groups_of(subjects, most=most)
     sizes = group_sizes(subjects, most=most)
     return Replicates(np.array([statistic(group != left_out) for left_out in range(len(sizes))]), sizes)
+
+
+def jackknifed(
+    value: float,
+    statistic: Callable[[Stay, Stay], float],
+    *,
+    real: Sequence[str],
+    synthetic: Sequence[str],
+    non_negative: bool,
+    undefined: str = "without one group of subjects the value is no finite number",
+) -> Interval:
+    """Return the interval of a statistic of two sides that is cheap to compute from what stays of them.
+
+    Args:
+        value: the statistic of all subjects.
+        statistic: maps what stays of both sides, as indices of the entries of ``real`` and ``synthetic``, to a number.
+        real: the subject of each entry of the real side (a volume, or a subject's rows).
+        synthetic: likewise on the other side.
+        non_negative: the statistic cannot be below 0.
+        undefined: why there is no interval, if the statistic is not finite without one of the groups.
+
+    Returns:
+        See ``jackknife_interval``; without ends if a side has fewer than four subjects.
+
+    Example:
+        >>> x, y = np.arange(6.0), np.arange(9.0)
+        >>> found = jackknifed(
+        ...     y.mean() - x.mean(),
+        ...     lambda r, s: float(y[s].mean() - x[r].mean()),
+        ...     real=list("abcdef"),
+        ...     synthetic=list("ghijklmno"),
+        ...     non_negative=False,
+        ... )
+        >>> [round(end, 2) for end in found.ends], sorted(found.replicates)
+        ([-1.56, 4.56], ['real', 'synthetic'])
+    """
+    absent = too_few(real, synthetic)
+    if absent is not None:
+        return absent
+    without_real = delete_each_group(lambda stay: statistic(stay, slice(None)), real)
+    without_synthetic = delete_each_group(lambda stay: statistic(slice(None), stay), synthetic)
+    if not np.all(np.isfinite([*without_real.values, *without_synthetic.values])):
+        return Interval(None, f"absent: {undefined}")
+    return jackknife_interval(value, real=without_real, synthetic=without_synthetic, non_negative=non_negative)
 
 
 def jackknife_interval(value: float, *, real: Replicates, synthetic: Replicates, non_negative: bool) -> Interval:
@@ -110,6 +182,12 @@ def jackknife_interval(value: float, *, real: Replicates, synthetic: Replicates,
         real: replicates without one group of real subjects after another.
         synthetic: likewise on the other side.
         non_negative: the statistic cannot be below 0: the lower end then is 0 at least, and the method says so.
+
+    Example:
+        >>> side = Replicates(np.array([1.0, 1.2, 0.8, 1.0]), np.ones(4))
+        >>> found = jackknife_interval(1.0, real=side, synthetic=side, non_negative=True)
+        >>> [round(end, 2) for end in found.ends]
+        [0.0, 2.1]
     """
     from scipy.stats import t
 
@@ -117,9 +195,43 @@ def jackknife_interval(value: float, *, real: Replicates, synthetic: Replicates,
     half = t.ppf(0.975, min(counts) - 1) * np.sqrt(real.variance(value) + synthetic.variance(value))
     method = f"delete-a-group jackknife over subjects, {counts[0]} real and {counts[1]} synthetic groups, t quantile"
     low, high = float(value - half), float(value + half)
+    replicates = {"real": real, "synthetic": synthetic}
     if non_negative:
-        return Interval((max(low, 0.0), high), f"{method}, lower end not below 0")
-    return Interval((low, high), method)
+        return Interval((max(low, 0.0), high), f"{method}, lower end not below 0", replicates)
+    return Interval((low, high), method, replicates)
+
+
+def arcsine_interval(value: float, *, real: Replicates, synthetic: Replicates) -> Interval:
+    """Return a jackknife interval made on the scale of arcsin √value, where the spread of a share is even.
+
+    On its own scale the interval of a share near 0 or 1 covers too seldom. At 0 and 1 themselves leaving subjects out
+    changes nothing, and there is none.
+
+    Args:
+        value: a share, in 0..1.
+        real: replicates without one group of real subjects after another.
+        synthetic: likewise on the other side.
+
+    Example:
+        >>> side = Replicates(np.array([0.97, 0.99, 0.96, 0.99]), np.ones(4))
+        >>> [round(end, 2) for end in arcsine_interval(0.98, real=side, synthetic=side).ends]
+        [0.78, 1.0]
+    """
+    replicates = {"real": real, "synthetic": synthetic}
+    if value in (0.0, 1.0):
+        reason = f"absent: at a share of {value:.0f}, leaving subjects out does not show its spread"
+        return Interval(None, reason, replicates)
+    scaled = {name: Replicates(_arcsine(side.values), side.sizes) for name, side in replicates.items()}
+    found = jackknife_interval(float(_arcsine(value)), **scaled, non_negative=True)
+    assert found.ends is not None  # both sides have groups
+    low, high = (float(np.sin(min(end, np.pi / 2)) ** 2) for end in found.ends)
+    method = f"delete-a-group jackknife over subjects on the arcsine scale, {len(real.sizes)} real and "
+    return Interval((low, high), f"{method}{len(synthetic.sizes)} synthetic groups, t quantile", replicates)
+
+
+def _arcsine(share: float | np.ndarray) -> np.ndarray:
+    scaled: np.ndarray = np.arcsin(np.sqrt(share))
+    return scaled
 
 
 def mean_interval(values: np.ndarray, subjects: Sequence[str]) -> Interval:
@@ -128,6 +240,11 @@ def mean_interval(values: np.ndarray, subjects: Sequence[str]) -> Interval:
     Args:
         values: (volumes,) one number a volume.
         subjects: the subject of each volume.
+
+    Example:
+        >>> found = mean_interval(np.array([1.0, 3.0, 5.0, 4.0, 6.0]), ["a", "a", "b", "c", "d"])
+        >>> [round(end, 2) for end in found.ends]
+        [1.53, 6.97]
     """
     means = subject_means(values, subjects)
     absent = too_few(subjects)
@@ -145,6 +262,10 @@ def subject_means(values: np.ndarray, subjects: Sequence[str]) -> np.ndarray:
     Args:
         values: (volumes,) one number a volume.
         subjects: the subject of each volume.
+
+    Example:
+        >>> subject_means(np.array([1.0, 3.0, 5.0]), ["b", "b", "a"]).tolist()
+        [5.0, 2.0]
     """
     _, index = np.unique(np.asarray(subjects), return_inverse=True)
     return np.bincount(index, weights=values) / np.bincount(index)

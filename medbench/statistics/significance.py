@@ -51,7 +51,12 @@ class Estimate:
 
 
 def untested(difference: float, reason: str) -> Outcome:
-    """Return a difference that no test stands behind, with the reason."""
+    """Return a difference that no test stands behind, with the reason.
+
+    Example:
+        >>> untested(0.5, "one shared case").test
+        'none: one shared case'
+    """
     return Outcome(difference, None, None, f"none: {reason}")
 
 
@@ -66,6 +71,15 @@ def jackknife_test(a: Estimate, b: Estimate) -> Outcome:
     Args:
         a: of the first run.
         b: of the second run; its groups of real subjects are those of ``a``.
+
+    Example:
+        >>> def run(value: float) -> Estimate:
+        ...     side = Replicates(value + np.array([0.5, -0.5, 0.25, -0.25]), np.ones(4))
+        ...     return Estimate(value, real=side, synthetic=side)
+        ...
+        >>> found = jackknife_test(run(3.0), run(1.0))
+        >>> found.difference, round(found.p_value, 3)
+        (2.0, 0.084)
 
     Source: Busing, Meijer, van der Leeden 1999, Statistics and Computing 9:3 (variance with unequal groups);
     Satterthwaite 1946, Biometrics Bulletin 2:110 (degrees of freedom).
@@ -112,6 +126,11 @@ def paired_test(a: np.ndarray, b: np.ndarray) -> Outcome:
     Args:
         a: (n,) one value a case.
         b: (n,) likewise, for the same cases in the same order.
+
+    Example:
+        >>> found = paired_test(np.array([5.0, 6.0, 7.0, 8.0, 9.0]), np.array([4.0, 4.0, 6.0, 7.0, 7.0]))
+        >>> found.difference, found.p_value
+        (1.4, 0.0625)
     """
     from scipy.stats import t
 
@@ -130,6 +149,11 @@ def unpaired_test(a: np.ndarray, b: np.ndarray) -> Outcome:
     Args:
         a: (n,) one value a case.
         b: (m,) likewise.
+
+    Example:
+        >>> found = unpaired_test(np.arange(4.0), np.arange(5.0) + 4)
+        >>> found.difference, round(found.p_value, 3)
+        (-4.5, 0.002)
     """
     from scipy.stats import ttest_ind
 

@@ -10,15 +10,16 @@ unbiased estimate. The sums by pair of subjects are all that the value and its j
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from medbench.metrics.functional.blocks import runs_of_subjects
+from medbench.metrics.functional.blocks import Block, blocks_of
+from medbench.statistics.resampling import Stay
 
 Kernel = Callable[[np.ndarray, np.ndarray], np.ndarray]
-_BLOCK_ROWS = 2048
 
 
 def cubic_kernel(x: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -30,6 +31,10 @@ def cubic_kernel(x: np.ndarray, y: np.ndarray) -> np.ndarray:
 
     Returns:
         (n, m).
+
+    Example:
+        >>> cubic_kernel(np.array([[1.0, 1.0]]), np.array([[1.0, 1.0], [0.0, 0.0]])).tolist()
+        [[8.0, 1.0]]
 
     Source: Bińkowski et al. 2018, Demystifying MMD GANs, arXiv:1801.01401, section 4.
     """
@@ -45,6 +50,10 @@ def gaussian_kernel(bandwidth: float) -> Kernel:
 
     Args:
         bandwidth: in the unit of the features, above 0.
+
+    Example:
+        >>> gaussian_kernel(1.0)(np.array([[0.0]]), np.array([[0.0], [2.0]])).round(4).tolist()
+        [[1.0, 0.1353]]
     """
 
     def kernel(x: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -53,6 +62,18 @@ def gaussian_kernel(bandwidth: float) -> Kernel:
         return values
 
     return kernel
+
+
+def median_distance(rows: np.ndarray) -> float:
+    """Return the median Euclidean distance between different rows (n, d), n of at least two.
+
+    Example:
+        >>> median_distance(np.array([[0.0], [1.0], [10.0]]))
+        9.0
+    """
+    from scipy.spatial.distance import pdist
+
+    return float(np.median(pdist(rows)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,24 +102,31 @@ class KernelSums:
             kernel: of all pairs of rows.
             real: one array (rows, d) a real subject, one row or more.
             synthetic: likewise.
+
+        Example:
+            >>> real, synthetic = np.array([[[0.0]], [[1.0]], [[2.0]]]), np.array([[[5.0]], [[6.0]]])
+            >>> sums = KernelSums.of(gaussian_kernel(1.0), real=real, synthetic=synthetic)
+            >>> sums.cross.shape, round(sums.mmd2(), 3)
+            ((3, 2), 1.052)
         """
+        first, second = blocks_of(real), blocks_of(synthetic)
         return cls(
-            _sums_within(kernel, real),
-            _sums_within(kernel, synthetic),
-            _sums_between(kernel, real, synthetic),
+            _sums_within(kernel, first),
+            _sums_within(kernel, second),
+            _sums_between(kernel, first, second),
             np.array([len(rows) for rows in real]),
             np.array([len(rows) for rows in synthetic]),
         )
 
-    def mmd2(self, *, real_stay: np.ndarray | None = None, synthetic_stay: np.ndarray | None = None) -> float:
+    def mmd2(self, real: Stay = slice(None), synthetic: Stay = slice(None)) -> float:
         """Return the unbiased estimate of MMD², which can be below 0.
 
         Args:
-            real_stay: (n,) whether a real subject stays; None: all stay. Two or more must.
-            synthetic_stay: (m,) likewise.
+            real: which real subjects stay: two or more.
+            synthetic: likewise.
         """
-        n = self.real_rows * (1 if real_stay is None else real_stay)
-        m = self.synthetic_rows * (1 if synthetic_stay is None else synthetic_stay)
+        n, m = np.zeros_like(self.real_rows), np.zeros_like(self.synthetic_rows)
+        n[real], m[synthetic] = self.real_rows[real], self.synthetic_rows[synthetic]
         stay_n, stay_m = (n > 0).astype(float), (m > 0).astype(float)
         between = stay_n @ self.cross @ stay_m / (n.sum() * m.sum())
         return float(_mean_of_pairs(self.real, n) + _mean_of_pairs(self.synthetic, m) - 2.0 * between)
@@ -111,27 +139,24 @@ def _mean_of_pairs(sums: np.ndarray, rows: np.ndarray) -> float:
     return float(others / (rows.sum() ** 2 - np.square(rows).sum()))
 
 
-def _sums_within(kernel: Kernel, subjects: Sequence[np.ndarray]) -> np.ndarray:
-    sums = np.zeros((len(subjects), len(subjects)))
-    blocks = runs_of_subjects(subjects, about=_BLOCK_ROWS)
-    for index, rows in enumerate(blocks):
-        for columns in blocks[: index + 1]:
-            found = _sum_of_block(kernel, subjects[rows], subjects[columns])
-            sums[rows, columns] = found
-            sums[columns, rows] = found.T
+def _sums_within(kernel: Kernel, blocks: Sequence[Block]) -> np.ndarray:
+    sums = np.zeros(2 * [blocks[-1].subjects.stop])
+    for index, near in enumerate(blocks):
+        for far in blocks[: index + 1]:
+            found = _sums_of_pair(kernel, near, far)
+            sums[near.subjects, far.subjects] = found
+            sums[far.subjects, near.subjects] = found.T
     return sums
 
 
-def _sums_between(kernel: Kernel, first: Sequence[np.ndarray], second: Sequence[np.ndarray]) -> np.ndarray:
-    sums = np.zeros((len(first), len(second)))
-    for rows in runs_of_subjects(first, about=_BLOCK_ROWS):
-        for columns in runs_of_subjects(second, about=_BLOCK_ROWS):
-            sums[rows, columns] = _sum_of_block(kernel, first[rows], second[columns])
+def _sums_between(kernel: Kernel, first: Sequence[Block], second: Sequence[Block]) -> np.ndarray:
+    sums = np.zeros((first[-1].subjects.stop, second[-1].subjects.stop))
+    for near, far in itertools.product(first, second):
+        sums[near.subjects, far.subjects] = _sums_of_pair(kernel, near, far)
     return sums
 
 
-def _sum_of_block(kernel: Kernel, first: Sequence[np.ndarray], second: Sequence[np.ndarray]) -> np.ndarray:
-    values = kernel(*(np.concatenate(side).astype(np.float64, copy=False) for side in (first, second)))
-    starts = [np.cumsum([0, *(len(rows) for rows in side[:-1])]) for side in (first, second)]
-    sums: np.ndarray = np.add.reduceat(np.add.reduceat(values, starts[0], axis=0), starts[1], axis=1)
+def _sums_of_pair(kernel: Kernel, near: Block, far: Block) -> np.ndarray:
+    values = kernel(*(block.points.astype(np.float64, copy=False) for block in (near, far)))
+    sums: np.ndarray = np.add.reduceat(np.add.reduceat(values, near.starts, axis=0), far.starts, axis=1)
     return sums

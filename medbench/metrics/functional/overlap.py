@@ -53,6 +53,14 @@ def dice_by_region(mask: LabelMap, segmentation: LabelMap, regions: Sequence[str
 
     Returns:
         (regions,) 0 to 1; NaN where neither holds the region.
+
+    Example:
+        >>> labels = np.zeros((4, 2, 2), np.uint8)
+        >>> labels[:2] = 1
+        >>> mask = LabelMap(labels, np.eye(4), {1: "heart"})
+        >>> moved = LabelMap(np.roll(labels, 1, axis=0), np.eye(4), {1: "heart"})
+        >>> dice_by_region(mask, moved, ["heart", "lungs"]).tolist()
+        [0.5, nan]
     """
     joint = _joint_counts(mask.voxels, segmentation.voxels)
     found = np.full(len(regions), np.nan)
@@ -78,6 +86,12 @@ def overlap(
         tolerance_mm: surfaces this close count as equal.
         worst_mm: the distance that stands for an absent region, such as the image's diagonal.
 
+    Example:
+        >>> mask = np.zeros((4, 4, 4), bool)
+        >>> mask[1:3] = True
+        >>> overlap(mask, np.roll(mask, 1, axis=0), spacing_mm=(2, 1, 1), tolerance_mm=1, worst_mm=9)
+        Overlap(dsc=0.5, nsd=0.5, hd95_mm=2.0)
+
     Source: Maier-Hein, Reinke et al. 2024, Metrics reloaded, Nature Methods 21:195 (empty masks); Nikolov et al. 2021,
         JMIR 23:e26151 (surface dice), in the form that counts surface voxels, like MONAI's compute_surface_dice;
         Huttenlocher et al. 1993, IEEE TPAMI 15:850 (Hausdorff distance; the larger of both directions).
@@ -96,13 +110,23 @@ def overlap(
 
 
 def normalised_surface_dice(distances: SurfaceDistances, *, tolerance_mm: float) -> float:
-    """Return the share of all surface voxels of both regions that lie within a tolerance of the other's surface."""
+    """Return the share of all surface voxels of both regions that lie within a tolerance of the other's surface.
+
+    Example:
+        >>> normalised_surface_dice(SurfaceDistances(np.array([0.0, 2.0]), np.array([0.0, 1.0])), tolerance_mm=1.0)
+        0.75
+    """
     both = np.concatenate([distances.mask, distances.segmentation])
     return float((both <= tolerance_mm * (1.0 + _ROUNDING)).mean())
 
 
 def hausdorff(distances: SurfaceDistances, *, percentile: float) -> float:
-    """Return the larger of both directions' percentile (0 to 100) of the surface distances, in mm."""
+    """Return the larger of both directions' percentile (0 to 100) of the surface distances, in mm.
+
+    Example:
+        >>> hausdorff(SurfaceDistances(np.array([0.0, 2.0]), np.array([0.0, 1.0])), percentile=100)
+        2.0
+    """
     return float(max(np.percentile(one, percentile) for one in (distances.mask, distances.segmentation)))
 
 
@@ -113,6 +137,12 @@ def surface_distances(*, mask: np.ndarray, segmentation: np.ndarray, spacing_mm:
         mask: (x, y, z) bool, at least one voxel.
         segmentation: (x, y, z) bool, at least one voxel.
         spacing_mm: distance between voxel centres along x, y, z.
+
+    Example:
+        >>> mask = np.zeros((5, 1, 1), bool)
+        >>> mask[1] = True
+        >>> surface_distances(mask=mask, segmentation=np.roll(mask, 2), spacing_mm=(1.5, 1, 1)).mask.tolist()
+        [3.0]
     """
     from scipy.spatial import cKDTree
 
@@ -127,6 +157,10 @@ def surface_voxels(region: np.ndarray) -> np.ndarray:
 
     Args:
         region: (x, y, z) bool.
+
+    Example:
+        >>> len(surface_voxels(np.ones((3, 3, 3), bool)))  # all but the middle
+        26
     """
     inner = region[1:-1, 1:-1, 1:-1].copy()
     for axis in range(3):
@@ -149,6 +183,13 @@ def overlaps(
         segmentation: another one on its grid; its values may differ, regions are matched by name.
         regions: names.
         tolerance_mm: see ``overlap``.
+
+    Example:
+        >>> labels = np.zeros((4, 2, 2), np.uint8)
+        >>> labels[:2] = 1
+        >>> heart = LabelMap(labels, np.eye(4), {1: "heart"})
+        >>> overlaps(heart, heart, ["heart", "lungs"], tolerance_mm=1.0)
+        [Overlap(dsc=1.0, nsd=1.0, hd95_mm=0.0), None]
     """
     from scipy import ndimage
 
@@ -169,7 +210,12 @@ def overlaps(
 
 
 def values_of(label_map: LabelMap, region: str) -> list[int]:
-    """Return the label values that bear a name."""
+    """Return the label values that bear a name.
+
+    Example:
+        >>> values_of(LabelMap(np.zeros((1, 1, 1), np.uint8), np.eye(4), {1: "rib", 2: "heart", 3: "rib"}), "rib")
+        [1, 3]
+    """
     names: Mapping[int, str] = label_map.names
     return [value for value, name in names.items() if name == region]
 

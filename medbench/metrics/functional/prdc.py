@@ -16,9 +16,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from medbench.metrics.functional.blocks import runs_of_subjects
-
-_BLOCK_ROWS = 2048
+from medbench.metrics.functional.blocks import blocks_of
+from medbench.statistics.resampling import Stay
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,21 +57,19 @@ class RealSlices:
     to_real: np.ndarray
     to_synthetic: np.ndarray
 
-    def coverage(
-        self, k: int, *, real_stay: np.ndarray | None = None, synthetic_stay: np.ndarray | None = None
-    ) -> float:
+    def coverage(self, k: int, real: Stay = slice(None), synthetic: Stay = slice(None)) -> float:
         """Return the share of real slices whose ball some synthetic slice reaches.
 
         Args:
             k: number of nearest subjects; more than k real subjects must stay.
-            real_stay: (n,) whether a real subject stays; None: all stay.
-            synthetic_stay: (m,) likewise.
+            real: which real subjects stay.
+            synthetic: likewise.
         """
-        stay = np.ones(self.to_real.shape[1], dtype=bool) if real_stay is None else real_stay
-        rows = stay[self.owner]
-        radii = _radii(self.to_real[rows][:, stay], k)
-        nearest = self.to_synthetic[rows] if synthetic_stay is None else self.to_synthetic[rows][:, synthetic_stay]
-        return float((nearest.min(axis=1) <= radii).mean())
+        stays = np.zeros(self.to_real.shape[1], dtype=bool)
+        stays[real] = True
+        rows = stays[self.owner]
+        radii = _radii(self.to_real[rows][:, stays], k)
+        return float((self.to_synthetic[rows][:, synthetic].min(axis=1) <= radii).mean())
 
 
 def expected_coverage(*, real: int, synthetic: int, k: int) -> float:
@@ -84,6 +81,10 @@ def expected_coverage(*, real: int, synthetic: int, k: int) -> float:
         real: number of real subjects, above k.
         synthetic: number of synthetic subjects.
         k: number of nearest subjects.
+
+    Example:
+        >>> round(expected_coverage(real=88, synthetic=88, k=5), 3)
+        0.971
     """
     place = np.arange(k)
     return float(1.0 - np.prod((real - 1 - place) / (real - 1 + synthetic - place)))
@@ -99,6 +100,12 @@ def prdc(*, real: Sequence[np.ndarray], synthetic: Sequence[np.ndarray], k: int)
 
     Raises:
         ValueError: a side has no more than k subjects.
+
+    Example:
+        >>> real, synthetic = [np.array([[float(x)]]) for x in range(5)], [np.array([[float(x)]]) for x in (0, 1, 9)]
+        >>> figures, slices = prdc(real=real, synthetic=synthetic, k=1)
+        >>> figures.coverage, round(figures.precision, 3), slices.coverage(1, synthetic=np.array([True, False, True]))
+        (0.4, 0.667, 0.2)
     """
     for name, subjects in (("real", real), ("synthetic", synthetic)):
         if len(subjects) <= k:
@@ -108,7 +115,7 @@ def prdc(*, real: Sequence[np.ndarray], synthetic: Sequence[np.ndarray], k: int)
     to_synthetic = np.empty((len(owner), len(synthetic)))
     real_inside = np.zeros(len(owner), dtype=bool)
     synthetic_inside = np.zeros(len(radii["synthetic"]), dtype=bool)
-    for near, far in itertools.product(_blocks(real), _blocks(synthetic)):
+    for near, far in itertools.product(blocks_of(real), blocks_of(synthetic)):
         distances = _distances(near.points, far.points)
         to_synthetic[near.rows, far.subjects] = np.minimum.reduceat(distances, far.starts, axis=1)
         real_inside[near.rows] |= (distances <= radii["synthetic"][far.rows]).any(axis=1)
@@ -127,29 +134,11 @@ def prdc(*, real: Sequence[np.ndarray], synthetic: Sequence[np.ndarray], k: int)
     return figures, RealSlices(owner, to_real, to_synthetic)
 
 
-@dataclass(frozen=True, eq=False)
-class _Block:
-    """A run of whole subjects: which ones, their slices' places among all, the slices, and where subjects start."""
-
-    subjects: slice
-    rows: slice
-    points: np.ndarray
-    starts: np.ndarray
-
-
-def _blocks(subjects: Sequence[np.ndarray]) -> list[_Block]:
-    ends = np.cumsum([0, *(len(rows) for rows in subjects)])
-    return [
-        _Block(run, slice(ends[run.start], ends[run.stop]), np.concatenate(subjects[run]), ends[run] - ends[run.start])
-        for run in runs_of_subjects(subjects, about=_BLOCK_ROWS)
-    ]
-
-
 def _to_own_side(subjects: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     """Return distances (slices, subjects) with infinity to each slice's own subject, and that subject's index."""
     owner = np.repeat(np.arange(len(subjects)), [len(part) for part in subjects])
     found = np.empty((len(owner), len(subjects)))
-    blocks = _blocks(subjects)
+    blocks = blocks_of(subjects)
     for near, far in itertools.product(blocks, blocks):
         found[near.rows, far.subjects] = np.minimum.reduceat(_distances(near.points, far.points), far.starts, axis=1)
     found[np.arange(len(owner)), owner] = np.inf

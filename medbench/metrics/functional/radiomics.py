@@ -52,7 +52,12 @@ _SETTINGS_IN_NAMES = re.compile(r"(_d1)?(_3d(_v_mrg)?)?(_fbs_w[\d.]+)?$")
 
 
 def settings(window: Window) -> dict[str, Any]:
-    """Return everything that decides the features of a volume on the canonical grid, JSON-ready."""
+    """Return everything that decides the features of a volume on the canonical grid, JSON-ready.
+
+    Example:
+        >>> sorted(settings(Window(low=-1000, high=1000)))
+        ['mirp', 'version', 'window']
+    """
     return {"version": 1, "mirp": version("mirp"), "window": window.model_dump(mode="json")}
 
 
@@ -89,6 +94,12 @@ def body_mask(hu: np.ndarray) -> np.ndarray:
 
     Returns:
         (x, y, z) bool; empty where that part fills less than 1 % of the volume.
+
+    Example:
+        >>> hu = np.full((8, 8, 2), -1000)
+        >>> hu[2:6, 2:6] = 40
+        >>> int(body_mask(hu).sum())
+        32
     """
     from scipy import ndimage
 

@@ -26,6 +26,10 @@ def eroded(labels: np.ndarray) -> np.ndarray:
 
     Args:
         labels: (x, y, z) integers; 0 is background.
+
+    Example:
+        >>> int(eroded(np.ones((5, 5, 5), np.uint8)).sum())
+        27
     """
     keep = np.ones(labels.shape, bool)
     for axis in range(labels.ndim):
@@ -42,6 +46,10 @@ def roi_side(shape: tuple[int, int, int]) -> int:
 
     Args:
         shape: of the volume; planes below 64 voxels have 8 all the same.
+
+    Example:
+        >>> roi_side((512, 512, 300)), roi_side((96, 96, 64))
+        (32, 8)
     """
     return next((side for side in (32, 16) if side * 8 <= min(shape[:2])), 8)
 
@@ -59,6 +67,11 @@ def homogeneous_rois(hu: np.ndarray, inside: np.ndarray) -> np.ndarray:
 
     Returns:
         (n, side, side) HU.
+
+    Example:
+        >>> hu = np.random.default_rng(0).normal(40.0, 10.0, (64, 64, 2))
+        >>> homogeneous_rois(hu, np.ones(hu.shape, np.uint8)).shape
+        (16, 8, 8)
     """
     side = roi_side(hu.shape)
     corners = _evenly(_corners(inside, side), _MOST_CANDIDATES)
@@ -97,7 +110,13 @@ def _evenly(items: np.ndarray, most: int) -> np.ndarray:
 
 
 def without_trend(rois: np.ndarray) -> np.ndarray:
-    """Return squares (n, side, side) without their mean and linear trend (least squares)."""
+    """Return squares (n, side, side) without their mean and linear trend (least squares).
+
+    Example:
+        >>> ramp = np.arange(8.0) + np.zeros((1, 8, 8))
+        >>> float(np.abs(without_trend(ramp)).max())
+        0.0
+    """
     side = rois.shape[1]
     ramp = np.arange(side) - (side - 1) / 2
     scale = side * np.square(ramp).sum()
@@ -116,6 +135,12 @@ def noise_power(rois: np.ndarray, spacing_mm: tuple[float, float]) -> np.ndarray
     Args:
         rois: (n, side, side) HU without mean or trend, one or more.
         spacing_mm: of the voxels along both axes.
+
+    Example:
+        >>> rois = np.random.default_rng(0).normal(0.0, 10.0, (16, 8, 8))
+        >>> spectrum = noise_power(rois, (0.5, 0.5))
+        >>> bool(np.isclose(spectrum.sum() / (8 * 0.5) ** 2, np.square(rois).mean()))
+        True
     """
     area = spacing_mm[0] * spacing_mm[1] / (rois.shape[1] * rois.shape[2])
     power: np.ndarray = area * np.square(np.abs(np.fft.fft2(rois))).mean(axis=0)
@@ -131,6 +156,11 @@ def radial_mean(power: np.ndarray, spacing_mm: tuple[float, float]) -> tuple[np.
     Args:
         power: (side, side) from ``noise_power``.
         spacing_mm: of the voxels along both axes.
+
+    Example:
+        >>> frequencies, power = radial_mean(np.ones((8, 8)), (0.5, 0.5))
+        >>> frequencies.tolist(), power.tolist()
+        ([0.25, 0.5, 0.75, 1.0], [1.0, 1.0, 1.0, 1.0])
     """
     side = power.shape[0]
     step = 1.0 / (side * max(spacing_mm))
@@ -151,6 +181,11 @@ def noise_figures(rois: np.ndarray, spacing_mm: tuple[float, float]) -> dict[str
     Returns:
         sd: corrected for the three degrees of freedom of mean and trend; mean_frequency: of the radial spectrum;
         peak_frequency: of its highest ring.
+
+    Example:
+        >>> wave = np.cos(np.pi * np.arange(8)) * np.ones((1, 8, 8))  # two voxels long
+        >>> noise_figures(wave, (0.5, 0.5))["peak_frequency"]
+        1.0
     """
     frequencies, power = radial_mean(noise_power(rois, spacing_mm), spacing_mm)
     pixels = rois.shape[1] * rois.shape[2]
@@ -166,6 +201,10 @@ def adjacent_correlation(hu: np.ndarray) -> np.ndarray:
 
     Args:
         hu: (x, y, z).
+
+    Example:
+        >>> adjacent_correlation(np.array([[[0.0, 1.0, 1.0], [1.0, 2.0, 0.0]]])).round(6).tolist()
+        [1.0, -1.0]
     """
     slices = hu.reshape(-1, hu.shape[2]).T.astype(np.float64)
     slices -= slices.mean(axis=1, keepdims=True)
@@ -188,6 +227,10 @@ def worst_dip(correlations: np.ndarray) -> tuple[float, int] | None:
 
     Returns:
         None if fewer than 5 pairs have a correlation.
+
+    Example:
+        >>> worst_dip(np.array([0.5, 0.5, 0.5, 0.25, 0.5, 0.5]))
+        (0.5, 3)
     """
     known = np.flatnonzero(np.isfinite(correlations))
     if len(known) < _FEWEST_PAIRS:

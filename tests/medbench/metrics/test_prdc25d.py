@@ -3,8 +3,7 @@ import pytest
 
 from medbench.errors import NotEnoughCasesError, Unavailable
 from medbench.metrics.functional.prdc import expected_coverage, prdc
-from medbench.metrics.prdc25d import NEAREST, Prdc25d, arcsine_interval
-from medbench.statistics.resampling import Replicates, jackknife_interval
+from medbench.metrics.prdc25d import NEAREST, Prdc25d
 
 PLANES = ("xy", "yz", "zx")
 
@@ -84,18 +83,6 @@ def test_the_table_holds_the_shares(measure):
 def test_the_note_says_what_one_population_scores(measure):
     found = measure(random_features(12, seed=0), random_features(9, seed=1))
     assert f"{expected_coverage(real=12, synthetic=9, k=5):.3f} on average" in found.notes[0]
-
-
-def test_interval_is_even_on_the_arcsine_scale_and_stays_within_0_and_1():
-    near_one = Replicates(np.array([0.97, 0.99, 0.96, 0.99]), np.ones(4, dtype=int))
-    found = arcsine_interval(0.98, real=near_one, synthetic=near_one)
-    plain = jackknife_interval(0.98, real=near_one, synthetic=near_one, non_negative=True)
-    assert 0 < found.ends[0] < 0.98 < found.ends[1] <= 1.0
-    assert plain.ends[1] > 1.0
-    middle = Replicates(np.array([0.5, 0.502, 0.498, 0.501]), np.ones(4, dtype=int))
-    found = arcsine_interval(0.5, real=middle, synthetic=middle)
-    plain = jackknife_interval(0.5, real=middle, synthetic=middle, non_negative=True)
-    assert found.ends == pytest.approx(plain.ends, rel=1e-4)
 
 
 def test_seven_real_subjects_are_the_fewest_with_an_interval(measure):

@@ -4,10 +4,12 @@ from scipy import stats
 
 from medbench.statistics.resampling import (
     Replicates,
+    arcsine_interval,
     delete_each_group,
     group_sizes,
     groups_of,
     jackknife_interval,
+    jackknifed,
     mean_interval,
     subject_means,
     too_few,
@@ -67,6 +69,37 @@ def test_two_sided_interval_covers_a_difference_of_means():
     assert 0.92 <= hits / 300 <= 0.98
 
 
+def test_jackknifed_leaves_out_one_side_at_a_time_and_keeps_what_it_found():
+    rng = np.random.default_rng(5)
+    x, y = rng.normal(0, 1, 24), rng.normal(0.5, 2, 30)
+    found = jackknifed(
+        y.mean() - x.mean(),
+        lambda r, s: float(y[s].mean() - x[r].mean()),
+        real=names(24),
+        synthetic=names(30),
+        non_negative=False,
+    )
+    by_hand = {
+        "real": delete_each_group(lambda stay: float(y.mean() - x[stay].mean()), names(24)),
+        "synthetic": delete_each_group(lambda stay: float(y[stay].mean() - x.mean()), names(30)),
+    }
+    expected = jackknife_interval(y.mean() - x.mean(), **by_hand, non_negative=False)
+    assert (found.ends, found.method) == (expected.ends, expected.method)
+    for side, replicates in found.replicates.items():
+        np.testing.assert_array_equal(replicates.values, by_hand[side].values)
+        np.testing.assert_array_equal(replicates.sizes, by_hand[side].sizes)
+
+
+def test_jackknifed_says_why_there_is_no_interval():
+    few = jackknifed(0.0, lambda r, s: 0.0, real=names(3), synthetic=names(9), non_negative=True)
+    assert few.ends is None and "there are 3" in few.method and not few.replicates
+    values = np.array([1.0, np.nan, 2.0, 3.0])
+    broken = jackknifed(
+        0.0, lambda r, s: float(values[s].mean()), real=names(9), synthetic=names(4), non_negative=True, undefined="why"
+    )
+    assert (broken.ends, broken.method, broken.replicates) == (None, "absent: why", {})
+
+
 def test_lower_end_is_cut_only_where_the_method_says_so():
     wide = Replicates(np.array([0.0, 2.0, 0.0, 2.0]), np.ones(4, dtype=int))
     free = jackknife_interval(1.0, real=wide, synthetic=wide, non_negative=False)
@@ -76,6 +109,18 @@ def test_lower_end_is_cut_only_where_the_method_says_so():
     assert cut.ends == (0.0, free.ends[1])
     assert "not below 0" in cut.method
     assert "4 real and 4 synthetic groups" in cut.method
+
+
+def test_interval_is_even_on_the_arcsine_scale_and_stays_within_0_and_1():
+    near_one = Replicates(np.array([0.97, 0.99, 0.96, 0.99]), np.ones(4, dtype=int))
+    found = arcsine_interval(0.98, real=near_one, synthetic=near_one)
+    plain = jackknife_interval(0.98, real=near_one, synthetic=near_one, non_negative=True)
+    assert 0 < found.ends[0] < 0.98 < found.ends[1] <= 1.0
+    assert plain.ends[1] > 1.0
+    middle = Replicates(np.array([0.5, 0.502, 0.498, 0.501]), np.ones(4, dtype=int))
+    found = arcsine_interval(0.5, real=middle, synthetic=middle)
+    plain = jackknife_interval(0.5, real=middle, synthetic=middle, non_negative=True)
+    assert found.ends == pytest.approx(plain.ends, rel=1e-4)
 
 
 def test_too_few_subjects_have_a_reason_not_an_interval():

@@ -4,8 +4,8 @@ import torch
 from sklearn.metrics.pairwise import polynomial_kernel, rbf_kernel
 from torch_fidelity.metric_kid import kernel_mmd, mmd2
 
-from medbench.metrics.functional import mmd
-from medbench.metrics.functional.mmd import KernelSums, cubic_kernel, gaussian_kernel
+from medbench.metrics.functional import blocks
+from medbench.metrics.functional.mmd import KernelSums, cubic_kernel, gaussian_kernel, median_distance
 
 POLYNOMIAL = {
     "kid_kernel": "poly",
@@ -51,6 +51,10 @@ def test_kernels_are_those_of_scikit_learn(rng):
     np.testing.assert_allclose(gaussian_kernel(1.7)(x, y), rbf_kernel(x, y, gamma=1 / (2 * 1.7**2)), rtol=1e-10)
 
 
+def test_the_median_distance_is_over_pairs():
+    assert median_distance(np.array([[0.0], [1.0], [10.0]])) == 9.0
+
+
 def test_one_row_a_subject_is_the_estimate_of_torch_fidelity(rng):
     x, y = rng.normal(size=(40, 16)), rng.normal(0.3, 1.2, size=(40, 16))
     expected = kernel_mmd(x, y, **POLYNOMIAL)
@@ -86,7 +90,7 @@ def test_blocks_change_nothing(rng, monkeypatch):
     real = [rng.normal(size=(count, 4)) for count in (3, 9, 2, 1, 5, 4)]
     synthetic = [rng.normal(size=(count, 4)) for count in (2, 4, 7)]
     whole = KernelSums.of(cubic_kernel, real=real, synthetic=synthetic)
-    monkeypatch.setattr(mmd, "_BLOCK_ROWS", 5)
+    monkeypatch.setattr(blocks, "BLOCK_ROWS", 5)
     cut = KernelSums.of(cubic_kernel, real=real, synthetic=synthetic)
     for name in ("real", "synthetic", "cross"):
         np.testing.assert_allclose(getattr(cut, name), getattr(whole, name), rtol=1e-10)
@@ -98,9 +102,9 @@ def test_leaving_subjects_out_is_computing_without_them(rng):
     sums = KernelSums.of(cubic_kernel, real=real, synthetic=synthetic)
     stay = np.array([True, False, True, True, False, True])
     fewer = KernelSums.of(cubic_kernel, real=[rows for rows, s in zip(real, stay) if s], synthetic=synthetic)
-    assert sums.mmd2(real_stay=stay) == pytest.approx(fewer.mmd2(), rel=1e-10)
+    assert sums.mmd2(real=stay) == pytest.approx(fewer.mmd2(), rel=1e-10)
     without_last = KernelSums.of(cubic_kernel, real=real, synthetic=synthetic[:-1]).mmd2()
-    assert sums.mmd2(synthetic_stay=np.arange(5) < 4) == pytest.approx(without_last, rel=1e-10)
+    assert sums.mmd2(synthetic=np.arange(5) < 4) == pytest.approx(without_last, rel=1e-10)
 
 
 def test_symmetric(rng):

@@ -4,7 +4,7 @@ import torch
 from sklearn.neighbors import NearestNeighbors
 from torch_fidelity.metric_prc import prc_features_to_metric
 
-from medbench.metrics.functional import prdc as module
+from medbench.metrics.functional import blocks
 from medbench.metrics.functional.prdc import expected_coverage, prdc
 
 
@@ -72,7 +72,7 @@ def test_density_and_coverage_of_naeem_with_scikit_learns_neighbours(rng):
 
 @pytest.mark.parametrize("block", [2048, 7])
 def test_several_slices_a_subject_follow_the_definition(rng, block, monkeypatch):
-    monkeypatch.setattr(module, "_BLOCK_ROWS", block)
+    monkeypatch.setattr(blocks, "BLOCK_ROWS", block)
     real = [*subjects_of(rng, 7, slices=4), *subjects_of(rng, 2, slices=2)]
     synthetic = [*subjects_of(rng, 6, slices=3, shift=0.3), *subjects_of(rng, 1, slices=5)]
     found, slices = prdc(real=real, synthetic=synthetic, k=2)
@@ -139,6 +139,6 @@ def test_leaving_subjects_out_is_computing_without_them(rng):
     real, synthetic = subjects_of(rng, 12), subjects_of(rng, 9, shift=0.5)
     _, slices = prdc(real=real, synthetic=synthetic, k=3)
     fewer, _ = prdc(real=real[2:], synthetic=synthetic, k=3)
-    assert slices.coverage(3, real_stay=np.arange(12) >= 2) == fewer.coverage
+    assert slices.coverage(3, real=np.arange(12) >= 2) == fewer.coverage
     fewer, _ = prdc(real=real, synthetic=synthetic[:-3], k=3)
-    assert slices.coverage(3, synthetic_stay=np.arange(9) < 6) == fewer.coverage
+    assert slices.coverage(3, synthetic=np.arange(9) < 6) == fewer.coverage
