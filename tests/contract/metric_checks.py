@@ -16,7 +16,7 @@ from medbench.errors import DataError, NotEnoughCasesError, Unavailable
 from medbench.metrics.base import Evidence, Measurement
 
 Check = Callable[[type, Scene], None]
-_ROUNDING = 1e-6
+_ROUNDING = 1e-9
 
 
 def same_input_same_answer(metric: type, scene: Scene) -> None:
@@ -34,10 +34,11 @@ def inputs_stay_untouched(metric: type, scene: Scene) -> None:
 
 
 def order_of_volumes_changes_nothing(metric: type, scene: Scene) -> None:
-    """A folder is read in some order; the value does not depend on it."""
+    """A folder is read in some order; neither value nor parts depend on it."""
     backwards = {name: side[::-1] for name, side in scene.sides.items()}
-    value = metric().measure(scene.evidence()).value
-    assert metric().measure(scene.evidence(**backwards)).value == pytest.approx(value, rel=1e-9, abs=1e-12)
+    forth, back = (metric().measure(scene.evidence(**sides)) for sides in ({}, backwards))
+    assert back.value == pytest.approx(forth.value, rel=1e-9, abs=1e-12)
+    assert _flat(back) == pytest.approx(_flat(forth), rel=1e-9, abs=1e-12)
 
 
 def a_set_against_itself_is_perfect(metric: type, scene: Scene) -> None:
@@ -123,8 +124,9 @@ def figures_are_numbers(metric: type, scene: Scene) -> None:
         figures = part.values() if isinstance(part, Mapping) else [part]
         assert all(isinstance(figure, (int, float)) for figure in figures), f"{name} is no number: {part}"
     for side, replicates in found.replicates.items():
-        assert side in ("real", "synthetic")
+        subjects = len({body.subject for body in scene.sides[side]})
         assert len(replicates.values) == len(replicates.sizes)
+        assert sum(replicates.sizes) == subjects, f"{sum(replicates.sizes)} of {subjects} {side} subjects are left out"
     cases = metric.info.cases
     if cases is not None:
         assert found.table is not None
@@ -157,6 +159,11 @@ def _checksum(bodies: list[Body]) -> str:
         for array in body.arrays():
             digest.update(array.tobytes())
     return digest.hexdigest()
+
+
+def _flat(found: Measurement) -> dict[str, float]:
+    parts = ((name, part if isinstance(part, Mapping) else {"": part}) for name, part in found.parts.items())
+    return {f"{name}.{figure}": value for name, figures in parts for figure, value in figures.items()}
 
 
 def _assert_same(first: Measurement, second: Measurement) -> None:

@@ -47,8 +47,7 @@ def metadata_is_of_the_kind(kind: registry.Kind, plugin: Any) -> None:
         assert not unknown, f"{info.name} needs {', '.join(unknown)}: a protocol has {', '.join(get_args(Need))}"
         assert info.better in ("lower", "higher")
         assert info.min_real + info.min_synthetic >= 1
-        assert len({figure.name for figure in info.figures}) == len(info.figures)
-        assert all(figure.caption and figure.alt for figure in info.figures), "a figure lacks its caption or its alt"
+        assert all(figure.caption.endswith(".") and figure.alt for figure in info.figures), "a figure lacks its words"
     if kind == "generators":
         assert info.capabilities
         assert set(info.trained_on) <= set(info.presets), "trained_on names a preset that is none"

@@ -36,6 +36,13 @@ def test_names_are_those_of_the_entry_points(kind: registry.Kind, name: str) -> 
     assert registry.load(kind, name).info.name == name
 
 
+def test_figures_of_metrics_have_names_of_their_own() -> None:
+    names = [
+        figure.name for name in registry.names("metrics") for figure in registry.load("metrics", name).info.figures
+    ]
+    assert len({"montage", *names}) == 1 + len(names)
+
+
 def test_every_plugin_has_its_entry() -> None:
     """A plug-in class (one with an ``info``) without an entry point would never be found."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
