@@ -92,6 +92,16 @@ def an_interval_is_there_or_its_reason(metric: type, scene: Scene) -> None:
         assert found.ci95[0] <= found.value <= found.ci95[1]
 
 
+def copies_of_a_subjects_volumes_add_nothing(metric: type, scene: Scene) -> None:
+    """Three volumes of everybody are no more people: the value stays about where it was, the interval as wide."""
+    side = scene.judged()[-1]
+    once = metric().measure(scene.evidence())
+    thrice = metric().measure(scene.evidence(**{side: [body for body in scene.sides[side] for _ in range(3)]}))
+    assert thrice.value == pytest.approx(once.value, rel=0.1)
+    if once.ci95 is not None and thrice.ci95 is not None:
+        assert np.ptp(thrice.ci95) == pytest.approx(np.ptp(once.ci95), rel=0.2)
+
+
 def only_the_value_where_only_the_value_is_asked_for(metric: type, scene: Scene) -> None:
     """Floors and gaps ask for it: the same value on the same scope, without interval and replicates."""
     whole, alone = (metric().measure(scene.evidence(intervals=asked)) for asked in (True, False))
@@ -142,6 +152,7 @@ CHECKS: tuple[Check, ...] = (
     too_few_subjects_are_refused,
     three_subjects_have_a_value_and_no_interval,
     an_interval_is_there_or_its_reason,
+    copies_of_a_subjects_volumes_add_nothing,
     only_the_value_where_only_the_value_is_asked_for,
     a_broken_volume_is_named,
     figures_are_numbers,
