@@ -24,16 +24,12 @@ replicates, counts, and the protocol with its fingerprint. Limits, all there so 
 
 from __future__ import annotations
 
-import contextlib
 import json
 import math
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
-from unittest import mock
 
-import numpy as np
 import pytest
 
 from cli.main import app
@@ -44,6 +40,7 @@ TESTS = Path(__file__).parent
 GOLDEN = TESTS / "data" / "golden" / "results.json"
 INSTRUMENTS = TESTS / "golden" / "instruments.py"
 VOLUMES = TESTS / "golden" / "volumes.py"
+TRAINED = TESTS / "golden" / "trained.py"
 KEPT = (
     *("value", "ci95", "floor", "floor_values", "floor_parts", "ceiling", "against", "parts", "replicates"),
     *("n_real", "n_synthetic", "better", "unit"),
@@ -55,30 +52,6 @@ MEND = (
     "\nA number of the same input changed. If that is meant, raise the metric's version and write the change into "
     "CHANGELOG.md, then run: pytest tests/test_golden_results.py --write-golden"
 )
-
-
-@contextlib.contextmanager
-def trained_parts_replaced() -> Iterator[None]:
-    """Let a projection stand for memorization's encoder, and a table of DSC for downstream's nnU-Net."""
-    instruments = registry.import_file(INSTRUMENTS)
-    encoder = mock.Mock(sha256="arithmetic", embed=lambda volume: instruments.embedded(volume, 16))
-    memorization, downstream = (registry.load("metrics", name) for name in ("memorization", "downstream"))
-    module = sys.modules[downstream.__module__]
-    arms = {arm: Path(arm) for arm in ("real", "synthetic", "both")}
-    with (
-        mock.patch.object(memorization, "_encoder", lambda *_: encoder),
-        mock.patch.object(module, "_trained_and_tested", lambda *_, **__: arms),
-        mock.patch.object(module, "_dsc", lambda task, arm: dsc_of(arm.name, len(task.subjects), len(task.regions))),
-    ):
-        yield
-
-
-def dsc_of(arm: str, cases: int, regions: int) -> np.ndarray:
-    """Return a DSC for each case and region of an arm; two are not applicable."""
-    best, step = {"real": (0.95, 5), "synthetic": (0.85, 7), "both": (0.93, 6)}[arm]
-    dsc = best - np.arange(cases * regions).reshape(cases, regions) * step % 11 / 40 - np.arange(cases)[:, None] / 100
-    dsc[1, 2] = dsc[3, 0] = np.nan
-    return dsc
 
 
 def measured(folder: Path) -> Report:
@@ -100,7 +73,7 @@ def measured(folder: Path) -> Report:
         "--out": str(folder / "run"),
     }
     arguments = [word for option in options.items() for word in option]
-    with trained_parts_replaced():
+    with registry.import_file(TRAINED).trained_parts_replaced():
         app(["run", *arguments, "--conditional", "--quiet", "--debug"], standalone_mode=False)
     return Report.read(folder / "run" / "results.json")
 

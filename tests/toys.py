@@ -1,4 +1,4 @@
-"""A small data set and a small generator, loaded by path like a user's own plug-ins."""
+"""A small data set, a small generator and a small metric, loaded by path like a user's own plug-ins."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from medbench.datasets.phantom import PhantomDataset, affine, generate
 from medbench.errors import CheckpointError
 from medbench.generators.base import FitRequest, GeneratorInfo, SampleRequest
 from medbench.imaging.volume import Volume
+from medbench.metrics.base import Evidence, Measurement, MetricInfo, require_subjects
 from medbench.spec import Grid
 from medbench.storage.files import write_text
 
@@ -105,3 +106,26 @@ class FullSizeDataset:
 
     def identity(self) -> dict[str, object]:
         return {"name": "full-size", "version": "1"}
+
+
+class ToyMetric:
+    """How far the mean HU of both sides are apart."""
+
+    info: ClassVar = MetricInfo(
+        name="toy",
+        version="1",
+        summary="distance of the mean HU",
+        better="lower",
+        unit="HU",
+        min_real=2,
+        min_synthetic=2,
+        source="tests",
+        needs=("segmenter",),
+    )
+
+    def measure(self, evidence: Evidence) -> Measurement:
+        sides = evidence.real, evidence.synthetic
+        require_subjects(self.info, real=sides[0].subjects, synthetic=sides[1].subjects)
+        means = [float(np.mean([volume.voxels.mean() for volume in side.volumes()])) for side in sides]
+        fewest = min(len(set(side.subjects)) for side in sides)
+        return Measurement(abs(means[0] - means[1]), None, f"absent: toys have none, and there are {fewest} subjects")

@@ -17,7 +17,7 @@ from medbench.features.lpips import BACKBONE, Lpips25d, fits, load_lpips
 from medbench.metrics.base import Evidence, Figure, Measurement, MetricInfo
 from medbench.metrics.reconstruction_figure import draw
 from medbench.records.results import CaseColumns
-from medbench.statistics.resampling import mean_interval, subject_means
+from medbench.statistics.resampling import NOT_ASKED, mean_interval, subject_means
 
 if TYPE_CHECKING:
     from medbench.spec import Window
@@ -59,7 +59,7 @@ class Reconstruction:
         """Compute the metric.
 
         Raises:
-            Unavailable: no held-out split, no autoencoder, or a reconstruction that equals its volume.
+            Unavailable: no held-out split, no autoencoder, or a reconstruction that equals its volume or holds NaN.
             NotEnoughCasesError: the held-out split is empty.
         """
         import pandas as pd
@@ -82,7 +82,7 @@ class Reconstruction:
                 row["lpips"] = lpips(real, reconstructed, planes=planes)
             rows.append(row)
         table = pd.DataFrame(rows).drop(columns=list(skipped), errors="ignore")
-        interval = mean_interval(table["psnr"].to_numpy(), held_out.subjects)
+        interval = mean_interval(table["psnr"].to_numpy(), held_out.subjects) if evidence.intervals else NOT_ASKED
         parts = {
             name: _summary(subject_means(table[name].to_numpy(), held_out.subjects))
             for name in ("psnr", "ms_ssim", "lpips")
@@ -150,6 +150,8 @@ def _figures(volume_id: str, *, real: np.ndarray, reconstructed: np.ndarray) -> 
     ratio = psnr(real=real, reconstructed=reconstructed)
     if np.isinf(ratio):
         raise Unavailable(f"the reconstruction of {volume_id} equals the volume, its PSNR is infinite: is it a copy?")
+    if np.isnan(ratio):
+        raise Unavailable(f"the reconstruction of {volume_id} holds NaN: look at the autoencoder and its weights")
     similarity = ms_ssim(real=real, reconstructed=reconstructed)
     return {"psnr": ratio, "ms_ssim": similarity, "ms_ssim_scales": float(scales_that_fit(min(real.shape)))}
 

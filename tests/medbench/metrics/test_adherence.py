@@ -265,13 +265,6 @@ def test_five_subjects_have_no_interval_of_the_median(measure):
     assert any("it needs 6 subjects" in note for note in found.notes)
 
 
-def test_without_intervals_only_the_value_is_computed(measure):
-    masks = [anatomy(seed) for seed in range(4)]
-    full, bare = measure(masks, masks), measure(masks, masks, intervals=False)
-    assert bare.value == full.value and bare.scope == full.scope
-    assert bare.table is None and bare.ci95 is None and bare.floor is None
-
-
 def test_a_mask_is_told_by_its_labels_not_by_its_place():
     mask = anatomy(0)
     moved = LabelMap(mask.voxels, AFFINE + np.array([[0, 0, 0, 5.0]] + [[0] * 4] * 3), {})

@@ -12,7 +12,7 @@ import pytest
 from scipy import stats
 
 from medbench.datasets.phantom import generate
-from medbench.errors import NotEnoughCasesError, Unavailable
+from medbench.errors import Unavailable
 from medbench.imaging.volume import LabelMap, Volume
 from medbench.metrics.downstream import Downstream
 from medbench.metrics.nnunet import arm
@@ -337,11 +337,6 @@ def test_samples_that_test_label_maps_steered_are_declared(measure, sides, phant
     assert not any("label map of a test volume" in note for note in measure().notes)
 
 
-def test_too_few_are_refused(measure, sides, phantoms):
-    with pytest.raises(NotEnoughCasesError, match="4 synthetic subjects or more, got 3"):
-        measure(synthetic=sides["make"](phantoms[6:9]))
-
-
 def test_regions_go_by_name_whatever_their_values(measure, sides, phantoms):
     def renumbered(label_map):
         return LabelMap(np.where(label_map.voxels, 100 - label_map.voxels, 0).astype(np.uint8), label_map.affine,
@@ -357,13 +352,6 @@ def test_regions_that_one_side_does_not_know_are_left_out_with_a_note(measure):
     assert any(note.startswith("spleen left out: the label maps of the real and synthetic") for note in found.notes)
     with pytest.raises(Unavailable, match="no region can be compared: spleen left out"):
         measure(regions=("spleen",))
-
-
-def test_only_the_value_where_only_the_value_is_asked_for(measure):
-    found = measure(intervals=False)
-    assert found.ci95 is None
-    assert found.table is None
-    assert found.value == measure().value
 
 
 def test_test_volumes_without_any_region_are_left_out(measure, sides, phantoms):

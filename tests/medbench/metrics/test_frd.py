@@ -3,7 +3,7 @@ import pytest
 from scipy import linalg, ndimage
 
 from medbench.datasets.phantom import generate
-from medbench.errors import NotEnoughCasesError, Unavailable
+from medbench.errors import Unavailable
 from medbench.imaging.volume import Volume
 from medbench.metrics.frd import Frd, radiomics_distance
 from medbench.metrics.functional.radiomics import radiomics
@@ -189,14 +189,3 @@ def test_a_feature_that_one_subject_alone_makes_vary_has_no_interval(measure):
     found = measure(real, normal(8, seed=1))
     assert found.ci95 is None
     assert "varies only by one group of real subjects" in found.ci_method
-
-
-def test_floors_are_asked_without_interval_and_table(measure):
-    found = measure(normal(8, seed=0), normal(8, seed=1), intervals=False)
-    assert (found.ci95, found.table, found.replicates) == (None, None, {})
-
-
-def test_three_subjects_have_no_interval_and_one_is_refused(measure):
-    assert measure(normal(3, seed=0), normal(8, seed=1)).ci95 is None
-    with pytest.raises(NotEnoughCasesError, match="2 synthetic subjects or more, got 1"):
-        measure(normal(8, seed=0), normal(1, seed=1))

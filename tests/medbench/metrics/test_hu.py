@@ -197,16 +197,6 @@ def test_no_region_left_is_unavailable(measure, real):
         measure(real, real[:1])
 
 
-def test_interval_holds_the_value_and_replicates_are_kept(measure, real):
-    found = measure(real, bodies(6, first=30, shift=20))
-    assert found.ci95[0] < found.value < found.ci95[1]
-    assert "8 real and 6 synthetic groups" in found.ci_method
-    assert {side: len(kept.values) for side, kept in found.replicates.items()} == {"real": 8, "synthetic": 6}
-    bare = measure(real, bodies(6, first=30, shift=20), intervals=False)
-    assert bare.value == found.value
-    assert bare.ci95 is bare.table is None
-
-
 def test_table_has_a_row_a_volume_and_region_and_one_for_texture(measure, real):
     table = measure(real, bodies(4, first=30)).table
     assert len(table) == (8 + 4) * (3 + 1)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from sklearn.metrics.pairwise import rbf_kernel
 
-from medbench.errors import NotEnoughCasesError, Unavailable
+from medbench.errors import Unavailable
 from medbench.metrics.functional.mmd import median_distance
 from medbench.metrics.mmd3d import Mmd3d
 
@@ -111,19 +111,6 @@ def test_replicates_leave_out_the_subject_they_stand_for(measure):
     xx, yy = rbf_kernel(rest, gamma=gamma), rbf_kernel(synthetic, gamma=gamma)
     expected = (xx.sum() - 5) / 20 + (yy.sum() - 7) / 42 - 2 * rbf_kernel(rest, synthetic, gamma=gamma).mean()
     assert found.replicates["real"].values[0] == pytest.approx(expected, rel=1e-9)
-
-
-def test_floors_ask_for_the_value_alone(measure):
-    found = measure(vectors(8, seed=0), vectors(8, seed=1), intervals=False)
-    assert found.ci95 is None
-    assert found.table is None
-    assert not found.replicates
-
-
-@pytest.mark.parametrize(("real", "synthetic", "came"), [(1, 5, "real"), (5, 1, "synthetic")])
-def test_one_subject_is_refused(measure, real, synthetic, came):
-    with pytest.raises(NotEnoughCasesError, match=f"2 {came} subjects or more, got 1"):
-        measure(vectors(real, seed=0), vectors(synthetic, seed=1))
 
 
 def test_equal_real_volumes_give_no_bandwidth(measure):
