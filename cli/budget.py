@@ -10,12 +10,12 @@ import typer
 from cli.options import Model, Preset, parse_shape
 from cli.session import Session, in_session
 from medbench import registry
-from medbench.budget import GIB, parse_bytes
+from medbench.budget.meter import GIB, parse_bytes
 from medbench.errors import SpecError
 from medbench.generators.base import Predicts, Stage
 
 if TYPE_CHECKING:
-    from medbench.prediction import Prediction
+    from medbench.budget.prediction import Prediction
 
 _STAGES: dict[str, Stage] = {"fit": "fit", "sample": "sample"}
 _LISTED = 5
@@ -39,7 +39,8 @@ def budget(
     if stage not in _STAGES:
         raise SpecError(f"there is no stage '{stage}': choose from {', '.join(_STAGES)}")
     generator, chosen = _generator(model, preset)
-    from medbench.prediction import largest_shape, require_fits
+    from medbench.budget.prediction import require_fits
+    from medbench.budget.search import largest_shape
 
     def predict(size: tuple[int, int, int]) -> Prediction:
         return generator.predict(_STAGES[stage], size, limit_bytes=limit_bytes)

@@ -25,7 +25,7 @@ from cli.options import (
 )
 from cli.results import print_report
 from cli.session import Session, in_session
-from medbench.budget import parse_bytes
+from medbench.budget.meter import parse_bytes
 from medbench.pipeline.options import RunOptions, split_names, use_weight_files
 
 Samples = Annotated[int | None, typer.Option(help="How many samples; as many as held-out cases where not given.")]

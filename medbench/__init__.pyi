@@ -1,6 +1,7 @@
 # The public face: what scripts and plug-ins may import. One name a contract; modules below may move.
 from .api import evaluate, load_dataset
-from .budget import Meter
+from .budget.meter import Meter
+from .budget.prediction import Prediction, predict_peak
 from .datasets.base import Case, Check, Dataset, DatasetInfo, Fetchable, Split
 from .errors import (
     BudgetExceededError,
@@ -33,7 +34,6 @@ from .metrics.base import (
     Workspace,
     require_subjects,
 )
-from .prediction import Prediction, predict_peak
 from .progress import Progress, silent
 from .records.results import CaseColumns, Report, Result
 from .segmenters.base import Segmenter, SegmenterInfo

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from medbench import gate
-from medbench.budget import Meter
+from medbench.budget.meter import Meter
 from medbench.drawing.montage import MONTAGE
 from medbench.evaluation.comparison import Comparison
 from medbench.evaluation.figures import draw_figures

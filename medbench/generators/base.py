@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, ClassVar, Literal, Protocol, runtime_checkable
 from medbench.progress import Progress
 
 if TYPE_CHECKING:
+    from medbench.budget.prediction import Prediction
     from medbench.datasets.base import Case
     from medbench.imaging.volume import LabelMap, Volume
-    from medbench.prediction import Prediction
 
 Capability = Literal["unconditional", "conditional", "reconstructs"]
 Stage = Literal["fit", "sample"]

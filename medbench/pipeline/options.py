@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from medbench import protocols, registry
-from medbench.budget import GIB
+from medbench.budget.meter import GIB
 from medbench.datasets.base import Dataset
 from medbench.errors import SpecError
 from medbench.spec import Grid, Protocol

@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 
 from medbench import registry
-from medbench.budget import Meter
+from medbench.budget.meter import Meter
 from medbench.datasets.base import Case, Dataset
 from medbench.errors import NotEnoughCasesError, SpecError
 from medbench.evaluation.comparison import Comparison

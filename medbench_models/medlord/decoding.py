@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import torch
 from monai.networks.nets import VQVAE
 
-from medbench.prediction import CONTEXT_BYTES, MARGIN
+from medbench.budget.prediction import CONTEXT_BYTES, MARGIN
 from medbench_models.medlord.config import VqvaeConfig
 
 # Beside the activations there are the latent, distances to codes and weights in half precision.

@@ -16,7 +16,7 @@ from medbench_models.medlord.presets import PRESETS, preset
 from medbench_models.medlord.published import PUBLISHED, converted, how_to_have
 
 if TYPE_CHECKING:
-    from medbench.prediction import Prediction
+    from medbench.budget.prediction import Prediction
     from medbench_models.medlord.checkpoint import Loaded
 
 

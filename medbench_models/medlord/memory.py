@@ -1,4 +1,4 @@
-"""The memory that MedLoRD's stages need on a GPU, predicted from its own code; see ``medbench.prediction``."""
+"""The memory that MedLoRD's stages need on a GPU, predicted from its own code; see ``medbench.budget.prediction``."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import Literal
 import torch
 from monai.networks.nets import VQVAE, DiffusionModelUNet
 
+from medbench.budget.prediction import CONTEXT_BYTES, MARGIN, Prediction, predict_peak, require_fits
 from medbench.errors import DataError
 from medbench.generators.base import Stage
-from medbench.prediction import CONTEXT_BYTES, MARGIN, Prediction, predict_peak, require_fits
 from medbench.training.rehearsal import Rehearsal
 from medbench_models.medlord.config import DiffusionConfig, MedLoRDConfig, NetworkConfig, VqvaeConfig
 from medbench_models.medlord.controlnet import ControlNet

@@ -15,7 +15,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils import _pytree as pytree
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from medbench.prediction import as_on_cuda
+from medbench.budget.prediction import as_on_cuda
 from medbench.training.attention import best_backend
 from medbench_models.medlord.diffusion import Steered
 from medbench_models.medlord.memory import denoisers

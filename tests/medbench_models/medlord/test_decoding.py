@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from medbench.prediction import predict_peak
+from medbench.budget.prediction import predict_peak
 from medbench_models.medlord.config import VqvaeConfig
 from medbench_models.medlord.decoding import (
     Layout,

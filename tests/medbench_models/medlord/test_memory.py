@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 import torch
 
+from medbench.budget.prediction import predict_peak
 from medbench.datasets.base import Case
 from medbench.errors import BudgetExceededError, DataError
 from medbench.generators.base import FitRequest, Predicts, SampleRequest
 from medbench.imaging.volume import LabelMap
-from medbench.prediction import predict_peak
 from medbench.progress import silent
 from medbench.training.loop import launch
 from medbench.training.rehearsal import AdamWMemory, Rehearsal

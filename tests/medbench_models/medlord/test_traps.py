@@ -10,8 +10,8 @@ import pytest
 import torch
 from monai.networks.schedulers import DDPMScheduler
 
+from medbench.budget.prediction import predict_peak
 from medbench.imaging.volume import LabelMap
-from medbench.prediction import predict_peak
 from medbench.spec import Window
 from medbench_models.medlord.data import scaled
 from medbench_models.medlord.diffusion import Latents, SteeredLatents

@@ -1,7 +1,5 @@
 """Predicted memory against what PyTorch's profiler measures, and against hand-counted tensors."""
 
-import math
-
 import pytest
 import torch
 from torch import nn
@@ -10,8 +8,8 @@ from torch.nn import functional
 from torch.profiler import ProfilerActivity, profile
 from torch.utils.checkpoint import checkpoint
 
-from medbench.errors import BudgetExceededError, DataError
-from medbench.prediction import CONTEXT_BYTES, Prediction, largest_shape, predict_peak, require_fits
+from medbench.budget.prediction import CONTEXT_BYTES, Prediction, predict_peak, require_fits
+from medbench.errors import BudgetExceededError
 
 
 def network() -> nn.Module:
@@ -148,20 +146,3 @@ def test_what_does_not_fit_is_refused_with_both_sizes() -> None:
     with pytest.raises(BudgetExceededError, match=r"sampling needs about 12\.5 GiB .* only 12\.0 GiB") as caught:
         require_fits(prediction, 12 * 2**30, what="sampling")
     assert caught.value.exit_code == 3
-
-
-@pytest.mark.parametrize("most", [32**3 // 2, 64**3 // 2, 100**3 // 2, 128**3 // 2, 400**3 // 2, 10**30])
-@pytest.mark.parametrize("smallest", [0, 64])
-def test_the_largest_shape_is_found(most: int, smallest: int) -> None:
-    def fits(shape: tuple[int, int, int]) -> bool:
-        if any(size % 16 for size in shape) or shape[0] < smallest:
-            raise DataError("no multiple of 16, or too small")
-        return math.prod(shape) <= most
-
-    wanted = [size for size in range(32, 513, 32) if size**3 // 2 <= most and size >= smallest]
-    found = largest_shape((128, 128, 64), fits)
-    assert found == ((wanted[-1], wanted[-1], wanted[-1] // 2) if wanted else None)
-
-
-def test_there_may_be_no_shape_that_fits() -> None:
-    assert largest_shape((64, 64, 32), lambda shape: False) is None

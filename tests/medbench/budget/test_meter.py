@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from medbench.budget import GIB, Meter, parse_bytes
+from medbench.budget.meter import GIB, Meter, parse_bytes
 from medbench.errors import SpecError
 
 

@@ -25,14 +25,12 @@ from torch.nn.modules import module as module_hooks  # noqa: TID253  likewise
 from torch.utils import _pytree as pytree  # noqa: TID253  likewise
 from torch.utils._python_dispatch import TorchDispatchMode  # noqa: TID253  likewise
 
-from medbench.errors import BudgetExceededError, DataError
+from medbench.errors import BudgetExceededError
 
 # On top of the tensors: workspaces and gaps in proportion to them, and the CUDA context with its libraries.
 MARGIN: Final = 0.15
 CONTEXT_BYTES: Final = 2**30
 _SHOWN: Final = 10
-_LONGEST_AXIS: Final = 4096
-Shape = tuple[int, int, int]
 _GIB: Final = 2**30
 
 
@@ -96,40 +94,6 @@ def require_fits(prediction: Prediction, limit_bytes: float, *, what: str) -> No
             f"{what} needs about {prediction.peak_bytes / _GIB:.1f} GiB of GPU memory, and only "
             f"{limit_bytes / _GIB:.1f} GiB may be used: take a larger card or budget, smaller volumes or another preset"
         )
-
-
-def largest_shape(shape: Shape, fits: Callable[[Shape], bool]) -> Shape | None:
-    """Return the largest shape in the proportions of ``shape`` that fits; None where none does.
-
-    Args:
-        shape: voxels (x, y, z) that suit the generator; no axis of what is tried exceeds 4096 or four times its size.
-        fits: raises DataError for a shape that does not suit the generator.
-    """
-    whole = math.gcd(*shape)
-
-    def scaled(scale: int) -> Shape:
-        x, y, z = (size // whole * scale for size in shape)
-        return x, y, z
-
-    def suits(scale: int) -> bool | None:
-        try:
-            return fits(scaled(scale))
-        except DataError:
-            return None
-
-    divisors = (scale for scale in range(1, whole + 1) if whole % scale == 0)
-    step = next(scale for scale in divisors if suits(whole + scale) is not None)
-    # In steps: up to ``low`` it fits or is too small for the generator; ``high`` does not fit or is too large to ask.
-    low, high, best = 0, min(4 * whole, _LONGEST_AXIS * whole // max(shape)) // step + 1, 0
-    guess = whole // step
-    while high - low > 1:
-        found = suits(guess * step)
-        if found is False:
-            high = guess
-        else:
-            low, best = guess, guess if found else best
-        guess = 2 * low if low < 2 * low < high and high > 4 * low else (low + high) // 2
-    return scaled(best * step) if best else None
 
 
 @dataclass(frozen=True)
