@@ -28,7 +28,7 @@ FLOORS = [
     {"imaging"},
     {"records"},
     {"budget", "drawing", "training"},
-    {"datasets", "features", "generators", "segmenters", "metrics", "gate", "protocols"},
+    {"datasets", "features", "generators", "segmenters", "metrics", "protocols"},
     {"report", "doctor"},
     {"evaluation"},
     {"pipeline"},

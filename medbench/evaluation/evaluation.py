@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from medbench import gate
 from medbench.budget.meter import Meter
 from medbench.drawing.montage import MONTAGE
+from medbench.evaluation import gate
 from medbench.evaluation.comparison import Comparison
 from medbench.evaluation.figures import draw_figures
 from medbench.evaluation.instruments import Instruments

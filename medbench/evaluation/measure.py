@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from medbench import gate, registry
+from medbench import registry
 from medbench.errors import NotEnoughCasesError, Unavailable
+from medbench.evaluation import gate
 from medbench.evaluation.comparison import Comparison
 from medbench.evaluation.finite import finite_only
 from medbench.evaluation.floors import against, floor_of, plain_parts

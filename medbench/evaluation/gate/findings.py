@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from medbench.errors import DataError, GeometryError, IntensityError
-from medbench.gate.facts import Facts
+from medbench.evaluation.gate.facts import Facts
 
 Severity = Literal["error", "warning", "note"]
 ORDER: tuple[Severity, ...] = ("error", "warning", "note")

@@ -4,9 +4,9 @@ Facts about a volume are measured once (and may be cached as JSON by the file's 
 Nothing is rescaled or guessed here: what cannot be HU is refused.
 """
 
-from medbench.gate.checks import check
-from medbench.gate.facts import FACTS_VERSION, Facts, facts, file_facts
-from medbench.gate.findings import Finding, Severity, SideReport, raise_on_errors, rows
+from medbench.evaluation.gate.checks import check
+from medbench.evaluation.gate.facts import FACTS_VERSION, Facts, facts, file_facts
+from medbench.evaluation.gate.findings import Finding, Severity, SideReport, raise_on_errors, rows
 
 __all__ = [
     "FACTS_VERSION",

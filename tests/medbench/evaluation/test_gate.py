@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from medbench.errors import DataError, GeometryError, IntensityError
-from medbench.gate import Finding, SideReport, check, facts, file_facts, raise_on_errors, rows
+from medbench.evaluation.gate import Finding, SideReport, check, facts, file_facts, raise_on_errors, rows
 from medbench.imaging.volume import Volume
 from medbench.spec import Grid, Window
 
-DATA = Path(__file__).parents[1] / "data"
+DATA = Path(__file__).parents[2] / "data"
 
 
 def ct(seed=0, shape=(12, 11, 10), spacing=(1.0, 1.0, 1.0)):

@@ -8,8 +8,8 @@ from typing import Literal
 
 import numpy as np
 
-from medbench.gate.facts import Facts
-from medbench.gate.findings import ORDER, Finding, Severity, SideReport
+from medbench.evaluation.gate.facts import Facts
+from medbench.evaluation.gate.findings import ORDER, Finding, Severity, SideReport
 from medbench.spec import Grid, Window
 
 _AIR_BELOW = -200.0  # lung, air or fat: every CT field of view wider than one organ holds voxels below
