@@ -11,7 +11,7 @@ import pytest
 from medbench.datasets.phantom import generate
 from medbench.datasets.thorax import LABELS
 from medbench.imaging.volume import LabelMap
-from medbench.metrics.adherence_overlaps import volume_overlaps
+from medbench.metrics.adherence.overlaps import volume_overlaps
 
 SHAPE = (512, 512, 256)
 

@@ -161,7 +161,7 @@ def test_a_full_disk_is_named_and_nothing_half_written_remains(tmp_path: Path) -
 
 def test_unexpected_failures_name_the_log(folders: dict[str, Path], tmp_path: Path) -> None:
     (tmp_path / "broken.py").write_text(
-        "from medbench.metrics.fid25d import Fid25d\n"
+        "from medbench.metrics.fid25d.metric import Fid25d\n"
         "class Broken(Fid25d):\n    def measure(self, evidence):\n        raise RuntimeError('a defect')\n"
     )
     arguments = ("evaluate", folders["near"], "--real", folders["real"], "--out", tmp_path / "out")

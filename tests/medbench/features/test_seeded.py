@@ -10,7 +10,7 @@ from medbench.features import seeded
 from medbench.features.seeded import SLICES, VOLUMES, SeededResNet, SeededResNet3d, seeded_weights
 from medbench.imaging.slices import plane_slices
 from medbench.metrics.fid3d import Fid3d
-from medbench.metrics.fid25d import Fid25d
+from medbench.metrics.fid25d.metric import Fid25d
 from medbench.metrics.mmd3d import Mmd3d
 from medbench.spec import SliceProtocol, Window
 

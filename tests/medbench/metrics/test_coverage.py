@@ -15,7 +15,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from medbench.metrics.fid25d import Fid25d
+from medbench.metrics.fid25d.metric import Fid25d
 from medbench.metrics.functional.regions import mean_wasserstein
 from medbench.metrics.kid25d import Kid25d
 from medbench.metrics.prdc25d import Prdc25d

@@ -1,0 +1,179 @@
+"""Adherence: does the segmenter find in a sample what the label map asked for that the sample was made from?
+
+Per region, matched by name: Dice (DSC), normalised surface dice (NSD) and 95th percentile Hausdorff distance (HD95)
+between that label map and the segmentation of the sample. A region that neither holds is not applicable and left out;
+one that only one of them holds has DSC 0, NSD 0 and the image's diagonal as HD95. The value is the mean over samples
+of a sample's mean DSC over its regions; medians by region are parts.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+
+from medbench.errors import Unavailable
+from medbench.metrics.adherence.controls import Control, ceiling_of, shuffled_floor
+from medbench.metrics.adherence.figure import draw
+from medbench.metrics.adherence.overlaps import Overlaps, by_unit, collect
+from medbench.metrics.base import Evidence, Figure, Measurement, MetricInfo, require_subjects
+from medbench.records.results import CaseColumns
+from medbench.statistics.order_statistics import FEWEST, median_interval, quartiles
+from medbench.statistics.resampling import NOT_ASKED, Interval, mean_interval
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_PERFECT = 1.0
+
+
+class Adherence:
+    """Overlap of the label map that a sample was made from with what the segmenter sees in the sample."""
+
+    info: ClassVar[MetricInfo] = MetricInfo(
+        name="adherence",
+        version="1",
+        summary="overlap (DSC) of the mask that a sample was made from with the segmentation of what was made",
+        better="higher",
+        unit=None,
+        min_real=0,
+        min_synthetic=1,
+        source="MedLoRD, arXiv:2503.13211, table 2; Metrics reloaded, Nature Methods 21:195 (empty masks)",
+        needs=("segmenter", "regions", "nsd_tolerance_mm"),
+        floor="own",
+        # Samples of two runs are pairs where they were made from the same label map, whatever their own names are.
+        cases=CaseColumns(value="dsc", case="mask"),
+        figures=(
+            Figure(
+                name="region_overlap",
+                caption="DSC of the mask that a sample was made from with what the segmenter sees in it: a dot a "
+                "sample, a box for the quartiles; beside it the median that the segmenter reaches on real images, and "
+                "that masks of other samples reach.",
+                alt="Distribution of DSC by region with ceiling and shuffled masks; the numbers are in the table of "
+                "adherence",
+                draw=draw,
+            ),
+        ),
+    )
+
+    def measure(self, evidence: Evidence) -> Measurement:
+        """Compute the metric.
+
+        Raises:
+            Unavailable: no masks, no segmenter, masks that stand for the segmenter, or no region in common.
+            NotEnoughCasesError: no sample.
+        """
+        side = evidence.synthetic
+        require_subjects(self.info, real=evidence.real.subjects, synthetic=side.subjects)
+        if side.masks_stand_for_segmenter:
+            raise Unavailable(
+                "the masks stand for the segmenter and would be compared with themselves: "
+                "name a segmenter that sees the samples' voxels with --segmenter"
+            )
+        found = collect(side, evidence.protocol)
+        scores = by_unit(found.scores, found.units)
+        value = float(scores.mean())
+        if not evidence.intervals:
+            return Measurement(value, None, NOT_ASKED.method, scope={"compared": list(found.regions)})
+        interval = _bounded(mean_interval(scores, [str(unit) for unit in range(len(scores))]))
+        floor, ceiling = shuffled_floor(side, found), ceiling_of(evidence, found)
+        return Measurement(
+            value,
+            interval.ends,
+            interval.method,
+            parts_of(found, floor=floor, ceiling=ceiling),
+            _table(found, floor=floor, ceiling=ceiling),
+            (*found.notes, *_median_notes(found)),
+            scope={"compared": list(found.regions)},
+            floor=floor.value,
+            floor_note=floor.note,
+            ceiling=ceiling.value,
+            ceiling_note=ceiling.note,
+        )
+
+
+def parts_of(found: Overlaps, *, floor: Control, ceiling: Control) -> dict[str, dict[str, float]]:
+    """Return each region's figures over subjects, and those of a sample's mean DSC as ``overall``.
+
+    Args:
+        found: the samples' overlaps.
+        floor: the shuffled masks.
+        ceiling: the real images.
+    """
+    parts = {}
+    for column, region in enumerate(found.regions):
+        has = ~np.isnan(found.dsc[:, column])
+        dsc, nsd, hd95_mm = (by_unit(one[:, column], found.units) for one in (found.dsc, found.nsd, found.hd95_mm))
+        parts[region] = (
+            _median_figures(dsc)
+            | _named("nsd", nsd)
+            | _named("hd95", hd95_mm)
+            | {"missing_rate": float((found.segmentation_voxels[has, column] == 0).mean())}
+            | {
+                f"{name}_median": control.medians[region]
+                for name, control in (("ceiling", ceiling), ("shuffled", floor))
+                if region in control.medians
+            }
+        )
+    parts["overall"] = _median_figures(by_unit(found.scores, found.units))
+    return parts
+
+
+def _median_figures(values: np.ndarray) -> dict[str, float]:
+    found = quartiles(values)
+    figures = {"median": found.median, "iqr": found.iqr, "q1": found.q1, "q3": found.q3}
+    ends = median_interval(values)
+    if ends is not None:
+        figures |= {"ci_low": ends[0], "ci_high": ends[1]}
+    return figures | {"n": float(len(values))}
+
+
+def _named(name: str, values: np.ndarray) -> dict[str, float]:
+    found = quartiles(values)
+    return {f"{name}_median": found.median, f"{name}_iqr": found.iqr}
+
+
+def _median_notes(found: Overlaps) -> list[str]:
+    counts = {
+        region: len(set(found.units[~np.isnan(found.dsc[:, column])])) for column, region in enumerate(found.regions)
+    }
+    few = [region for region, count in counts.items() if count < FEWEST]
+    if not few:
+        return []
+    return [f"no interval of the median of {', '.join(few)}: it needs {FEWEST} subjects, there are fewer"]
+
+
+def _bounded(interval: Interval) -> Interval:
+    """Keep an interval of a mean DSC within what a DSC can be."""
+    if interval.ends is None:
+        return interval
+    low, high = interval.ends
+    return Interval((max(low, 0.0), min(high, _PERFECT)), f"{interval.method}, ends kept within 0 and 1")
+
+
+def _table(found: Overlaps, *, floor: Control, ceiling: Control) -> pd.DataFrame:
+    """Return one row a sample and region; not applicable figures are empty."""
+    import pandas as pd
+
+    none = np.full(len(found.ids), np.nan)
+    return pd.concat(
+        [
+            pd.DataFrame(
+                {
+                    "id": found.ids,
+                    "subject": found.subjects,
+                    "region": region,
+                    "dsc": found.dsc[:, index],
+                    "nsd": found.nsd[:, index],
+                    "hd95_mm": found.hd95_mm[:, index],
+                    "mask_voxels": found.mask_voxels[:, index],
+                    "segmentation_voxels": found.segmentation_voxels[:, index],
+                    "shuffled_dsc": floor.by_sample.get(region, none),
+                    "ceiling_dsc": ceiling.by_sample.get(region, none),
+                    "mask": found.masks,
+                }
+            )
+            for index, region in enumerate(found.regions)
+        ],
+        ignore_index=True,
+    )

@@ -1,0 +1,1 @@
+"""Fréchet distance of 2D slice features."""

@@ -1,0 +1,1 @@
+"""Hounsfield units, noise texture and stitching against real volumes."""

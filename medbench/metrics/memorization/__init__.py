@@ -1,0 +1,1 @@
+"""Samples that copy a training case."""

@@ -1,0 +1,1 @@
+"""The autoencoder's fidelity on held-out volumes."""
