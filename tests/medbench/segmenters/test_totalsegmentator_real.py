@@ -118,15 +118,9 @@ def staircase(levels: np.ndarray, affine: np.ndarray) -> Volume:
 def write_model(
     results: Path, folder: str, *, trainer: str, classes: int, centres: Mapping[int, float], spacing: float
 ) -> None:
-    """Write a model in the layout that TotalSegmentator's downloads have, with nnU-Net's own classes.
+    """Write a model with nnU-Net's own classes, in the layout of TotalSegmentator's downloads.
 
-    Args:
-        results: TOTALSEG_WEIGHTS_PATH.
-        folder: the model's name.
-        trainer: nnU-Net trainer that TotalSegmentator asks for.
-        classes: of the model, background included.
-        centres: level of the staircase that a class stands for; a voxel gets the class with the nearest one.
-        spacing: of the plan in mm.
+    A voxel gets the class with the nearest of the ``centres``, which are levels of the staircase.
     """
     import torch
     from nnunetv2.utilities.get_network_from_plans import get_network_from_plans
