@@ -9,7 +9,7 @@ import pytest
 
 import medbench
 from leaderboard.comparison.compare import compare, open_runs
-from medbench.datasets.phantom import generate
+from medbench.datasets.phantom.dataset import generate
 from medbench.imaging.volume import Volume
 from medbench.records.results import Report, Result
 from medbench.report.html import write_report

@@ -10,7 +10,7 @@ from typing import ClassVar
 import numpy as np
 
 from medbench.datasets.base import Case, Check, DatasetInfo, Split
-from medbench.datasets.phantom import PhantomDataset, affine, generate
+from medbench.datasets.phantom.dataset import PhantomDataset, affine, generate
 from medbench.errors import CheckpointError
 from medbench.generators.base import FitRequest, GeneratorInfo, SampleRequest
 from medbench.imaging.volume import Volume

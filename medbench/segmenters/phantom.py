@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, ClassVar, Final
 
 import numpy as np
 
-from medbench.datasets.thorax import LABELS
+from medbench.datasets.phantom.thorax import LABELS
 from medbench.imaging.volume import LabelMap, Volume
 from medbench.segmenters.base import SegmenterInfo
 from medbench.spec import Window

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from torch.nn import functional  # noqa: TID253  as above
 
 from medbench.datasets.base import Split
-from medbench.datasets.phantom import PhantomDataset, generate
-from medbench.datasets.thorax import LABELS
+from medbench.datasets.phantom.dataset import PhantomDataset, generate
+from medbench.datasets.phantom.thorax import LABELS
 from medbench.progress import Progress, silent
 from medbench.segmenters.phantom import CLASSES, MODEL, WINDOW
 from medbench.segmenters.phantom_network import PhantomUnet

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from medbench.datasets.thorax import LABELS
+from medbench.datasets.phantom.thorax import LABELS
 from medbench.errors import SpecError
 from medbench.spec import Window
 from medbench_models.medlord.config import (

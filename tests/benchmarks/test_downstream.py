@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import medbench
-from medbench.datasets.phantom import generate
+from medbench.datasets.phantom.dataset import generate
 from medbench.imaging.volume import LabelMap
 
 pytestmark = [pytest.mark.benchmark, pytest.mark.timeout(3600), pytest.mark.filterwarnings("default")]

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from medbench.datasets.phantom import generate
+from medbench.datasets.phantom.dataset import generate
 
 pytestmark = [pytest.mark.benchmark, pytest.mark.timeout(1800)]
 

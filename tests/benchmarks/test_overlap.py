@@ -8,8 +8,8 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from medbench.datasets.phantom import generate
-from medbench.datasets.thorax import LABELS
+from medbench.datasets.phantom.dataset import generate
+from medbench.datasets.phantom.thorax import LABELS
 from medbench.imaging.volume import LabelMap
 from medbench.metrics.adherence.overlaps import volume_overlaps
 

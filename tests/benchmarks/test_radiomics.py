@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.benchmark, pytest.mark.timeout(1800)]
 # In a process of its own, so that the peak is that of this volume alone.
 _SCRIPT = """
 import resource, sys, time
-from medbench.datasets.phantom import generate
+from medbench.datasets.phantom.dataset import generate
 from medbench.metrics.functional.radiomics import radiomics
 from medbench.spec import Window
 shape = tuple(map(int, sys.argv[1].split("x")))

@@ -11,8 +11,8 @@ import pytest
 from typer.testing import CliRunner
 
 from cli.main import app
-from medbench.datasets.phantom import generate
-from medbench.datasets.thorax import LABELS
+from medbench.datasets.phantom.dataset import generate
+from medbench.datasets.phantom.thorax import LABELS
 from medbench.imaging.volume import LabelMap
 
 # Held-out phantoms of the data set are 200000 to 200015: the first two samples share their masks with real volumes.

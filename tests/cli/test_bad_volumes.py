@@ -12,7 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 from cli.main import app
-from medbench.datasets.phantom import affine, generate
+from medbench.datasets.phantom.dataset import affine, generate
 
 SHAPE = (16, 16, 16)
 

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 from cli.main import app
 from medbench import protocols
-from medbench.datasets.phantom import generate
+from medbench.datasets.phantom.dataset import generate
 from medbench.errors import StorageError
 from medbench.imaging.volume import Volume
 from medbench.spec import fingerprint

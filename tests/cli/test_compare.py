@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from cli.main import app
-from medbench.datasets.phantom import generate
+from medbench.datasets.phantom.dataset import generate
 from medbench.imaging.volume import Volume
 
 SHAPE = (32, 32, 16)

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from medbench.datasets.base import Case
-from medbench.datasets.phantom import DEFAULT_SHAPE, PhantomDataset
+from medbench.datasets.phantom.dataset import DEFAULT_SHAPE, PhantomDataset
 from medbench.errors import CheckpointError, MedbenchError, MissingExtraError
 from medbench.generators.base import Generator, Predicts, SampleRequest
 from medbench.imaging.volume import LabelMap, Volume

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from medbench.datasets.phantom import generate
+from medbench.datasets.phantom.dataset import generate
 from medbench.errors import Unavailable
 from medbench.imaging.formats.geometry import same_grid
 

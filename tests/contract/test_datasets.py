@@ -10,10 +10,10 @@ from contract.dataset_checks import CHECKS, Check, absent_data_are_refused
 from medbench import registry
 from medbench.datasets.base import Dataset
 from medbench.datasets.folder import FolderDataset
-from medbench.datasets.luna import LunaDataset
-from medbench.datasets.luna_split import LunaSplit, Subset
+from medbench.datasets.luna.dataset import LunaDataset
+from medbench.datasets.luna.split import LunaSplit, Subset
 from medbench.datasets.pccta import PcctaCounts, PcctaDataset
-from medbench.datasets.phantom import PhantomDataset
+from medbench.datasets.phantom.dataset import PhantomDataset
 from medbench.imaging.volume import LabelMap, Volume
 
 TOY = f"{Path(__file__).parents[1] / 'toys.py'}:ToyDataset"

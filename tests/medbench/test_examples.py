@@ -18,7 +18,7 @@ import medbench
 import medbench.metrics.functional
 import medbench.statistics
 from medbench import registry
-from medbench.datasets.phantom import generate
+from medbench.datasets.phantom.dataset import generate
 
 ENERGY3D = f"{Path(__file__).parents[2] / 'docs' / 'examples' / 'energy3d.py'}:Energy3d"
 MODULES = [

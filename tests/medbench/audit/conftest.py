@@ -35,7 +35,7 @@ class Picky(MeanHu):
 DATASETS = """
 import dataclasses
 from medbench.datasets.base import DatasetInfo
-from medbench.datasets.phantom import PhantomDataset
+from medbench.datasets.phantom.dataset import PhantomDataset
 
 class Tiny(PhantomDataset):
     info = DatasetInfo(name="tiny", version="1", summary="s", license="l", source="tests", protocol="folder-2.5d")

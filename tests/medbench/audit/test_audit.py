@@ -10,7 +10,7 @@ from medbench.audit.audit import AuditOptions, audit_metrics
 from medbench.audit.kinds import KINDS
 from medbench.audit.ladder import AuditReport
 from medbench.audit.measuring import Measurer
-from medbench.datasets.phantom import generate
+from medbench.datasets.phantom.dataset import generate
 from medbench.errors import DataError, SpecError
 from medbench.evaluation.cache import Cache
 from medbench.evaluation.instruments import Instruments

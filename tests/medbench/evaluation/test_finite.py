@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import medbench
-from medbench.datasets.phantom import generate
+from medbench.datasets.phantom.dataset import generate
 from medbench.errors import Unavailable
 from medbench.evaluation.finite import finite_only
 from medbench.metrics.base import Measurement

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from medbench.datasets.phantom import generate
+from medbench.datasets.phantom.dataset import generate
 from medbench.errors import Unavailable
 from medbench.evaluation.cache import Cache
 from medbench.evaluation.comparison import Comparison, StoredEvidence

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from medbench.datasets.phantom import generate
+from medbench.datasets.phantom.dataset import generate
 from medbench.errors import SpecError, Unavailable
 from medbench.evaluation.cache import Cache
 from medbench.evaluation.instruments import Instruments

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy import linalg, ndimage
 
-from medbench.datasets.phantom import generate
+from medbench.datasets.phantom.dataset import generate
 from medbench.errors import Unavailable
 from medbench.imaging.volume import Volume
 from medbench.metrics.frd import Frd, radiomics_distance

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import medbench
-from medbench.datasets.phantom import generate
+from medbench.datasets.phantom.dataset import generate
 from medbench.errors import CheckpointError, DataError, GeometryError, IntensityError, NotEnoughCasesError, SpecError
 from medbench.imaging.volume import LabelMap, Volume
 from medbench.pipeline.folder import FolderEvaluation
@@ -183,7 +183,7 @@ def test_other_conditions_are_another_evaluation(real: Path, tmp_path: Path) -> 
 
 BACKWARDS = """
 from medbench.datasets.base import DatasetInfo
-from medbench.datasets.phantom import PhantomDataset
+from medbench.datasets.phantom.dataset import PhantomDataset
 
 class Backwards(PhantomDataset):
     info = DatasetInfo(name="b", version="1", summary="s", license="l", source="tests", protocol="folder-2.5d")

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from medbench.datasets.phantom import PhantomDataset
+from medbench.datasets.phantom.dataset import PhantomDataset
 from medbench.imaging.volume import Volume
 from medbench.pipeline.prepare import RealSplits, prepare
 from medbench.progress import silent

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from medbench.datasets.phantom import PhantomDataset
-from medbench.datasets.thorax import LABELS
+from medbench.datasets.phantom.dataset import PhantomDataset
+from medbench.datasets.phantom.thorax import LABELS
 from medbench.errors import CheckpointError
 from medbench.imaging.volume import Volume
 from medbench.segmenters import phantom

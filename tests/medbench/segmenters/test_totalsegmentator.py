@@ -12,8 +12,8 @@ import pytest
 
 import medbench
 from medbench import protocols
-from medbench.datasets.phantom import generate
-from medbench.datasets.thorax import LABELS
+from medbench.datasets.phantom.dataset import generate
+from medbench.datasets.phantom.thorax import LABELS
 from medbench.errors import GeometryError, Unavailable
 from medbench.segmenters.total_models import HEART_CHAMBERS, TOTAL, installed_version
 from medbench.segmenters.totalsegmentator import TotalSegmentator, TotalSegmentatorHeartChambers, region_names

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from medbench.datasets.folder import FolderDataset
-from medbench.datasets.luna import LunaDataset
+from medbench.datasets.luna.dataset import LunaDataset
 from medbench.datasets.pccta import PcctaDataset
 from medbench.errors import DataError
 from medbench.storage.home import data_root

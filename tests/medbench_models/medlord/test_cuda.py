@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from medbench.datasets.phantom import PhantomDataset
+from medbench.datasets.phantom.dataset import PhantomDataset
 from medbench.generators.base import SampleRequest
 from medbench_models.medlord.generator import MedLoRD
 from medbench_models.shared.nearest import MOST_EXTRA_BYTES, nearest_codes

@@ -10,8 +10,8 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-from medbench.datasets.phantom import PhantomDataset
-from medbench.datasets.thorax import LABELS
+from medbench.datasets.phantom.dataset import PhantomDataset
+from medbench.datasets.phantom.thorax import LABELS
 from medbench.errors import CheckpointError, DataError, MissingExtraError, SpecError
 from medbench.generators.base import SampleRequest
 from medbench.imaging.volume import LabelMap, Volume

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from medbench.datasets.phantom import PhantomDataset
+from medbench.datasets.phantom.dataset import PhantomDataset
 from medbench.imaging.volume import LabelMap
 from medbench_models.medlord import sampling
 from medbench_models.medlord.checkpoint import Loaded, load

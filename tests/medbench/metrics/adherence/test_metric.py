@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from medbench.datasets.phantom import generate
+from medbench.datasets.phantom.dataset import generate
 from medbench.errors import NotEnoughCasesError, Unavailable
 from medbench.imaging.volume import LabelMap
 from medbench.metrics.adherence.controls import shifts_of

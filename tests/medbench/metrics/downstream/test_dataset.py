@@ -3,7 +3,7 @@ import json
 import numpy as np
 import pytest
 
-from medbench.datasets.phantom import generate
+from medbench.datasets.phantom.dataset import generate
 from medbench.errors import GeometryError, Unavailable
 from medbench.imaging.volume import LabelMap, Volume
 from medbench.metrics.downstream.dataset import description, labelled, remapped, write_dataset

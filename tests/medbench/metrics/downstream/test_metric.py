@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from medbench.datasets.phantom import generate
+from medbench.datasets.phantom.dataset import generate
 from medbench.errors import Unavailable
 from medbench.imaging.volume import LabelMap, Volume
 from medbench.metrics.downstream import arm

@@ -12,7 +12,7 @@ import numpy as np
 import psutil
 import pytest
 
-from medbench.datasets.phantom import generate
+from medbench.datasets.phantom.dataset import generate
 from medbench.errors import Unavailable
 from medbench.imaging.volume import LabelMap
 from medbench.metrics.downstream import arm, task

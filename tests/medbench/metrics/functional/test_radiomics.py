@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy import ndimage, stats
 
-from medbench.datasets.phantom import generate
+from medbench.datasets.phantom.dataset import generate
 from medbench.imaging.volume import Volume
 from medbench.metrics.functional.radiomics import body_mask, radiomics, settings
 from medbench.spec import Window

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import ndimage, stats
 
-from medbench.datasets.phantom import generate
+from medbench.datasets.phantom.dataset import generate
 from medbench.errors import NotEnoughCasesError, Unavailable
 from medbench.imaging.volume import LabelMap, Volume
 from medbench.metrics.hu.metric import Hu

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from medbench.datasets.phantom import generate
+from medbench.datasets.phantom.dataset import generate
 from medbench.errors import NotEnoughCasesError, Unavailable
 from medbench.imaging.volume import Volume
 from medbench.metrics.memorization.copies import Recipe

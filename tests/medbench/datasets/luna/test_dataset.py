@@ -18,10 +18,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from medbench.datasets import luna_files
-from medbench.datasets.luna import LunaDataset
-from medbench.datasets.luna_files import LunaFile, LunaFiles, published_files
-from medbench.datasets.luna_split import LunaSplit, Subset, published_split
+from medbench.datasets.luna import files as luna_files
+from medbench.datasets.luna.dataset import LunaDataset
+from medbench.datasets.luna.files import LunaFile, LunaFiles, published_files
+from medbench.datasets.luna.split import LunaSplit, Subset, published_split
 from medbench.errors import DataError, StorageError
 from medbench.progress import silent
 

@@ -1,4 +1,4 @@
-"""The fixed split of LUNA16; its rule and reason are written down in ``luna_split.json``."""
+"""The fixed split of LUNA16; its rule and reason are written down in ``split.json``."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ class LunaSplit(Spec):
 
 @functools.cache
 def published_split() -> LunaSplit:
-    """Return the split of ``luna_split.json``."""
-    text = resources.files("medbench.datasets").joinpath("luna_split.json").read_text(encoding="utf-8")
+    """Return the split of ``split.json``."""
+    text = resources.files("medbench.datasets.luna").joinpath("split.json").read_text(encoding="utf-8")
     return LunaSplit.model_validate_json(text)
 
 

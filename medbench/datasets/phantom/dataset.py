@@ -11,10 +11,10 @@ from typing import ClassVar, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from medbench.datasets import thorax
 from medbench.datasets.base import Case, Check, DatasetInfo, Split
-from medbench.datasets.thorax import LABELS
-from medbench.datasets.thorax_paint import paint
+from medbench.datasets.phantom import thorax
+from medbench.datasets.phantom.paint import paint
+from medbench.datasets.phantom.thorax import LABELS
 from medbench.imaging.volume import LabelMap, Volume
 from medbench.spec import Grid
 

@@ -12,8 +12,8 @@ import numpy as np
 
 from medbench.datasets import checks
 from medbench.datasets.base import Case, Check, DatasetInfo, Split
-from medbench.datasets.luna_files import LunaFiles, fetch_all, mark_of, published_files
-from medbench.datasets.luna_split import PATIENTS, Assignment, LunaSplit, assign, published_split, read_patients
+from medbench.datasets.luna.files import LunaFiles, fetch_all, mark_of, published_files
+from medbench.datasets.luna.split import PATIENTS, Assignment, LunaSplit, assign, published_split, read_patients
 from medbench.datasets.tree import read_clipped
 from medbench.errors import DataError
 from medbench.imaging.formats import read_header

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from medbench.datasets.phantom import DEFAULT_SHAPE, FIELD_OF_VIEW_MM, SIZES, PhantomDataset, generate
-from medbench.datasets.thorax import LABELS
+from medbench.datasets.phantom.dataset import DEFAULT_SHAPE, FIELD_OF_VIEW_MM, SIZES, PhantomDataset, generate
+from medbench.datasets.phantom.thorax import LABELS
 from medbench.imaging.formats.geometry import same_grid
 
 

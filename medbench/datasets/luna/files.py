@@ -1,4 +1,4 @@
-"""The files of LUNA16 on Zenodo and how they are brought into place; the table is ``luna_files.json``."""
+"""The files of LUNA16 on Zenodo and how they are brought into place; the table is ``files.json``."""
 
 from __future__ import annotations
 
@@ -49,8 +49,8 @@ class LunaFiles(Spec):
 
 @functools.cache
 def published_files() -> LunaFiles:
-    """Return the table of ``luna_files.json``."""
-    text = resources.files("medbench.datasets").joinpath("luna_files.json").read_text(encoding="utf-8")
+    """Return the table of ``files.json``."""
+    text = resources.files("medbench.datasets.luna").joinpath("files.json").read_text(encoding="utf-8")
     return LunaFiles.model_validate_json(text)
 
 

@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from medbench.datasets.thorax import LABELS, Array, Capsule, Thorax
+from medbench.datasets.phantom.thorax import LABELS, Array, Capsule, Thorax
 
 _VALUE: Final = {name: value for value, name in LABELS.items()}
 

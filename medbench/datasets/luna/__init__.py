@@ -1,0 +1,1 @@
+"""LUNA16: 888 chest CTs, their public files and split."""

@@ -1,0 +1,1 @@
+"""The phantom: procedural thoraxes with ground-truth labels."""
