@@ -5,8 +5,8 @@ import shutil
 import sys
 from pathlib import Path
 
+from medbench.audit.damages import KINDS
 from medbench.audit.figure import seen, title
-from medbench.audit.kinds import KINDS
 from medbench.audit.ladder import AuditRow
 
 BEGIN, END = "<!-- audit: written by make_audit_page.py -->", "<!-- end of audit -->"

@@ -13,12 +13,12 @@ from typing import Final
 
 from medbench import registry
 from medbench.audit import damage
-from medbench.audit.detect import Better, Limits, detected_from, rank_correlation
-from medbench.audit.kinds import KINDS, Bench, Kind
-from medbench.audit.measuring import Found, Measurer
+from medbench.audit.damages import KINDS, Bench, Kind
+from medbench.audit.detection import Better, Limits, detected_from, rank_correlation
+from medbench.audit.measurements import Found, Measurer
 from medbench.evaluation.instruments import Instruments
 from medbench.pipeline.prepare import RealSplits
-from medbench.records.samples import Item
+from medbench.records.samples import StoredVolume
 from medbench.storage.files import sha256_of
 
 _OTHER: Final[Mapping[Better, Better]] = {"lower": "higher", "higher": "lower"}
@@ -123,7 +123,7 @@ class Ladder:
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
-    def _damaged(self, kind: Kind, strength: float, folder: Path) -> Sequence[Item]:
+    def _damaged(self, kind: Kind, strength: float, folder: Path) -> Sequence[StoredVolume]:
         bench = self._bench
         task = f"damage: {kind.name} {strength:g} {kind.unit}"
         items = []
@@ -139,7 +139,7 @@ class Ladder:
         return items
 
 
-def shared_region(items: Sequence[Item], instruments: Instruments) -> str | None:
+def shared_region(items: Sequence[StoredVolume], instruments: Instruments) -> str | None:
     """Return the structure of median size among those that every volume's mask holds; None where there is none.
 
     Args:
@@ -158,7 +158,7 @@ def shared_region(items: Sequence[Item], instruments: Instruments) -> str | None
     return ranked[len(ranked) // 2][1] if ranked else None
 
 
-def _undamaged(item: Item) -> Item:
+def _undamaged(item: StoredVolume) -> StoredVolume:
     """Return a held-out volume as if it were a sample that was made from its mask."""
     return replace(item, mask=None, regions=None, condition=item.mask, condition_regions=item.regions)
 

@@ -10,7 +10,7 @@ from medbench.errors import NotEnoughCasesError
 from medbench.evaluation.instruments import Instruments
 from medbench.evaluation.side import StoredSide
 from medbench.metrics.base import Evidence
-from medbench.records.samples import Item
+from medbench.records.samples import StoredVolume
 
 FEWEST_VOLUMES = 2
 
@@ -36,9 +36,9 @@ class Comparison:
         reference_masks: fingerprint of masks that were given for the reference; enters what rests on them.
     """
 
-    synthetic: Sequence[Item]
-    reference: Sequence[Item]
-    held_out: Sequence[Item]
+    synthetic: Sequence[StoredVolume]
+    reference: Sequence[StoredVolume]
+    held_out: Sequence[StoredVolume]
     identity: dict[str, Any]
     reference_masks: str | None = None
 

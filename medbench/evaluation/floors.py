@@ -13,7 +13,7 @@ from medbench.evaluation.comparison import StoredEvidence
 from medbench.evaluation.finite import finite_only
 from medbench.metrics.base import Measurement, Metric, MetricInfo
 from medbench.records.results import Against, Part
-from medbench.records.samples import Item
+from medbench.records.samples import StoredVolume
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -153,8 +153,8 @@ def _from_splits(metric: Metric, found: Measurement, evidence: StoredEvidence) -
 
 
 def splits(
-    pool: Sequence[Item], *, real: int, judged: int, count: int
-) -> Iterator[tuple[Sequence[Item], Sequence[Item]]]:
+    pool: Sequence[StoredVolume], *, real: int, judged: int, count: int
+) -> Iterator[tuple[Sequence[StoredVolume], Sequence[StoredVolume]]]:
     """Yield random splits of real volumes by patient into a reference and a set that is judged, disjoint.
 
     Where the pool is too small for both counts, both shrink in proportion. A patient's volumes stay together, so that
@@ -175,13 +175,13 @@ def splits(
         yield order[cut : cut + most], order[:cut]
 
 
-def _shuffled_by_subject(items: Sequence[Item], chance: np.random.Generator) -> list[Item]:
+def _shuffled_by_subject(items: Sequence[StoredVolume], chance: np.random.Generator) -> list[StoredVolume]:
     subjects = sorted({item.subject for item in items})
     place = {subject: index for index, subject in enumerate(chance.permutation(subjects))}
     return sorted(items, key=lambda item: place[item.subject])
 
 
-def _next_subject(order: Sequence[Item], cut: int) -> int:
+def _next_subject(order: Sequence[StoredVolume], cut: int) -> int:
     """Return the first index from ``cut`` on at which another patient begins."""
     while 0 < cut < len(order) and order[cut].subject == order[cut - 1].subject:
         cut += 1

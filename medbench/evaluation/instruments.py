@@ -23,7 +23,7 @@ from medbench.imaging.volume import LabelMap, Volume
 from medbench.metrics.base import Input, MetricInfo, Need
 from medbench.progress import Progress
 from medbench.records.run import library_versions
-from medbench.records.samples import Item, content_once
+from medbench.records.samples import StoredVolume, content_once
 from medbench.segmenters.base import Segmenter
 from medbench.spec import Protocol, fingerprint
 from medbench.storage.files import make_folder
@@ -121,7 +121,7 @@ class Instruments:
         segmenter: Segmenter = registry.load("segmenters", self.protocol.segmenter)(device=self.device)
         return segmenter
 
-    def read(self, item: Item) -> Volume:
+    def read(self, item: StoredVolume) -> Volume:
         """Return a volume on the canonical grid."""
         volume = Volume.read(item.path)
         return to_grid(volume, self.protocol.grid) if self.protocol.grid else volume
@@ -173,7 +173,7 @@ class Instruments:
         used = [field for field in info.needs if field in _INSTRUMENTS]
         return tuple(getattr(self, field).info.name for field in used if getattr(self, field).info.stand_in)
 
-    def derived(self, item: Item, what: Derivation, *, only: Sequence[str] = ()) -> dict[str, np.ndarray]:
+    def derived(self, item: StoredVolume, what: Derivation, *, only: Sequence[str] = ()) -> dict[str, np.ndarray]:
         """Return what a function makes of a volume's inputs, cached by their content (see ``Side.derived``).
 
         Args:
@@ -187,31 +187,31 @@ class Instruments:
 
         return self.cache.arrays(what.kind, item.sha256, self._derivation_key(item, what), made, only=only)
 
-    def has_derived(self, item: Item, what: Derivation) -> bool:
+    def has_derived(self, item: StoredVolume, what: Derivation) -> bool:
         """Say whether ``derived`` would read its result back."""
         return self.cache.has_arrays(what.kind, item.sha256, self._derivation_key(item, what))
 
-    def _derivation_key(self, item: Item, what: Derivation) -> dict[str, Any]:
+    def _derivation_key(self, item: StoredVolume, what: Derivation) -> dict[str, Any]:
         key = {"reading": _READING, "name": what.name, "settings": what.settings, "of": list(what.of)}
         key["grid"] = self.describe("grid")
         return key | {source: self._described_input(item, source) for source in what.of if source != "volume"}
 
-    def _described_input(self, item: Item, what: Input) -> Any:
+    def _described_input(self, item: StoredVolume, what: Input) -> Any:
         if what == "segmentation" and self.protocol.segmenter != _PRECOMPUTED:
             return self.describe("segmenter")
         file, names = _mask_file(item) if what == "mask" else (item.mask, item.regions)
         self._require_mask(item, file)
         return [content_once(file), sorted((names or {}).items())] if file else None
 
-    def _input(self, item: Item, what: Input) -> Volume | LabelMap:
-        readers: dict[Input, Callable[[Item], Volume | LabelMap]] = {
+    def _input(self, item: StoredVolume, what: Input) -> Volume | LabelMap:
+        readers: dict[Input, Callable[[StoredVolume], Volume | LabelMap]] = {
             "volume": self.read,
             "segmentation": self.segmentation,
             "mask": self.mask,
         }
         return readers[what](item)
 
-    def segmentation(self, item: Item) -> LabelMap:
+    def segmentation(self, item: StoredVolume) -> LabelMap:
         """Return what the segmenter sees in a volume, on the canonical grid, or the mask that stands for that.
 
         Raises:
@@ -224,7 +224,7 @@ class Instruments:
         settings = self._segmentation_settings
         return self.cache.label_map(item.sha256, settings, names, lambda: self.segmenter.segment(self.read(item)))
 
-    def has_segmentation(self, item: Item) -> bool:
+    def has_segmentation(self, item: StoredVolume) -> bool:
         """Say whether ``segmentation`` would read its result back."""
         if self.protocol.segmenter == _PRECOMPUTED:
             return True
@@ -234,7 +234,7 @@ class Instruments:
     def _segmentation_settings(self) -> dict[str, Any]:
         return {"reading": _READING, "grid": self.describe("grid"), "segmenter": self.describe("segmenter")}
 
-    def mask(self, item: Item) -> LabelMap:
+    def mask(self, item: StoredVolume) -> LabelMap:
         """Return the label map that a volume was made from, or that was drawn on it, on the canonical grid.
 
         Raises:
@@ -243,18 +243,18 @@ class Instruments:
         """
         return self._read_mask(item, *_mask_file(item))
 
-    def masks_stand_for_segmenter(self, items: Sequence[Item]) -> bool:
+    def masks_stand_for_segmenter(self, items: Sequence[StoredVolume]) -> bool:
         """Say whether the same files would serve as masks and as segmentations."""
         shared = any(item.condition is None and item.mask is not None for item in items)
         return self.protocol.segmenter == _PRECOMPUTED and shared
 
-    def _read_mask(self, item: Item, file: Path | None, names: Mapping[int, str] | None) -> LabelMap:
+    def _read_mask(self, item: StoredVolume, file: Path | None, names: Mapping[int, str] | None) -> LabelMap:
         self._require_mask(item, file)
         assert file is not None  # required
         mask = read_mask(file, item.path, names)
         return label_map_to_grid(mask, self.protocol.grid) if self.protocol.grid else mask
 
-    def _require_mask(self, item: Item, file: Path | None) -> None:
+    def _require_mask(self, item: StoredVolume, file: Path | None) -> None:
         if file is None and item.condition is not None:
             raise Unavailable(
                 f"{item.path.name} has the label map that it was made from, but none of what it shows: name a "
@@ -267,7 +267,7 @@ class Instruments:
             )
 
 
-def _mask_file(item: Item) -> tuple[Path | None, Mapping[int, str] | None]:
+def _mask_file(item: StoredVolume) -> tuple[Path | None, Mapping[int, str] | None]:
     if item.condition is not None:
         return item.condition, item.condition_regions
     return item.mask, item.regions

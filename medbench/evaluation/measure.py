@@ -16,7 +16,7 @@ from medbench.evaluation.floors import against, floor_of, plain_parts
 from medbench.evaluation.instruments import Instruments
 from medbench.metrics.base import Measured, Metric, MetricInfo
 from medbench.records.results import Resampled, Result, Skipped
-from medbench.records.samples import Item
+from medbench.records.samples import StoredVolume
 from medbench.spec import fingerprint
 from medbench.storage.files import atomic_path
 
@@ -52,7 +52,7 @@ def inspect(comparison: Comparison, instruments: Instruments) -> list[gate.Findi
     return gate.check(real=real, synthetic=synthetic, grid=protocol.grid, window=protocol.window, held_out=held_out)
 
 
-def _facts(item: Item, instruments: Instruments) -> gate.Facts:
+def _facts(item: StoredVolume, instruments: Instruments) -> gate.Facts:
     settings = {"version": gate.FACTS_VERSION}
     facts: gate.Facts = instruments.cache.document("facts", item.sha256, settings, lambda: gate.file_facts(item.path))
     return facts

@@ -12,7 +12,7 @@ from medbench.evaluation.instruments import Derivation, Instruments
 from medbench.imaging.slices import plane_slices
 from medbench.imaging.volume import LabelMap, Volume
 from medbench.metrics.base import Input
-from medbench.records.samples import Item, content_once
+from medbench.records.samples import StoredVolume, content_once
 from medbench.spec import Plane, fingerprint
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ class StoredSide:
         name: for progress.
     """
 
-    def __init__(self, items: Sequence[Item], instruments: Instruments, *, name: str) -> None:
+    def __init__(self, items: Sequence[StoredVolume], instruments: Instruments, *, name: str) -> None:
         self.items = items
         self._instruments = instruments
         self._name = name
@@ -61,7 +61,7 @@ class StoredSide:
         """Whether the same files would serve as masks and as segmentations."""
         return self._instruments.masks_stand_for_segmenter(self.items)
 
-    def of(self, items: Sequence[Item]) -> StoredSide:
+    def of(self, items: Sequence[StoredVolume]) -> StoredSide:
         """Return a side of other volumes, seen by the same instruments."""
         return StoredSide(items, self._instruments, name=self._name)
 
@@ -177,7 +177,7 @@ class StoredSide:
         window = self._instruments.protocol.window
         return Volume(volume.voxels.astype(np.float32).clip(window.low, window.high), volume.affine)
 
-    def _tracked(self, items: Sequence[Item], what: str) -> Iterator[Item]:
+    def _tracked(self, items: Sequence[StoredVolume], what: str) -> Iterator[StoredVolume]:
         if not items:
             return iter(())
         return self._instruments.progress.track(items, task=f"{what} of {self._name}", total=len(items))

@@ -15,7 +15,7 @@ from medbench.pipeline.track import Track
 from medbench.progress import Progress
 from medbench.records.results import Report
 from medbench.records.run import Logged, RunFolder
-from medbench.records.samples import Item, content_once, first_by_name, open_folder
+from medbench.records.samples import StoredVolume, content_once, first_by_name, open_folder
 from medbench.spec import fingerprint
 
 
@@ -93,7 +93,7 @@ class FolderEvaluation:
         identity = {"name": "folder", "content": _content(reference)}
         return Comparison(samples, reference, (), identity, reference_masks=_masks(reference))
 
-    def _first(self, items: Sequence[Item]) -> Sequence[Item]:
+    def _first(self, items: Sequence[StoredVolume]) -> Sequence[StoredVolume]:
         return first_by_name(items, self.track.protocol.volumes_per_side)
 
     def _spec(self) -> dict[str, Any]:
@@ -107,12 +107,12 @@ class FolderEvaluation:
         }
 
 
-def _content(items: Sequence[Item]) -> str:
+def _content(items: Sequence[StoredVolume]) -> str:
     """Return a fingerprint of a set's content: the files' hashes, whatever their names and order."""
     return fingerprint(sorted(item.sha256 for item in items))
 
 
-def _masks(items: Sequence[Item]) -> str | None:
+def _masks(items: Sequence[StoredVolume]) -> str | None:
     """Return a fingerprint of masks and conditions and of the names of their values; None where there are none."""
     described = [
         [item.sha256, content_once(path), {str(value): name for value, name in (names or {}).items()}]

@@ -13,7 +13,7 @@ from medbench.imaging.grid import label_map_to_grid, to_grid
 from medbench.imaging.volume import UNNAMED, LabelMap, Volume
 from medbench.pipeline import engine
 from medbench.progress import Progress
-from medbench.records.samples import Item
+from medbench.records.samples import StoredVolume
 from medbench.spec import Grid, fingerprint
 from medbench.storage.files import atomic_path, sha256_of, write_json, write_text
 from medbench.storage.home import home
@@ -28,8 +28,8 @@ class RealSplits:
         held_out: from the test split: what the floor and the autoencoder are measured on.
     """
 
-    reference: Sequence[Item]
-    held_out: Sequence[Item]
+    reference: Sequence[StoredVolume]
+    held_out: Sequence[StoredVolume]
 
 
 def prepare(
@@ -113,9 +113,9 @@ class _Files:
         self.names = folder / f"{case.split}-labels" / f"{case.id}.json"
 
 
-def _item(folder: Path, case: Case) -> Item:
+def _item(folder: Path, case: Case) -> StoredVolume:
     files = _Files(folder, case)
-    item = Item(case.id, case.patient, files.volume, files.sha256.read_text(encoding="utf-8"))
+    item = StoredVolume(case.id, case.patient, files.volume, files.sha256.read_text(encoding="utf-8"))
     if case.read_label_map is None:
         return item
     names: dict[str, str] | None = json.loads(files.names.read_bytes())

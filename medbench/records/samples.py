@@ -26,7 +26,7 @@ REGION_NAMES = "labels.json"
 
 
 @dataclass(frozen=True)
-class Item:
+class StoredVolume:
     """One volume on disk.
 
     Args:
@@ -119,7 +119,7 @@ class Manifest:
         write_text(self.path, "".join(record.model_dump_json() + "\n" for record in ordered))
 
 
-def open_folder(folder: Path, *, masks: Path | None = None, progress: Progress = silent) -> list[Item]:
+def open_folder(folder: Path, *, masks: Path | None = None, progress: Progress = silent) -> list[StoredVolume]:
     """Return the volumes of a folder: those of its manifest where it has one, else every volume in the tree.
 
     Args:
@@ -137,13 +137,13 @@ def open_folder(folder: Path, *, masks: Path | None = None, progress: Progress =
     else:
         found = volumes_by_id(folder, masks=masks)
         items = [
-            Item(id=name, subject=name, path=path, sha256=content_sha256(path))
+            StoredVolume(id=name, subject=name, path=path, sha256=content_sha256(path))
             for name, path in progress.track(found.items(), task=task, total=len(found))
         ]
     return items if masks is None else with_masks(items, masks)
 
 
-def first_by_name(items: Sequence[Item], count: int | None) -> Sequence[Item]:
+def first_by_name(items: Sequence[StoredVolume], count: int | None) -> Sequence[StoredVolume]:
     """Return the first volumes by file name, sorted as strings (scan10 before scan2); None returns all as they are.
 
     Args:
@@ -153,7 +153,7 @@ def first_by_name(items: Sequence[Item], count: int | None) -> Sequence[Item]:
     return items if count is None else sorted(items, key=lambda item: item.path.as_posix())[:count]
 
 
-def _from_manifest(folder: Path, progress: Progress, task: str) -> list[Item]:
+def _from_manifest(folder: Path, progress: Progress, task: str) -> list[StoredVolume]:
     items = []
     records = sorted(Manifest(folder).records().items())
     regions = region_names(folder / CONDITIONS)
@@ -167,7 +167,7 @@ def _from_manifest(folder: Path, progress: Progress, task: str) -> list[Item]:
         if condition is not None and not condition.is_file():
             raise DataError(f"{condition} is in {MANIFEST} but not in the folder: sample again")
         name = f"{index:06d}"
-        items.append(Item(name, name, path, record.sha256, condition=condition, condition_regions=regions))
+        items.append(StoredVolume(name, name, path, record.sha256, condition=condition, condition_regions=regions))
     if not items:
         raise DataError(f"{folder / MANIFEST} lists no samples: run 'medbench sample' first")
     return items
@@ -219,7 +219,7 @@ def content_sha256(path: Path) -> str:
     return hashlib.sha256("".join(sha256_of(part) for part in parts).encode()).hexdigest()
 
 
-def with_masks(items: Sequence[Item], masks: Path) -> list[Item]:
+def with_masks(items: Sequence[StoredVolume], masks: Path) -> list[StoredVolume]:
     """Return the items with the label map of the same relative name beside each.
 
     Raises:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from medbench.drawing import text
 from medbench.records.results import Report
 from medbench.records.run import RunFolder, RunRecord
-from medbench.report import content, words
+from medbench.report import context, prose
 from medbench.report.protocol_text import protocol_sentences
 from medbench.storage.files import write_text
 
@@ -51,16 +51,16 @@ def write_report(folder: Path) -> Path:
     run = RunFolder(folder)
     record = run.read()
     report = Report.read(run.results_file)
-    tables = [(result.metric, content.read_table(run.tables, result)) for result in report.results]
+    tables = [(result.metric, context.read_table(run.tables, result)) for result in report.results]
     page = _environment().get_template("report.html.j2").render(
         report=report,
         record=record,
         date=_date(record),
         unfinished=[name for name, stage in record.stages.items() if stage.status != "done" and name != "report"],
         stand_ins=sorted({name for result in report.results for name in result.stand_ins}),
-        glances=[content.glance(result) for result in report.results],
-        summaries={metric: content.summary(table) for metric, table in tables if table is not None},
-        pictures=content.pictures(run.path, report.results),
+        glances=[context.glance(result) for result in report.results],
+        summaries={metric: context.summary(table) for metric, table in tables if table is not None},
+        pictures=context.pictures(run.path, report.results),
         gate=record.evaluation.gate,
         command=record.evaluation.command,
     )  # fmt: skip
@@ -88,7 +88,7 @@ def _environment() -> Environment:
         "protocol_sentences": protocol_sentences,
         "json": lambda value: json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False),
     }
-    environment.globals |= {"words": words, "Footnotes": Footnotes, "part_tables": content.part_tables}
+    environment.globals |= {"prose": prose, "Footnotes": Footnotes, "part_tables": context.part_tables}
     return environment
 
 

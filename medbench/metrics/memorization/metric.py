@@ -31,9 +31,9 @@ from medbench.metrics.memorization.nearest import (
     Verdict,
     averaged,
     distance_ratios,
-    judge,
     newcombe_interval,
     similarity,
+    turn_of,
 )
 from medbench.statistics.resampling import NOT_ASKED, Interval, groups_of, subject_means
 from medbench.storage.files import atomic_path
@@ -111,7 +111,7 @@ class Memorization:
         for turn in (0, 1):
             makes, judged = half == turn, half != turn
             threshold = _thresholds(found.held_out, makes, training, stored_held_out)
-            turns.append(judge(found, likeness, makes=makes, judged=judged, threshold=threshold))
+            turns.append(turn_of(found, likeness, makes=makes, judged=judged, threshold=threshold))
         return _measurement(found, likeness, turns, evidence)
 
     def _stored_copies(self, side: Side, evidence: Evidence) -> np.ndarray:

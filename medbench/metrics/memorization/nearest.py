@@ -147,7 +147,7 @@ def nearest_among(similarities: np.ndarray, *, among: int) -> np.ndarray:
     return expected
 
 
-def judge(
+def turn_of(
     found: Similarities, likeness: Likeness, *, makes: np.ndarray, judged: np.ndarray, threshold: Threshold
 ) -> Turn:
     """Judge the samples and one half of the held-out volumes by the thresholds that the other half made.

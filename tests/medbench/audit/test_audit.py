@@ -7,16 +7,16 @@ import pytest
 
 from medbench.audit import damage
 from medbench.audit.audit import AuditOptions, audit_metrics
-from medbench.audit.kinds import KINDS
+from medbench.audit.damages import KINDS
 from medbench.audit.ladder import AuditReport
-from medbench.audit.measuring import Measurer
+from medbench.audit.measurements import Measurer
 from medbench.datasets.phantom.dataset import generate
 from medbench.errors import DataError, SpecError
 from medbench.evaluation.cache import Cache
 from medbench.evaluation.instruments import Instruments
 from medbench.pipeline.prepare import RealSplits
 from medbench.progress import silent
-from medbench.records.samples import Item
+from medbench.records.samples import StoredVolume
 from medbench.spec import Protocol
 from medbench.storage.files import sha256_of
 
@@ -131,12 +131,14 @@ def test_other_masks_or_names_are_measured_again(plugins: Path, tmp_path: Path) 
         path, mask = tmp_path / f"{seed}.nii.gz", tmp_path / "masks" / f"{seed}.nii.gz"
         volume.write(path)
         label_map.write(mask)
-        items.append(Item(str(seed), str(seed), path, sha256_of(path), mask=mask, regions=dict(label_map.names)))
+        items.append(
+            StoredVolume(str(seed), str(seed), path, sha256_of(path), mask=mask, regions=dict(label_map.names))
+        )
     protocol = Protocol(name="t", summary="t")
     instruments = Instruments(protocol, device="cpu", cache=Cache(tmp_path), progress=silent, logs=tmp_path / "logs")
     made = []
 
-    def measure(real: list[Item]) -> None:
+    def measure(real: list[StoredVolume]) -> None:
         splits = RealSplits(real[:4], real[4:])
         measurer = Measurer(instruments, splits, folder=tmp_path / "measured", made_by="a test")
         measurer.measured("set", lambda: made.append("set") or real[4:], [f"{plugins}:MeanHu"])

@@ -16,7 +16,7 @@ from medbench.evaluation.floors import against, floor_of, splits
 from medbench.evaluation.instruments import Instruments
 from medbench.metrics.base import Evidence, Measurement, MetricInfo
 from medbench.progress import silent
-from medbench.records.samples import Item
+from medbench.records.samples import StoredVolume
 from medbench.spec import Protocol
 
 SHAPE = (16, 16, 8)
@@ -45,14 +45,14 @@ class MeanGap:
 
 
 @pytest.fixture(scope="module")
-def items(tmp_path_factory: pytest.TempPathFactory) -> list[Item]:
+def items(tmp_path_factory: pytest.TempPathFactory) -> list[StoredVolume]:
     folder = tmp_path_factory.mktemp("volumes")
     made = []
     for seed in range(16):
         volume, _ = generate(seed, SHAPE)
         path = folder / f"{seed:02}.nii.gz"
         volume.write(path)
-        made.append(Item(f"{seed:02}", f"p{seed:02}", path, f"{seed:064}"))
+        made.append(StoredVolume(f"{seed:02}", f"p{seed:02}", path, f"{seed:064}"))
     return made
 
 
@@ -63,12 +63,15 @@ def instruments(tmp_path: Path) -> Instruments:
 
 
 def evidence_of(
-    instruments: Instruments, reference: Sequence[Item], synthetic: Sequence[Item], held_out: Sequence[Item] = ()
+    instruments: Instruments,
+    reference: Sequence[StoredVolume],
+    synthetic: Sequence[StoredVolume],
+    held_out: Sequence[StoredVolume] = (),
 ) -> StoredEvidence:
     return Comparison(synthetic, reference, held_out, identity={}).evidence(instruments)
 
 
-def test_splits_have_the_counts_that_were_measured_and_share_no_patient(items: list[Item]) -> None:
+def test_splits_have_the_counts_that_were_measured_and_share_no_patient(items: list[StoredVolume]) -> None:
     seen = set()
     for real, judged in splits(items, real=12, judged=4, count=6):
         assert (len(real), len(judged)) == (12, 4)
@@ -77,27 +80,27 @@ def test_splits_have_the_counts_that_were_measured_and_share_no_patient(items: l
     assert len(seen) == 6
 
 
-def test_splits_keep_a_patients_volumes_together(items: list[Item]) -> None:
+def test_splits_keep_a_patients_volumes_together(items: list[StoredVolume]) -> None:
     pairs = [replace(item, subject=f"p{index // 2}") for index, item in enumerate(items)]
     for real, judged in splits(pairs, real=11, judged=5, count=5):
         assert not {item.subject for item in real} & {item.subject for item in judged}
         assert set(Counter(item.subject for item in judged).values()) == {2}
 
 
-def test_splits_shrink_in_proportion_where_real_volumes_are_few(items: list[Item]) -> None:
+def test_splits_shrink_in_proportion_where_real_volumes_are_few(items: list[StoredVolume]) -> None:
     [(real, judged)] = splits(items, real=16, judged=16, count=1)
     assert (len(real), len(judged)) == (8, 8)
     [(real, judged)] = splits(items, real=16, judged=48, count=1)
     assert (len(real), len(judged)) == (4, 12)
 
 
-def test_splits_do_not_depend_on_the_order_of_the_volumes(items: list[Item]) -> None:
+def test_splits_do_not_depend_on_the_order_of_the_volumes(items: list[StoredVolume]) -> None:
     forwards = [{item.id for item in judged} for _, judged in splits(items, real=12, judged=4, count=3)]
     backwards = [{item.id for item in judged} for _, judged in splits(items[::-1], real=12, judged=4, count=3)]
     assert forwards == backwards
 
 
-def test_the_floor_is_the_mean_over_splits_and_says_so(items: list[Item], instruments: Instruments) -> None:
+def test_the_floor_is_the_mean_over_splits_and_says_so(items: list[StoredVolume], instruments: Instruments) -> None:
     evidence = evidence_of(instruments, items[:10], items[10:14], items[14:])
     found = floor_of(MeanGap(), MeanGap().measure(evidence), evidence)
     assert len(found.values) == 6
@@ -107,20 +110,20 @@ def test_the_floor_is_the_mean_over_splits_and_says_so(items: list[Item], instru
     assert "rests on 10 and 4" in found.note
 
 
-def test_a_folder_without_held_out_volumes_has_a_floor_too(items: list[Item], instruments: Instruments) -> None:
+def test_a_folder_without_held_out_volumes_has_a_floor_too(items: list[StoredVolume], instruments: Instruments) -> None:
     evidence = evidence_of(instruments, items[:8], items[8:])
     found = floor_of(MeanGap(), MeanGap().measure(evidence), evidence)
     assert found.value is not None and "into 4 and 4" in found.note
     assert against(MeanGap(), MeanGap().measure(evidence), evidence) is None
 
 
-def test_too_few_real_volumes_leave_no_floor_and_say_why(items: list[Item], instruments: Instruments) -> None:
+def test_too_few_real_volumes_leave_no_floor_and_say_why(items: list[StoredVolume], instruments: Instruments) -> None:
     evidence = evidence_of(instruments, items[:2], items[2:4])
     found = floor_of(MeanGap(), MeanGap().measure(evidence), evidence)
     assert found.value is None and found.note.startswith("no floor: too few")
 
 
-def test_a_metric_may_bring_its_own_floor_or_none(items: list[Item], instruments: Instruments) -> None:
+def test_a_metric_may_bring_its_own_floor_or_none(items: list[StoredVolume], instruments: Instruments) -> None:
     evidence = evidence_of(instruments, items[:8], items[8:])
     metric = MeanGap()
     metric.info = replace(MeanGap.info, floor="own")
@@ -131,7 +134,7 @@ def test_a_metric_may_bring_its_own_floor_or_none(items: list[Item], instruments
     assert floor_of(metric, measured, evidence).value is None
 
 
-def test_a_metric_that_cannot_judge_real_volumes_says_why(items: list[Item], instruments: Instruments) -> None:
+def test_a_metric_that_cannot_judge_real_volumes_says_why(items: list[StoredVolume], instruments: Instruments) -> None:
     class Refuses(MeanGap):
         def measure(self, evidence: Evidence) -> Measurement:
             raise Unavailable("no weights")
@@ -141,7 +144,7 @@ def test_a_metric_that_cannot_judge_real_volumes_says_why(items: list[Item], ins
     assert (found.value, found.note) == (None, "no floor: no weights")
 
 
-def test_samples_that_copy_the_training_split_show_a_gap(items: list[Item], instruments: Instruments) -> None:
+def test_samples_that_copy_the_training_split_show_a_gap(items: list[StoredVolume], instruments: Instruments) -> None:
     class Nearest(MeanGap):
         """Mean distance of each sample to the nearest real volume."""
 
@@ -171,7 +174,7 @@ class ByRegion(MeanGap):
         return Measurement(float(len(compared)), None, "none", scope={"compared": compared})
 
 
-def test_floor_and_gap_rest_on_the_regions_of_the_value(items: list[Item], instruments: Instruments) -> None:
+def test_floor_and_gap_rest_on_the_regions_of_the_value(items: list[StoredVolume], instruments: Instruments) -> None:
     evidence = evidence_of(instruments, items[:8], items[8:12], items[12:])
     # The samples' masks did not know the spine: only two regions could be compared.
     value = Measurement(2.0, None, "none", scope={"compared": ["heart", "lung"]})
@@ -182,7 +185,7 @@ def test_floor_and_gap_rest_on_the_regions_of_the_value(items: list[Item], instr
     assert gap is not None and (gap.train, gap.held_out) == (2.0, 2.0)
 
 
-def test_splits_on_other_regions_are_told_and_make_no_gap(items: list[Item], instruments: Instruments) -> None:
+def test_splits_on_other_regions_are_told_and_make_no_gap(items: list[StoredVolume], instruments: Instruments) -> None:
     class Fickle(ByRegion):
         def measure(self, evidence: Evidence) -> Measurement:
             first = evidence.real.ids[0]

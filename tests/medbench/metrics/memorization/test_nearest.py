@@ -12,11 +12,11 @@ from medbench.metrics.memorization.nearest import (
     Similarities,
     Threshold,
     averaged,
-    judge,
     nearest_among,
     newcombe_interval,
     share_with_neighbour,
     similarity,
+    turn_of,
 )
 
 
@@ -51,8 +51,8 @@ def test_each_held_out_volume_is_judged_once_by_the_other_half():
     likeness = Likeness(np.array([0.99, 0.5]), np.array([0.5, 0.5, 0.99, 0.5]))
     first = np.array([True, False, True, False])
     turns = [
-        judge(found, likeness, makes=first, judged=~first, threshold=Threshold(0.92, 0.9)),
-        judge(found, likeness, makes=~first, judged=first, threshold=Threshold(0.5, 0.9)),
+        turn_of(found, likeness, makes=first, judged=~first, threshold=Threshold(0.92, 0.9)),
+        turn_of(found, likeness, makes=~first, judged=first, threshold=Threshold(0.5, 0.9)),
     ]
     of_samples, of_held_out = averaged(turns)
     assert of_samples.flagged.tolist() == [1, 0]

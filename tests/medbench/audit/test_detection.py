@@ -1,6 +1,6 @@
 import pytest
 
-from medbench.audit.detect import detected_from, limits_of, rank_correlation
+from medbench.audit.detection import detected_from, limits_of, rank_correlation
 
 STRENGTHS = (0.0, 1.0, 2.0, 4.0, 8.0)
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from medbench.drawing import text as words
+from medbench.drawing import text
 from medbench.drawing.montage import MONTAGE
 from medbench.errors import DataError
 from medbench.records.results import Part, Result, StoredFigure
@@ -118,7 +118,7 @@ def pictures(run: Path, results: Sequence[Result]) -> list[Picture]:
 
 
 def _unknown(file: str) -> StoredFigure:
-    name = words.label(Path(file).stem)
+    name = text.label(Path(file).stem)
     return StoredFigure(file=file, caption=name, alt=f"Figure: {name}")
 
 

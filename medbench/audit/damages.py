@@ -9,7 +9,7 @@ from typing import Final
 from medbench.audit import damage
 from medbench.evaluation.instruments import Instruments
 from medbench.imaging.volume import Volume
-from medbench.records.samples import Item
+from medbench.records.samples import StoredVolume
 
 MODES: Final = 2
 COPY_NOISE_HU: Final = 5.0
@@ -28,8 +28,8 @@ class Bench:
         seed: of all chance.
     """
 
-    held_out: Sequence[Item]
-    training: Sequence[Item]
+    held_out: Sequence[StoredVolume]
+    training: Sequence[StoredVolume]
     instruments: Instruments
     region: str | None
     seed: int

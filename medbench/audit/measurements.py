@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from medbench import registry
-from medbench.audit.detect import LIMITS_VERSION, Limits, limits_of
+from medbench.audit.detection import LIMITS_VERSION, Limits, limits_of
 from medbench.errors import NotEnoughCasesError, Unavailable
 from medbench.evaluation.comparison import Comparison, StoredEvidence
 from medbench.evaluation.finite import finite_only
@@ -21,7 +21,7 @@ from medbench.evaluation.instruments import Instruments
 from medbench.evaluation.side import StoredSide
 from medbench.metrics.base import Measurement, Metric
 from medbench.pipeline.prepare import RealSplits
-from medbench.records.samples import Item
+from medbench.records.samples import StoredVolume
 from medbench.spec import fingerprint
 from medbench.storage.files import write_json
 
@@ -55,7 +55,9 @@ class Measurer:
         self.folder = folder
         self._made_by = made_by
 
-    def measured(self, name: str, volumes: Callable[[], Sequence[Item]], metrics: Sequence[str]) -> Mapping[str, Found]:
+    def measured(
+        self, name: str, volumes: Callable[[], Sequence[StoredVolume]], metrics: Sequence[str]
+    ) -> Mapping[str, Found]:
         """Return what each metric finds in a set.
 
         Args:
@@ -74,7 +76,7 @@ class Measurer:
             write_json(path, kept)
         return {metric: Found(kept[metric]["value"], kept[metric]["reason"]) for metric in metrics}
 
-    def limits(self, items: Sequence[Item], undamaged: Mapping[str, float]) -> Mapping[str, Limits]:
+    def limits(self, items: Sequence[StoredVolume], undamaged: Mapping[str, float]) -> Mapping[str, Limits]:
         """Return what undamaged real volumes reach.
 
         Args:
@@ -93,13 +95,13 @@ class Measurer:
             metric: Limits(kept[metric]["worse"], kept[metric]["better"], kept[metric]["how"]) for metric in undamaged
         }
 
-    def _value(self, metric: Metric, items: Sequence[Item]) -> tuple[float | None, str]:
+    def _value(self, metric: Metric, items: Sequence[StoredVolume]) -> tuple[float | None, str]:
         try:
             return finite_only(metric.measure(self._evidence(items, intervals=False))).value, ""
         except (Unavailable, NotEnoughCasesError) as reason:
             return None, str(reason)
 
-    def _limits(self, metric: Metric, items: Sequence[Item], *, undamaged: float) -> Limits:
+    def _limits(self, metric: Metric, items: Sequence[StoredVolume], *, undamaged: float) -> Limits:
         better = metric.info.better
         if metric.info.floor != "splits":
             measured = finite_only(metric.measure(self._evidence(items, intervals=True)))
@@ -108,7 +110,7 @@ class Measurer:
         floor = floor_of(metric, nothing, self._evidence(items, intervals=False))
         return limits_of(undamaged, floor.values, None, better=better)
 
-    def _evidence(self, items: Sequence[Item], *, intervals: bool) -> StoredEvidence:
+    def _evidence(self, items: Sequence[StoredVolume], *, intervals: bool) -> StoredEvidence:
         damaged = Comparison(items, self.real.reference, self.real.held_out, identity={})
         return damaged.evidence(self.instruments, intervals=intervals)
 
@@ -123,7 +125,7 @@ class Measurer:
         )
 
 
-def _content(items: Sequence[Item], instruments: Instruments) -> Any:
+def _content(items: Sequence[StoredVolume], instruments: Instruments) -> Any:
     """Return what tells volumes, the masks beside them and their regions' names from others."""
     names = [sorted((item.regions or {}).items()) for item in items]
     return [StoredSide(items, instruments, name="real").content, fingerprint(names)]

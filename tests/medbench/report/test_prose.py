@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from medbench.records.results import Against, Budget, Result
-from medbench.report import words
+from medbench.report import prose
 
 
 @pytest.mark.parametrize(
@@ -16,12 +16,12 @@ from medbench.report import words
     ],
 )
 def test_the_reading_sets_the_interval_against_the_floor(fid: Result, change: dict[str, object], phrase: str) -> None:
-    assert phrase in words.reading(fid.model_copy(update=change))
+    assert phrase in prose.reading(fid.model_copy(update=change))
 
 
 def test_the_reading_claims_nothing_without_floor_or_interval(fid: Result) -> None:
-    assert words.reading(fid.model_copy(update={"floor": None, "ci95": None})) == "fid25d is 3.14; lower is better."
-    assert "interval" not in words.reading(fid.model_copy(update={"ci95": None}))
+    assert prose.reading(fid.model_copy(update={"floor": None, "ci95": None})) == "fid25d is 3.14; lower is better."
+    assert "interval" not in prose.reading(fid.model_copy(update={"ci95": None}))
 
 
 @pytest.mark.parametrize(
@@ -32,18 +32,18 @@ def test_the_reading_tells_a_gap_between_training_and_held_out_split(
     fid: Result, gap: float, limit: float | None, phrase: str
 ) -> None:
     against = Against(n=16, train=1.0, train_values=(1.0,), held_out=1.0 + gap, gap=gap, gap_limit=limit)
-    assert phrase in words.reading(fid.model_copy(update={"against": against}))
+    assert phrase in prose.reading(fid.model_copy(update={"against": against}))
 
 
 def test_the_reading_of_a_value_with_a_ceiling_names_both_ends(fid: Result) -> None:
     limits = {"ceiling": 0.95, "ceiling_note": "real images", "floor": 0.1, "floor_note": "shuffled masks"}
-    told = words.reading(fid.model_copy(update=limits))
+    told = prose.reading(fid.model_copy(update=limits))
     assert "0.950 (real images)" in told and "0.100 (shuffled masks)" in told
     assert "difference from real" not in told
 
 
 def test_the_reading_does_not_take_a_metrics_own_floor_for_what_real_volumes_score(fid: Result) -> None:
-    told = words.reading(fid.model_copy(update={"floor": 0.1, "floor_note": "shuffled masks", "floor_values": ()}))
+    told = prose.reading(fid.model_copy(update={"floor": 0.1, "floor_note": "shuffled masks", "floor_values": ()}))
     assert "The floor is 0.100 (shuffled masks)." in told
     assert "Real volumes" not in told
 
@@ -52,6 +52,6 @@ def test_a_budget_says_whether_it_was_measured_or_predicted() -> None:
     absent = Budget(limit_bytes=24 * 2**30, kind="absent", card="none", within=None)
     measured = absent.model_copy(update={"kind": "measured", "card": "capped", "within": False})
     predicted = absent.model_copy(update={"kind": "predicted", "within": True})
-    assert "nothing is known" in words.budget_sentence(absent)
-    assert "measured on a larger card" in words.budget_sentence(measured) and "over" in words.budget_sentence(measured)
-    assert "not measured" in words.budget_sentence(predicted) and "within" in words.budget_sentence(predicted)
+    assert "nothing is known" in prose.budget_sentence(absent)
+    assert "measured on a larger card" in prose.budget_sentence(measured) and "over" in prose.budget_sentence(measured)
+    assert "not measured" in prose.budget_sentence(predicted) and "within" in prose.budget_sentence(predicted)
