@@ -23,17 +23,8 @@ from .generators.base import Generator, GeneratorInfo, Predicts, SampleRequest, 
 from .imaging.grid import label_map_to_grid, to_grid
 from .imaging.slices import plane_slices
 from .imaging.volume import LabelMap, Volume
-from .metrics.base import (
-    Evidence,
-    Figure,
-    Measured,
-    Measurement,
-    Metric,
-    MetricInfo,
-    Side,
-    Workspace,
-    require_subjects,
-)
+from .metrics.base import Figure, Measured, Measurement, Metric, MetricInfo, require_subjects
+from .metrics.evidence import Evidence, Side, Workspace
 from .progress import Progress, silent
 from .records.results import CaseColumns, Report, Result
 from .segmenters.base import Segmenter, SegmenterInfo

@@ -75,7 +75,11 @@ def evaluate(
         device=device,
         workers=workers,
     )
-    if out is not None:
+    return _evaluated(options, progress)
+
+
+def _evaluated(options: FolderOptions, progress: Progress) -> Report:
+    if options.out is not None:
         return FolderEvaluation(options, progress).report()
     with tempfile.TemporaryDirectory(prefix="medbench-") as scratch:
         return FolderEvaluation(replace(options, out=Path(scratch) / "evaluation"), progress).report()

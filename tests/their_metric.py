@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 
 from medbench.errors import Unavailable
-from medbench.metrics.base import Evidence, Figure, Measured, Measurement, MetricInfo
+from medbench.metrics.base import Figure, Measured, Measurement, MetricInfo
+from medbench.metrics.evidence import Evidence
 from medbench.records.results import CaseColumns
 from medbench.storage.weights import WeightFile
 

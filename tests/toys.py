@@ -14,7 +14,8 @@ from medbench.datasets.phantom.dataset import PhantomDataset, affine, generate
 from medbench.errors import CheckpointError
 from medbench.generators.base import FitRequest, GeneratorInfo, SampleRequest
 from medbench.imaging.volume import Volume
-from medbench.metrics.base import Evidence, Measurement, MetricInfo, require_subjects
+from medbench.metrics.base import Measurement, MetricInfo, require_subjects
+from medbench.metrics.evidence import Evidence
 from medbench.spec import Grid
 from medbench.storage.files import write_text
 

@@ -9,7 +9,7 @@ from typing import Any
 from medbench.errors import NotEnoughCasesError
 from medbench.evaluation.instruments import Instruments
 from medbench.evaluation.side import StoredSide
-from medbench.metrics.base import Evidence
+from medbench.metrics.evidence import Evidence
 from medbench.records.samples import StoredVolume
 
 FEWEST_VOLUMES = 2

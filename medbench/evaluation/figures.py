@@ -8,7 +8,8 @@ from pathlib import Path
 
 from medbench.drawing.montage import MONTAGE, MOST_VOLUMES, montage
 from medbench.errors import Unavailable
-from medbench.metrics.base import Evidence, Measured, MetricInfo
+from medbench.metrics.base import Measured, MetricInfo
+from medbench.metrics.evidence import Evidence
 from medbench.records.results import Result, StoredFigure
 from medbench.storage.files import atomic_path
 

@@ -1,6 +1,6 @@
 """The instruments of one evaluation: what they see in a volume is computed once and cached by content.
 
-They are also where metrics that train networks work (``medbench.metrics.base.Workspace``).
+They are also where metrics that train networks work (``medbench.metrics.evidence.Workspace``).
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ from medbench.features.base import SliceExtractor, VolumeExtractor
 from medbench.imaging.grid import label_map_to_grid, to_grid
 from medbench.imaging.masks import read_mask
 from medbench.imaging.volume import LabelMap, Volume
-from medbench.metrics.base import Input, MetricInfo, Need
+from medbench.metrics.base import MetricInfo, Need
+from medbench.metrics.evidence import Input
 from medbench.progress import Progress
 from medbench.records.run import library_versions
 from medbench.records.samples import StoredVolume, content_once

@@ -11,7 +11,7 @@ from medbench.errors import DataError, Unavailable
 from medbench.evaluation.instruments import Derivation, Instruments
 from medbench.imaging.slices import plane_slices
 from medbench.imaging.volume import LabelMap, Volume
-from medbench.metrics.base import Input
+from medbench.metrics.evidence import Input
 from medbench.records.samples import StoredVolume, content_once
 from medbench.spec import Plane, fingerprint
 
@@ -23,7 +23,7 @@ _SLICE_FEATURES: Final = ("window", "slices", "extractor")
 
 
 class StoredSide:
-    """One side of a comparison, from items on disk (see ``medbench.metrics.base.Side``).
+    """One side of a comparison, from items on disk (see ``medbench.metrics.evidence.Side``).
 
     Args:
         items: the volumes.

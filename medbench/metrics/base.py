@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
 from medbench.errors import NotEnoughCasesError
-from medbench.spec import Plane
 
 if TYPE_CHECKING:
-    import numpy as np
     import pandas as pd
 
-    from medbench.imaging.volume import LabelMap, Volume
-    from medbench.progress import Progress
+    from medbench.metrics.evidence import Evidence
     from medbench.records.results import CaseColumns, Result
-    from medbench.spec import Protocol as EvaluationProtocol
     from medbench.statistics.resampling import Interval, Replicates
     from medbench.storage.weights import WeightFile
 
-Input = Literal["volume", "segmentation", "mask"]
 Need = Literal[
     "slices", "extractor", "volume_extractor", "segmenter", "regions", "nsd_tolerance_mm", "downstream"
 ]  # fields of ``medbench.spec.Protocol``
@@ -164,144 +159,6 @@ class Measurement:
     def of(cls, value: float, interval: Interval, **found: Any) -> Measurement:
         """Return a measurement with all that its interval knows; ``found`` are further fields, by name."""
         return cls(value, interval.ends, interval.method, replicates=interval.replicates, **found)
-
-
-class Side(Protocol):
-    """One side of a comparison, ``real`` or ``synthetic``: computed on demand, cached by content, streamed."""
-
-    @property
-    def ids(self) -> Sequence[str]:
-        """Ids of the volumes, in order."""
-
-    @property
-    def subjects(self) -> Sequence[str]:
-        """The subject of each volume (patient, or the sample itself), aligned with ``ids``: the unit of resampling."""
-
-    @property
-    def content(self) -> str:
-        """A fingerprint of the volumes and of what lies beside them; keys what was trained on this side."""
-
-    @property
-    def masks_stand_for_segmenter(self) -> bool:
-        """Whether the same files would serve as masks and as segmentations: comparing them then says nothing."""
-
-    def only(self, ids: Sequence[str]) -> Side:
-        """Return the same side with these volumes alone, in this order."""
-
-    def slice_features(self, plane: Plane) -> Iterator[np.ndarray]:
-        """Yield one float32 array (slices, features) a volume, in the order of ``ids``.
-
-        Raises:
-            Unavailable: the extractor's weights are not here; the message says how to get them.
-        """
-
-    def volume_features(self) -> Iterator[np.ndarray]:
-        """Yield one float32 array (features,) a volume, in the order of ``ids``.
-
-        Raises:
-            Unavailable: the extractor's weights are not here; the message says how to get them.
-        """
-
-    def region_voxels(self) -> pd.DataFrame:
-        """Return voxel counts: one row a volume (index: id), one int column a region.
-
-        Two more columns: ``voxels`` (all voxels of the volume) and ``voxel_ml`` (mL of one voxel).
-
-        Raises:
-            Unavailable: no segmenter and no masks.
-        """
-
-    def volumes(self) -> Iterator[Volume]:
-        """Yield the volumes on the canonical grid, in the order of ``ids``."""
-
-    def segmentations(self) -> Iterator[LabelMap]:
-        """Yield what the protocol's segmenter sees in each volume, on the canonical grid.
-
-        Raises:
-            Unavailable: no segmenter and no masks.
-        """
-
-    def masks(self) -> Iterator[LabelMap]:
-        """Yield the label map that each volume was made from, or that was drawn on it, on the canonical grid.
-
-        For a sample it is the mask that steered it (or the one given for it); for a real volume its data set's.
-
-        Raises:
-            Unavailable: a volume has none.
-        """
-
-    def derived(
-        self,
-        name: str,
-        compute: Callable[..., Mapping[str, np.ndarray]],
-        *,
-        of: Sequence[Input],
-        settings: Mapping[str, Any],
-    ) -> Iterator[dict[str, np.ndarray]]:
-        """Yield what a pure function makes of each volume, cached by content: computed once, shared by all runs.
-
-        Args:
-            name: what it is, for the cache and for progress.
-            compute: takes the inputs named by ``of`` in that order (Volume, LabelMap), on the canonical grid; returns
-                named arrays, a few bytes or megabytes.
-            of: any of ``volume``, ``segmentation``, ``mask``.
-            settings: everything else that decides the outcome, JSON-ready, with a version of the function.
-
-        Raises:
-            Unavailable: see ``segmentations`` and ``masks``.
-        """
-
-    def reconstructions(self) -> Iterator[tuple[Volume, Volume]]:
-        """Yield (volume, its reconstruction by the generator's autoencoder), both clipped to the protocol's window.
-
-        Raises:
-            Unavailable: the generator does not reconstruct, or no generator is known.
-        """
-
-
-class Workspace(Protocol):
-    """Where metrics that train networks work."""
-
-    @property
-    def device(self) -> str:
-        """The torch device."""
-
-    @property
-    def progress(self) -> Progress:
-        """Told about every step."""
-
-    def folder(self, name: str, settings: Mapping[str, Any]) -> Path:
-        """Return a lasting folder that belongs to these settings, made if absent: the same ones find it again.
-
-        Args:
-            name: the metric.
-            settings: everything that decides what is made there, JSON-ready.
-        """
-
-    @property
-    def logs(self) -> Path:
-        """The folder of the run or evaluation for logs of what was trained; made if absent."""
-
-
-@dataclass(frozen=True)
-class Evidence:
-    """What a metric may ask for: the reference, the set that is judged, and the protocol both are seen under.
-
-    Args:
-        protocol: in force for all sides.
-        real: the reference (training split), or a part of it while floors are computed.
-        synthetic: what is judged; real volumes when the floor is computed.
-        held_out: real volumes outside the reference; None where there are none.
-        workspace: for metrics that train networks.
-        intervals: False where only the value is wanted (floors, gaps): intervals and tables may then be left out.
-    """
-
-    protocol: EvaluationProtocol
-    real: Side
-    synthetic: Side
-    held_out: Side | None
-    workspace: Workspace
-    intervals: bool = True
 
 
 class Metric(Protocol):

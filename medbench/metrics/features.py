@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from medbench.errors import Unavailable
-from medbench.metrics.base import Side
+from medbench.metrics.evidence import Side
 from medbench.spec import Plane
 
 if TYPE_CHECKING:

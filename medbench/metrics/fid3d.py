@@ -10,7 +10,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from medbench.metrics.base import Evidence, Measurement, MetricInfo, require_subjects
+from medbench.metrics.base import Measurement, MetricInfo, require_subjects
+from medbench.metrics.evidence import Evidence
 from medbench.metrics.features import notes_on_bias, vector_table, volume_vectors
 from medbench.metrics.functional.frechet import frechet_between
 from medbench.statistics.resampling import NOT_ASKED, jackknifed

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from medbench.errors import Unavailable
-from medbench.metrics.base import Evidence, Measurement, MetricInfo, Side, require_subjects
+from medbench.metrics.base import Measurement, MetricInfo, require_subjects
+from medbench.metrics.evidence import Evidence, Side
 from medbench.metrics.features import notes_on_bias
 from medbench.metrics.functional.frechet import frechet_between
 from medbench.metrics.functional.radiomics import FAMILIES, radiomics, settings

@@ -11,7 +11,8 @@ from __future__ import annotations
 from typing import ClassVar
 
 from medbench.errors import Unavailable
-from medbench.metrics.base import Evidence, Measurement, MetricInfo, require_subjects
+from medbench.metrics.base import Measurement, MetricInfo, require_subjects
+from medbench.metrics.evidence import Evidence
 from medbench.metrics.features import vector_table, volume_vectors, volumes_by_subject
 from medbench.metrics.functional.mmd import KernelSums, gaussian_kernel, median_distance
 from medbench.statistics.resampling import NOT_ASKED, jackknifed

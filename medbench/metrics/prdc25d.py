@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from medbench.metrics.base import Evidence, Measurement, MetricInfo, Side, require_subjects
+from medbench.metrics.base import Measurement, MetricInfo, require_subjects
+from medbench.metrics.evidence import Evidence, Side
 from medbench.metrics.features import slices_by_subject
 from medbench.metrics.functional.prdc import Prdc, RealSlices, expected_coverage, prdc
 from medbench.spec import Plane

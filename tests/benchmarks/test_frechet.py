@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from scipy.linalg import sqrtm
 
-from medbench.metrics.base import Evidence
+from medbench.metrics.evidence import Evidence
 from medbench.metrics.fid25d.metric import Fid25d
 from medbench.metrics.functional.frechet import FeatureStatistics, frechet_distance
 from medbench.metrics.kid25d import Kid25d

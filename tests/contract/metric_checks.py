@@ -13,7 +13,8 @@ import pytest
 
 from contract.sides import Body, Scene, TinySide
 from medbench.errors import DataError, NotEnoughCasesError, Unavailable
-from medbench.metrics.base import Evidence, Measurement
+from medbench.metrics.base import Measurement
+from medbench.metrics.evidence import Evidence
 
 Check = Callable[[type, Scene], None]
 _ROUNDING = 1e-9

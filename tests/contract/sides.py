@@ -14,7 +14,8 @@ import pandas as pd
 from medbench import registry
 from medbench.imaging.slices import plane_slices
 from medbench.imaging.volume import LabelMap, Volume
-from medbench.metrics.base import Evidence, Input, MetricInfo
+from medbench.metrics.base import MetricInfo
+from medbench.metrics.evidence import Evidence, Input
 from medbench.progress import Progress, silent
 from medbench.spec import Grid, Plane, Protocol, canonical_json, fingerprint
 
@@ -84,7 +85,7 @@ class Body:
 
 
 class TinySide:
-    """A side of bodies (see ``medbench.metrics.base.Side``); remembers what was asked of it.
+    """A side of bodies (see ``medbench.metrics.evidence.Side``); remembers what was asked of it.
 
     Args:
         bodies: the volumes.

@@ -13,7 +13,7 @@ import pytest
 
 from medbench.errors import Unavailable
 from medbench.imaging.volume import LabelMap, Volume
-from medbench.metrics.base import Evidence, Input, Side
+from medbench.metrics.evidence import Evidence, Input, Side
 from medbench.progress import Progress, silent
 from medbench.spec import Plane, Protocol, fingerprint
 

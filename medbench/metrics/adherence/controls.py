@@ -11,7 +11,7 @@ import numpy as np
 from medbench.errors import Unavailable
 from medbench.imaging.volume import LabelMap
 from medbench.metrics.adherence.overlaps import Overlaps, by_unit, collect, mean_of_present
-from medbench.metrics.base import Evidence, Side
+from medbench.metrics.evidence import Evidence, Side
 from medbench.metrics.functional.overlap import dice_by_region
 
 MOST_SHIFTS = 3

@@ -16,7 +16,8 @@ from medbench.errors import Unavailable
 from medbench.metrics.adherence.controls import Control, ceiling_of, shuffled_floor
 from medbench.metrics.adherence.figure import draw
 from medbench.metrics.adherence.overlaps import Overlaps, by_unit, collect
-from medbench.metrics.base import Evidence, Figure, Measurement, MetricInfo, require_subjects
+from medbench.metrics.base import Figure, Measurement, MetricInfo, require_subjects
+from medbench.metrics.evidence import Evidence
 from medbench.records.results import CaseColumns
 from medbench.statistics.order_statistics import FEWEST, median_interval, quartiles
 from medbench.statistics.resampling import NOT_ASKED, Interval, mean_interval

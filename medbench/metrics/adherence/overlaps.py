@@ -11,7 +11,7 @@ import numpy as np
 
 from medbench.errors import Unavailable
 from medbench.imaging.volume import UNNAMED, LabelMap
-from medbench.metrics.base import Side
+from medbench.metrics.evidence import Side
 from medbench.metrics.functional.overlap import overlaps, values_of
 from medbench.spec import Protocol
 from medbench.statistics.resampling import subject_means

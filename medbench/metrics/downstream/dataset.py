@@ -12,7 +12,7 @@ import numpy as np
 
 from medbench.errors import GeometryError, Unavailable
 from medbench.imaging.volume import LabelMap, Volume
-from medbench.metrics.base import Side
+from medbench.metrics.evidence import Side
 from medbench.spec import fingerprint
 from medbench.storage.files import make_folder, write_json
 

@@ -19,13 +19,14 @@ import numpy as np
 
 from medbench.errors import Unavailable
 from medbench.imaging.volume import LabelMap
-from medbench.metrics.base import Evidence, Measurement, MetricInfo, require_subjects
+from medbench.metrics.base import Measurement, MetricInfo, require_subjects
 from medbench.metrics.downstream.arm import Arm, Work, complete
 from medbench.metrics.downstream.comparison import case_scores, paired_difference, verdict
 from medbench.metrics.downstream.dataset import label_name
 from medbench.metrics.downstream.presets import CONFIGURATION
 from medbench.metrics.downstream.process import environment
 from medbench.metrics.downstream.task import Task, task_of
+from medbench.metrics.evidence import Evidence
 from medbench.metrics.functional.overlap import dice_by_region
 from medbench.records.results import CaseColumns
 from medbench.spec import fingerprint

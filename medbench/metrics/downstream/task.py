@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from itertools import chain
 
 from medbench.errors import Unavailable
-from medbench.metrics.base import Evidence
 from medbench.metrics.downstream.dataset import Case, Labelled, labelled
 from medbench.metrics.downstream.presets import PRESETS, Preset
+from medbench.metrics.evidence import Evidence
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from medbench.metrics.base import Evidence, Figure, Measurement, MetricInfo, Side, require_subjects
+from medbench.metrics.base import Figure, Measurement, MetricInfo, require_subjects
+from medbench.metrics.evidence import Evidence, Side
 from medbench.metrics.features import finite_features, notes_on_bias
 from medbench.metrics.fid25d.figure import draw
 from medbench.metrics.functional.frechet import (

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from medbench.errors import Unavailable
-from medbench.metrics.base import Evidence, Measurement, MetricInfo, Side, require_subjects
+from medbench.metrics.base import Measurement, MetricInfo, require_subjects
+from medbench.metrics.evidence import Evidence, Side
 from medbench.metrics.hu.regions import mean_distance, published_bounds, region_figures
 from medbench.metrics.hu.volume import FEWEST_VOXELS, NOISE, SLICES, Figures, collected, volume_figures
 from medbench.statistics.resampling import NOT_ASKED, jackknifed, subject_means

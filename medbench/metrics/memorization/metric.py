@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from medbench.errors import NotEnoughCasesError, Unavailable
-from medbench.metrics.base import Evidence, Figure, Measurement, MetricInfo, Side, require_subjects
+from medbench.metrics.base import Figure, Measurement, MetricInfo, require_subjects
+from medbench.metrics.evidence import Evidence, Side
 from medbench.metrics.memorization.copies import Recipe, aligned_ncc, working_copy
 from medbench.metrics.memorization.figure import draw
 from medbench.metrics.memorization.nearest import (

@@ -14,7 +14,8 @@ import numpy as np
 
 from medbench.errors import NotEnoughCasesError, Unavailable
 from medbench.features.lpips import BACKBONE, Lpips25d, fits, load_lpips
-from medbench.metrics.base import Evidence, Figure, Measurement, MetricInfo
+from medbench.metrics.base import Figure, Measurement, MetricInfo
+from medbench.metrics.evidence import Evidence
 from medbench.metrics.reconstruction.figure import draw
 from medbench.records.results import CaseColumns
 from medbench.statistics.resampling import NOT_ASKED, mean_interval, subject_means

@@ -15,7 +15,8 @@ import numpy as np
 
 from medbench.errors import Unavailable
 from medbench.imaging.volume import UNNAMED
-from medbench.metrics.base import Evidence, Figure, Measurement, MetricInfo, require_subjects
+from medbench.metrics.base import Figure, Measurement, MetricInfo, require_subjects
+from medbench.metrics.evidence import Evidence
 from medbench.metrics.functional.regions import (
     composition,
     ks_p_values,

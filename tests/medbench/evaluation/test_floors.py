@@ -14,7 +14,8 @@ from medbench.evaluation.cache import Cache
 from medbench.evaluation.comparison import Comparison, StoredEvidence
 from medbench.evaluation.floors import against, floor_of, splits
 from medbench.evaluation.instruments import Instruments
-from medbench.metrics.base import Evidence, Measurement, MetricInfo
+from medbench.metrics.base import Measurement, MetricInfo
+from medbench.metrics.evidence import Evidence
 from medbench.progress import silent
 from medbench.records.samples import StoredVolume
 from medbench.spec import Protocol
