@@ -157,6 +157,7 @@ def _sums_between(kernel: Kernel, first: Sequence[Block], second: Sequence[Block
 
 
 def _sums_of_pair(kernel: Kernel, near: Block, far: Block) -> np.ndarray:
-    values = kernel(*(block.points.astype(np.float64, copy=False) for block in (near, far)))
+    # Copies: numpy multiplies an array with itself by another routine, whose last digits differ.
+    values = kernel(*(block.points.astype(np.float64) for block in (near, far)))
     sums: np.ndarray = np.add.reduceat(np.add.reduceat(values, near.starts, axis=0), far.starts, axis=1)
     return sums
