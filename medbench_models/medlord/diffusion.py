@@ -16,8 +16,8 @@ from medbench.training.averaging import Ema, learning_rate, set_learning_rate
 from medbench.training.loop import Stateful, step_chance
 from medbench_models.medlord.config import DiffusionConfig
 from medbench_models.medlord.controlnet import ControlNet
-from medbench_models.medlord.schedule import CosineSchedule
 from medbench_models.shared.conditions import one_hot
+from medbench_models.shared.schedules import Schedule, add_noise, target
 
 _CLIP_NORM = 1.0
 _VALIDATION_ROUNDS = 4
@@ -112,7 +112,7 @@ class DiffusionTask:
         config: training settings.
         train: examples.
         select: examples; their loss with averaged weights and fixed noise chooses the weights.
-        timesteps: of the noise schedule.
+        schedule: of the noise.
         seed: of the validation's noise.
     """
 
@@ -123,14 +123,14 @@ class DiffusionTask:
         *,
         train: Examples,
         select: Examples,
-        timesteps: int,
+        schedule: Schedule,
         seed: int,
     ) -> None:
         self.config = config
         self.train = train
         self.select = select
         self.seed = seed
-        self.schedule = CosineSchedule(timesteps)
+        self.schedule = schedule
         self.network = network
 
     def setup(self, fabric: Fabric) -> None:
@@ -183,14 +183,13 @@ class DiffusionTask:
         self, network: nn.Module, examples: Examples, rows: torch.Tensor, chance: torch.Generator
     ) -> torch.Tensor:
         clean = examples.clean(rows)
-        steps = self.schedule.random_steps(len(clean), chance)
+        times = self.schedule.random_times(len(clean), chance)
         noise = torch.randn(clean.shape, generator=chance)
-        noisy = self.schedule.add_noise(clean, noise, steps)
-        target = self.schedule.velocity(clean, noise, steps)
+        noisy = add_noise(self.schedule, clean, noise, times)
         conditions = examples.conditions(rows, chance)
-        velocity = network(*self._placed(noisy, steps, *conditions))
-        [target] = self._placed(target)
-        return _LOSSES[self.config.loss](velocity.float(), target)
+        predicted = network(*self._placed(noisy, times, *conditions))
+        [wanted] = self._placed(target(self.schedule, clean, noise, times))
+        return _LOSSES[self.config.loss](predicted.float(), wanted)
 
     def _placed(self, *tensors: torch.Tensor) -> Iterable[torch.Tensor]:
         return [tensor.to(self.fabric.device) for tensor in tensors]

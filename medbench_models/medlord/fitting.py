@@ -25,7 +25,14 @@ from medbench_models.medlord.data import cache_labels, cache_volumes, require_di
 from medbench_models.medlord.diffusion import DiffusionTask, Examples, Latents, Steered, SteeredLatents
 from medbench_models.medlord.encoding import encode, scale_factor
 from medbench_models.medlord.memory import require_memory
-from medbench_models.medlord.networks import build_controlnet, build_unet, build_vqvae, codebook_of, layers_of_unet
+from medbench_models.medlord.networks import (
+    build_controlnet,
+    build_schedule,
+    build_unet,
+    build_vqvae,
+    codebook_of,
+    layers_of_unet,
+)
 from medbench_models.medlord.stage1 import VqvaeTask
 from medbench_models.shared.attention import use_attention
 
@@ -166,8 +173,8 @@ class Fitting:
     def _diffusion(
         self, network: torch.nn.Module, config: DiffusionConfig, train: Examples, select: Examples
     ) -> DiffusionTask:
-        timesteps = self.config.network.unet.timesteps
-        return DiffusionTask(network, config, train=train, select=select, timesteps=timesteps, seed=self.request.seed)
+        schedule = build_schedule(self.config.network.unet)
+        return DiffusionTask(network, config, train=train, select=select, schedule=schedule, seed=self.request.seed)
 
     def _clear(self, fabric: Fabric) -> None:
         if fabric.is_global_zero and not self.request.resume:

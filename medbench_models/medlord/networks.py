@@ -10,6 +10,7 @@ from torch import nn
 from medbench_models.medlord.config import NetworkConfig, Stage1Config, UnetConfig, VqvaeConfig
 from medbench_models.medlord.controlnet import ControlNet
 from medbench_models.shared.quantiser import EmaQuantiser
+from medbench_models.shared.schedules import Discrete, cosine_alphas
 
 
 def build_vqvae(config: VqvaeConfig) -> VQVAE:
@@ -73,6 +74,11 @@ def build_unet(config: UnetConfig, latent_channels: int) -> DiffusionModelUNet:
     )
     unet.out[1] = nn.Identity()
     return unet
+
+
+def build_schedule(config: UnetConfig) -> Discrete:
+    """Return the noise schedule of a U-Net, which predicts velocities."""
+    return Discrete(cosine_alphas(config.timesteps))
 
 
 def build_controlnet(network: NetworkConfig) -> ControlNet:

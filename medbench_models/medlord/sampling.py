@@ -13,9 +13,10 @@ from medbench_models.medlord.config import SamplingConfig
 from medbench_models.medlord.data import require_divisible, scaled
 from medbench_models.medlord.decoding import decode, encode, memory_for_activations, slabs_needed
 from medbench_models.medlord.diffusion import Steered
-from medbench_models.medlord.schedule import CosineSchedule, Velocity
+from medbench_models.medlord.networks import build_schedule
 from medbench_models.shared.conditions import one_hot, region_numbers
 from medbench_models.shared.precision import decoding_autocast, sampling_dtype
+from medbench_models.shared.samplers import SAMPLERS, Predict, times_for
 
 
 @torch.no_grad()
@@ -45,13 +46,9 @@ def sample(
     latent_shape = [size // network.vqvae.factor for size in shape]
     noise = torch.randn(1, network.vqvae.codebook_dim, *latent_shape, generator=chance).to(device)
     predict = _alone(networks) if condition is None else _steered(networks, condition, device)
-    schedule = CosineSchedule(network.unet.timesteps)
-    samplers = {
-        "ddim": lambda: schedule.ddim(predict, noise, config.steps),
-        "dpm": lambda: schedule.dpm(predict, noise, config.steps),
-        "ddpm": lambda: schedule.ddpm(predict, noise, chance),
-    }
-    latent = samplers[config.sampler]()
+    schedule = build_schedule(network.unet)
+    times = times_for(config.sampler, schedule, config.steps)
+    latent = SAMPLERS[config.sampler](schedule, predict, noise, times, chance)
     image = _decoded(networks, latent / description.scale_factor, device)
     affine = np.array(description.affine) if condition is None else condition.affine
     return Volume(np.ascontiguousarray(np.flip(_to_hu(image, network.window), description.flipped)), affine)
@@ -68,12 +65,12 @@ def _decoded(networks: Loaded, latent: torch.Tensor, device: str) -> torch.Tenso
         return decode(networks.vqvae, quantised, count=count)
 
 
-def _alone(networks: Loaded) -> Velocity:
+def _alone(networks: Loaded) -> Predict:
     number = networks.unet.conv_in.conv.weight.dtype
     return lambda latent, steps: networks.unet(latent.to(number), steps)
 
 
-def _steered(networks: Loaded, condition: LabelMap, device: str) -> Velocity:
+def _steered(networks: Loaded, condition: LabelMap, device: str) -> Predict:
     config, description = networks.description.network.controlnet, networks.description
     if networks.controlnet is None or config is None:
         raise CheckpointError("these weights have no ControlNet: train stage 3, or leave out --conditional")

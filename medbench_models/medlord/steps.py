@@ -15,7 +15,7 @@ from medbench.training.rehearsal import Rehearsal
 from medbench_models.medlord.config import DiffusionConfig, NetworkConfig, Stage1Config
 from medbench_models.medlord.decoding import through
 from medbench_models.medlord.diffusion import DiffusionTask, Steered
-from medbench_models.medlord.networks import build_controlnet, build_unet, layers_of_unet
+from medbench_models.medlord.networks import build_controlnet, build_schedule, build_unet, layers_of_unet
 from medbench_models.medlord.stage1 import VqvaeTask
 from medbench_models.shared.losses import PerceptualLoss
 from medbench_models.shared.nearest import nearest_codes
@@ -119,6 +119,8 @@ def step_diffusion(
         checkpoint_activations(layer for part in parts for layer in layers_of_unet(part))
     masks = (len(network.controlnet.regions), *shape) if steered and network.controlnet is not None else None
     examples = _Examples(latent_shape(network, shape), masks)
-    task = DiffusionTask(trained, config, train=examples, select=examples, timesteps=network.unet.timesteps, seed=0)
+    task = DiffusionTask(
+        trained, config, train=examples, select=examples, schedule=build_schedule(network.unet), seed=0
+    )
     task.setup(fabric)
     task.step(config.steps - 1, torch.Generator())

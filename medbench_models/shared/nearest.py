@@ -26,6 +26,9 @@ def nearest_codes(rows: torch.Tensor, codebook: torch.Tensor) -> torch.Tensor:
         (n,) int64.
 
     Source: MedLoRD (arXiv 2503.13211), "batched distances"; compared with Cardio-AI/medlord, commit ee9f359.
+
+    >>> nearest_codes(torch.tensor([[0.9, 0.2], [0.1, 2.0]]), torch.tensor([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0]]))
+    tensor([1, 2])
     """
     if rows.device.type == "cpu" and len(rows) * len(codebook) > _FEW_DISTANCES:
         return _by_tree(rows, codebook)

@@ -14,7 +14,9 @@ from medbench_models.medlord import stage1
 from medbench_models.medlord.config import MedLoRDConfig
 from medbench_models.medlord.diffusion import DiffusionTask, Latents, Steered, SteeredLatents
 from medbench_models.medlord.networks import build_controlnet, build_unet
+from medbench_models.shared.schedules import Discrete, cosine_alphas
 
+SCHEDULE = Discrete(cosine_alphas(50))
 ALL, ADVERSARIAL, SELECT = [2, 4, 6, 8, 10], [8, 10], [5, 10]  # of the ten steps, seven have no discriminator
 
 
@@ -54,13 +56,13 @@ def task_of(stage: str, small: MedLoRDConfig) -> Task:
     latents = Latents(chance.integers(0, 16, (6, 4, 4, 4)).astype(np.uint16), torch.randn(16, 8))
     if stage == "stage2":
         config = small.stage2.model_copy(update={"steps": 10})
-        return DiffusionTask(unet, config, train=latents, select=latents, timesteps=50, seed=0)
+        return DiffusionTask(unet, config, train=latents, select=latents, schedule=SCHEDULE, seed=0)
     labels = chance.integers(0, 3, (6, 16, 16, 16)).astype(np.uint8)
     examples = SteeredLatents(latents, labels, regions=2, dropout=0.1)
     network = Steered(build_controlnet(small.network), unet)
     assert small.stage3 is not None
     config = small.stage3.model_copy(update={"steps": 10})
-    return DiffusionTask(network, config, train=examples, select=examples, timesteps=50, seed=0)
+    return DiffusionTask(network, config, train=examples, select=examples, schedule=SCHEDULE, seed=0)
 
 
 def logged(folder: Path) -> dict[str, list[int]]:

@@ -20,6 +20,9 @@ from medbench_models.medlord.networks import build_controlnet, build_unet, build
 from medbench_models.medlord.stage1 import VqvaeTask
 from medbench_models.shared.conditions import one_hot
 from medbench_models.shared.losses import PerceptualLoss
+from medbench_models.shared.schedules import Discrete, add_noise, cosine_alphas, target
+
+SCHEDULE = Discrete(cosine_alphas(50))
 
 
 def latents(count: int = 6) -> Latents:
@@ -48,7 +51,7 @@ def test_stage_3_trains_the_controlnet_and_leaves_the_unet_as_it_is(small: MedLo
     before = copy.deepcopy(unet.state_dict())
     labels = np.random.default_rng(1).integers(0, 3, (6, 16, 16, 16)).astype(np.uint8)
     examples = SteeredLatents(latents(), labels, regions=2, dropout=0.0)
-    task = DiffusionTask(network, small.stage3, train=examples, select=examples, timesteps=50, seed=0)
+    task = DiffusionTask(network, small.stage3, train=examples, select=examples, schedule=SCHEDULE, seed=0)
     task.setup(launch("cpu"))
     start = {name: value.clone() for name, value in network.state_dict().items()}
     for index in range(3):
@@ -74,7 +77,7 @@ def test_passes_that_accumulate_have_the_gradient_of_one_pass_of_all(small: MedL
         unet = build_unet(small.network.unet, 8)
         torch.nn.init.normal_(unet.out[2].conv.weight)
         config = small.stage2.model_copy(update={"batch": 3, "accumulate": accumulate, "loss": "mse"})
-        made = DiffusionTask(unet, config, train=examples, select=examples, timesteps=50, seed=0)
+        made = DiffusionTask(unet, config, train=examples, select=examples, schedule=SCHEDULE, seed=0)
         made.setup(launch("cpu"))
         made.fabric.clip_gradients = lambda *parts, **limit: None  # to a norm of 1, which would hide their scale
         return made
@@ -88,12 +91,12 @@ def test_passes_that_accumulate_have_the_gradient_of_one_pass_of_all(small: MedL
     chance, drawn = step_chance(0, 0), []
     for _ in range(2):  # what the two passes draw, in their order
         rows = torch.randint(len(examples), (3,), generator=chance)
-        steps = by_hand.schedule.random_steps(3, chance)
+        steps = by_hand.schedule.random_times(3, chance)
         drawn.append((rows, steps, torch.randn(3, 8, 4, 4, 4, generator=chance)))
     rows, steps, noise = (torch.cat(parts) for parts in zip(*drawn))
     clean = examples.clean(rows)
-    velocity = by_hand.net(by_hand.schedule.add_noise(clean, noise, steps), steps)
-    torch.nn.functional.mse_loss(velocity, by_hand.schedule.velocity(clean, noise, steps)).backward()
+    velocity = by_hand.net(add_noise(SCHEDULE, clean, noise, steps), steps)
+    torch.nn.functional.mse_loss(velocity, target(SCHEDULE, clean, noise, steps)).backward()
     wanted = [p.grad for p in by_hand.network.parameters() if p.grad is not None]
     assert len(found) == len(wanted) > 0
     for a, b in zip(found, wanted):
@@ -135,8 +138,8 @@ def test_every_stage_trains_in_bfloat16_with_weights_in_float32(small: MedLoRDCo
     unet = build_unet(small.network.unet, 8)
     tasks = [
         VqvaeTask(small.network, small.stage1, train=volumes, select=volumes[:1], seed=0),
-        DiffusionTask(unet, small.stage2, train=latents(), select=latents(), timesteps=50, seed=0),
-        DiffusionTask(steered(small), small.stage3, train=examples, select=examples, timesteps=50, seed=0),
+        DiffusionTask(unet, small.stage2, train=latents(), select=latents(), schedule=SCHEDULE, seed=0),
+        DiffusionTask(steered(small), small.stage3, train=examples, select=examples, schedule=SCHEDULE, seed=0),
     ]
     for task in tasks:
         seen: set[torch.dtype] = set()
