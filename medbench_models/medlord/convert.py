@@ -26,11 +26,12 @@ from medbench.errors import MedbenchError, SpecError, Unavailable
 from medbench.files import sha256_of
 from medbench_models.medlord.checkpoint import MODEL, Description, save
 from medbench_models.medlord.config import NetworkConfig
-from medbench_models.medlord.data import require_divisible
-from medbench_models.medlord.networks import build_controlnet, build_unet, build_vqvae
+from medbench_models.medlord.networks import build_controlnet, build_unet
 from medbench_models.medlord.presets import preset
 from medbench_models.medlord.published import PUBLISHED, converted
 from medbench_models.medlord.upstream import Weights, Which, read_controlnet, read_unet, read_vqvae
+from medbench_models.shared.arrays import require_divisible
+from medbench_models.shared.vqvae import Vqvae
 
 _SCALE_FACTOR = 1.11
 _TIMESTEPS = 300
@@ -123,7 +124,7 @@ def convert(preset_name: str, files: Files, out: Path, *, unstated: Unstated) ->
     """
     network = preset(preset_name).network
     stated = unstated.checked()
-    require_divisible(stated.shape, network)
+    require_divisible(stated.shape, network.multiple)
     states = _read(network, files)
     network = network.model_copy(
         update={
@@ -154,7 +155,7 @@ def _read(network: NetworkConfig, files: Files) -> dict[str, Weights]:
     if files.controlnet is not None and network.controlnet is None:
         raise SpecError("this preset has no ControlNet: leave out --controlnet")
     with torch.device("meta"):  # only names and shapes are wanted
-        vqvae, unet = build_vqvae(network.vqvae), build_unet(network.unet, network.vqvae.codebook_dim)
+        vqvae, unet = Vqvae(network.vqvae), build_unet(network.unet, network.vqvae.codebook_dim)
         controlnet = None if files.controlnet is None else build_controlnet(network)
     states = {
         "vqvae": read_vqvae(files.vqvae, vqvae.state_dict()),

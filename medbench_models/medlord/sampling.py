@@ -6,17 +6,17 @@ import numpy as np
 import torch
 
 from medbench.errors import CheckpointError
-from medbench.spec import Window
 from medbench.volume import LabelMap, Volume
 from medbench_models.medlord.checkpoint import Loaded
-from medbench_models.medlord.config import SamplingConfig
-from medbench_models.medlord.data import require_divisible, scaled
-from medbench_models.medlord.decoding import decode, encode, memory_for_activations, slabs_needed
-from medbench_models.medlord.diffusion import Steered
+from medbench_models.medlord.controlnet import Steered
 from medbench_models.medlord.networks import build_schedule
+from medbench_models.shared.arrays import require_divisible, scaled
 from medbench_models.shared.conditions import one_hot, region_numbers
+from medbench_models.shared.config import SamplingConfig
+from medbench_models.shared.memory import memory_for_activations
 from medbench_models.shared.precision import decoding_autocast, sampling_dtype
 from medbench_models.shared.samplers import SAMPLERS, Predict, times_for
+from medbench_models.shared.slabs import decode, encode, slabs_needed
 
 
 @torch.no_grad()
@@ -41,7 +41,7 @@ def sample(
     description = networks.description
     network = description.network
     shape = description.shape if condition is None else condition.shape
-    require_divisible(shape, network)
+    require_divisible(shape, network.multiple)
     chance = torch.Generator("cpu").manual_seed(seed)
     latent_shape = [size // network.vqvae.factor for size in shape]
     noise = torch.randn(1, network.vqvae.codebook_dim, *latent_shape, generator=chance).to(device)
@@ -49,20 +49,21 @@ def sample(
     schedule = build_schedule(network.unet)
     times = times_for(config.sampler, schedule, config.steps)
     latent = SAMPLERS[config.sampler](schedule, predict, noise, times, chance)
-    image = _decoded(networks, latent / description.scale_factor, device)
-    affine = np.array(description.affine) if condition is None else condition.affine
-    return Volume(np.ascontiguousarray(np.flip(_to_hu(image, network.window), description.flipped)), affine)
+    voxels = _decoded(networks, latent / description.scale_factor, device)
+    return Volume(voxels, np.array(description.affine) if condition is None else condition.affine)
 
 
-def _decoded(networks: Loaded, latent: torch.Tensor, device: str) -> torch.Tensor:
-    """Return the image of a latent after one more quantisation, in as many slabs as the device's memory demands."""
-    config = networks.description.network.vqvae
-    shape = [size * config.factor for size in latent.shape[2:]]
+def _decoded(networks: Loaded, latent: torch.Tensor, device: str) -> np.ndarray:
+    """Return the voxels of a latent after one more quantisation, in as many slabs as the device's memory demands."""
+    network, flipped = networks.description.network, networks.description.flipped
+    shape = [size * network.vqvae.factor for size in latent.shape[2:]]
     quantised, _ = networks.vqvae.quantize(latent)
     itemsize = sampling_dtype(device).itemsize
-    count = slabs_needed(config, shape, itemsize=itemsize, limit_bytes=memory_for_activations(device))
+    count = slabs_needed(network.vqvae, shape, itemsize=itemsize, limit_bytes=memory_for_activations(device))
     with decoding_autocast(device):
-        return decode(networks.vqvae, quantised, count=count)
+        image = decode(networks.vqvae, quantised, count=count)
+    hu = np.rint(network.window.unscale(image[0, 0].float()).cpu().numpy()).astype(np.int16)
+    return np.ascontiguousarray(np.flip(hu, flipped))
 
 
 def _alone(networks: Loaded) -> Predict:
@@ -86,18 +87,11 @@ def _steered(networks: Loaded, condition: LabelMap, device: str) -> Predict:
 @torch.no_grad()
 def reconstruct(networks: Loaded, volume: Volume, *, device: str) -> Volume:
     """Return a volume after the VQ-VAE, on its own grid; sizes the factor does not divide are padded with air."""
-    network, flipped = networks.description.network, networks.description.flipped
+    network = networks.description.network
     missing = [(0, -size % network.vqvae.factor) for size in volume.shape]
     padded = np.pad(volume.voxels, missing, constant_values=int(network.window.low))
-    seen = np.ascontiguousarray(np.flip(padded, flipped))
-    limit = memory_for_activations(device)
-    count = slabs_needed(network.vqvae, seen.shape, itemsize=4, limit_bytes=limit)
-    latent = encode(networks.vqvae, scaled(seen[None], network.window), count=count)
-    image = _decoded(networks, latent, device)
+    seen = np.ascontiguousarray(np.flip(padded, networks.description.flipped))
+    count = slabs_needed(network.vqvae, seen.shape, itemsize=4, limit_bytes=memory_for_activations(device))
+    voxels = _decoded(networks, encode(networks.vqvae, scaled(seen[None], network.window), count=count), device)
     x, y, z = volume.shape
-    made = np.ascontiguousarray(np.flip(_to_hu(image, network.window), flipped)[:x, :y, :z])
-    return Volume(made, volume.affine)
-
-
-def _to_hu(image: torch.Tensor, window: Window) -> np.ndarray:
-    return np.rint(window.unscale(image[0, 0].float()).cpu().numpy()).astype(np.int16)
+    return Volume(np.ascontiguousarray(voxels[:x, :y, :z]), volume.affine)

@@ -40,6 +40,9 @@ class PerceptualLoss(torch.nn.Module):
     MONAI's "fake 3D" ``PerceptualLoss`` is this with slices drawn from a global state, which no resumed training
     repeats.
 
+    Args:
+        network: the LPIPS module; None: with SqueezeNet's weights from their file.
+
     Raises:
         Unavailable: SqueezeNet's weights are not here.
         CheckpointError: its file is damaged or holds another network.
@@ -47,9 +50,9 @@ class PerceptualLoss(torch.nn.Module):
     Source: Zhang et al. 2018 (arXiv 1801.03924).
     """
 
-    def __init__(self) -> None:
+    def __init__(self, network: torch.nn.Module | None = None) -> None:
         super().__init__()
-        self.network = lpips_network("squeeze", SQUEEZENET).requires_grad_(False)
+        self.network = (network or lpips_network("squeeze", SQUEEZENET)).requires_grad_(False)
 
     def forward(self, reconstruction: torch.Tensor, image: torch.Tensor, chance: torch.Generator) -> torch.Tensor:
         """Return the loss of images (n, 1, x, y, z) in -1..1, in float32."""

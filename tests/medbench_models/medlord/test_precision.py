@@ -10,8 +10,7 @@ from medbench.datasets.phantom import PhantomDataset
 from medbench.volume import LabelMap
 from medbench_models.medlord import sampling
 from medbench_models.medlord.checkpoint import Loaded, load
-from medbench_models.medlord.controlnet import ConditionEmbedding
-from medbench_models.medlord.diffusion import Steered
+from medbench_models.medlord.controlnet import ConditionEmbedding, Steered
 from medbench_models.medlord.generator import MedLoRD
 from medbench_models.medlord.presets import PRESETS
 from medbench_models.shared.precision import decoding_autocast, sampling_dtype

@@ -13,9 +13,9 @@ from monai.networks.schedulers import DDPMScheduler
 from medbench.prediction import predict_peak
 from medbench.spec import Window
 from medbench.volume import LabelMap
-from medbench_models.medlord.data import scaled
-from medbench_models.medlord.diffusion import Latents, SteeredLatents
 from medbench_models.medlord.presets import PRESETS
+from medbench_models.shared.arrays import scaled
+from medbench_models.shared.codes import Latents
 from medbench_models.shared.conditions import one_hot, region_numbers
 from medbench_models.shared.nearest import MOST_EXTRA_BYTES, by_chunks
 from medbench_models.shared.quantiser import EmaQuantiser
@@ -98,9 +98,8 @@ def test_masks_hold_zero_and_one_whatever_the_labels_values() -> None:
 
 def test_masks_drop_out_one_by_one_and_in_the_whole_batch() -> None:
     """As in the public code; a condition that drops out as a whole would train the model for guidance."""
-    latents = Latents(np.zeros((2, 1, 1, 2), np.uint8), torch.zeros(1, 8))
     labels = np.array([[[[1, 2]]], [[[2, 1]]]], np.uint8)
-    examples = SteeredLatents(latents, labels, regions=2, dropout=0.5)
+    examples = Latents(np.zeros((2, 1, 1, 2), np.uint8), torch.zeros(1, 8), labels, regions=2, dropout=0.5)
     seen = set()
     for seed in range(40):
         [masks] = examples.conditions(torch.arange(2), torch.Generator().manual_seed(seed))

@@ -12,12 +12,14 @@ import pytest
 import torch
 
 from medbench.errors import CheckpointError
-from medbench_models.medlord.config import ControlNetConfig, UnetConfig, VqvaeConfig
+from medbench_models.medlord.config import ControlNetConfig, UnetConfig
 from medbench_models.medlord.controlnet import ControlNet
-from medbench_models.medlord.networks import build_unet, build_vqvae
+from medbench_models.medlord.networks import build_unet
 from medbench_models.medlord.upstream import read_controlnet, read_unet, read_vqvae
+from medbench_models.shared.config import VqvaeConfig
 from medbench_models.shared.samplers import ddim, posterior
 from medbench_models.shared.schedules import Discrete, add_noise, cosine_alphas, parts, target
+from medbench_models.shared.vqvae import Vqvae
 
 DATA = Path(__file__).parents[2] / "data" / "medlord"
 TOLERANCE = {"atol": 1e-5, "rtol": 0.0}
@@ -53,7 +55,7 @@ def ldm_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def vqvae():
-    network = build_vqvae(VQVAE).eval()
+    network = Vqvae(VQVAE).eval()
     network.load_state_dict(read_vqvae(DATA / "vqgan_tiny.pth", network.state_dict()))
     return network
 
@@ -236,7 +238,7 @@ def test_full_size_checkpoints_fit(name: str, tmp_path: Path) -> None:
     with torch.device("meta"):
         state = {key: torch.empty(shape) for key, shape in listed}
         if isinstance(config, VqvaeConfig):
-            network, read = build_vqvae(config), read_vqvae
+            network, read = Vqvae(config), read_vqvae
         elif isinstance(config, UnetConfig):
             network, read = build_unet(config, 8), read_unet
         else:
@@ -248,7 +250,7 @@ def test_full_size_checkpoints_fit(name: str, tmp_path: Path) -> None:
 def test_another_network_is_refused_with_a_list(ldm_file: Path, vqvae) -> None:
     with pytest.raises(CheckpointError, match=r"vqgan_tiny\.pth does not fit the network: .* missing; .* unexpected"):
         read_unet(DATA / "vqgan_tiny.pth", build_unet(UNET, 8).state_dict())
-    wider = build_vqvae(VQVAE.model_copy(update={"codebook_size": 128}))
+    wider = Vqvae(VQVAE.model_copy(update={"codebook_size": 128}))
     with pytest.raises(CheckpointError, match="of another shape"):
         read_vqvae(DATA / "vqgan_tiny.pth", wider.state_dict())
 

@@ -1,4 +1,4 @@
-"""Whole volumes through the VQ-VAE in bounded memory, without seams.
+"""Whole volumes through a VQ-VAE in bounded memory, without seams.
 
 The VQ-VAE has no norm layers: a voxel depends on a known neighbourhood and on nothing else. A slab along x that is cut
 with that neighbourhood on both sides (its halo) is therefore computed as in the whole volume; only rounding may differ,
@@ -13,31 +13,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
-from monai.networks.nets import VQVAE
 
-from medbench.prediction import CONTEXT_BYTES, MARGIN
-from medbench_models.medlord.config import VqvaeConfig
+from medbench_models.shared.config import VqvaeConfig
+from medbench_models.shared.vqvae import Vqvae
 
 # Beside the activations there are the latent, distances to codes and weights in half precision.
 _SPARE = 1.1
-
-
-@dataclass(frozen=True)
-class Layout:
-    """What decides which voxels depend on which: channels of each level, residual units in each."""
-
-    channels: tuple[int, ...]
-    res_layers: int
-
-    @property
-    def factor(self) -> int:
-        """Voxels of one latent position along each axis."""
-        return int(2 ** len(self.channels))
-
-
-def layout_of(vqvae: VQVAE) -> Layout:
-    """Return the layout of a VQ-VAE."""
-    return Layout(tuple(vqvae.channels), vqvae.num_res_layers)
 
 
 @dataclass(frozen=True)
@@ -48,7 +29,7 @@ class Slab:
     seen: tuple[int, int]
 
 
-def halo(layout: Layout | VqvaeConfig) -> int:
+def halo(config: VqvaeConfig) -> int:
     """Return how many latent positions on either side of a slab its voxels, or its latents, depend on.
 
     Decoder and encoder have the same: they mirror each other. For the decoder, from the output inwards: a transposed
@@ -56,8 +37,8 @@ def halo(layout: Layout | VqvaeConfig) -> int:
     low up to high; a residual unit needs 2 more on either side, the first convolution 1.
     """
     low = 0
-    for _ in layout.channels:
-        low = math.ceil((low - 2) / 2) - 2 * layout.res_layers
+    for _ in config.channels:
+        low = math.ceil((low - 2) / 2) - 2 * config.res_layers
     return 1 - low
 
 
@@ -71,7 +52,7 @@ def slabs(positions: int, count: int, margin: int) -> list[Slab]:
     ]
 
 
-def decode(vqvae: VQVAE, quantised: torch.Tensor, *, count: int) -> torch.Tensor:
+def decode(vqvae: Vqvae, quantised: torch.Tensor, *, count: int) -> torch.Tensor:
     """Return the image (1, 1, x, y, z) of a quantised latent (1, c, x / factor, ...), decoded in ``count`` slabs.
 
     Args:
@@ -82,21 +63,20 @@ def decode(vqvae: VQVAE, quantised: torch.Tensor, *, count: int) -> torch.Tensor
     if count == 1:
         whole: torch.Tensor = vqvae.decode(quantised)
         return whole
-    layout = layout_of(vqvae)
-    factor = layout.factor
+    factor = vqvae.config.factor
     image: torch.Tensor | None = None
-    for slab in slabs(quantised.shape[2], count, halo(layout)):
+    for slab in slabs(quantised.shape[2], count, halo(vqvae.config)):
         part = vqvae.decode(quantised[:, :, slice(*slab.seen)])
         if image is None:
             image = part.new_empty(1, 1, *(size * factor for size in quantised.shape[2:]))
         (start, stop), first = slab.kept, slab.seen[0]
         image[:, :, start * factor : stop * factor] = part[:, :, (start - first) * factor : (stop - first) * factor]
         del part
-    assert image is not None
+    assert image is not None  # there are several slabs
     return image
 
 
-def encode(vqvae: VQVAE, image: torch.Tensor, *, count: int) -> torch.Tensor:
+def encode(vqvae: Vqvae, image: torch.Tensor, *, count: int) -> torch.Tensor:
     """Return the latent (1, c, x / factor, ...), not yet quantised, of an image, encoded in ``count`` slabs.
 
     Args:
@@ -104,13 +84,8 @@ def encode(vqvae: VQVAE, image: torch.Tensor, *, count: int) -> torch.Tensor:
         image: (1, 1, x, y, z) in -1..1, on any device; sizes that the factor divides.
         count: slabs; 1 encodes the whole at once.
     """
-    device = next(vqvae.parameters()).device
-    if count == 1:
-        whole: torch.Tensor = vqvae.encode(image.to(device))
-        return whole
-    layout = layout_of(vqvae)
-    factor, parts = layout.factor, []
-    for slab in slabs(image.shape[2] // factor, count, halo(layout)):
+    device, factor, parts = next(vqvae.parameters()).device, vqvae.config.factor, []
+    for slab in slabs(image.shape[2] // factor, count, halo(vqvae.config)):
         (start, stop), (first, last) = slab.kept, slab.seen
         latent = vqvae.encode(image[:, :, first * factor : last * factor].to(device))
         parts.append(latent[:, :, start - first : stop - first].clone())  # a clone lets go of the halo
@@ -118,17 +93,17 @@ def encode(vqvae: VQVAE, image: torch.Tensor, *, count: int) -> torch.Tensor:
     return torch.cat(parts, dim=2)
 
 
-def through(vqvae: VQVAE, image: torch.Tensor, *, count: int) -> torch.Tensor:
+def through(vqvae: Vqvae, image: torch.Tensor, *, count: int) -> torch.Tensor:
     """Return an image (1, 1, x, y, z) after the VQ-VAE, encoded and decoded in ``count`` slabs."""
     quantised, _ = vqvae.quantize(encode(vqvae, image, count=count))
     return decode(vqvae, quantised, count=count)
 
 
-def slabs_needed(layout: Layout | VqvaeConfig, shape: Sequence[int], *, itemsize: int, limit_bytes: float) -> int:
+def slabs_needed(config: VqvaeConfig, shape: Sequence[int], *, itemsize: int, limit_bytes: float) -> int:
     """Return the smallest number of slabs with which a volume passes the VQ-VAE in a given memory.
 
     Args:
-        layout: of the VQ-VAE.
+        config: of the VQ-VAE.
         shape: voxels (x, y, z).
         itemsize: bytes of one activation, 2 or 4.
         limit_bytes: memory for activations; infinite where nothing limits it.
@@ -136,46 +111,29 @@ def slabs_needed(layout: Layout | VqvaeConfig, shape: Sequence[int], *, itemsize
     Returns:
         At most as many as there are latent positions along x, whether or not that is enough.
     """
-    most = shape[0] // layout.factor
+    most = shape[0] // config.factor
     for count in range(1, most):
-        if _SPARE * activation_bytes(layout, shape, itemsize=itemsize, count=count) <= limit_bytes:
+        if _SPARE * activation_bytes(config, shape, itemsize=itemsize, count=count) <= limit_bytes:
             return count
     return most
 
 
-def activation_bytes(layout: Layout | VqvaeConfig, shape: Sequence[int], *, itemsize: int, count: int) -> int:
+def activation_bytes(config: VqvaeConfig, shape: Sequence[int], *, itemsize: int, count: int) -> int:
     """Return what the activations of encoding or decoding take at most, in bytes; decoding sets it.
 
     A residual unit holds three tensors of its level at once (its input and two results); a convolution between levels
     its input and its result, once before and once after the activation function.
     """
-    positions = shape[0] // layout.factor
-    width = max(slab.seen[1] - slab.seen[0] for slab in slabs(positions, count, halo(layout)))
-    voxels = width * layout.factor * math.prod(shape[1:])
-    return itemsize * max(_level_numbers(layout, voxels)) + (4 * math.prod(shape) if count > 1 else 0)
+    cut = slabs(shape[0] // config.factor, count, halo(config))
+    width = max(slab.seen[1] - slab.seen[0] for slab in cut)
+    voxels = width * config.factor * math.prod(shape[1:])
+    return itemsize * max(_level_numbers(config, voxels)) + (4 * math.prod(shape) if count > 1 else 0)
 
 
-def _level_numbers(layout: Layout | VqvaeConfig, voxels: int) -> Iterator[int]:
+def _level_numbers(config: VqvaeConfig, voxels: int) -> Iterator[int]:
     finer = voxels  # of the image's one channel
-    for level, channels in enumerate(layout.channels, start=1):
+    for level, channels in enumerate(config.channels, start=1):
         here = channels * voxels // 8**level
         yield 3 * here
         yield max(here + 2 * finer, finer + 2 * here)
         finer = here
-
-
-def memory_limit(device: torch.device | str) -> float:
-    """Return what this process may hold on a device, in bytes: its cap, or what others have left; infinite on a CPU."""
-    if torch.device(device).type != "cuda":
-        return math.inf
-    total = torch.cuda.get_device_properties(device).total_memory
-    share = torch.cuda.get_per_process_memory_fraction(device)
-    free, _ = torch.cuda.mem_get_info(device)
-    return min(share * total, free + torch.cuda.memory_reserved(device))
-
-
-def memory_for_activations(device: torch.device | str) -> float:
-    """Return what is left for activations beside the tensors that are there, with the prediction's margin kept."""
-    if torch.device(device).type != "cuda":
-        return math.inf
-    return (memory_limit(device) - CONTEXT_BYTES) / (1.0 + MARGIN) - torch.cuda.memory_allocated(device)
