@@ -24,7 +24,7 @@ from medbench_models.medlord.memory import require_memory
 from medbench_models.medlord.networks import build_denoiser, build_schedule, checkpoint_layers, parts_of
 from medbench_models.shared.arrays import cache_labels, cache_volumes, require_cases, require_divisible
 from medbench_models.shared.attention import use_attention
-from medbench_models.shared.codes import Latents, encode, scale_factor
+from medbench_models.shared.codes import Latents, encode_volumes, scale_factor
 from medbench_models.shared.config import DiffusionConfig, VqganConfig
 from medbench_models.shared.diffusion import DiffusionTask
 from medbench_models.shared.losses import PerceptualLoss
@@ -123,7 +123,7 @@ class Fitting:
         workspace, window, progress = self.request.workspace, self.config.network.window, self.request.progress
         with fabric.rank_zero_first():
             found = {
-                name: encode(vqvae, part, workspace / f"codes-{name}.npy", window=window, progress=progress)
+                name: encode_volumes(vqvae, part, workspace / f"codes-{name}.npy", window=window, progress=progress)
                 for name, part in volumes.items()
             }
         codes = vqvae.codebook.embedding.weight.detach().cpu()

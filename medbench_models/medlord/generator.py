@@ -45,7 +45,7 @@ class MedLoRD:
     )
 
     weights: ClassVar[tuple[WeightFile, ...]] = (
-        *(file for files in PUBLISHED.values() for file in (files.vqvae, files.unet)),
+        *(file for files in PUBLISHED.values() for file in files.values()),
         SQUEEZENET,
     )
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Sequence
 from typing import Literal
@@ -16,16 +15,23 @@ from medbench.generator import Stage
 from medbench.prediction import Prediction, predict_peak
 from medbench.training.rehearsal import Rehearsal
 from medbench_models.medlord.config import MedLoRDConfig, NetworkConfig
-from medbench_models.medlord.controlnet import Steered
-from medbench_models.medlord.networks import build_denoiser, build_schedule, checkpoint_layers, parts_of
+from medbench_models.medlord.controlnet import ControlNet, Steered
+from medbench_models.medlord.networks import (
+    build_controlnet,
+    build_denoiser,
+    build_schedule,
+    build_unet,
+    checkpoint_layers,
+)
+from medbench_models.medlord.sampling import predictor
 from medbench_models.shared import memory
 from medbench_models.shared.arrays import require_divisible
 from medbench_models.shared.config import DiffusionConfig, VqvaeConfig
+from medbench_models.shared.diffusion import step_diffusion
+from medbench_models.shared.nearest import one_chunk
 from medbench_models.shared.precision import sampling_dtype
-from medbench_models.shared.rehearsals import one_chunk, step_diffusion, step_vqgan
-from medbench_models.shared.slabs import decode, encode, slabs_needed
-from medbench_models.shared.vqgan import build_discriminator
-from medbench_models.shared.vqvae import Vqvae
+from medbench_models.shared.vqgan import build_discriminator, step_vqgan
+from medbench_models.shared.vqvae import Vqvae, decode, encode, slabs_needed
 
 Shape = Sequence[int]
 
@@ -76,10 +82,10 @@ def predict_sampling(network: NetworkConfig, shape: Shape, *, limit_bytes: float
         limit_bytes: memory in all.
     """
     with torch.device("meta"):
-        kept = memory.bytes_of(Vqvae(network.vqvae), *parts_of(sampled_denoiser(network)))
+        kept = memory.bytes_of(Vqvae(network.vqvae), *denoisers(network))
     count = _slabs(network.vqvae, shape, itemsize=2, limit_bytes=limit_bytes, kept=kept)
     return {
-        "denoise": predict_peak(functools.partial(_denoise, network, shape)),
+        "denoise": predict_peak(lambda: _denoise(network, shape)),
         "decode": predict_slabs(network, shape, part="decode", count=count),
     }
 
@@ -94,8 +100,7 @@ def predict_encoding(network: NetworkConfig, shape: Shape, *, limit_bytes: float
 
 def predict_slabs(network: NetworkConfig, shape: Shape, *, part: Literal["decode", "encode"], count: int) -> Prediction:
     """Return the prediction of decoding a sample in half precision, or of encoding a volume, in ``count`` slabs."""
-    run = {"decode": _decode, "encode": _encode}[part]
-    return predict_peak(functools.partial(run, network, shape, count))
+    return predict_peak(lambda: (_decode if part == "decode" else _encode)(network, shape, count))
 
 
 def predict_fitting(config: MedLoRDConfig, shape: Shape, *, limit_bytes: float = math.inf) -> dict[str, Prediction]:
@@ -133,8 +138,8 @@ def step_denoiser(
 ) -> None:
     """Take a step of stage 2, or of stage 3 where ``steered``, on empty latents and masks; see ``rehearsals``."""
     denoiser = build_denoiser(network, steered=steered)
-    if isinstance(denoiser, Steered) and isinstance(fabric, Fabric):
-        denoiser.unet.to(fabric.device)
+    if isinstance(denoiser, Steered):
+        fabric.to_device(denoiser.unet)
     if config.checkpointing:
         checkpoint_layers(denoiser)
     masks = [(len(network.controlnet.regions), *shape)] if steered and network.controlnet is not None else []
@@ -142,13 +147,13 @@ def step_denoiser(
     step_diffusion(denoiser, config, schedule, fabric, shape=latent, conditions=masks)
 
 
-def sampled_denoiser(network: NetworkConfig) -> DiffusionModelUNet | Steered:
-    """Return the U-Net, steered where there is a ControlNet, as it is sampled with on a GPU: in float16."""
+def denoisers(network: NetworkConfig) -> list[DiffusionModelUNet | ControlNet]:
+    """Return the U-Net, and the ControlNet where there is one, as they are sampled with on a GPU: in float16."""
     before = torch.get_default_dtype()
     torch.set_default_dtype(sampling_dtype("cuda"))  # weights without contents cannot be converted
     try:
-        denoiser: DiffusionModelUNet | Steered = build_denoiser(network, steered=network.controlnet is not None).eval()
-        return denoiser
+        unet = build_unet(network.unet, network.vqvae.codebook_dim).eval()
+        return [unet] if network.controlnet is None else [unet, build_controlnet(network).eval()]
     finally:
         torch.set_default_dtype(before)
 
@@ -170,21 +175,18 @@ def _vqvae(config: VqvaeConfig) -> Vqvae:
 
 @torch.no_grad()
 def _denoise(network: NetworkConfig, shape: Shape) -> None:
-    kept, denoiser = _vqvae(network.vqvae), sampled_denoiser(network)
-    number = sampling_dtype("cuda")
-    latent, steps = torch.empty(1, *_latent_shape(network, shape)), torch.zeros(1, dtype=torch.int64)
-    if network.controlnet is None:
-        denoiser(latent.to(number), steps)
-    else:
-        masks = (1, len(network.controlnet.regions), *shape)
-        embedded = denoiser.controlnet.embedding(torch.empty(masks, dtype=number))
-        denoiser.velocity(latent.to(number), steps, embedded)
+    kept, networks, latent = _vqvae(network.vqvae), denoisers(network), torch.empty(1, *_latent_shape(network, shape))
+    regions = () if network.controlnet is None else network.controlnet.regions
+    masks = [torch.empty(1, len(regions), *shape, dtype=sampling_dtype("cuda"))] if regions else []
+    predict = predictor(*networks, *masks)
+    del masks
+    predict(latent, torch.zeros(1, dtype=torch.int64))
     del kept
 
 
 @torch.no_grad()
 def _decode(network: NetworkConfig, shape: Shape, count: int) -> None:
-    vqvae, kept = _vqvae(network.vqvae), sampled_denoiser(network)
+    vqvae, kept = _vqvae(network.vqvae), denoisers(network)
     with torch.autocast("cpu", dtype=torch.float16):
         quantised, _ = vqvae.quantize(torch.empty(1, *_latent_shape(network, shape)))
         decode(vqvae, quantised, count=count)

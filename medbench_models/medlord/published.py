@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from medbench.errors import Unavailable
@@ -12,14 +11,6 @@ from medbench.weights import WeightFile
 _REPOSITORY = "AICM-HD/medlord"
 
 
-@dataclass(frozen=True)
-class Published:
-    """The files of a preset: of stage 1 and of stage 2."""
-
-    vqvae: WeightFile
-    unet: WeightFile
-
-
 def _file(name: str, file: str) -> WeightFile:
     return WeightFile(
         name=f"medlord-{name}", file=file, origin=f"{_REPOSITORY} on the Hugging Face hub", hub=_REPOSITORY,
@@ -27,11 +18,12 @@ def _file(name: str, file: str) -> WeightFile:
     )  # fmt: skip
 
 
+# By preset and network.
 PUBLISHED = {
-    "luna-ds8": Published(
-        vqvae=_file("luna-ds8-vqgan", "vqgan_luna_ds8.pth"), unet=_file("luna-ds8-ldm", "ldm_luna_ds8.pth")
-    )
-}
+    "luna-ds8": {
+        "vqvae": _file("luna-ds8-vqgan", "vqgan_luna_ds8.pth"), "unet": _file("luna-ds8-ldm", "ldm_luna_ds8.pth")
+    }
+}  # fmt: skip
 
 
 def converted(preset: str) -> Path:
@@ -46,8 +38,7 @@ def how_to_have(preset: str) -> str:
         MissingExtraError: the environment names a file that does not exist.
         CheckpointError: a file that is here is not the one that was fetched.
     """
-    files = PUBLISHED[preset]
-    commands = [f"medbench weights fetch {one.name}" for one in (files.vqvae, files.unet) if not _here(one)]
+    commands = [f"medbench weights fetch {one.name}" for one in PUBLISHED[preset].values() if not _here(one)]
     commands.append(f"python -m medbench_models.medlord.convert --preset {preset}")
     return "run " + ", then ".join(f"'{command}'" for command in commands)
 

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+from monai.networks.nets import DiffusionModelUNet
 
 from medbench.errors import CheckpointError
 from medbench.volume import LabelMap, Volume
 from medbench_models.medlord.checkpoint import Loaded
-from medbench_models.medlord.controlnet import Steered
+from medbench_models.medlord.controlnet import ControlNet, Steered
 from medbench_models.medlord.networks import build_schedule
 from medbench_models.shared.arrays import require_divisible, scaled
 from medbench_models.shared.conditions import one_hot, region_numbers
 from medbench_models.shared.config import SamplingConfig
-from medbench_models.shared.memory import memory_for_activations
-from medbench_models.shared.precision import decoding_autocast, sampling_dtype
+from medbench_models.shared.precision import decoding_autocast
 from medbench_models.shared.samplers import SAMPLERS, Predict, times_for
-from medbench_models.shared.slabs import decode, encode, slabs_needed
+from medbench_models.shared.vqvae import decode, encode
 
 
 @torch.no_grad()
@@ -45,7 +45,8 @@ def sample(
     chance = torch.Generator("cpu").manual_seed(seed)
     latent_shape = [size // network.vqvae.factor for size in shape]
     noise = torch.randn(1, network.vqvae.codebook_dim, *latent_shape, generator=chance).to(device)
-    predict = _alone(networks) if condition is None else _steered(networks, condition, device)
+    masks = None if condition is None else _masks(networks, condition, device)
+    predict = predictor(networks.unet, networks.controlnet, masks)
     schedule = build_schedule(network.unet)
     times = times_for(config.sampler, schedule, config.steps)
     latent = SAMPLERS[config.sampler](schedule, predict, noise, times, chance)
@@ -54,34 +55,36 @@ def sample(
 
 
 def _decoded(networks: Loaded, latent: torch.Tensor, device: str) -> np.ndarray:
-    """Return the voxels of a latent after one more quantisation, in as many slabs as the device's memory demands."""
+    """Return the voxels of a latent after one more quantisation."""
     network, flipped = networks.description.network, networks.description.flipped
-    shape = [size * network.vqvae.factor for size in latent.shape[2:]]
     quantised, _ = networks.vqvae.quantize(latent)
-    itemsize = sampling_dtype(device).itemsize
-    count = slabs_needed(network.vqvae, shape, itemsize=itemsize, limit_bytes=memory_for_activations(device))
     with decoding_autocast(device):
-        image = decode(networks.vqvae, quantised, count=count)
+        image = decode(networks.vqvae, quantised)
     hu = np.rint(network.window.unscale(image[0, 0].float()).cpu().numpy()).astype(np.int16)
     return np.ascontiguousarray(np.flip(hu, flipped))
 
 
-def _alone(networks: Loaded) -> Predict:
-    number = networks.unet.conv_in.conv.weight.dtype
-    return lambda latent, steps: networks.unet(latent.to(number), steps)
+def predictor(
+    unet: DiffusionModelUNet, controlnet: ControlNet | None = None, masks: torch.Tensor | None = None
+) -> Predict:
+    """Return what predicts velocities: the U-Net, steered by masks (1, regions, x, y, z) where these are given.
+
+    Masks are embedded here, once for all steps. Latents may have any precision; the networks keep theirs.
+    """
+    number = unet.conv_in.conv.weight.dtype
+    if controlnet is None or masks is None:
+        return lambda latent, steps: unet(latent.to(number), steps)
+    steered, embedded = Steered(controlnet, unet), controlnet.embedding(masks.to(number))
+    return lambda latent, steps: steered.velocity(latent.to(number), steps, embedded)
 
 
-def _steered(networks: Loaded, condition: LabelMap, device: str) -> Predict:
+def _masks(networks: Loaded, condition: LabelMap, device: str) -> torch.Tensor:
     config, description = networks.description.network.controlnet, networks.description
     if networks.controlnet is None or config is None:
         raise CheckpointError("these weights have no ControlNet: train stage 3, or leave out --conditional")
     numbers = region_numbers(condition, config.regions, ignored=description.ignored_regions)
     flipped = np.ascontiguousarray(np.flip(numbers, description.flipped))
-    number = networks.unet.conv_in.conv.weight.dtype
-    masks = one_hot(torch.from_numpy(flipped)[None], len(config.regions)).to(device, number)
-    steered = Steered(networks.controlnet, networks.unet)
-    embedded = networks.controlnet.embedding(masks)
-    return lambda latent, steps: steered.velocity(latent.to(number), steps, embedded)
+    return one_hot(torch.from_numpy(flipped)[None], len(config.regions)).to(device)
 
 
 @torch.no_grad()
@@ -91,7 +94,6 @@ def reconstruct(networks: Loaded, volume: Volume, *, device: str) -> Volume:
     missing = [(0, -size % network.vqvae.factor) for size in volume.shape]
     padded = np.pad(volume.voxels, missing, constant_values=int(network.window.low))
     seen = np.ascontiguousarray(np.flip(padded, networks.description.flipped))
-    count = slabs_needed(network.vqvae, seen.shape, itemsize=4, limit_bytes=memory_for_activations(device))
-    voxels = _decoded(networks, encode(networks.vqvae, scaled(seen[None], network.window), count=count), device)
+    voxels = _decoded(networks, encode(networks.vqvae, scaled(seen[None], network.window)), device)
     x, y, z = volume.shape
     return Volume(np.ascontiguousarray(voxels[:x, :y, :z]), volume.affine)

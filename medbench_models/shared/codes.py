@@ -11,15 +11,13 @@ import torch
 from medbench.errors import CheckpointError
 from medbench.progress import Progress
 from medbench.spec import Window
-from medbench_models.shared import slabs
 from medbench_models.shared.arrays import cached, scaled
 from medbench_models.shared.conditions import one_hot
-from medbench_models.shared.memory import memory_for_activations
-from medbench_models.shared.vqvae import Vqvae
+from medbench_models.shared.vqvae import Vqvae, encode
 
 
 @torch.no_grad()
-def encode(vqvae: Vqvae, volumes: np.ndarray, path: Path, *, window: Window, progress: Progress) -> np.ndarray:
+def encode_volumes(vqvae: Vqvae, volumes: np.ndarray, path: Path, *, window: Window, progress: Progress) -> np.ndarray:
     """Return the code numbers of volumes (n, x / factor, y / factor, z / factor) uint16; see ``arrays.cached``.
 
     One volume at a time, in float32, in as many slabs as the device's memory demands. Two bytes a latent position: 2 MB
@@ -33,10 +31,8 @@ def encode(vqvae: Vqvae, volumes: np.ndarray, path: Path, *, window: Window, pro
         progress: reports the volumes.
     """
     vqvae.eval()
-    limit = memory_for_activations(next(vqvae.parameters()).device)
-    count = slabs.slabs_needed(vqvae.config, volumes.shape[1:], itemsize=4, limit_bytes=limit)
     tracked = progress.track(volumes, task="encode", total=len(volumes))
-    latents = (slabs.encode(vqvae, scaled(volume[None], window), count=count) for volume in tracked)
+    latents = (encode(vqvae, scaled(volume[None], window)) for volume in tracked)
     numbers = (vqvae.codebook(latent)[2][0].cpu().numpy().astype(np.uint16) for latent in latents)
     return cached(path, numbers, count=len(volumes))
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -11,9 +12,9 @@ from lightning_fabric import Fabric
 from torch import nn
 from torch.nn import functional
 
-from medbench.training.averaging import Ema, learning_rate, set_learning_rate
+from medbench.training.averaging import Ema, descend, learning_rate, set_learning_rate
 from medbench.training.loop import Stateful, step_chance
-from medbench.training.steps import descend
+from medbench.training.rehearsal import Rehearsal
 from medbench_models.shared.config import DiffusionConfig
 from medbench_models.shared.schedules import Schedule, add_noise, target
 
@@ -118,3 +119,46 @@ class DiffusionTask:
 
     def _placed(self, *tensors: torch.Tensor) -> Iterable[torch.Tensor]:
         return [tensor.to(self.fabric.device) for tensor in tensors]
+
+
+@dataclass(frozen=True, eq=False)
+class _Empty:
+    """Takes the place of training examples: tensors of their shapes."""
+
+    shape: Sequence[int]
+    others: Sequence[Sequence[int]]
+
+    def __len__(self) -> int:
+        return 1
+
+    def clean(self, rows: torch.Tensor) -> torch.Tensor:
+        return torch.zeros(len(rows), *self.shape)
+
+    def conditions(self, rows: torch.Tensor, chance: torch.Generator) -> tuple[torch.Tensor, ...]:
+        del chance
+        return tuple(torch.zeros(len(rows), *shape) for shape in self.others)
+
+
+def step_diffusion(
+    network: torch.nn.Module,
+    config: DiffusionConfig,
+    schedule: Schedule,
+    fabric: Rehearsal | Fabric,
+    *,
+    shape: Sequence[int],
+    conditions: Sequence[Sequence[int]] = (),
+) -> None:
+    """Take a step of a denoising network on empty examples.
+
+    Args:
+        network: what is trained.
+        config: training settings.
+        schedule: of the noise.
+        fabric: a rehearsal, or the real one to measure.
+        shape: of an example, like (c, x, y, z).
+        conditions: shapes of what else the network is given.
+    """
+    examples = _Empty(shape, conditions)
+    task = DiffusionTask(network, config, train=examples, select=examples, schedule=schedule, seed=0)
+    task.setup(fabric)
+    task.step(config.steps - 1, torch.Generator())

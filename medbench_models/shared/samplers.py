@@ -1,14 +1,15 @@
 """Samplers: from noise to a sample along the times of a schedule, whichever schedule and prediction it is.
 
-All have one head, ``(schedule, predict, noise, times, chance)``. Times descend; after the last one the sample is what
-the network believes to be clean. ``times_for`` gives the times that suit each.
+All have one head, ``(schedule, predict, noise, times, chance)`` and return samples (n, ...): by a network, ``predict``,
+and the schedule that it was trained with, from standard normal ``noise`` (n, ...), along descending ``times`` of one
+evaluation each (``times_for`` gives those that suit). After the last, the sample is what the network believes to be
+clean. ``chance``, from which only DDPM draws, is on the CPU, so that a seed means the same on every device.
 """
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Sequence
-from typing import Protocol
 
 import torch
 
@@ -19,28 +20,7 @@ _LEAST_LOG_SNR = -8.0
 
 # A network's prediction from noisy arrays (n, ...) and their times (n,).
 Predict = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
-
-
-class Sampler(Protocol):
-    """A way from noise to a sample."""
-
-    def __call__(
-        self,
-        schedule: Schedule,
-        predict: Predict,
-        noise: torch.Tensor,
-        times: Sequence[float],
-        chance: torch.Generator,
-    ) -> torch.Tensor:
-        """Return samples (n, ...).
-
-        Args:
-            schedule: the one that the network was trained with.
-            predict: the network.
-            noise: (n, ...) standard normal.
-            times: descending; one network evaluation each.
-            chance: on the CPU, so that a seed means the same on every device; only DDPM draws from it.
-        """
+Sampler = Callable[[Schedule, Predict, torch.Tensor, Sequence[float], torch.Generator], torch.Tensor]
 
 
 @torch.no_grad()

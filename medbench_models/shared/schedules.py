@@ -7,9 +7,9 @@ any of them goes with any schedule.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal
 
 import torch
 
@@ -22,25 +22,6 @@ _MIXTURES: dict[Prediction, Callable[[torch.Tensor, torch.Tensor], tuple[torch.T
     "velocity": lambda signal, sigma: (-sigma, signal),  # Salimans and Ho 2022 (arXiv 2202.00512), section 4
     "flow": lambda signal, sigma: (torch.ones_like(signal), -torch.ones_like(sigma)),
 }
-
-
-class Schedule(Protocol):
-    """Noise levels by time, and what the network is trained to predict."""
-
-    prediction: Prediction
-
-    @property
-    def times(self) -> torch.Tensor:
-        """All time steps, as networks are told them, from the least noise to the most."""
-
-    def scales(self, times: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return signal and sigma (n,) float64 at times (n,)."""
-
-    def evenly(self, count: int) -> Sequence[float]:
-        """Return ``count`` times equally apart, from the most noise to the least."""
-
-    def random_times(self, count: int, chance: torch.Generator) -> torch.Tensor:
-        """Return ``count`` times to train on (n,), one from each of ``count`` equal parts of the range, ascending."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,7 +45,7 @@ class Discrete:
 
     @property
     def times(self) -> torch.Tensor:
-        """0 .. timesteps - 1."""
+        """All time steps, as networks are told them, from the least noise to the most."""
         return torch.arange(len(self.alphas_cumprod))
 
     def scales(self, times: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -78,7 +59,7 @@ class Discrete:
         return [index * ratio for index in reversed(range(count))]
 
     def random_times(self, count: int, chance: torch.Generator) -> torch.Tensor:
-        """Return ``count`` time steps to train on; see ``Schedule`` and ``_spread``."""
+        """Return ``count`` ascending time steps to train on (n,), one from each of as many equal parts of the range."""
         return (_spread(count, chance) * len(self.alphas_cumprod)).long()
 
 
@@ -87,7 +68,7 @@ class RectifiedFlow:
     """The straight way from noise to data: signal = 1 - t / timesteps, sigma = t / timesteps, at any time t between.
 
     Args:
-        timesteps: where there is noise alone; there a network cannot predict by the noise.
+        timesteps: where there is noise alone, from which no network can tell the sample by predicting the noise.
         prediction: what the network predicts.
 
     Source: Liu et al. 2022 (arXiv 2209.03003), eq. 1, with time running from data to noise.
@@ -103,11 +84,11 @@ class RectifiedFlow:
 
     @property
     def times(self) -> torch.Tensor:
-        """1 .. timesteps, a sample of them."""
+        """1 .. timesteps, of all that there are between."""
         return torch.arange(1.0, self.timesteps + 1.0)
 
     def scales(self, times: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return signal and sigma (n,) float64 at times (n,) between 0 and ``timesteps``."""
+        """Return signal and sigma (n,) float64 at times (n,)."""
         sigma = times.cpu().double() / self.timesteps
         return 1.0 - sigma, sigma
 
@@ -116,8 +97,11 @@ class RectifiedFlow:
         return [self.timesteps * (1.0 - index / count) for index in range(count)]
 
     def random_times(self, count: int, chance: torch.Generator) -> torch.Tensor:
-        """Return ``count`` times to train on, float32; see ``Schedule`` and ``_spread``."""
+        """Return ``count`` ascending times to train on (n,) float32, one from each of as many equal parts."""
         return (_spread(count, chance) * self.timesteps).float()
+
+
+Schedule = Discrete | RectifiedFlow
 
 
 def _spread(count: int, chance: torch.Generator) -> torch.Tensor:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+import warnings
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,17 +14,16 @@ from monai.networks.nets import PatchDiscriminator
 from torch.nn import functional
 
 from medbench.spec import Window
-from medbench.training.averaging import learning_rate, seeded, set_learning_rate
+from medbench.training.averaging import descend, learning_rate, seeded, set_learning_rate
 from medbench.training.checkpointing import checkpoint_activations
 from medbench.training.loop import Stateful
-from medbench.training.steps import descend
+from medbench.training.rehearsal import Rehearsal
 from medbench_models.shared.arrays import scaled
 from medbench_models.shared.config import VqganConfig, VqvaeConfig
 from medbench_models.shared.crops import Crops, augmented, random_crops
-from medbench_models.shared.losses import adversarial_loss, psnr, spectral_loss
-from medbench_models.shared.memory import memory_for_activations
-from medbench_models.shared.slabs import slabs_needed, through
-from medbench_models.shared.vqvae import Vqvae
+from medbench_models.shared.losses import PerceptualLoss, adversarial_loss, psnr, spectral_loss
+from medbench_models.shared.nearest import Search, nearest_codes
+from medbench_models.shared.vqvae import Vqvae, through
 
 _BETAS = (0.9, 0.99)
 _KMEANS_ROWS_PER_CODE = 32
@@ -152,10 +152,8 @@ class VqganTask:
         """Return the mean PSNR (dB) on whole selection volumes; its negative is the score, once codes are in use."""
         self.vqvae.eval()
         with torch.no_grad():
-            limit = memory_for_activations(self.fabric.device)
-            count = slabs_needed(self.vqvae.config, self.select.shape[2:], itemsize=4, limit_bytes=limit)
             batches = (batch.to(self.fabric.device) for batch in self.select.split(1))
-            mean = float(torch.cat([psnr(through(self.vqvae, batch, count=count), batch) for batch in batches]).mean())
+            mean = float(torch.cat([psnr(through(self.vqvae, batch), batch) for batch in batches]).mean())
         self.vqvae.train()
         return {"score": float("inf") if self.codebook.bypass else -mean, "psnr": mean}
 
@@ -198,3 +196,44 @@ class VqganTask:
     def _restart_dead(self, image: torch.Tensor, chance: torch.Generator) -> None:
         if bool((self.codebook.ema_cluster_size < _DEAD_BELOW).any()):
             self.codebook.restart_dead(self._encoded_rows(image), chance, below=_DEAD_BELOW)
+
+
+def step_vqgan(
+    network: VqvaeConfig, config: VqganConfig, fabric: Rehearsal | Fabric, *, search: Search = nearest_codes
+) -> Callable[[Sequence[int], int], None]:
+    """Take the heaviest step of a VQ-GAN, the last, with every loss, on empty crops.
+
+    Args:
+        network: architecture.
+        config: training settings.
+        fabric: a rehearsal, or the real one to measure.
+        search: of the nearest codes.
+
+    Returns:
+        The validation that follows: of a volume of a shape, in so many slabs.
+    """
+    nothing = np.empty((0, *config.crop), np.int16)
+    perceptual = _perceptual() if config.perceptual_weight > 0.0 else None
+    task = VqganTask(network, config, window=Window(), train=nothing, select=nothing, seed=0, perceptual=perceptual)
+    task.codebook.search = search
+    task._batch = lambda chance: torch.zeros(config.batch, 1, *config.crop, device=fabric.device)
+    task.setup(fabric)
+    task.step(config.steps - 1, torch.Generator())
+
+    @torch.no_grad()
+    def validate(shape: Sequence[int], count: int) -> None:
+        task.vqvae.eval()
+        through(task.vqvae, torch.zeros(1, 1, *shape), count=count)
+
+    return validate
+
+
+def _perceptual() -> PerceptualLoss:
+    """Return the perceptual loss without its weights, which need not be here."""
+    import lpips
+
+    with warnings.catch_warnings():
+        # The package still calls torchvision with arguments that torchvision has replaced.
+        warnings.filterwarnings("ignore", category=UserWarning, module="torchvision")
+        network = lpips.LPIPS(net="squeeze", pretrained=False, pnet_rand=True, verbose=False)
+    return PerceptualLoss(network.eval())

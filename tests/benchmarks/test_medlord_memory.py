@@ -20,9 +20,8 @@ from medbench_models.medlord.networks import build_controlnet, build_unet
 from medbench_models.medlord.presets import PRESETS
 from medbench_models.shared.attention import use_attention
 from medbench_models.shared.precision import decoding_autocast, sampling_dtype
-from medbench_models.shared.rehearsals import step_vqgan
-from medbench_models.shared.slabs import decode, encode
-from medbench_models.shared.vqvae import Vqvae
+from medbench_models.shared.vqgan import step_vqgan
+from medbench_models.shared.vqvae import Vqvae, decode, encode
 
 pytestmark = [pytest.mark.benchmark, pytest.mark.gpu, pytest.mark.timeout(3600)]
 GIB = 2**30

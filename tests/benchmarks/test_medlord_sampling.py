@@ -18,7 +18,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from medbench.prediction import as_on_cuda
 from medbench.training.attention import best_backend
 from medbench_models.medlord.controlnet import Steered
-from medbench_models.medlord.memory import sampled_denoiser
+from medbench_models.medlord.memory import denoisers
 from medbench_models.medlord.networks import build_controlnet, build_unet
 from medbench_models.medlord.presets import PRESETS
 from medbench_models.shared.attention import use_attention
@@ -65,15 +65,15 @@ def test_what_a_step_reads_and_writes(name: str, steered: bool) -> None:
             with Traffic() as traffic:
                 plain(*inputs)
         counts.append(traffic)
-        denoiser = sampled_denoiser(network if steered else network.model_copy(update={"controlnet": None}))
+        unet, controlnet = denoisers(network)
         latent = torch.empty(latent_shape, dtype=torch.float16)
         if steered:
-            embedded = denoiser.controlnet.embedding(torch.empty(masks_shape, dtype=torch.float16))
+            embedded = controlnet.embedding(torch.empty(masks_shape, dtype=torch.float16))
         with Traffic() as traffic:
             if steered:
-                denoiser.velocity(latent, steps, embedded)
+                Steered(controlnet, unet).velocity(latent, steps, embedded)
             else:
-                denoiser(latent, steps)
+                unet(latent, steps)
         counts.append(traffic)
     plain_bytes, bytes_ = (traffic.bytes / 2**30 for traffic in counts)
     print(

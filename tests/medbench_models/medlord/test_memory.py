@@ -15,15 +15,14 @@ from medbench.progress import silent
 from medbench.training.loop import launch
 from medbench.training.rehearsal import AdamWMemory, Rehearsal
 from medbench.volume import LabelMap
-from medbench_models.medlord import sampling
 from medbench_models.medlord.checkpoint import MODEL, Description, save
 from medbench_models.medlord.config import MedLoRDConfig
 from medbench_models.medlord.generator import MedLoRD
 from medbench_models.medlord.memory import predict, predict_encoding, predict_fitting, predict_sampling, step_denoiser
 from medbench_models.medlord.networks import build_controlnet, build_unet
 from medbench_models.medlord.presets import PRESETS
-from medbench_models.shared import memory
-from medbench_models.shared.rehearsals import step_vqgan
+from medbench_models.shared import memory, vqvae
+from medbench_models.shared.vqgan import step_vqgan
 from medbench_models.shared.vqvae import Vqvae
 
 GIB = 2**30
@@ -180,7 +179,7 @@ def test_samples_in_slabs_are_the_same_samples(model: MedLoRD, monkeypatch: pyte
     whole = next(model.sample(SampleRequest(seeds=[5])))
     restored = model.reconstruct(whole)
     assert np.unique(whole.voxels).size > 3
-    monkeypatch.setattr(sampling, "slabs_needed", lambda *args, **named: 4)
+    monkeypatch.setattr(vqvae, "slabs_needed", lambda *args, **named: 4)
     found = next(model.sample(SampleRequest(seeds=[5])))
     again = model.reconstruct(whole)
     for one, other in ((whole, found), (restored, again)):

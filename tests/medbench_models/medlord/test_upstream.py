@@ -15,7 +15,7 @@ from medbench.errors import CheckpointError
 from medbench_models.medlord.config import ControlNetConfig, UnetConfig
 from medbench_models.medlord.controlnet import ControlNet
 from medbench_models.medlord.networks import build_unet
-from medbench_models.medlord.upstream import read_controlnet, read_unet, read_vqvae
+from medbench_models.medlord.upstream import read
 from medbench_models.shared.config import VqvaeConfig
 from medbench_models.shared.samplers import ddim, posterior
 from medbench_models.shared.schedules import Discrete, add_noise, cosine_alphas, parts, target
@@ -56,13 +56,13 @@ def ldm_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def vqvae():
     network = Vqvae(VQVAE).eval()
-    network.load_state_dict(read_vqvae(DATA / "vqgan_tiny.pth", network.state_dict()))
+    network.load_state_dict(read("vqvae", DATA / "vqgan_tiny.pth", network.state_dict()))
     return network
 
 
 def unet(path: Path, which: str):
     network = build_unet(UNET, 8).eval()
-    network.load_state_dict(read_unet(path, network.state_dict(), which))
+    network.load_state_dict(read("unet", path, network.state_dict(), which))
     return network
 
 
@@ -72,7 +72,7 @@ def sampled(predict, noise: torch.Tensor) -> torch.Tensor:
 
 def controlnet(which: str) -> ControlNet:
     network = ControlNet(CONTROLNET, UNET, 8).eval()
-    network.load_state_dict(read_controlnet(DATA / "controlnet_tiny.pth", network.state_dict(), which))
+    network.load_state_dict(read("controlnet", DATA / "controlnet_tiny.pth", network.state_dict(), which))
     return network
 
 
@@ -238,21 +238,22 @@ def test_full_size_checkpoints_fit(name: str, tmp_path: Path) -> None:
     with torch.device("meta"):
         state = {key: torch.empty(shape) for key, shape in listed}
         if isinstance(config, VqvaeConfig):
-            network, read = Vqvae(config), read_vqvae
+            network = Vqvae(config)
         elif isinstance(config, UnetConfig):
-            network, read = build_unet(config, 8), read_unet
+            network = build_unet(config, 8)
         else:
-            network, read = ControlNet(config, FULL_SIZE["unet"], 8), read_controlnet
+            network = ControlNet(config, FULL_SIZE["unet"], 8)
     torch.save({"model": state, "ema": None}, tmp_path / "full.pth")
-    assert read(tmp_path / "full.pth", network.state_dict()).keys() == network.state_dict().keys()
+    kind = name.partition("_")[0]
+    assert read(kind, tmp_path / "full.pth", network.state_dict()).keys() == network.state_dict().keys()
 
 
 def test_another_network_is_refused_with_a_list(ldm_file: Path, vqvae) -> None:
     with pytest.raises(CheckpointError, match=r"vqgan_tiny\.pth does not fit the network: .* missing; .* unexpected"):
-        read_unet(DATA / "vqgan_tiny.pth", build_unet(UNET, 8).state_dict())
+        read("unet", DATA / "vqgan_tiny.pth", build_unet(UNET, 8).state_dict())
     wider = Vqvae(VQVAE.model_copy(update={"codebook_size": 128}))
     with pytest.raises(CheckpointError, match="of another shape"):
-        read_vqvae(DATA / "vqgan_tiny.pth", wider.state_dict())
+        read("vqvae", DATA / "vqgan_tiny.pth", wider.state_dict())
 
 
 def test_a_pickle_with_code_is_refused_and_never_run(tmp_path: Path) -> None:
@@ -264,10 +265,10 @@ def test_a_pickle_with_code_is_refused_and_never_run(tmp_path: Path) -> None:
 
     torch.save({"model": Bomb()}, tmp_path / "bomb.pth")
     with pytest.raises(CheckpointError, match="may be code"):
-        read_vqvae(tmp_path / "bomb.pth", {})
+        read("vqvae", tmp_path / "bomb.pth", {})
     (tmp_path / "plain.pth").write_bytes(pickle.dumps(Bomb(), protocol=2))
     with pytest.raises(CheckpointError):
-        read_vqvae(tmp_path / "plain.pth", {})
+        read("vqvae", tmp_path / "plain.pth", {})
     assert not ran.exists()
 
 
@@ -275,15 +276,15 @@ def test_a_truncated_file_is_refused(tmp_path: Path) -> None:
     whole = (DATA / "vqgan_tiny.pth").read_bytes()
     (tmp_path / "cut.pth").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(CheckpointError, match="no readable checkpoint"):
-        read_vqvae(tmp_path / "cut.pth", {})
+        read("vqvae", tmp_path / "cut.pth", {})
 
 
 def test_something_else_is_refused(tmp_path: Path) -> None:
     for content in ([torch.zeros(1)], {"epoch": 3}):
         torch.save(content, tmp_path / "odd.pth")
         with pytest.raises(CheckpointError, match="checkpoint"):
-            read_vqvae(tmp_path / "odd.pth", {})
+            read("vqvae", tmp_path / "odd.pth", {})
     buffer = io.BytesIO()
     torch.save({"w": torch.zeros(2)}, buffer)
     (tmp_path / "bare.pth").write_bytes(buffer.getvalue())
-    assert read_vqvae(tmp_path / "bare.pth", {"w": torch.zeros(2)}).keys() == {"w"}
+    assert read("vqvae", tmp_path / "bare.pth", {"w": torch.zeros(2)}).keys() == {"w"}

@@ -8,7 +8,7 @@ from medbench.errors import CheckpointError
 from medbench.progress import silent
 from medbench_models.medlord.config import MedLoRDConfig
 from medbench_models.shared.arrays import scaled
-from medbench_models.shared.codes import Latents, encode, scale_factor
+from medbench_models.shared.codes import Latents, encode_volumes, scale_factor
 from medbench_models.shared.vqvae import Vqvae
 
 
@@ -17,13 +17,13 @@ def test_volumes_are_encoded_once_to_the_latents_of_the_vqvae(small: MedLoRDConf
     vqvae = Vqvae(small.network.vqvae).eval()
     volumes = np.random.default_rng(0).integers(-1000, 1000, (2, 16, 16, 16)).astype(np.int16)
     window = small.network.window
-    indices = encode(vqvae, volumes, tmp_path / "codes.npy", window=window, progress=silent)
+    indices = encode_volumes(vqvae, volumes, tmp_path / "codes.npy", window=window, progress=silent)
     found = Latents(indices, vqvae.codebook.embedding.weight).clean(torch.arange(2))
     with torch.no_grad():
         wanted = vqvae.encode_stage_2_inputs(scaled(volumes, window))
     torch.testing.assert_close(found, wanted, atol=1e-6, rtol=0)
     before = (tmp_path / "codes.npy").stat().st_mtime_ns
-    encode(vqvae, volumes, tmp_path / "codes.npy", window=window, progress=silent)
+    encode_volumes(vqvae, volumes, tmp_path / "codes.npy", window=window, progress=silent)
     assert (tmp_path / "codes.npy").stat().st_mtime_ns == before
 
 

@@ -9,7 +9,8 @@ from medbench.prediction import predict_peak
 from medbench_models.medlord.presets import PRESETS
 from medbench_models.shared.config import VqvaeConfig
 from medbench_models.shared.memory import memory_for_activations
-from medbench_models.shared.slabs import (
+from medbench_models.shared.vqvae import (
+    Vqvae,
     activation_bytes,
     decode,
     encode,
@@ -18,7 +19,6 @@ from medbench_models.shared.slabs import (
     slabs_needed,
     through,
 )
-from medbench_models.shared.vqvae import Vqvae
 
 DS4 = VqvaeConfig(channels=(4, 8), res_layers=2, codebook_size=32)
 DS8 = VqvaeConfig(channels=(4, 6, 8), res_layers=2, codebook_size=32)
