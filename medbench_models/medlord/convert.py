@@ -29,7 +29,7 @@ from medbench_models.medlord.checkpoint import MODEL, Description, save
 from medbench_models.medlord.config import NetworkConfig
 from medbench_models.medlord.networks import build_controlnet, build_unet
 from medbench_models.medlord.presets import preset
-from medbench_models.medlord.published import PUBLISHED, converted
+from medbench_models.medlord.published import PUBLISHED, checkpoint_of
 from medbench_models.medlord.upstream import Weights, Which, read
 from medbench_models.shared.arrays import require_divisible
 from medbench_models.shared.vqvae import Vqvae
@@ -166,7 +166,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     unstated = Unstated(*(getattr(options, field.name) for field in fields(Unstated)))
     try:
         files = Files(*_files(options), options.controlnet, options.unet_weights)
-        path = convert(options.preset, files, options.out or converted(options.preset), unstated=unstated)
+        path = convert(options.preset, files, options.out or checkpoint_of(options.preset), unstated=unstated)
     except MedbenchError as error:
         parser.exit(error.exit_code, f"medbench: {error}\n")
     assumed = f"scale factor {unstated.scale_factor:g}, {unstated.timesteps} time steps (the files state neither)"

@@ -13,7 +13,7 @@ from medbench.metrics.lpips25d import SQUEEZENET
 from medbench.volume import Volume
 from medbench.weights import WeightFile
 from medbench_models.medlord.presets import PRESETS, preset
-from medbench_models.medlord.published import PUBLISHED, converted, how_to_have
+from medbench_models.medlord.published import PUBLISHED, checkpoint_of, how_to_have
 
 if TYPE_CHECKING:
     from medbench.prediction import Prediction
@@ -72,18 +72,10 @@ class MedLoRD:
         Raises:
             MissingExtraError: they are not here; the message says how to get or to train them.
         """
-        if self.preset in PUBLISHED:
-            path = converted(self.preset)
-            if not path.is_file():
-                raise MissingExtraError(
-                    f"the weights of medlord's preset {self.preset!r} are not here: {how_to_have(self.preset)}"
-                )
-            return path
-        path = Path(__file__).with_name(f"{self.preset}.safetensors")
-        if not path.exists():
+        path = checkpoint_of(self.preset)
+        if not path.is_file():
             raise MissingExtraError(
-                f"medlord's preset {self.preset!r} has no weights here: train them with"
-                f" `medbench fit --model medlord --preset {self.preset} --dataset ...` and pass --checkpoint"
+                f"the weights of medlord's preset {self.preset!r} are not here: {how_to_have(self.preset)}"
             )
         return path
 

@@ -13,7 +13,8 @@ from collections.abc import Callable, Sequence
 
 import torch
 
-from medbench_models.shared.schedules import Schedule, add_noise, parts
+from medbench_models.shared import schedules
+from medbench_models.shared.schedules import Schedule
 
 # Noisier times say next to nothing of the sample, and their log SNR falls without limit.
 _LEAST_LOG_SNR = -8.0
@@ -31,17 +32,15 @@ def ddim(
 
     Source: Song et al. 2021 (arXiv 2010.02502), eq. 12 with eta = 0.
 
-    >>> from medbench_models.shared.schedules import RectifiedFlow
-    >>> flow = RectifiedFlow(prediction="clean")
-    >>> two = lambda noisy, times: torch.full_like(noisy, 2.0)  # a network that has only ever seen twos
-    >>> ddim(flow, two, torch.zeros(1, 3), flow.evenly(5), torch.Generator())
-    tensor([[2., 2., 2.]])
+    >>> flow = schedules.RectifiedFlow(prediction="clean")
+    >>> ddim(flow, lambda noisy, times: 0 * noisy + 2, torch.zeros(3), flow.evenly(5), torch.Generator())
+    tensor([2., 2., 2.])
     """
     del chance
     noisy = noise
     for time, following in itertools.pairwise(times):
         clean, residual = _parts(schedule, predict, noisy, time)
-        noisy = add_noise(schedule, clean, residual, torch.full((len(noise),), following))
+        noisy = schedules.add_noise(schedule, clean, residual, torch.full((len(noise),), following))
     return _parts(schedule, predict, noisy, times[-1])[0]
 
 
@@ -53,11 +52,10 @@ def dpm(
 
     Source: Lu et al. 2022 (arXiv 2211.01095), algorithm 2.
 
-    >>> from medbench_models.shared.schedules import Discrete, cosine_alphas
-    >>> schedule = Discrete(cosine_alphas(50), "clean")
-    >>> two = lambda noisy, times: torch.full_like(noisy, 2.0)
-    >>> dpm(schedule, two, torch.zeros(1, 3), times_for("dpm", schedule, 5), torch.Generator())
-    tensor([[2., 2., 2.]])
+    >>> cosine = schedules.Discrete(schedules.cosine_alphas(50), "clean")
+    >>> times = times_for("dpm", cosine, 5)
+    >>> dpm(cosine, lambda noisy, times: 0 * noisy + 2, torch.zeros(3), times, torch.Generator())
+    tensor([2., 2., 2.])
     """
     del chance
     signal, sigma = schedule.scales(torch.tensor(times))
@@ -84,11 +82,10 @@ def ddpm(
 
     Source: Ho et al. 2020 (arXiv 2006.11239), algorithm 2.
 
-    >>> from medbench_models.shared.schedules import Discrete, cosine_alphas
-    >>> schedule = Discrete(cosine_alphas(50), "clean")
-    >>> two = lambda noisy, times: torch.full_like(noisy, 2.0)
-    >>> ddpm(schedule, two, torch.zeros(1, 3), times_for("ddpm", schedule, 50), torch.Generator())
-    tensor([[2., 2., 2.]])
+    >>> cosine = schedules.Discrete(schedules.cosine_alphas(50), "clean")
+    >>> times = times_for("ddpm", cosine, 50)
+    >>> ddpm(cosine, lambda noisy, times: 0 * noisy + 2, torch.zeros(3), times, torch.Generator())
+    tensor([2., 2., 2.])
     """
     noisy = noise
     for time, following in itertools.pairwise(times):
@@ -122,7 +119,7 @@ def posterior(
 def _parts(schedule: Schedule, predict: Predict, noisy: torch.Tensor, time: float) -> tuple[torch.Tensor, torch.Tensor]:
     """Return the clean arrays and the noise that a network sees in noisy ones at one time."""
     times = torch.full((len(noisy),), time)
-    return parts(schedule, noisy, predict(noisy, times.to(noisy.device)).to(noisy), times)
+    return schedules.parts(schedule, noisy, predict(noisy, times.to(noisy.device)).to(noisy), times)
 
 
 SAMPLERS: dict[str, Sampler] = {"ddim": ddim, "dpm": dpm, "ddpm": ddpm}
@@ -138,9 +135,8 @@ def times_for(sampler: str, schedule: Schedule, count: int) -> Sequence[float]:
 
     Source: Lu et al. 2022 (arXiv 2206.00927), section 3.1: steps equal in log SNR.
 
-    >>> from medbench_models.shared.schedules import Discrete, cosine_alphas
-    >>> schedule = Discrete(cosine_alphas(1000))
-    >>> times_for("ddim", schedule, 5), times_for("dpm", schedule, 5)
+    >>> cosine = schedules.Discrete(schedules.cosine_alphas(1000))
+    >>> times_for("ddim", cosine, 5), times_for("dpm", cosine, 5)
     ([800, 600, 400, 200, 0], [999, 987, 769, 75, 0])
     """
     if sampler == "ddim":

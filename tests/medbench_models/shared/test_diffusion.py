@@ -1,14 +1,24 @@
 """What the training of a denoiser promises, on a U-Net of a few channels."""
 
 import numpy as np
+import pytest
 import torch
 
 from medbench.training.loop import launch, step_chance
 from medbench_models.medlord.config import MedLoRDConfig
 from medbench_models.medlord.networks import build_unet
 from medbench_models.shared.codes import Latents
+from medbench_models.shared.config import DiffusionConfig
 from medbench_models.shared.diffusion import DiffusionTask
-from medbench_models.shared.schedules import Discrete, add_noise, cosine_alphas, target
+from medbench_models.shared.schedules import (
+    Discrete,
+    RectifiedFlow,
+    Schedule,
+    add_noise,
+    cosine_alphas,
+    scaled_linear_alphas,
+    target,
+)
 
 SCHEDULE = Discrete(cosine_alphas(50))
 
@@ -48,3 +58,37 @@ def test_passes_that_accumulate_have_the_gradient_of_one_pass_of_all(small: MedL
     assert len(found) == len(wanted) > 0
     for a, b in zip(found, wanted):
         torch.testing.assert_close(a, b, atol=1e-6, rtol=1e-4)
+
+
+class Shrink(torch.nn.Module):
+    """A denoiser of one number, which is told the time."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.factor = torch.nn.Parameter(torch.zeros(()))
+        self.told: list[torch.Tensor] = []
+
+    def forward(self, noisy: torch.Tensor, times: torch.Tensor) -> torch.Tensor:
+        self.told.append(times)
+        return self.factor * noisy
+
+
+@pytest.mark.parametrize(
+    ("schedule", "dtype"),
+    [
+        (SCHEDULE, torch.int64),
+        (Discrete(scaled_linear_alphas(1000, 0.0015, 0.0195), "noise"), torch.int64),
+        (RectifiedFlow(1000), torch.float32),
+    ],
+)
+def test_any_schedule_trains_a_denoiser(schedule: Schedule, dtype: torch.dtype) -> None:
+    config = DiffusionConfig(steps=60, batch=6, rate=0.1, loss="mse", ema_decay=0.5, precision="32-true")
+    network, drawn = Shrink(), latents()
+    examples = Latents(drawn.indices, 0.3 * drawn.codes)  # narrower than the noise, so that there is something to learn
+    task = DiffusionTask(network, config, train=examples, select=examples, schedule=schedule, seed=0)
+    task.setup(launch("cpu"))
+    before = task.validate()["score"]
+    for index in range(config.steps):
+        task.step(index, step_chance(0, index))
+    assert task.validate()["score"] < 0.95 * before
+    assert {times.dtype for times in network.told} == {dtype}
