@@ -136,7 +136,7 @@ def predict_fitting(config: MedLoRDConfig, shape: Shape, *, limit_bytes: float =
 def step_denoiser(
     network: NetworkConfig, config: DiffusionConfig, shape: Shape, fabric: Rehearsal | Fabric, *, steered: bool
 ) -> None:
-    """Take a step of stage 2, or of stage 3 where ``steered``, on empty latents and masks; see ``rehearsals``."""
+    """Take a step of stage 2, or of stage 3 where ``steered``, on empty latents and masks."""
     denoiser = build_denoiser(network, steered=steered)
     if isinstance(denoiser, Steered):
         fabric.to_device(denoiser.unet)

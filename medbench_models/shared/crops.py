@@ -2,52 +2,38 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 import numpy as np
 import torch
 from torch.nn import functional
 
 
-@dataclass(frozen=True)
-class Crops:
-    """How crops are drawn.
-
-    Args:
-        shape: voxels along each axis; at most the volumes'.
-        align: crops start at multiples of this, so that latent positions stay where whole volumes have them.
-        centred: draw them towards the middle, where the anatomy is, instead of evenly.
-    """
-
-    shape: tuple[int, int, int]
-    align: int
-    centred: bool
-
-
-def random_crops(volumes: np.ndarray, crops: Crops, *, batch: int, chance: torch.Generator) -> np.ndarray:
-    """Return crops of random volumes.
+def random_crops(
+    volumes: np.ndarray, shape: Sequence[int], *, align: int, centred: bool, batch: int, chance: torch.Generator
+) -> np.ndarray:
+    """Return crops (batch, *shape) of random volumes.
 
     Args:
         volumes: (n, x, y, z).
-        crops: how they are drawn.
+        shape: voxels of a crop along each axis; at most the volumes'.
+        align: crops start at multiples of this, so that latent positions stay where whole volumes have them.
+        centred: draw them towards the middle, where the anatomy is, instead of evenly.
         batch: number of crops.
         chance: the source of chance.
-
-    Returns:
-        (batch, *crop).
     """
-    drawn = np.empty((batch, *crops.shape), dtype=volumes.dtype)
+
+    def start(room: int) -> int:
+        draws = 2 if centred else 1  # the mean of two is triangular about the middle
+        share = float(torch.rand(draws, generator=chance).mean())
+        return round(share * (room // align)) * align
+
+    drawn = np.empty((batch, *shape), dtype=volumes.dtype)
     for row in drawn:
         chosen = int(torch.randint(len(volumes), (), generator=chance))
-        starts = [_start(length - size, crops, chance) for length, size in zip(volumes.shape[1:], crops.shape)]
-        row[:] = volumes[chosen][tuple(slice(start, start + size) for start, size in zip(starts, crops.shape))]
+        starts = [start(length - size) for length, size in zip(volumes.shape[1:], shape)]
+        row[:] = volumes[chosen][tuple(slice(first, first + size) for first, size in zip(starts, shape))]
     return drawn
-
-
-def _start(room: int, crops: Crops, chance: torch.Generator) -> int:
-    draws = 2 if crops.centred else 1  # the mean of two is triangular about the middle
-    share = float(torch.rand(draws, generator=chance).mean())
-    return round(share * (room // crops.align)) * crops.align
 
 
 _ROTATION_CHANCE, _ROTATION = 0.2, 0.0872665  # radians, 5 degrees

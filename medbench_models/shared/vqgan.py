@@ -20,7 +20,7 @@ from medbench.training.loop import Stateful
 from medbench.training.rehearsal import Rehearsal
 from medbench_models.shared.arrays import scaled
 from medbench_models.shared.config import VqganConfig, VqvaeConfig
-from medbench_models.shared.crops import Crops, augmented, random_crops
+from medbench_models.shared.crops import augmented, random_crops
 from medbench_models.shared.losses import PerceptualLoss, adversarial_loss, psnr, spectral_loss
 from medbench_models.shared.nearest import Search, nearest_codes
 from medbench_models.shared.vqvae import Vqvae, through
@@ -77,7 +77,6 @@ class VqganTask:
     ) -> None:
         self.config = config
         self.window = window
-        self.crops = Crops(config.crop, align=network.factor, centred=config.centred)
         self.train = train
         self.select = scaled(select, window)
         with seeded(seed):
@@ -171,9 +170,12 @@ class VqganTask:
         }
 
     def _batch(self, chance: torch.Generator) -> torch.Tensor:
-        crops = random_crops(self.train, self.crops, batch=self.config.batch, chance=chance)
+        config, align = self.config, self.vqvae.config.factor
+        crops = random_crops(
+            self.train, config.crop, align=align, centred=config.centred, batch=config.batch, chance=chance
+        )
         image = scaled(crops, self.window).to(self.fabric.device)
-        return augmented(image, chance) if self.config.augment else image
+        return augmented(image, chance) if config.augment else image
 
     def _adversarial_weight(self, index: int) -> float:
         config = self.config
