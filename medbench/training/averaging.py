@@ -1,10 +1,10 @@
-"""Moving averages of weights, learning rates by step, and seeded initial weights."""
+"""Moving averages of weights, learning rates by step, optimiser steps of several passes, and seeded initial weights."""
 
 from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -83,6 +83,36 @@ def set_learning_rate(optimiser: torch.optim.Optimizer, rate: float) -> None:
     """Set the learning rate of all parameter groups."""
     for group in optimiser.param_groups:
         group["lr"] = rate
+
+
+def descend(
+    fabric: Any,
+    module: Any,
+    optimiser: Any,
+    passes: Sequence[Callable[[], torch.Tensor]],
+    *,
+    clip_norm: float = 1.0,
+) -> torch.Tensor:
+    """Make one optimiser step down the mean of several losses, and return that mean.
+
+    Args:
+        fabric: the launched one, or a rehearsal.
+        module: what is trained, as ``fabric.setup`` returned it.
+        optimiser: its optimiser, likewise.
+        passes: each computes a loss; its activations are let go of before the next begins.
+        clip_norm: largest norm of all gradients together.
+    """
+    losses = []
+    for number, compute in enumerate(passes, start=1):
+        with fabric.no_backward_sync(module, enabled=number < len(passes)):  # processes exchange the sum of all passes
+            loss = compute()
+            fabric.backward(loss / len(passes))
+        losses.append(loss.detach())
+        del loss
+    fabric.clip_gradients(module, optimiser, max_norm=clip_norm)
+    optimiser.step()
+    optimiser.zero_grad()
+    return torch.stack(losses).mean()
 
 
 @contextmanager

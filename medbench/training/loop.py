@@ -102,16 +102,11 @@ def launch(device: str, precision: Precision = "32-true") -> Fabric:
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # it announces every choice made here
     precision = precision_on(device, precision)
     accelerator, _, index = device.partition(":")
-    processes = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
-    world = int(os.environ.get("WORLD_SIZE", "1"))
+    world, processes = (int(os.environ.get(name, "1")) for name in ("WORLD_SIZE", "LOCAL_WORLD_SIZE"))
+    placed: dict[str, Any] = {"devices": [int(index)] if index else 1}
     if world > 1:
-        nodes = max(1, world // processes)
-        fabric = Fabric(
-            accelerator=accelerator, devices=processes, num_nodes=nodes, strategy="ddp", precision=precision
-        )
-    else:
-        devices: int | list[int] = [int(index)] if index else 1
-        fabric = Fabric(accelerator=accelerator, devices=devices, precision=precision)
+        placed = {"devices": processes, "num_nodes": max(1, world // processes), "strategy": "ddp"}
+    fabric = Fabric(accelerator=accelerator, precision=precision, **placed)
     fabric.launch()
     return fabric
 

@@ -44,6 +44,10 @@ class Rehearsal:
             return contextlib.nullcontext()
         return torch.autocast("cpu", dtype=self._half)
 
+    def to_device(self, module: torch.nn.Module) -> torch.nn.Module:
+        """Return the module as it is: there is one device."""
+        return module
+
     def no_backward_sync(self, module: object, enabled: bool = True) -> contextlib.AbstractContextManager[None]:
         """Return a context that does nothing: there is one process."""
         del module, enabled

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from monai.networks.nets import VQVAE, DiffusionModelUNet
+from monai.networks.nets import DiffusionModelUNet
 from pydantic import Field, ValidationError
 
 from medbench.errors import CheckpointError
@@ -17,7 +17,8 @@ from medbench.spec import Spec
 from medbench.storage.tensors import Stored, fill, read_weights, write_weights
 from medbench_models.medlord.config import NetworkConfig
 from medbench_models.medlord.controlnet import ControlNet
-from medbench_models.medlord.networks import build_controlnet, build_unet, build_vqvae
+from medbench_models.medlord.networks import build_controlnet, build_unet
+from medbench_models.shared.vqvae import Vqvae
 
 MODEL = "medlord"
 # Only training needs the codebook's moving averages.
@@ -62,7 +63,7 @@ class Description(Spec):
 class Loaded:
     """Networks in evaluation mode with their description; ``controlnet`` is None where there is none."""
 
-    vqvae: VQVAE
+    vqvae: Vqvae
     unet: DiffusionModelUNet
     controlnet: ControlNet | None
     description: Description
@@ -113,7 +114,7 @@ def load(path: Path, network: NetworkConfig, device: str) -> Loaded:
             f"{path} was made by the preset {description.preset!r} with another {', '.join(differing)} configuration:"
             " choose its preset"
         )
-    vqvae, unet = build_vqvae(found.vqvae), build_unet(found.unet, found.vqvae.codebook_dim)
+    vqvae, unet = Vqvae(found.vqvae), build_unet(found.unet, found.vqvae.codebook_dim)
     networks = torch.nn.ModuleDict({"vqvae": vqvae, "unet": unet})
     controlnet = None if found.controlnet is None else build_controlnet(found)
     if controlnet is not None:

@@ -2,31 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 from medbench.spec import Spec, Window
-from medbench.training import Precision
-
-
-class VqvaeConfig(Spec):
-    """Architecture of the VQ-VAE: each level halves every axis."""
-
-    channels: tuple[int, ...]
-    res_layers: int
-    codebook_size: int
-    codebook_dim: int = 8
-    commitment: float = 0.25
-    decay: float = 0.95
-    epsilon: float = 1e-5
-
-    @property
-    def factor(self) -> int:
-        """Voxels of one latent position along each axis."""
-        return int(2 ** len(self.channels))
+from medbench_models.shared.config import DiffusionConfig, SamplingConfig, VqganConfig, VqvaeConfig
 
 
 class UnetConfig(Spec):
-    """Architecture of the diffusion U-Net and the noise schedule it belongs to."""
+    """Architecture of the diffusion U-Net and the length of its noise schedule."""
 
     channels: tuple[int, ...]
     res_blocks: int
@@ -50,9 +31,9 @@ class ControlNetConfig(Spec):
     """
 
     regions: tuple[str, ...]
-    ratio: float
+    ratio: float = 0.5
     embedding_channels: tuple[int, ...]
-    embedding_stride: int
+    embedding_stride: int = 2
     transformers: bool
     head_channels: tuple[int, ...]
     norm_groups: int
@@ -66,98 +47,17 @@ class NetworkConfig(Spec):
     controlnet: ControlNetConfig | None = None
     window: Window = Window()
 
-
-RateSchedule = Literal["constant", "cosine", "exponential"]
-
-
-class Stage1Config(Spec):
-    """Training of the VQ-VAE as a GAN: L1 + mse + spectral + perceptual + commitment + adversarial.
-
-    The first ``quantise_from`` share of the steps trains without quantisation, then k-means on the encoder's output
-    makes the codebook (0: quantised from the first step, with random codes). Dead codes are restarted until
-    ``restart_until`` (0: never). The adversarial term ramps up from ``adversarial_from`` on over ``adversarial_ramp``.
-
-    Args:
-        steps: optimiser steps.
-        batch: crops in each forward pass.
-        accumulate: forward passes in each optimiser step.
-        crop: voxels.
-        centred: draw crops towards the volume's middle instead of evenly.
-        augment: rotate by up to 5 degrees about each axis (probability 0.2) and flip axis 1 (probability 0.5).
-        rate: AdamW's learning rate; ``discriminator_rate`` that of the discriminator.
-        schedule: of the learning rate.
-        checkpointing: compute activations again in the backward pass instead of keeping them.
-        precision: of the networks' arithmetic.
-    """
-
-    steps: int
-    batch: int
-    accumulate: int = 1
-    crop: tuple[int, int, int]
-    centred: bool
-    augment: bool
-    rate: float
-    schedule: RateSchedule
-    mse_weight: float
-    spectral_weight: float
-    perceptual_weight: float
-    quantise_from: float
-    restart_until: float
-    adversarial_from: float
-    adversarial_ramp: float
-    adversarial_weight: float
-    discriminator_channels: int
-    discriminator_layers: int
-    discriminator_rate: float
-    checkpointing: bool = False
-    precision: Precision
-
-
-class DiffusionConfig(Spec):
-    """Training by v-prediction on the scaled latents: of the U-Net, or of a ControlNet that steers it.
-
-    Args:
-        steps: optimiser steps.
-        batch: latents in each forward pass.
-        accumulate: forward passes in each optimiser step.
-        rate: AdamW's learning rate.
-        schedule: of the learning rate.
-        loss: between predicted and true velocity.
-        ema_decay: of the averaged weights, which are kept.
-        mask_dropout: chance with which each mask channel of a batch is emptied (ControlNet only).
-        checkpointing: compute activations again in the backward pass instead of keeping them.
-        precision: of the networks' arithmetic.
-    """
-
-    steps: int
-    batch: int
-    accumulate: int = 1
-    rate: float
-    schedule: RateSchedule
-    loss: Literal["l1", "smooth_l1", "mse"]
-    ema_decay: float
-    mask_dropout: float = 0.0
-    checkpointing: bool = False
-    precision: Precision
-
-
-class SamplingConfig(Spec):
-    """How latents are sampled.
-
-    Args:
-        sampler: ``ddim`` with the public code's spacing, ``dpm`` (DPM-Solver++), or ``ddpm`` through every time step.
-        steps: network evaluations of ``ddim`` and ``dpm``.
-    """
-
-    sampler: Literal["ddim", "dpm", "ddpm"]
-    steps: int
+    @property
+    def multiple(self) -> int:
+        """What every axis of a volume is a multiple of: the VQ-VAE and the U-Net halve it at each level."""
+        return self.vqvae.factor * int(2 ** (len(self.unet.channels) - 1))
 
 
 class MedLoRDConfig(Spec):
     """A preset; ``stage3`` is None where it has no ControlNet."""
 
     network: NetworkConfig
-    stage1: Stage1Config
+    stage1: VqganConfig
     stage2: DiffusionConfig
     stage3: DiffusionConfig | None
     sampling: SamplingConfig

@@ -13,6 +13,7 @@ import itertools
 from collections.abc import Iterator, Sequence
 
 import torch
+from monai.networks.nets import DiffusionModelUNet
 from monai.networks.nets.diffusion_model_unet import get_down_block, get_mid_block, get_timestep_embedding
 from torch import nn
 from torch.nn import functional
@@ -107,6 +108,32 @@ class ControlNet(nn.Module):
         hidden = self.middle_block(hidden_states=hidden, temb=time, context=None)
         residuals = [projection(one) for projection, one in zip(self.projections, kept, strict=True)]
         return residuals, self.middle_projection(hidden)
+
+
+class Steered(nn.Module):
+    """A ControlNet with the frozen U-Net that it steers; its parameters are the ControlNet's alone."""
+
+    def __init__(self, controlnet: ControlNet, unet: DiffusionModelUNet) -> None:
+        super().__init__()
+        self.controlnet = controlnet
+        self._frozen = (unet.eval().requires_grad_(False),)  # in a tuple, it is no part of this module
+
+    @property
+    def unet(self) -> DiffusionModelUNet:
+        """The U-Net, which has to be placed on a device by itself."""
+        return self._frozen[0]
+
+    def forward(self, latent: torch.Tensor, steps: torch.Tensor, masks: torch.Tensor) -> torch.Tensor:
+        """Return the velocity of noisy latents (n, c, x, y, z) at time steps (n,), steered by masks."""
+        return self.velocity(latent, steps, self.controlnet.embedding(masks))
+
+    def velocity(self, latent: torch.Tensor, steps: torch.Tensor, embedded: torch.Tensor) -> torch.Tensor:
+        """Return the velocity, steered by masks that were embedded before (see ``ControlNet.residuals``)."""
+        residuals, middle = self.controlnet.residuals(latent, steps, embedded)
+        velocity: torch.Tensor = self.unet(
+            latent, steps, down_block_additional_residuals=tuple(residuals), mid_block_additional_residual=middle
+        )
+        return velocity
 
 
 def _shared(config: ControlNetConfig, widths: Sequence[int]) -> dict[str, object]:

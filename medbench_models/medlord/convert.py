@@ -17,24 +17,22 @@ import argparse
 import re
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from medbench.errors import MedbenchError, SpecError, Unavailable
 from medbench.storage.files import sha256_of
 from medbench_models.medlord.checkpoint import MODEL, Description, save
 from medbench_models.medlord.config import NetworkConfig
-from medbench_models.medlord.data import require_divisible
-from medbench_models.medlord.networks import build_controlnet, build_unet, build_vqvae
+from medbench_models.medlord.networks import build_controlnet, build_unet
 from medbench_models.medlord.presets import preset
-from medbench_models.medlord.published import PUBLISHED, converted
-from medbench_models.medlord.upstream import Weights, Which, read_controlnet, read_unet, read_vqvae
-
-_SCALE_FACTOR = 1.11
-_TIMESTEPS = 300
-_SHAPE = (512, 512, 256)
+from medbench_models.medlord.published import PUBLISHED, checkpoint_of
+from medbench_models.medlord.upstream import Weights, Which, read
+from medbench_models.shared.arrays import require_divisible
+from medbench_models.shared.vqvae import Vqvae
 
 
 @dataclass(frozen=True)
@@ -59,11 +57,11 @@ class Files:
         """The U-Net's weights that are taken."""
         return self.unet_weights or ("averaged" if self.controlnet is None else "raw")
 
-    def provenance(self) -> dict[str, str]:
-        """Return the SHA-256 of every file and which of the U-Net's weights are taken."""
-        paths = {"vqvae": self.vqvae, "unet": self.unet, "controlnet": self.controlnet}
-        hashes = {f"{name}_sha256": sha256_of(path) for name, path in paths.items() if path is not None}
-        return {**hashes, "unet_weights": self.which}
+    @property
+    def paths(self) -> dict[str, Path]:
+        """The files by network."""
+        named = {"vqvae": self.vqvae, "unet": self.unet, "controlnet": self.controlnet}
+        return {name: path for name, path in named.items() if path is not None}
 
 
 @dataclass(frozen=True)
@@ -78,9 +76,9 @@ class Unstated:
         orientation: where the arrays' axes point, like ``RAS`` or ``LPS``.
     """
 
-    scale_factor: float = _SCALE_FACTOR
-    timesteps: int = _TIMESTEPS
-    shape: tuple[int, int, int] = _SHAPE
+    scale_factor: float = 1.11
+    timesteps: int = 300
+    shape: tuple[int, int, int] = (512, 512, 256)
     spacing_mm: tuple[float, float, float] = (1.0, 1.0, 1.0)
     orientation: str = "LPS"
 
@@ -123,7 +121,7 @@ def convert(preset_name: str, files: Files, out: Path, *, unstated: Unstated) ->
     """
     network = preset(preset_name).network
     stated = unstated.checked()
-    require_divisible(stated.shape, network)
+    require_divisible(stated.shape, network.multiple)
     states = _read(network, files)
     network = network.model_copy(
         update={
@@ -131,20 +129,20 @@ def convert(preset_name: str, files: Files, out: Path, *, unstated: Unstated) ->
             "controlnet": network.controlnet if "controlnet" in states else None,
         }
     )
-    x, y, z = stated.spacing_mm
     description = Description(
         model=MODEL,
         preset=preset_name,
         network=network,
         scale_factor=stated.scale_factor,
         shape=stated.shape,
-        affine=((x, 0.0, 0.0, 0.0), (0.0, y, 0.0, 0.0), (0.0, 0.0, z, 0.0), (0.0, 0.0, 0.0, 1.0)),
+        affine=tuple(map(tuple, np.diag([*stated.spacing_mm, 1.0]).tolist())),
         seed=0,
         steps={},
         scores={},
         trained_on=0,
         flipped=stated.flipped,
-        converted_from=files.provenance(),
+        converted_from={f"{name}_sha256": sha256_of(path) for name, path in files.paths.items()}
+        | {"unet_weights": files.which},
     )
     save(out, states, description, stored="float32")
     return out
@@ -154,27 +152,21 @@ def _read(network: NetworkConfig, files: Files) -> dict[str, Weights]:
     if files.controlnet is not None and network.controlnet is None:
         raise SpecError("this preset has no ControlNet: leave out --controlnet")
     with torch.device("meta"):  # only names and shapes are wanted
-        vqvae, unet = build_vqvae(network.vqvae), build_unet(network.unet, network.vqvae.codebook_dim)
-        controlnet = None if files.controlnet is None else build_controlnet(network)
-    states = {
-        "vqvae": read_vqvae(files.vqvae, vqvae.state_dict()),
-        "unet": read_unet(files.unet, unet.state_dict(), files.which),
-    }
-    if files.controlnet is not None and controlnet is not None:
-        states["controlnet"] = read_controlnet(files.controlnet, controlnet.state_dict())
-    return states
+        networks = {"vqvae": Vqvae(network.vqvae), "unet": build_unet(network.unet, network.vqvae.codebook_dim)}
+        if files.controlnet is not None:
+            networks["controlnet"] = build_controlnet(network)
+    which: dict[str, Which] = {"vqvae": "raw", "unet": files.which, "controlnet": "averaged"}
+    return {name: read(name, files.paths[name], one.state_dict(), which[name]) for name, one in networks.items()}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line: exit code 2 and one line on stderr where something is wrong."""
     parser = _parser()
     options = parser.parse_args(arguments)
-    unstated = Unstated(
-        options.scale_factor, options.timesteps, options.shape, options.spacing, options.orientation.upper()
-    )
+    unstated = Unstated(*(getattr(options, field.name) for field in fields(Unstated)))
     try:
         files = Files(*_files(options), options.controlnet, options.unet_weights)
-        path = convert(options.preset, files, options.out or converted(options.preset), unstated=unstated)
+        path = convert(options.preset, files, options.out or checkpoint_of(options.preset), unstated=unstated)
     except MedbenchError as error:
         parser.exit(error.exit_code, f"medbench: {error}\n")
     assumed = f"scale factor {unstated.scale_factor:g}, {unstated.timesteps} time steps (the files state neither)"
@@ -197,11 +189,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     stated = parser.add_argument_group("what the files do not hold")
     stated.add_argument("--preset", default="luna-ds8", help="whose networks they are (default: luna-ds8)")
-    stated.add_argument("--scale-factor", type=float, default=_SCALE_FACTOR, help=f"default: {_SCALE_FACTOR}")
-    stated.add_argument("--timesteps", type=int, default=_TIMESTEPS, help=f"default: {_TIMESTEPS}")
-    stated.add_argument("--shape", type=_triple(int), default=_SHAPE, help="voxels; default: 512x512x256")
-    stated.add_argument("--spacing", type=_triple(float), default=(1.0, 1.0, 1.0), help="mm; default: 1x1x1")
-    stated.add_argument("--orientation", default="LPS", help="of the arrays' axes; default: LPS")
+    stated.add_argument("--scale-factor", type=float, help="default: 1.11")
+    stated.add_argument("--timesteps", type=int, help="default: 300")
+    stated.add_argument("--shape", type=_triple(int), help="voxels; default: 512x512x256")
+    stated.add_argument("--spacing", type=_triple(float), dest="spacing_mm", help="mm; default: 1x1x1")
+    stated.add_argument("--orientation", type=str.upper, help="of the arrays' axes; default: LPS")
+    parser.set_defaults(**asdict(Unstated()))
     parser.add_argument("--out", type=Path, help="the safetensors file; default: where medbench looks for it")
     return parser
 
@@ -213,7 +206,7 @@ def _files(options: argparse.Namespace) -> tuple[Path, Path]:
         raise SpecError(f"no weights of the preset {options.preset!r} are published: give --vqvae and --unet")
     files = PUBLISHED[options.preset]
     try:
-        return options.vqvae or files.vqvae.locate(), options.unet or files.unet.locate()
+        return options.vqvae or files["vqvae"].locate(), options.unet or files["unet"].locate()
     except Unavailable as reason:
         raise SpecError(str(reason)) from reason
 

@@ -4,34 +4,36 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from lightning_fabric import Fabric
 
-from medbench.datasets.base import Case
-from medbench.errors import DataError
 from medbench.generators.base import FitRequest
+from medbench.spec import Spec
 from medbench.storage.files import make_folder
 from medbench.training.attention import best_backend
 from medbench.training.averaging import seeded
-from medbench.training.checkpointing import checkpoint_activations
 from medbench.training.loop import Plan, Task, Trained, launch, precision_on, train
 from medbench_models.medlord.checkpoint import MODEL, Description, save
-from medbench_models.medlord.config import DiffusionConfig, MedLoRDConfig, Stage1Config
-from medbench_models.medlord.data import cache_labels, cache_volumes, require_divisible
-from medbench_models.medlord.diffusion import DiffusionTask, Examples, Latents, Steered, SteeredLatents
-from medbench_models.medlord.encoding import encode, scale_factor
+from medbench_models.medlord.config import MedLoRDConfig
+from medbench_models.medlord.controlnet import Steered
 from medbench_models.medlord.memory import require_memory
-from medbench_models.medlord.networks import build_controlnet, build_unet, build_vqvae, codebook_of, layers_of_unet
-from medbench_models.medlord.stage1 import VqvaeTask
+from medbench_models.medlord.networks import build_denoiser, build_schedule, checkpoint_layers, parts_of
+from medbench_models.shared.arrays import cache_labels, cache_volumes, require_cases, require_divisible
 from medbench_models.shared.attention import use_attention
+from medbench_models.shared.codes import Latents, encode_volumes, scale_factor
+from medbench_models.shared.config import DiffusionConfig, VqganConfig
+from medbench_models.shared.diffusion import DiffusionTask
+from medbench_models.shared.losses import PerceptualLoss
+from medbench_models.shared.vqgan import VqganTask
+from medbench_models.shared.vqvae import Vqvae
 
 
 class Fitting:
-    """One training of MedLoRD in a workspace.
+    """One training of MedLoRD in a workspace, which holds volumes, codes, the stages' states and the checkpoint.
 
     Args:
         preset: the preset's name, for the checkpoint.
@@ -45,6 +47,7 @@ class Fitting:
         self.config = config
         self.request = request
         self.device = device
+        self.cases = {"train": request.train, "select": request.select}
 
     def run(self) -> Path:
         """Train all stages and return the checkpoint.
@@ -52,139 +55,129 @@ class Fitting:
         Raises:
             DataError: a split has no cases, or the cases do not suit the preset.
         """
-        train_cases, select_cases = self.request.train, self.request.select
-        _require_cases(train=train_cases, select=select_cases)
-        make_folder(self.request.workspace)
-        network = self.config.network
+        require_cases(**self.cases)
         fabric = launch(self.device, self.config.stage1.precision)
-        with fabric.rank_zero_first():
-            self._clear(fabric)
-            volumes = cache_volumes(
-                train_cases,
-                self.request.workspace / "volumes-train.npy",
-                self.request.progress,
-                smallest=self.config.stage1.crop,
-            )
-            select = cache_volumes(select_cases, self.request.workspace / "volumes-select.npy", self.request.progress)
-        require_divisible(volumes.shape[1:], network)
-        masked = all(case.read_label_map is not None for case in (*train_cases, *select_cases))
-        configs = (self.config.stage1, self.config.stage2, self.config.stage3)
-        if any(one is not None and precision_on(self.device, one.precision) != one.precision for one in configs):
-            self.request.progress.note(
-                "a CPU mixes bfloat16 where this preset mixes float16: the weights will differ a little"
-            )
-        planned = self.config if masked else self.config.model_copy(update={"stage3": None})
-        require_memory(planned, "fit", volumes.shape[1:], device=fabric.device)
-        stage1 = self._stage1(fabric, volumes, select)
-        train, held_out, factor = self._latents(fabric, stage1, volumes, select)
-        stage2 = self._stage2(train, held_out)
-        stage3, ignored = self._stage3(fabric, stage2, (train, train_cases), (held_out, select_cases))
-
+        volumes = self._volumes(fabric)
+        stage3 = self._planned(volumes["train"].shape[1:], fabric)
+        stages = {"stage1": self._stage1(volumes)}
+        latents, factor = self._latents(fabric, stages["stage1"], volumes)
+        stages["stage2"] = self._denoiser(fabric, "stage2", self.config.stage2, latents)
+        weights = {"vqvae": stages["stage1"].weights, "unet": stages["stage2"].weights}
+        ignored: tuple[str, ...] = ()
+        if stage3 is not None:
+            latents, ignored = self._labelled(fabric, latents, stage3.mask_dropout)
+            stages["stage3"] = self._denoiser(fabric, "stage3", stage3, latents, unet=weights["unet"])
+            trained = stages["stage3"].weights.items()
+            weights["controlnet"] = {name.removeprefix("controlnet."): value for name, value in trained}
         path = self.request.workspace / f"{MODEL}-{self.preset}.safetensors"
         if fabric.is_global_zero:
-            stages = {"stage1": stage1, "stage2": stage2} | ({} if stage3 is None else {"stage3": stage3})
-            weights = {"vqvae": stage1.weights, "unet": stage2.weights}
-            if stage3 is not None:
-                weights["controlnet"] = _inner(stage3.weights)
-            save(path, weights, self._describe(train_cases, stages, factor, ignored))
+            save(path, weights, self._describe(stages, factor, ignored))
         fabric.barrier()
         return path
 
-    def _stage1(self, fabric: Fabric, volumes: np.ndarray, select: np.ndarray) -> Trained:
-        network = self.config.network
-        task = VqvaeTask(network, self.config.stage1, train=volumes, select=select, seed=self.request.seed)
-        described = {"vqvae": network.vqvae.model_dump(mode="json"), "window": network.window.model_dump(mode="json")}
-        return self._train(task, "stage1", self.config.stage1, described)
+    def _volumes(self, fabric: Fabric) -> dict[str, np.ndarray]:
+        workspace = make_folder(self.request.workspace)
+        smallest = {"train": self.config.stage1.crop, "select": (1, 1, 1)}
+        with fabric.rank_zero_first():
+            if fabric.is_global_zero and not self.request.resume:
+                for name in ("stage1", "stage2", "stage3"):
+                    shutil.rmtree(workspace / name, ignore_errors=True)
+                for path in (*workspace.glob("*-*.npy"), *workspace.glob("*.safetensors")):
+                    path.unlink()
+            return {
+                name: cache_volumes(
+                    cases, workspace / f"volumes-{name}.npy", self.request.progress, smallest=smallest[name]
+                )
+                for name, cases in self.cases.items()
+            }
+
+    def _planned(self, shape: Sequence[int], fabric: Fabric) -> DiffusionConfig | None:
+        """Check that the training can be; return stage 3 where the preset has it and the cases have label maps."""
+        config, note = self.config, self.request.progress.note
+        require_divisible(shape, config.network.multiple)
+        stages = (config.stage1, config.stage2, config.stage3)
+        if any(one is not None and precision_on(self.device, one.precision) != one.precision for one in stages):
+            note("a CPU mixes bfloat16 where this preset mixes float16: the weights will differ a little")
+        steered = config.stage3 is not None and config.network.controlnet is not None
+        if steered and any(case.read_label_map is None for cases in self.cases.values() for case in cases):
+            note("no ControlNet is trained: not every case has a label map")
+            steered = False
+        planned = config.model_copy(update={} if steered else {"stage3": None})
+        require_memory(planned, "fit", shape, device=fabric.device)
+        return planned.stage3
+
+    def _stage1(self, volumes: Mapping[str, np.ndarray]) -> Trained:
+        network, config = self.config.network, self.config.stage1
+        perceptual = PerceptualLoss() if config.perceptual_weight > 0.0 else None
+        task = VqganTask(
+            network.vqvae, config, window=network.window, **volumes, seed=self.request.seed, perceptual=perceptual
+        )
+        return self._train(task, "stage1", config, {"vqvae": network.vqvae, "window": network.window})
 
     def _latents(
-        self, fabric: Fabric, stage1: Trained, volumes: np.ndarray, select: np.ndarray
-    ) -> tuple[Latents, Latents, float]:
-        vqvae = build_vqvae(self.config.network.vqvae)
+        self, fabric: Fabric, stage1: Trained, volumes: Mapping[str, np.ndarray]
+    ) -> tuple[dict[str, Latents], float]:
+        vqvae = Vqvae(self.config.network.vqvae)
         vqvae.load_state_dict(stage1.weights)
         vqvae.to(fabric.device)
+        workspace, window, progress = self.request.workspace, self.config.network.window, self.request.progress
         with fabric.rank_zero_first():
-            train, held_out = (
-                encode(
-                    vqvae,
-                    part,
-                    self.request.workspace / f"codes-{name}.npy",
-                    window=self.config.network.window,
-                    progress=self.request.progress,
-                )
-                for name, part in (("train", volumes), ("select", select))
-            )
-        codes = codebook_of(vqvae).embedding.weight.detach().cpu()
-        factor = scale_factor(train, codes)
-        return Latents(train, codes * factor), Latents(held_out, codes * factor), factor
+            found = {
+                name: encode_volumes(vqvae, part, workspace / f"codes-{name}.npy", window=window, progress=progress)
+                for name, part in volumes.items()
+            }
+        codes = vqvae.codebook.embedding.weight.detach().cpu()
+        factor = scale_factor(found["train"], codes)
+        return {name: Latents(indices, codes * factor) for name, indices in found.items()}, factor
 
-    def _stage2(self, train: Latents, held_out: Latents) -> Trained:
-        network, config = self.config.network, self.config.stage2
-        with seeded(self.request.seed):
-            unet = build_unet(network.unet, network.vqvae.codebook_dim)
-        use_attention(unet, best_backend(self.device))
-        if config.checkpointing:
-            checkpoint_activations(layers_of_unet(unet))
-        task = self._diffusion(unet, config, train, held_out)
-        described = {"vqvae": network.vqvae.model_dump(mode="json"), "unet": network.unet.model_dump(mode="json")}
-        return self._train(task, "stage2", config, described)
+    def _labelled(
+        self, fabric: Fabric, latents: Mapping[str, Latents], dropout: float
+    ) -> tuple[dict[str, Latents], tuple[str, ...]]:
+        assert self.config.network.controlnet is not None  # the caller asked
+        regions, found, ignored = self.config.network.controlnet.regions, {}, ()
+        with fabric.rank_zero_first():
+            for name, cases in self.cases.items():
+                path = self.request.workspace / f"labels-{name}.npy"
+                labels, ignored = cache_labels(cases, path, regions, self.request.progress)
+                kept = dropout if name == "train" else 0.0
+                found[name] = replace(latents[name], labels=labels, regions=len(regions), dropout=kept)
+        return found, ignored
 
-    def _stage3(
+    def _denoiser(
         self,
         fabric: Fabric,
-        stage2: Trained,
-        train: tuple[Latents, Sequence[Case]],
-        held_out: tuple[Latents, Sequence[Case]],
-    ) -> tuple[Trained | None, tuple[str, ...]]:
-        """Train the ControlNet where the preset has one and the cases have label maps."""
-        network, config = self.config.network, self.config.stage3
-        if config is None or network.controlnet is None:
-            return None, ()
-        if any(case.read_label_map is None for case in (*train[1], *held_out[1])):
-            self.request.progress.note("no ControlNet is trained: not every case has a label map")
-            return None, ()
-        regions = network.controlnet.regions
-        examples = []
-        for name, (latents, cases) in (("train", train), ("select", held_out)):
-            with fabric.rank_zero_first():
-                labels, ignored = cache_labels(
-                    cases, self.request.workspace / f"labels-{name}.npy", regions, self.request.progress
-                )
-            dropout = config.mask_dropout if name == "train" else 0.0
-            examples.append(SteeredLatents(latents, labels, len(regions), dropout))
-        unet = build_unet(network.unet, network.vqvae.codebook_dim)
-        unet.load_state_dict(stage2.weights)
+        name: str,
+        config: DiffusionConfig,
+        latents: Mapping[str, Latents],
+        *,
+        unet: Mapping[str, torch.Tensor] | None = None,
+    ) -> Trained:
+        """Train the U-Net, or the ControlNet that steers the one whose weights are given."""
+        network = self.config.network
         with seeded(self.request.seed):
-            controlnet = build_controlnet(network)
-        for part in (controlnet, unet):
+            denoiser = build_denoiser(network, steered=unet is not None)
+        if isinstance(denoiser, Steered):
+            denoiser.unet.load_state_dict(unet)
+            fabric.to_device(denoiser.unet)
+        for part in parts_of(denoiser):
             use_attention(part, best_backend(self.device))
         if config.checkpointing:
-            checkpoint_activations([*layers_of_unet(controlnet), *layers_of_unet(unet)])
-        task = self._diffusion(Steered(controlnet, unet.to(fabric.device)), config, *examples)
-        trained = self._train(task, "stage3", config, {"network": network.model_dump(mode="json")})
-        return trained, ignored
-
-    def _diffusion(
-        self, network: torch.nn.Module, config: DiffusionConfig, train: Examples, select: Examples
-    ) -> DiffusionTask:
-        timesteps = self.config.network.unet.timesteps
-        return DiffusionTask(network, config, train=train, select=select, timesteps=timesteps, seed=self.request.seed)
-
-    def _clear(self, fabric: Fabric) -> None:
-        if fabric.is_global_zero and not self.request.resume:
-            for name in ("stage1", "stage2", "stage3"):
-                shutil.rmtree(self.request.workspace / name, ignore_errors=True)
-            for path in (*self.request.workspace.glob("*-*.npy"), *self.request.workspace.glob("*.safetensors")):
-                path.unlink()
+            checkpoint_layers(denoiser)
+        schedule = build_schedule(network.unet)
+        task = DiffusionTask(denoiser, config, **latents, schedule=schedule, seed=self.request.seed)
+        described = {"vqvae": network.vqvae, "unet": network.unet} if unet is None else {"network": network}
+        return self._train(task, name, config, described)
 
     def _train(
-        self, task: Task, name: str, config: Stage1Config | DiffusionConfig, described: Mapping[str, Any]
+        self, task: Task, name: str, config: VqganConfig | DiffusionConfig, described: Mapping[str, Spec]
     ) -> Trained:
+        told = {part: spec.model_dump(mode="json") for part, spec in described.items()}
         plan = Plan(
             name=f"train {name}",
             steps=config.steps,
             seed=self.request.seed,
             validate_every=1000,
-            settings={"seed": self.request.seed, **described, **config.model_dump(mode="json")},
+            settings={"seed": self.request.seed, **told, **config.model_dump(mode="json")},
         )
         return train(
             task,
@@ -195,17 +188,13 @@ class Fitting:
             progress=self.request.progress,
         )
 
-    def _describe(
-        self, cases: Sequence[Case], stages: Mapping[str, Trained], factor: float, ignored: tuple[str, ...]
-    ) -> Description:
-        volume = cases[0].read_volume()
+    def _describe(self, stages: Mapping[str, Trained], factor: float, ignored: tuple[str, ...]) -> Description:
+        volume = self.request.train[0].read_volume()
         network = self.config.network
-        configs = {"stage1": self.config.stage1, "stage2": self.config.stage2, "stage3": self.config.stage3}
-        steps = {name: configs[name].steps for name in stages}
+        configs = {name: getattr(self.config, name) for name in stages}
         scores = {"select_psnr_db": stages["stage1"].scores["psnr"]}
-        for name in ("stage2", "stage3"):
-            if name in stages:
-                scores[f"select_{name}_{configs[name].loss}"] = stages[name].scores["score"]
+        for name in list(stages)[1:]:
+            scores[f"select_{name}_{configs[name].loss}"] = stages[name].scores["score"]
         return Description(
             model=MODEL,
             preset=self.preset,
@@ -214,21 +203,9 @@ class Fitting:
             shape=volume.shape,
             affine=tuple(tuple(map(float, row)) for row in volume.affine),
             seed=self.request.seed,
-            steps=steps | {f"{name}_kept": trained.step for name, trained in stages.items()},
+            steps={name: config.steps for name, config in configs.items()}
+            | {f"{name}_kept": trained.step for name, trained in stages.items()},
             scores=scores,
-            trained_on=len(cases),
+            trained_on=len(self.request.train),
             ignored_regions=ignored,
         )
-
-
-def _require_cases(**splits: Sequence[Case]) -> None:
-    missing = [name for name, cases in splits.items() if not cases]
-    if missing:
-        raise DataError(
-            f"no cases in the split {' and '.join(missing)}: a training needs cases to learn from (train) and others to"
-            " choose the weights by (select); a folder's splits.json or splits.csv names them"
-        )
-
-
-def _inner(weights: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    return {name.removeprefix("controlnet."): value for name, value in weights.items()}

@@ -13,7 +13,7 @@ from medbench.generators.base import FitRequest, GeneratorInfo, SampleRequest, S
 from medbench.imaging.volume import Volume
 from medbench.storage.weights import WeightFile
 from medbench_models.medlord.presets import PRESETS, preset
-from medbench_models.medlord.published import PUBLISHED, converted, how_to_have
+from medbench_models.medlord.published import PUBLISHED, checkpoint_of, how_to_have
 
 if TYPE_CHECKING:
     from medbench.budget.prediction import Prediction
@@ -45,7 +45,7 @@ class MedLoRD:
     )
 
     weights: ClassVar[tuple[WeightFile, ...]] = (
-        *(file for files in PUBLISHED.values() for file in (files.vqvae, files.unet)),
+        *(file for files in PUBLISHED.values() for file in files.values()),
         SQUEEZENET,
     )
 
@@ -72,18 +72,10 @@ class MedLoRD:
         Raises:
             MissingExtraError: they are not here; the message says how to get or to train them.
         """
-        if self.preset in PUBLISHED:
-            path = converted(self.preset)
-            if not path.is_file():
-                raise MissingExtraError(
-                    f"the weights of medlord's preset {self.preset!r} are not here: {how_to_have(self.preset)}"
-                )
-            return path
-        path = Path(__file__).with_name(f"{self.preset}.safetensors")
-        if not path.exists():
+        path = checkpoint_of(self.preset)
+        if not path.is_file():
             raise MissingExtraError(
-                f"medlord's preset {self.preset!r} has no weights here: train them with"
-                f" `medbench fit --model medlord --preset {self.preset} --dataset ...` and pass --checkpoint"
+                f"the weights of medlord's preset {self.preset!r} are not here: {how_to_have(self.preset)}"
             )
         return path
 

@@ -2,33 +2,36 @@
 
 from __future__ import annotations
 
-import functools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Literal
 
 import torch
-from monai.networks.nets import VQVAE, DiffusionModelUNet
+from lightning_fabric import Fabric
+from monai.networks.nets import DiffusionModelUNet
 
-from medbench.budget.prediction import CONTEXT_BYTES, MARGIN, Prediction, predict_peak, require_fits
+from medbench.budget.prediction import Prediction, predict_peak
 from medbench.errors import DataError
 from medbench.generators.base import Stage
 from medbench.training.rehearsal import Rehearsal
-from medbench_models.medlord.config import DiffusionConfig, MedLoRDConfig, NetworkConfig, VqvaeConfig
-from medbench_models.medlord.controlnet import ControlNet
-from medbench_models.medlord.data import require_divisible
-from medbench_models.medlord.decoding import decode, encode, memory_limit, slabs_needed
-from medbench_models.medlord.diffusion import Steered
+from medbench_models.medlord.config import MedLoRDConfig, NetworkConfig
+from medbench_models.medlord.controlnet import ControlNet, Steered
 from medbench_models.medlord.networks import (
     build_controlnet,
-    build_discriminator,
+    build_denoiser,
+    build_schedule,
     build_unet,
-    build_vqvae,
-    codebook_of,
+    checkpoint_layers,
 )
-from medbench_models.medlord.steps import latent_shape, step_diffusion, step_stage1
-from medbench_models.shared.nearest import by_chunks, rows_at_once
+from medbench_models.medlord.sampling import predictor
+from medbench_models.shared import memory
+from medbench_models.shared.arrays import require_divisible
+from medbench_models.shared.config import DiffusionConfig, VqvaeConfig
+from medbench_models.shared.diffusion import step_diffusion
+from medbench_models.shared.nearest import one_chunk
 from medbench_models.shared.precision import sampling_dtype
+from medbench_models.shared.vqgan import build_discriminator, step_vqgan
+from medbench_models.shared.vqvae import Vqvae, decode, encode, slabs_needed
 
 Shape = Sequence[int]
 
@@ -45,16 +48,14 @@ def predict(config: MedLoRDConfig, stage: Stage, shape: Shape, *, limit_bytes: f
     Raises:
         DataError: a shape that the networks cannot halve as often as they do, or that is smaller than a training crop.
     """
-    require_divisible(shape, config.network)
-    if stage == "fit" and any(size < least for size, least in zip(shape, config.stage1.crop)):
-        needed = "x".join(map(str, config.stage1.crop))
-        raise DataError(
-            f"volumes of {'x'.join(map(str, shape))} voxels are too small: this preset's crops are {needed}"
-        )
-    if stage == "fit":
-        parts = predict_fitting(config, shape, limit_bytes=limit_bytes)
-    else:
+    require_divisible(shape, config.network.multiple)
+    if stage == "sample":
         parts = predict_sampling(config.network, shape, limit_bytes=limit_bytes)
+    elif any(size < least for size, least in zip(shape, config.stage1.crop)):
+        size, needed = ("x".join(map(str, one)) for one in (shape, config.stage1.crop))
+        raise DataError(f"volumes of {size} voxels are too small: this preset's crops are {needed}")
+    else:
+        parts = predict_fitting(config, shape, limit_bytes=limit_bytes)
     return max(parts.values(), key=lambda prediction: prediction.tensor_bytes)
 
 
@@ -64,12 +65,12 @@ def require_memory(config: MedLoRDConfig, stage: Stage, shape: Shape, *, device:
     Raises:
         BudgetExceededError: the prediction exceeds what this process may use.
     """
-    limit = memory_limit(device)
-    if not math.isfinite(limit):
-        return
     what = {"fit": "training on", "sample": "generating"}[stage]
-    prediction = predict(config, stage, shape, limit_bytes=limit)
-    require_fits(prediction, limit, what=f"{what} {'x'.join(map(str, shape))} voxels")
+    memory.require_memory(
+        lambda limit: predict(config, stage, shape, limit_bytes=limit),
+        what=f"{what} {'x'.join(map(str, shape))} voxels",
+        device=device,
+    )
 
 
 def predict_sampling(network: NetworkConfig, shape: Shape, *, limit_bytes: float = math.inf) -> dict[str, Prediction]:
@@ -80,25 +81,26 @@ def predict_sampling(network: NetworkConfig, shape: Shape, *, limit_bytes: float
         shape: voxels (x, y, z).
         limit_bytes: memory in all.
     """
-    kept = sum(map(_weight_bytes, _sampled_on_meta(network)))
+    with torch.device("meta"):
+        kept = memory.bytes_of(Vqvae(network.vqvae), *denoisers(network))
     count = _slabs(network.vqvae, shape, itemsize=2, limit_bytes=limit_bytes, kept=kept)
     return {
-        "denoise": predict_peak(functools.partial(_denoise, network, shape)),
+        "denoise": predict_peak(lambda: _denoise(network, shape)),
         "decode": predict_slabs(network, shape, part="decode", count=count),
     }
 
 
 def predict_encoding(network: NetworkConfig, shape: Shape, *, limit_bytes: float = math.inf) -> Prediction:
     """Return the prediction of encoding a volume in float32, in as many slabs as fit the limit."""
-    kept = _weight_bytes(next(_sampled_on_meta(network)))
+    with torch.device("meta"):
+        kept = memory.bytes_of(Vqvae(network.vqvae))
     count = _slabs(network.vqvae, shape, itemsize=4, limit_bytes=limit_bytes, kept=kept)
     return predict_slabs(network, shape, part="encode", count=count)
 
 
 def predict_slabs(network: NetworkConfig, shape: Shape, *, part: Literal["decode", "encode"], count: int) -> Prediction:
     """Return the prediction of decoding a sample in half precision, or of encoding a volume, in ``count`` slabs."""
-    run = {"decode": _decode, "encode": _encode}[part]
-    return predict_peak(functools.partial(run, network, shape, count))
+    return predict_peak(lambda: (_decode if part == "decode" else _encode)(network, shape, count))
 
 
 def predict_fitting(config: MedLoRDConfig, shape: Shape, *, limit_bytes: float = math.inf) -> dict[str, Prediction]:
@@ -111,16 +113,15 @@ def predict_fitting(config: MedLoRDConfig, shape: Shape, *, limit_bytes: float =
     """
     network = config.network
     with torch.device("meta"):
-        trained = [build_vqvae(network.vqvae), build_discriminator(config.stage1)]
-    kept = 3 * sum(map(_weight_bytes, trained))  # with AdamW's averages
+        kept = 3 * memory.bytes_of(Vqvae(network.vqvae), build_discriminator(config.stage1))  # with AdamW's averages
     count = _slabs(network.vqvae, shape, itemsize=4, limit_bytes=limit_bytes, kept=kept)
 
     def first() -> None:
-        step_stage1(network, config.stage1, Rehearsal(config.stage1.precision), search=_one_chunk)(shape, count)
+        step_vqgan(network.vqvae, config.stage1, Rehearsal(config.stage1.precision), search=one_chunk)(shape, count)
 
     def diffusion(settings: DiffusionConfig, *, steered: bool) -> Prediction:
-        rehearsal = Rehearsal(settings.precision)
-        return predict_peak(lambda: step_diffusion(network, settings, shape, rehearsal, steered=steered))
+        fabric = Rehearsal(settings.precision)
+        return predict_peak(lambda: step_denoiser(network, settings, shape, fabric, steered=steered))
 
     found = {
         "stage1": predict_peak(first),
@@ -132,19 +133,18 @@ def predict_fitting(config: MedLoRDConfig, shape: Shape, *, limit_bytes: float =
     return found
 
 
-def _slabs(config: VqvaeConfig, shape: Shape, *, itemsize: int, limit_bytes: float, kept: int) -> int:
-    left = (limit_bytes - CONTEXT_BYTES) / (1.0 + MARGIN) - kept
-    return slabs_needed(config, shape, itemsize=itemsize, limit_bytes=left)
-
-
-def _weight_bytes(module: torch.nn.Module) -> int:
-    return sum(value.numel() * value.element_size() for value in (*module.parameters(), *module.buffers()))
-
-
-def _sampled_on_meta(network: NetworkConfig) -> Iterator[torch.nn.Module]:
-    with torch.device("meta"):
-        yield build_vqvae(network.vqvae)
-        yield from denoisers(network)
+def step_denoiser(
+    network: NetworkConfig, config: DiffusionConfig, shape: Shape, fabric: Rehearsal | Fabric, *, steered: bool
+) -> None:
+    """Take a step of stage 2, or of stage 3 where ``steered``, on empty latents and masks."""
+    denoiser = build_denoiser(network, steered=steered)
+    if isinstance(denoiser, Steered):
+        fabric.to_device(denoiser.unet)
+    if config.checkpointing:
+        checkpoint_layers(denoiser)
+    masks = [(len(network.controlnet.regions), *shape)] if steered and network.controlnet is not None else []
+    schedule, latent = build_schedule(network.unet), _latent_shape(network, shape)
+    step_diffusion(denoiser, config, schedule, fabric, shape=latent, conditions=masks)
 
 
 def denoisers(network: NetworkConfig) -> list[DiffusionModelUNet | ControlNet]:
@@ -158,44 +158,42 @@ def denoisers(network: NetworkConfig) -> list[DiffusionModelUNet | ControlNet]:
         torch.set_default_dtype(before)
 
 
-def _vqvae(config: VqvaeConfig) -> VQVAE:
-    vqvae = build_vqvae(config)
-    codebook_of(vqvae).search = _one_chunk
+def _latent_shape(network: NetworkConfig, shape: Shape) -> tuple[int, ...]:
+    return (network.vqvae.codebook_dim, *(size // network.vqvae.factor for size in shape))
+
+
+def _slabs(config: VqvaeConfig, shape: Shape, *, itemsize: int, limit_bytes: float, kept: int) -> int:
+    left = memory.beside(kept, limit_bytes=limit_bytes)
+    return slabs_needed(config, shape, itemsize=itemsize, limit_bytes=left)
+
+
+def _vqvae(config: VqvaeConfig) -> Vqvae:
+    vqvae = Vqvae(config).eval()
+    vqvae.codebook.search = one_chunk
     return vqvae
-
-
-def _one_chunk(rows: torch.Tensor, codebook: torch.Tensor) -> torch.Tensor:
-    """Hold what ``nearest_codes`` holds on a GPU; one chunk stands for all, which follow one another."""
-    by_chunks(rows[: rows_at_once(codebook)], codebook)
-    return rows.new_empty(len(rows), dtype=torch.int64)
 
 
 @torch.no_grad()
 def _denoise(network: NetworkConfig, shape: Shape) -> None:
-    kept = _vqvae(network.vqvae).eval()
-    unet, *controlnets = denoisers(network)
-    number = sampling_dtype("cuda")
-    latent, steps = torch.empty(1, *latent_shape(network, shape)), torch.zeros(1, dtype=torch.int64)
-    if network.controlnet is None:
-        unet(latent.to(number), steps)
-    else:
-        [controlnet] = controlnets
-        embedded = controlnet.embedding(torch.empty(1, len(network.controlnet.regions), *shape, dtype=number))
-        Steered(controlnet, unet).velocity(latent.to(number), steps, embedded)
+    kept, networks, latent = _vqvae(network.vqvae), denoisers(network), torch.empty(1, *_latent_shape(network, shape))
+    regions = () if network.controlnet is None else network.controlnet.regions
+    masks = [torch.empty(1, len(regions), *shape, dtype=sampling_dtype("cuda"))] if regions else []
+    predict = predictor(*networks, *masks)
+    del masks
+    predict(latent, torch.zeros(1, dtype=torch.int64))
     del kept
 
 
 @torch.no_grad()
 def _decode(network: NetworkConfig, shape: Shape, count: int) -> None:
-    vqvae = _vqvae(network.vqvae).eval()
-    kept = denoisers(network)
+    vqvae, kept = _vqvae(network.vqvae), denoisers(network)
     with torch.autocast("cpu", dtype=torch.float16):
-        quantised, _ = vqvae.quantize(torch.empty(1, *latent_shape(network, shape)))
+        quantised, _ = vqvae.quantize(torch.empty(1, *_latent_shape(network, shape)))
         decode(vqvae, quantised, count=count)
     del kept
 
 
 @torch.no_grad()
 def _encode(network: NetworkConfig, shape: Shape, count: int) -> None:
-    vqvae = _vqvae(network.vqvae).eval()
-    codebook_of(vqvae)(encode(vqvae, torch.empty(1, 1, *shape), count=count))
+    vqvae = _vqvae(network.vqvae)
+    vqvae.codebook(encode(vqvae, torch.empty(1, 1, *shape), count=count))

@@ -4,53 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from monai.networks.nets import VQVAE, DiffusionModelUNet, PatchDiscriminator
+from monai.networks.nets import DiffusionModelUNet
 from torch import nn
 
-from medbench_models.medlord.config import NetworkConfig, Stage1Config, UnetConfig, VqvaeConfig
-from medbench_models.medlord.controlnet import ControlNet
-from medbench_models.shared.quantiser import EmaQuantiser
-
-
-def build_vqvae(config: VqvaeConfig) -> VQVAE:
-    """Return MONAI's VQ-VAE with the quantiser that works in chunks; its state-dict names are MONAI's."""
-    levels = len(config.channels)
-    vqvae = VQVAE(
-        spatial_dims=3,
-        in_channels=1,
-        out_channels=1,
-        channels=config.channels,
-        num_res_channels=config.channels,
-        num_res_layers=config.res_layers,
-        downsample_parameters=((2, 4, 1, 1),) * levels,
-        upsample_parameters=((2, 4, 1, 1, 0),) * levels,
-        num_embeddings=config.codebook_size,
-        embedding_dim=config.codebook_dim,
-    )
-    vqvae.quantizer.quantizer = EmaQuantiser(
-        config.codebook_size,
-        config.codebook_dim,
-        commitment=config.commitment,
-        decay=config.decay,
-        epsilon=config.epsilon,
-    )
-    return vqvae
-
-
-def codebook_of(vqvae: VQVAE) -> EmaQuantiser:
-    """Return the quantiser inside a VQ-VAE."""
-    return vqvae.quantizer.quantizer
-
-
-def build_discriminator(config: Stage1Config) -> PatchDiscriminator:
-    """Return the patch discriminator of stage 1."""
-    return PatchDiscriminator(
-        spatial_dims=3,
-        in_channels=1,
-        channels=config.discriminator_channels,
-        num_layers_d=config.discriminator_layers,
-        norm="INSTANCE",
-    )
+from medbench.training.checkpointing import checkpoint_activations
+from medbench_models.medlord.config import NetworkConfig, UnetConfig
+from medbench_models.medlord.controlnet import ControlNet, Steered
+from medbench_models.shared.schedules import Discrete, cosine_alphas
 
 
 def build_unet(config: UnetConfig, latent_channels: int) -> DiffusionModelUNet:
@@ -75,16 +35,37 @@ def build_unet(config: UnetConfig, latent_channels: int) -> DiffusionModelUNet:
     return unet
 
 
+def build_schedule(config: UnetConfig) -> Discrete:
+    """Return the noise schedule of a U-Net, which predicts velocities."""
+    return Discrete(cosine_alphas(config.timesteps))
+
+
 def build_controlnet(network: NetworkConfig) -> ControlNet:
     """Return the ControlNet of a network that has one."""
     assert network.controlnet is not None  # the caller asked
     return ControlNet(network.controlnet, network.unet, network.vqvae.codebook_dim)
 
 
-def layers_of_unet(unet: DiffusionModelUNet | ControlNet) -> Iterator[nn.Module]:
-    """Yield the layers whose activations are worth computing again instead of keeping."""
-    ups = unet.up_blocks if isinstance(unet, DiffusionModelUNet) else ()
-    for block in (*unet.down_blocks, *ups):
+def build_denoiser(network: NetworkConfig, *, steered: bool) -> DiffusionModelUNet | Steered:
+    """Return what stage 2 trains, the U-Net, or what stage 3 does: a ControlNet that steers a frozen one."""
+    controlnet = build_controlnet(network) if steered else None  # first: the seed's chance is the ControlNet's
+    unet = build_unet(network.unet, network.vqvae.codebook_dim)
+    return unet if controlnet is None else Steered(controlnet, unet)
+
+
+def parts_of(denoiser: DiffusionModelUNet | Steered) -> list[DiffusionModelUNet | ControlNet]:
+    """Return the U-Net, and the ControlNet before it where there is one."""
+    return [denoiser.controlnet, denoiser.unet] if isinstance(denoiser, Steered) else [denoiser]
+
+
+def checkpoint_layers(denoiser: DiffusionModelUNet | Steered) -> None:
+    """Let the layers whose activations are large compute them again in the backward pass instead of keeping them."""
+    checkpoint_activations(layer for part in parts_of(denoiser) for layer in _layers_of(part))
+
+
+def _layers_of(network: DiffusionModelUNet | ControlNet) -> Iterator[nn.Module]:
+    ups = network.up_blocks if isinstance(network, DiffusionModelUNet) else ()
+    for block in (*network.down_blocks, *ups):
         yield from block.resnets
-    yield unet.middle_block.resnet_1
-    yield unet.middle_block.resnet_2
+    yield network.middle_block.resnet_1
+    yield network.middle_block.resnet_2

@@ -5,16 +5,8 @@ from __future__ import annotations
 from medbench.datasets.phantom.thorax import LABELS
 from medbench.errors import SpecError
 from medbench.spec import Window
-from medbench_models.medlord.config import (
-    ControlNetConfig,
-    DiffusionConfig,
-    MedLoRDConfig,
-    NetworkConfig,
-    SamplingConfig,
-    Stage1Config,
-    UnetConfig,
-    VqvaeConfig,
-)
+from medbench_models.medlord.config import ControlNetConfig, MedLoRDConfig, NetworkConfig, UnetConfig
+from medbench_models.shared.config import DiffusionConfig, SamplingConfig, VqganConfig, VqvaeConfig
 
 _TINY = MedLoRDConfig(
     follows="neither: sized and trained for the embedded phantom on a CPU; the parts are those of the paper",
@@ -22,35 +14,15 @@ _TINY = MedLoRDConfig(
         vqvae=VqvaeConfig(channels=(24, 48), res_layers=1, codebook_size=512),
         unet=UnetConfig(channels=(32, 32), res_blocks=1, attention=(False, False), head_channels=8, norm_groups=8),
         controlnet=ControlNetConfig(
-            regions=tuple(LABELS.values()),
-            ratio=0.5,
-            embedding_channels=(16, 32),
-            embedding_stride=2,
-            transformers=False,
-            head_channels=(4, 4),
+            regions=tuple(LABELS.values()), embedding_channels=(16, 32), transformers=False, head_channels=(4, 4),
             norm_groups=4,
         ),
     ),
-    stage1=Stage1Config(
-        steps=12000,
-        batch=4,
-        crop=(32, 32, 32),
-        centred=True,
-        augment=False,
-        rate=1.5e-3,
-        schedule="cosine",
-        mse_weight=10.0,
-        spectral_weight=1.0,
-        perceptual_weight=0.0,
-        quantise_from=0.25,
-        restart_until=0.8,
-        adversarial_from=0.7,
-        adversarial_ramp=0.1,
-        adversarial_weight=0.001,
-        discriminator_channels=16,
-        discriminator_layers=2,
-        discriminator_rate=2e-4,
-        precision="bf16-mixed",
+    stage1=VqganConfig(
+        steps=12000, batch=4, crop=(32, 32, 32), centred=True, rate=1.5e-3, schedule="cosine", mse_weight=10.0,
+        spectral_weight=1.0, perceptual_weight=0.0, quantise_from=0.25, restart_until=0.8, adversarial_from=0.7,
+        adversarial_ramp=0.1, adversarial_weight=0.001, discriminator_channels=16, discriminator_layers=2,
+        discriminator_rate=2e-4, precision="bf16-mixed",
     ),
     stage2=DiffusionConfig(
         steps=16000, batch=16, rate=2e-3, schedule="cosine", loss="mse", ema_decay=0.995, precision="bf16-mixed"
@@ -59,33 +31,20 @@ _TINY = MedLoRDConfig(
         steps=2000, batch=12, rate=2e-3, schedule="cosine", loss="mse", ema_decay=0.99, precision="bf16-mixed"
     ),
     sampling=SamplingConfig(sampler="dpm", steps=25),
-)
+)  # fmt: skip
 
-# The U-Net of the public `medlord` and `medlord_1000` configurations.
+# The U-Net of the public `medlord` and `medlord_1000` configurations, and the ControlNet that goes with it.
 _UNET = UnetConfig(
     channels=(64, 128, 256, 512), res_blocks=2, attention=(False, False, True, True), head_channels=32, norm_groups=32
 )
-_HEART = (
-    "aorta",
-    "heart_atrium_left",
-    "heart_atrium_right",
-    "heart_myocardium",
-    "heart_ventricle_left",
-    "heart_ventricle_right",
-)
-
-
-def _controlnet(embedding_channels: tuple[int, ...]) -> ControlNetConfig:
-    return ControlNetConfig(
-        regions=_HEART,
-        ratio=0.5,
-        embedding_channels=embedding_channels,
-        embedding_stride=2,
-        transformers=True,
-        head_channels=(0, 0, 32, 32),
-        norm_groups=32,
-    )
-
+_CONTROLNET = ControlNetConfig(
+    regions=(
+        "aorta", "heart_atrium_left", "heart_atrium_right", "heart_myocardium", "heart_ventricle_left",
+        "heart_ventricle_right",
+    ),
+    embedding_channels=(32, 64), transformers=True, head_channels=(0, 0, 32, 32), norm_groups=32,
+)  # fmt: skip
+_SAMPLING = SamplingConfig(sampler="ddpm", steps=50)
 
 _LUNA_DS8 = MedLoRDConfig(
     follows=(
@@ -96,51 +55,23 @@ _LUNA_DS8 = MedLoRDConfig(
     network=NetworkConfig(
         vqvae=VqvaeConfig(channels=(128, 256, 512), res_layers=2, codebook_size=16384, decay=0.98),
         unet=_UNET,
-        controlnet=_controlnet((32, 64, 64)),
+        controlnet=_CONTROLNET.model_copy(update={"embedding_channels": (32, 64, 64)}),
     ),
-    stage1=Stage1Config(
+    stage1=VqganConfig(
         steps=925_600,  # 1300 epochs of 712 scans
-        batch=1,
-        crop=(256, 256, 128),
-        centred=False,
-        augment=True,
-        rate=3e-5,
-        schedule="constant",
-        mse_weight=0.0,
-        spectral_weight=0.7,
-        perceptual_weight=0.1,
-        quantise_from=0.0,
-        restart_until=0.0,
-        adversarial_from=0.0,
-        adversarial_ramp=10 / 1300,
-        adversarial_weight=0.008,
-        discriminator_channels=64,
-        discriminator_layers=3,
-        discriminator_rate=2e-5,
-        checkpointing=True,
-        precision="16-mixed",
+        batch=1, crop=(256, 256, 128), augment=True, rate=3e-5, spectral_weight=0.7, perceptual_weight=0.1,
+        adversarial_ramp=10 / 1300, adversarial_weight=0.008, discriminator_rate=2e-5, checkpointing=True,
     ),
     stage2=DiffusionConfig(
         steps=890_000,  # 5000 epochs of 712 scans in batches of 4
-        batch=4,
-        rate=1e-4,
-        schedule="exponential",
-        loss="smooth_l1",
-        ema_decay=0.999,
-        precision="16-mixed",
+        batch=4, rate=1e-4, loss="smooth_l1",
     ),
     stage3=DiffusionConfig(
         steps=356_000,  # 500 epochs of 712 scans
-        batch=1,
-        rate=7.5e-5,
-        schedule="exponential",
-        loss="smooth_l1",
-        ema_decay=0.999,
-        mask_dropout=0.1,
-        precision="16-mixed",
+        batch=1, rate=7.5e-5, loss="smooth_l1", mask_dropout=0.1,
     ),
-    sampling=SamplingConfig(sampler="ddpm", steps=50),
-)
+    sampling=_SAMPLING,
+)  # fmt: skip
 
 _PAPER = MedLoRDConfig(
     follows=(
@@ -148,56 +79,19 @@ _PAPER = MedLoRDConfig(
         "steps, no augmentation; what it leaves open (compression 4, rates, weights) is the public vqgan_ds4_new"
     ),
     network=NetworkConfig(
-        vqvae=VqvaeConfig(channels=(128, 256), res_layers=2, codebook_size=16384, decay=0.95),
+        vqvae=VqvaeConfig(channels=(128, 256), res_layers=2, codebook_size=16384),
         unet=_UNET,
-        controlnet=_controlnet((32, 64)),
+        controlnet=_CONTROLNET,
         window=Window(low=-1000, high=2000),
     ),
-    stage1=Stage1Config(
-        steps=250_000,
-        batch=2,
-        crop=(128, 128, 64),
-        centred=False,
-        augment=False,
-        rate=3e-5,
-        schedule="constant",
-        mse_weight=0.0,
-        spectral_weight=1.0,
-        perceptual_weight=0.002,
-        quantise_from=0.0,
-        restart_until=0.0,
-        adversarial_from=0.0,
-        adversarial_ramp=0.02,
-        adversarial_weight=0.005,
-        discriminator_channels=64,
-        discriminator_layers=3,
-        discriminator_rate=1e-4,
-        precision="16-mixed",
+    stage1=VqganConfig(
+        steps=250_000, batch=2, crop=(128, 128, 64), rate=3e-5, spectral_weight=1.0, perceptual_weight=0.002,
+        adversarial_ramp=0.02, adversarial_weight=0.005, discriminator_rate=1e-4,
     ),
-    stage2=DiffusionConfig(
-        steps=750_000,
-        batch=1,
-        accumulate=4,
-        rate=1e-4,
-        schedule="exponential",
-        loss="l1",
-        ema_decay=0.999,
-        checkpointing=True,
-        precision="16-mixed",
-    ),
-    stage3=DiffusionConfig(
-        steps=100_000,
-        batch=1,
-        rate=7.5e-5,
-        schedule="exponential",
-        loss="l1",
-        ema_decay=0.999,
-        mask_dropout=0.1,
-        checkpointing=True,
-        precision="16-mixed",
-    ),
-    sampling=SamplingConfig(sampler="ddpm", steps=50),
-)
+    stage2=DiffusionConfig(steps=750_000, batch=1, accumulate=4, rate=1e-4, loss="l1", checkpointing=True),
+    stage3=DiffusionConfig(steps=100_000, batch=1, rate=7.5e-5, loss="l1", mask_dropout=0.1, checkpointing=True),
+    sampling=_SAMPLING,
+)  # fmt: skip
 
 PRESETS: dict[str, MedLoRDConfig] = {"tiny": _TINY, "luna-ds8": _LUNA_DS8, "paper": _PAPER}
 

@@ -1,8 +1,7 @@
-"""The authors' published weights: files on the hub, and the checkpoint that they are converted to."""
+"""Weights of the presets: the authors' files on the hub, and the checkpoints that are shipped or made of those."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from medbench.errors import Unavailable
@@ -12,14 +11,6 @@ from medbench.storage.weights import WeightFile
 _REPOSITORY = "AICM-HD/medlord"
 
 
-@dataclass(frozen=True)
-class Published:
-    """The files of a preset: of stage 1 and of stage 2."""
-
-    vqvae: WeightFile
-    unet: WeightFile
-
-
 def _file(name: str, file: str) -> WeightFile:
     return WeightFile(
         name=f"medlord-{name}", file=file, origin=f"{_REPOSITORY} on the Hugging Face hub", hub=_REPOSITORY,
@@ -27,27 +18,31 @@ def _file(name: str, file: str) -> WeightFile:
     )  # fmt: skip
 
 
+# By preset and network.
 PUBLISHED = {
-    "luna-ds8": Published(
-        vqvae=_file("luna-ds8-vqgan", "vqgan_luna_ds8.pth"), unet=_file("luna-ds8-ldm", "ldm_luna_ds8.pth")
-    )
-}
+    "luna-ds8": {
+        "vqvae": _file("luna-ds8-vqgan", "vqgan_luna_ds8.pth"), "unet": _file("luna-ds8-ldm", "ldm_luna_ds8.pth")
+    }
+}  # fmt: skip
 
 
-def converted(preset: str) -> Path:
-    """Return where a preset's converted checkpoint lies, once it is here."""
-    return home() / "weights" / f"medlord-{preset}.safetensors"
+def checkpoint_of(preset: str) -> Path:
+    """Return where a preset's own weights lie, once they are here: shipped, or converted from public ones."""
+    if preset in PUBLISHED:
+        return home() / "weights" / f"medlord-{preset}.safetensors"
+    return Path(__file__).with_name(f"{preset}.safetensors")
 
 
 def how_to_have(preset: str) -> str:
-    """Return the commands that are still missing until a preset's converted checkpoint is here.
+    """Return the commands that are still missing until a preset's own weights are here.
 
     Raises:
         MissingExtraError: the environment names a file that does not exist.
         CheckpointError: a file that is here is not the one that was fetched.
     """
-    files = PUBLISHED[preset]
-    commands = [f"medbench weights fetch {one.name}" for one in (files.vqvae, files.unet) if not _here(one)]
+    if preset not in PUBLISHED:
+        return f"train them with `medbench fit --model medlord --preset {preset} --dataset ...` and pass --checkpoint"
+    commands = [f"medbench weights fetch {one.name}" for one in PUBLISHED[preset].values() if not _here(one)]
     commands.append(f"python -m medbench_models.medlord.convert --preset {preset}")
     return "run " + ", then ".join(f"'{command}'" for command in commands)
 

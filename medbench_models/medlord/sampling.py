@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+from monai.networks.nets import DiffusionModelUNet
 
 from medbench.errors import CheckpointError
 from medbench.imaging.volume import LabelMap, Volume
-from medbench.spec import Window
 from medbench_models.medlord.checkpoint import Loaded
-from medbench_models.medlord.config import SamplingConfig
-from medbench_models.medlord.data import require_divisible, scaled
-from medbench_models.medlord.decoding import decode, encode, memory_for_activations, slabs_needed
-from medbench_models.medlord.diffusion import Steered
-from medbench_models.medlord.schedule import CosineSchedule, Velocity
+from medbench_models.medlord.controlnet import ControlNet, Steered
+from medbench_models.medlord.networks import build_schedule
+from medbench_models.shared.arrays import require_divisible, scaled
 from medbench_models.shared.conditions import one_hot, region_numbers
-from medbench_models.shared.precision import decoding_autocast, sampling_dtype
+from medbench_models.shared.config import SamplingConfig
+from medbench_models.shared.precision import decoding_autocast
+from medbench_models.shared.samplers import SAMPLERS, Predict, times_for
+from medbench_models.shared.vqvae import decode, encode
 
 
 @torch.no_grad()
@@ -40,67 +41,59 @@ def sample(
     description = networks.description
     network = description.network
     shape = description.shape if condition is None else condition.shape
-    require_divisible(shape, network)
+    require_divisible(shape, network.multiple)
     chance = torch.Generator("cpu").manual_seed(seed)
     latent_shape = [size // network.vqvae.factor for size in shape]
     noise = torch.randn(1, network.vqvae.codebook_dim, *latent_shape, generator=chance).to(device)
-    predict = _alone(networks) if condition is None else _steered(networks, condition, device)
-    schedule = CosineSchedule(network.unet.timesteps)
-    samplers = {
-        "ddim": lambda: schedule.ddim(predict, noise, config.steps),
-        "dpm": lambda: schedule.dpm(predict, noise, config.steps),
-        "ddpm": lambda: schedule.ddpm(predict, noise, chance),
-    }
-    latent = samplers[config.sampler]()
-    image = _decoded(networks, latent / description.scale_factor, device)
-    affine = np.array(description.affine) if condition is None else condition.affine
-    return Volume(np.ascontiguousarray(np.flip(_to_hu(image, network.window), description.flipped)), affine)
+    masks = None if condition is None else _masks(networks, condition, device)
+    predict = predictor(networks.unet, networks.controlnet, masks)
+    schedule = build_schedule(network.unet)
+    times = times_for(config.sampler, schedule, config.steps)
+    latent = SAMPLERS[config.sampler](schedule, predict, noise, times, chance)
+    voxels = _decoded(networks, latent / description.scale_factor, device)
+    return Volume(voxels, np.array(description.affine) if condition is None else condition.affine)
 
 
-def _decoded(networks: Loaded, latent: torch.Tensor, device: str) -> torch.Tensor:
-    """Return the image of a latent after one more quantisation, in as many slabs as the device's memory demands."""
-    config = networks.description.network.vqvae
-    shape = [size * config.factor for size in latent.shape[2:]]
+def _decoded(networks: Loaded, latent: torch.Tensor, device: str) -> np.ndarray:
+    """Return the voxels of a latent after one more quantisation."""
+    network, flipped = networks.description.network, networks.description.flipped
     quantised, _ = networks.vqvae.quantize(latent)
-    itemsize = sampling_dtype(device).itemsize
-    count = slabs_needed(config, shape, itemsize=itemsize, limit_bytes=memory_for_activations(device))
     with decoding_autocast(device):
-        return decode(networks.vqvae, quantised, count=count)
+        image = decode(networks.vqvae, quantised)
+    hu = np.rint(network.window.unscale(image[0, 0].float()).cpu().numpy()).astype(np.int16)
+    return np.ascontiguousarray(np.flip(hu, flipped))
 
 
-def _alone(networks: Loaded) -> Velocity:
-    number = networks.unet.conv_in.conv.weight.dtype
-    return lambda latent, steps: networks.unet(latent.to(number), steps)
+def predictor(
+    unet: DiffusionModelUNet, controlnet: ControlNet | None = None, masks: torch.Tensor | None = None
+) -> Predict:
+    """Return what predicts velocities: the U-Net, steered by masks (1, regions, x, y, z) where these are given.
+
+    Masks are embedded here, once for all steps. Latents may have any precision; the networks keep theirs.
+    """
+    number = unet.conv_in.conv.weight.dtype
+    if controlnet is None or masks is None:
+        return lambda latent, steps: unet(latent.to(number), steps)
+    steered, embedded = Steered(controlnet, unet), controlnet.embedding(masks.to(number))
+    return lambda latent, steps: steered.velocity(latent.to(number), steps, embedded)
 
 
-def _steered(networks: Loaded, condition: LabelMap, device: str) -> Velocity:
+def _masks(networks: Loaded, condition: LabelMap, device: str) -> torch.Tensor:
     config, description = networks.description.network.controlnet, networks.description
     if networks.controlnet is None or config is None:
         raise CheckpointError("these weights have no ControlNet: train stage 3, or leave out --conditional")
     numbers = region_numbers(condition, config.regions, ignored=description.ignored_regions)
     flipped = np.ascontiguousarray(np.flip(numbers, description.flipped))
-    number = networks.unet.conv_in.conv.weight.dtype
-    masks = one_hot(torch.from_numpy(flipped)[None], len(config.regions)).to(device, number)
-    steered = Steered(networks.controlnet, networks.unet)
-    embedded = networks.controlnet.embedding(masks)
-    return lambda latent, steps: steered.velocity(latent.to(number), steps, embedded)
+    return one_hot(torch.from_numpy(flipped)[None], len(config.regions)).to(device)
 
 
 @torch.no_grad()
 def reconstruct(networks: Loaded, volume: Volume, *, device: str) -> Volume:
     """Return a volume after the VQ-VAE, on its own grid; sizes the factor does not divide are padded with air."""
-    network, flipped = networks.description.network, networks.description.flipped
+    network = networks.description.network
     missing = [(0, -size % network.vqvae.factor) for size in volume.shape]
     padded = np.pad(volume.voxels, missing, constant_values=int(network.window.low))
-    seen = np.ascontiguousarray(np.flip(padded, flipped))
-    limit = memory_for_activations(device)
-    count = slabs_needed(network.vqvae, seen.shape, itemsize=4, limit_bytes=limit)
-    latent = encode(networks.vqvae, scaled(seen[None], network.window), count=count)
-    image = _decoded(networks, latent, device)
+    seen = np.ascontiguousarray(np.flip(padded, networks.description.flipped))
+    voxels = _decoded(networks, encode(networks.vqvae, scaled(seen[None], network.window)), device)
     x, y, z = volume.shape
-    made = np.ascontiguousarray(np.flip(_to_hu(image, network.window), flipped)[:x, :y, :z])
-    return Volume(made, volume.affine)
-
-
-def _to_hu(image: torch.Tensor, window: Window) -> np.ndarray:
-    return np.rint(window.unscale(image[0, 0].float()).cpu().numpy()).astype(np.int16)
+    return Volume(np.ascontiguousarray(voxels[:x, :y, :z]), volume.affine)

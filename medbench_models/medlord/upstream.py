@@ -43,45 +43,35 @@ _CONTROLNET: _Rules = (
     (r"^(.*)\.to_out\.0\.(weight|bias)$", r"\1.out_proj.\2"),
     *_UNET[:2],
 )
+_RULES = {"vqvae": (), "unet": _UNET, "controlnet": _CONTROLNET}
 
 
 # First width and number of levels of the U-Nets among the public configurations.
 _UNETS = {(64, 4): "medlord", (128, 3): "medlord_3level", (128, 4): "medlord_wide"}
 
 
-def read_vqvae(path: Path, wanted: Mapping[str, torch.Tensor]) -> Weights:
-    """Return stage 1's weights under MONAI's names, which are upstream's.
+def read(network: str, path: Path, wanted: Mapping[str, torch.Tensor], which: Which = "averaged") -> Weights:
+    """Return a network's weights under the names that it has here.
 
     Args:
-        path: ``vqgan_luna_ds8.pth``, or any checkpoint of the public trainer.
-        wanted: the state dict of the network that they are for.
-
-    Raises:
-        CheckpointError: damaged, a pickle with code in it, or of another network; names are listed.
-    """
-    return _matching(path, wanted, _weights(path, "raw"), ())
-
-
-def read_unet(path: Path, wanted: Mapping[str, torch.Tensor], which: Which = "averaged") -> Weights:
-    """Return the diffusion U-Net's weights under the names of ``networks.build_unet``.
-
-    Args:
-        path: ``ldm_luna_ds8.pth``, or any checkpoint of the public trainer.
+        network: ``vqvae``, ``unet`` or ``controlnet``.
+        path: ``vqgan_luna_ds8.pth``, ``ldm_luna_ds8.pth``, or any checkpoint of the public trainer.
         wanted: the state dict of the network that they are for.
         which: the moving average, where the file has one (upstream samples with it), or the ``raw`` weights (upstream
-            trains and samples ControlNets with these).
+            trains and samples ControlNets with the U-Net's).
 
     Raises:
-        CheckpointError: see ``read_vqvae``; a U-Net of another public configuration is named.
+        CheckpointError: damaged, a pickle with code in it, or of another network; names are listed, and a U-Net of
+            another public configuration is named.
     """
     weights = _weights(path, which)
     found, expected = _size(weights), _size(wanted)
-    if found is not None and found != expected:
+    if network == "unet" and found is not None and found != expected:
         raise CheckpointError(
             f"{path} holds the U-Net of {_told(found)}, and the preset has that of {_told(expected)}: choose a preset "
             "with the same U-Net"
         )
-    return _matching(path, wanted, weights, _UNET)
+    return _matching(path, wanted, weights, _RULES[network])
 
 
 def _size(weights: Mapping[str, torch.Tensor]) -> tuple[int, int] | None:
@@ -96,20 +86,6 @@ def _told(size: tuple[int, int] | None) -> str:
         return "no known configuration"
     name = _UNETS.get(size, "no public one")
     return f"the configuration {name} ({size[1]} levels, {size[0]} channels at first)"
-
-
-def read_controlnet(path: Path, wanted: Mapping[str, torch.Tensor], which: Which = "averaged") -> Weights:
-    """Return a ControlNet's weights under the names of ``controlnet.ControlNet``.
-
-    Args:
-        path: a checkpoint of the public trainer.
-        wanted: the state dict of the network that they are for.
-        which: the moving average, where the file has one, or the ``raw`` weights.
-
-    Raises:
-        CheckpointError: see ``read_vqvae``.
-    """
-    return _matching(path, wanted, _weights(path, which), _CONTROLNET)
 
 
 def _weights(path: Path, which: Which) -> Weights:

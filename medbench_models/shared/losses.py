@@ -21,6 +21,10 @@ def spectral_loss(reconstruction: torch.Tensor, image: torch.Tensor) -> torch.Te
         image: (n, 1, x, y, z).
 
     Source: the "jukebox" loss of Dhariwal et al. 2020 (arXiv 2005.00341), in 3D as in MONAI's ``JukeboxLoss``.
+
+    >>> image = torch.rand(1, 1, 4, 4, 4)
+    >>> float(spectral_loss(image.roll(2, dims=2), image)) < 1e-9  # amplitudes do not move with what they are of
+    True
     """
     return functional.mse_loss(_amplitudes(reconstruction), _amplitudes(image))
 
@@ -36,6 +40,9 @@ class PerceptualLoss(torch.nn.Module):
     MONAI's "fake 3D" ``PerceptualLoss`` is this with slices drawn from a global state, which no resumed training
     repeats.
 
+    Args:
+        network: the LPIPS module; None: with SqueezeNet's weights from their file.
+
     Raises:
         Unavailable: SqueezeNet's weights are not here.
         CheckpointError: its file is damaged or holds another network.
@@ -43,9 +50,9 @@ class PerceptualLoss(torch.nn.Module):
     Source: Zhang et al. 2018 (arXiv 1801.03924).
     """
 
-    def __init__(self) -> None:
+    def __init__(self, network: torch.nn.Module | None = None) -> None:
         super().__init__()
-        self.network = lpips_network("squeeze", SQUEEZENET).requires_grad_(False)
+        self.network = (network or lpips_network("squeeze", SQUEEZENET)).requires_grad_(False)
 
     def forward(self, reconstruction: torch.Tensor, image: torch.Tensor, chance: torch.Generator) -> torch.Tensor:
         """Return the loss of images (n, 1, x, y, z) in -1..1, in float32."""
@@ -62,6 +69,9 @@ def adversarial_loss(logits: torch.Tensor, *, real: bool) -> torch.Tensor:
     """Return the least-squares loss that pulls patch logits to 1 (``real``) or 0.
 
     Source: Mao et al. 2017 (arXiv 1611.04076).
+
+    >>> adversarial_loss(torch.tensor([1.0, 3.0]), real=True)
+    tensor(2.)
     """
     return (logits - float(real)).square().mean()
 
@@ -75,6 +85,10 @@ def psnr(reconstruction: torch.Tensor, image: torch.Tensor) -> torch.Tensor:
 
     Returns:
         (n,).
+
+    >>> image = torch.zeros(1, 1, 4, 4, 4)
+    >>> round(float(psnr(image + 0.02, image)), 2)
+    40.0
     """
     axes: Sequence[int] = tuple(range(1, image.ndim))
     error = (reconstruction.clamp(-1.0, 1.0) - image).square().mean(dim=axes)

@@ -51,15 +51,16 @@ class EmaQuantiser(nn.Module):
         """
         with torch.autocast(latent.device.type, enabled=False):  # bfloat16 distances would choose wrong codes
             latent = latent.float()
+            shape = (latent.shape[0], *latent.shape[2:])
             if self.bypass:
-                return latent, latent.new_zeros(()), latent.new_zeros(_index_shape(latent), dtype=torch.int64)
-            rows = self._rows(latent)
+                return latent, latent.new_zeros(()), latent.new_zeros(shape, dtype=torch.int64)
+            rows = latent.movedim(1, -1).reshape(-1, self.dim)
             indices = self.search(rows, self.embedding.weight)
-            quantised = self.embed(indices.view(_index_shape(latent)))
+            quantised = self.embed(indices.view(shape))
             if self.training:
                 self._update(rows, indices)
             loss = self.commitment * functional.mse_loss(quantised, latent)
-            return latent + (quantised - latent).detach(), loss, indices.view(_index_shape(latent))
+            return latent + (quantised - latent).detach(), loss, indices.view(shape)
 
     def embed(self, indices: torch.Tensor) -> torch.Tensor:
         """Return the codes of indices (n, x, y, z) as a latent (n, dim, x, y, z)."""
@@ -90,9 +91,6 @@ class EmaQuantiser(nn.Module):
         self.ema_w[where] = codes[where]
         self.ema_cluster_size[where] = 1.0
 
-    def _rows(self, latent: torch.Tensor) -> torch.Tensor:
-        return latent.movedim(1, -1).reshape(-1, self.dim)
-
     def _count(self, rows: torch.Tensor, indices: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         counts = torch.bincount(indices, minlength=self.num_embeddings).to(rows.dtype)
         sums = rows.new_zeros(self.num_embeddings, self.dim).index_add_(0, indices, rows)
@@ -109,7 +107,3 @@ class EmaQuantiser(nn.Module):
         total = self.ema_cluster_size.sum()
         smoothed = (self.ema_cluster_size + self.epsilon) / (total + self.num_embeddings * self.epsilon) * total
         self.embedding.weight.data.copy_(self.ema_w / smoothed[:, None])
-
-
-def _index_shape(latent: torch.Tensor) -> tuple[int, ...]:
-    return (latent.shape[0], *latent.shape[2:])

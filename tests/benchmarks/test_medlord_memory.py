@@ -13,14 +13,15 @@ import torch
 
 from medbench.training.attention import best_backend
 from medbench.training.loop import launch
-from medbench_models.medlord import memory, steps
+from medbench_models.medlord import memory
 from medbench_models.medlord.config import MedLoRDConfig
-from medbench_models.medlord.decoding import decode, encode
-from medbench_models.medlord.diffusion import Steered
-from medbench_models.medlord.networks import build_controlnet, build_unet, build_vqvae, codebook_of
+from medbench_models.medlord.controlnet import Steered
+from medbench_models.medlord.networks import build_controlnet, build_unet
 from medbench_models.medlord.presets import PRESETS
 from medbench_models.shared.attention import use_attention
 from medbench_models.shared.precision import decoding_autocast, sampling_dtype
+from medbench_models.shared.vqgan import step_vqgan
+from medbench_models.shared.vqvae import Vqvae, decode, encode
 
 pytestmark = [pytest.mark.benchmark, pytest.mark.gpu, pytest.mark.timeout(3600)]
 GIB = 2**30
@@ -63,7 +64,7 @@ def test_sampling(name: str) -> None:
     predicted = memory.predict_sampling(config.network, SHAPE, limit_bytes=LIMIT)
 
     def denoise() -> None:
-        kept = build_vqvae(config.network.vqvae).to(DEVICE)
+        kept = Vqvae(config.network.vqvae).to(DEVICE)
         number = sampling_dtype(DEVICE)
         unet = build_unet(config.network.unet, 8).eval().to(DEVICE, number)
         controlnet = build_controlnet(config.network).eval().to(DEVICE, number)
@@ -82,7 +83,7 @@ def test_sampling(name: str) -> None:
 @torch.no_grad()
 def test_decoding_and_encoding(name: str, count: int) -> None:
     config = PRESETS[name]
-    vqvae = build_vqvae(config.network.vqvae).eval().to(DEVICE)
+    vqvae = Vqvae(config.network.vqvae).eval().to(DEVICE)
 
     def decoding() -> None:
         quantised, _ = vqvae.quantize(latent_of(config))
@@ -90,7 +91,7 @@ def test_decoding_and_encoding(name: str, count: int) -> None:
             decode(vqvae, quantised, count=count)
 
     def encoding() -> None:
-        codebook_of(vqvae)(encode(vqvae, torch.zeros(1, 1, *SHAPE), count=count))
+        vqvae.codebook(encode(vqvae, torch.zeros(1, 1, *SHAPE), count=count))
 
     predicted = [memory.predict_slabs(config.network, SHAPE, count=count, part=part) for part in ("decode", "encode")]
     measured(f"{name}, decode in {count} slabs", predicted[0].tensor_bytes, decoding)
@@ -108,8 +109,8 @@ def test_training_steps(name: str, stage: str) -> None:
     def step() -> None:
         fabric = launch(DEVICE, settings.precision)
         if stage == "stage1":
-            steps.step_stage1(config.network, settings, fabric)(SHAPE, 1)
+            step_vqgan(config.network.vqvae, settings, fabric)(SHAPE, 1)
         else:
-            steps.step_diffusion(config.network, settings, SHAPE, fabric, steered=stage == "stage3")
+            memory.step_denoiser(config.network, settings, SHAPE, fabric, steered=stage == "stage3")
 
     measured(f"{name}, {stage}", predicted, step)

@@ -17,7 +17,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from medbench.budget.prediction import as_on_cuda
 from medbench.training.attention import best_backend
-from medbench_models.medlord.diffusion import Steered
+from medbench_models.medlord.controlnet import Steered
 from medbench_models.medlord.memory import denoisers
 from medbench_models.medlord.networks import build_controlnet, build_unet
 from medbench_models.medlord.presets import PRESETS

@@ -9,7 +9,8 @@ import torch
 from medbench.datasets.base import Case, Split
 from medbench.imaging.volume import LabelMap, Volume
 from medbench_models.medlord import presets
-from medbench_models.medlord.config import MedLoRDConfig, NetworkConfig, SamplingConfig, Stage1Config
+from medbench_models.medlord.config import MedLoRDConfig, NetworkConfig
+from medbench_models.shared.config import SamplingConfig, VqganConfig
 
 AFFINE = np.diag([5.0, 5.0, 6.0, 1.0])
 LABELS = {1: "left", 2: "right"}
@@ -39,7 +40,7 @@ def small() -> MedLoRDConfig:
     return MedLoRDConfig(
         follows="a test",
         network=NetworkConfig(vqvae=vqvae, unet=unet, controlnet=controlnet),
-        stage1=Stage1Config(**stage1),
+        stage1=VqganConfig(**stage1),
         stage2=tiny.stage2.model_copy(update=short),
         stage3=tiny.stage3.model_copy(update=short),
         sampling=SamplingConfig(sampler="ddim", steps=5),

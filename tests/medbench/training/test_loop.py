@@ -8,7 +8,7 @@ from lightning_fabric import Fabric
 
 from medbench.errors import CheckpointError
 from medbench.progress import silent
-from medbench.training.averaging import Ema, cosine_rate, seeded
+from medbench.training.averaging import Ema, cosine_rate, learning_rate, seeded
 from medbench.training.loop import BEST_FILE, STATE_FILE, Plan, Stateful, launch, precision_on, step_chance, train
 
 
@@ -196,6 +196,14 @@ def test_ema_decay_is_ramped() -> None:
 def test_learning_rate_rises_then_falls_to_zero() -> None:
     rates = [cosine_rate(step, 1000, peak=2.0, warmup=10) for step in (0, 9, 500, 1000)]
     assert rates == pytest.approx([0.2, 2.0, 1.0, 0.0], abs=1e-3)
+
+
+def test_learning_rates() -> None:
+    assert learning_rate("constant", 7, 10, peak=3.0) == 3.0
+    assert learning_rate("exponential", 0, 10, peak=1.0) == 1.0
+    assert learning_rate("exponential", 10, 10, peak=1.0) == pytest.approx(0.08)
+    with pytest.raises(ValueError, match="choose from constant, cosine, exponential"):
+        learning_rate("linear", 0, 10, peak=1.0)
 
 
 def test_seeded_leaves_the_global_state_alone() -> None:

@@ -16,16 +16,10 @@ from medbench.imaging.volume import LabelMap, Volume
 from medbench.storage.files import sha256_of
 from medbench.storage.tensors import read_weights
 from medbench_models.medlord import presets, sampling
-from medbench_models.medlord.config import (
-    ControlNetConfig,
-    MedLoRDConfig,
-    NetworkConfig,
-    SamplingConfig,
-    UnetConfig,
-    VqvaeConfig,
-)
+from medbench_models.medlord.config import ControlNetConfig, MedLoRDConfig, NetworkConfig, UnetConfig
 from medbench_models.medlord.convert import Files, Unstated, convert, main
 from medbench_models.medlord.generator import MedLoRD
+from medbench_models.shared.config import SamplingConfig, VqvaeConfig
 
 DATA = Path(__file__).parents[2] / "data" / "medlord"
 SHAPE = (32, 32, 16)

@@ -1,6 +1,7 @@
 """What TensorBoard shows of each stage's training, a killed and resumed one too."""
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,12 +10,17 @@ import pytest
 import torch
 
 from medbench.progress import silent
+from medbench.spec import Window
 from medbench.training.loop import Plan, Task, launch, train
-from medbench_models.medlord import stage1
 from medbench_models.medlord.config import MedLoRDConfig
-from medbench_models.medlord.diffusion import DiffusionTask, Latents, Steered, SteeredLatents
+from medbench_models.medlord.controlnet import Steered
 from medbench_models.medlord.networks import build_controlnet, build_unet
+from medbench_models.shared.codes import Latents
+from medbench_models.shared.diffusion import DiffusionTask
+from medbench_models.shared.schedules import Discrete, cosine_alphas
+from medbench_models.shared.vqgan import VqganTask
 
+SCHEDULE = Discrete(cosine_alphas(50))
 ALL, ADVERSARIAL, SELECT = [2, 4, 6, 8, 10], [8, 10], [5, 10]  # of the ten steps, seven have no discriminator
 
 
@@ -48,19 +54,27 @@ def task_of(stage: str, small: MedLoRDConfig) -> Task:
     if stage == "stage1":
         volumes = np.cumsum(chance.normal(0, 120, (4, 16, 16, 16)), axis=1).clip(-1000, 1000).astype(np.int16)
         weighted = small.stage1.model_copy(update={"perceptual_weight": 0.1})
-        return stage1.VqvaeTask(small.network, weighted, train=volumes, select=volumes[:1], seed=0)
+        return VqganTask(
+            small.network.vqvae,
+            weighted,
+            window=Window(),
+            train=volumes,
+            select=volumes[:1],
+            seed=0,
+            perceptual=Difference(),
+        )
     torch.manual_seed(0)
     unet = build_unet(small.network.unet, 8)
     latents = Latents(chance.integers(0, 16, (6, 4, 4, 4)).astype(np.uint16), torch.randn(16, 8))
     if stage == "stage2":
         config = small.stage2.model_copy(update={"steps": 10})
-        return DiffusionTask(unet, config, train=latents, select=latents, timesteps=50, seed=0)
+        return DiffusionTask(unet, config, train=latents, select=latents, schedule=SCHEDULE, seed=0)
     labels = chance.integers(0, 3, (6, 16, 16, 16)).astype(np.uint8)
-    examples = SteeredLatents(latents, labels, regions=2, dropout=0.1)
+    examples = replace(latents, labels=labels, regions=2, dropout=0.1)
     network = Steered(build_controlnet(small.network), unet)
     assert small.stage3 is not None
     config = small.stage3.model_copy(update={"steps": 10})
-    return DiffusionTask(network, config, train=examples, select=examples, timesteps=50, seed=0)
+    return DiffusionTask(network, config, train=examples, select=examples, schedule=SCHEDULE, seed=0)
 
 
 def logged(folder: Path) -> dict[str, list[int]]:
@@ -78,9 +92,8 @@ STAGE1 |= {"select/psnr": SELECT}
 
 @pytest.mark.parametrize("stage", ["stage1", "stage2", "stage3"])
 def test_every_loss_and_score_of_a_stage_is_there_once_after_a_kill(
-    stage: str, small: MedLoRDConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    stage: str, small: MedLoRDConfig, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(stage1, "PerceptualLoss", Difference)
     plan = Plan(name=stage, steps=10, seed=0, save_every=3, validate_every=5, log_every=2)
 
     def trained(progress: Any) -> None:

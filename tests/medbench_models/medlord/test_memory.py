@@ -15,13 +15,15 @@ from medbench.imaging.volume import LabelMap
 from medbench.progress import silent
 from medbench.training.loop import launch
 from medbench.training.rehearsal import AdamWMemory, Rehearsal
-from medbench_models.medlord import memory, sampling, steps
 from medbench_models.medlord.checkpoint import MODEL, Description, save
 from medbench_models.medlord.config import MedLoRDConfig
 from medbench_models.medlord.generator import MedLoRD
-from medbench_models.medlord.memory import predict, predict_encoding, predict_fitting, predict_sampling
-from medbench_models.medlord.networks import build_controlnet, build_unet, build_vqvae
+from medbench_models.medlord.memory import predict, predict_encoding, predict_fitting, predict_sampling, step_denoiser
+from medbench_models.medlord.networks import build_controlnet, build_unet
 from medbench_models.medlord.presets import PRESETS
+from medbench_models.shared import memory, vqvae
+from medbench_models.shared.vqgan import step_vqgan
+from medbench_models.shared.vqvae import Vqvae
 
 GIB = 2**30
 FULL = (512, 512, 256)
@@ -61,7 +63,7 @@ def test_activation_checkpointing_is_seen() -> None:
     for checkpointing in (False, True):
         settings = config.stage2.model_copy(update={"checkpointing": checkpointing})
         step = functools.partial(
-            steps.step_diffusion, config.network, settings, (64, 64, 32), Rehearsal("16-mixed"), steered=False
+            step_denoiser, config.network, settings, (64, 64, 32), Rehearsal("16-mixed"), steered=False
         )
         found.append(predict_peak(step).tensor_bytes)
     assert found[1] < 0.7 * found[0]
@@ -85,9 +87,9 @@ def test_a_step_of_the_whole_preset_is_rehearsed_with_all_losses() -> None:
 def test_the_rehearsed_steps_run_with_numbers_too(small: MedLoRDConfig) -> None:
     """What the benchmark measures on a GPU is the code that is rehearsed; here Fabric runs it on the CPU."""
     fabric = launch("cpu", "32-true")
-    steps.step_stage1(small.network, small.stage1, fabric)((16, 16, 16), 2)
-    steps.step_diffusion(small.network, small.stage2, (16, 16, 16), fabric, steered=False)
-    steps.step_diffusion(small.network, small.stage3, (16, 16, 16), fabric, steered=True)
+    step_vqgan(small.network.vqvae, small.stage1, fabric)((16, 16, 16), 2)
+    step_denoiser(small.network, small.stage2, (16, 16, 16), fabric, steered=False)
+    step_denoiser(small.network, small.stage3, (16, 16, 16), fabric, steered=True)
 
 
 def test_adamw_counts_like_adamw() -> None:
@@ -122,7 +124,7 @@ def model(small: MedLoRDConfig, small_preset: str, tmp_path: Path) -> MedLoRD:
     network = small.network
     torch.manual_seed(0)
     states = {
-        "vqvae": build_vqvae(network.vqvae).state_dict(),
+        "vqvae": Vqvae(network.vqvae).state_dict(),
         "unet": build_unet(network.unet, network.vqvae.codebook_dim).state_dict(),
         "controlnet": build_controlnet(network).state_dict(),
     }
@@ -177,7 +179,7 @@ def test_samples_in_slabs_are_the_same_samples(model: MedLoRD, monkeypatch: pyte
     whole = next(model.sample(SampleRequest(seeds=[5])))
     restored = model.reconstruct(whole)
     assert np.unique(whole.voxels).size > 3
-    monkeypatch.setattr(sampling, "slabs_needed", lambda *args, **named: 4)
+    monkeypatch.setattr(vqvae, "slabs_needed", lambda *args, **named: 4)
     found = next(model.sample(SampleRequest(seeds=[5])))
     again = model.reconstruct(whole)
     for one, other in ((whole, found), (restored, again)):

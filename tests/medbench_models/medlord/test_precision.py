@@ -10,11 +10,9 @@ from medbench.datasets.phantom.dataset import PhantomDataset
 from medbench.imaging.volume import LabelMap
 from medbench_models.medlord import sampling
 from medbench_models.medlord.checkpoint import Loaded, load
-from medbench_models.medlord.controlnet import ConditionEmbedding
-from medbench_models.medlord.diffusion import Steered
+from medbench_models.medlord.controlnet import ConditionEmbedding, Steered
 from medbench_models.medlord.generator import MedLoRD
 from medbench_models.medlord.presets import PRESETS
-from medbench_models.shared.precision import decoding_autocast, sampling_dtype
 
 CONFIG = PRESETS["tiny"].sampling
 
@@ -39,13 +37,6 @@ def label_map() -> LabelMap:
 
 def difference(found: np.ndarray, wanted: np.ndarray) -> float:
     return float(np.abs(found.astype(float) - wanted).mean())
-
-
-def test_a_gpu_samples_in_float16_and_a_cpu_in_float32() -> None:
-    assert sampling_dtype("cuda:1") == torch.float16
-    assert sampling_dtype("cpu") == torch.float32
-    with decoding_autocast("cpu"):
-        assert not torch.is_autocast_enabled("cpu")
 
 
 @pytest.mark.parametrize("steered", [False, True])

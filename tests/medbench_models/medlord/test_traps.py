@@ -13,15 +13,22 @@ from monai.networks.schedulers import DDPMScheduler
 from medbench.budget.prediction import predict_peak
 from medbench.imaging.volume import LabelMap
 from medbench.spec import Window
-from medbench_models.medlord.data import scaled
-from medbench_models.medlord.diffusion import Latents, SteeredLatents
 from medbench_models.medlord.presets import PRESETS
-from medbench_models.medlord.schedule import CosineSchedule
+from medbench_models.shared.arrays import scaled
+from medbench_models.shared.codes import Latents
 from medbench_models.shared.conditions import one_hot, region_numbers
 from medbench_models.shared.nearest import MOST_EXTRA_BYTES, by_chunks
 from medbench_models.shared.quantiser import EmaQuantiser
+from medbench_models.shared.samplers import SAMPLERS, Predict, times_for
+from medbench_models.shared.schedules import Discrete, cosine_alphas
 
+SCHEDULE = Discrete(cosine_alphas(50))
 ROWS, CODES = 131_072, 16_384  # a 512x512x256 volume at compression 8
+
+
+def sampled(sampler: str, predict: Predict, noise: torch.Tensor) -> torch.Tensor:
+    times = times_for(sampler, SCHEDULE, 5)
+    return SAMPLERS[sampler](SCHEDULE, predict, noise, times, torch.Generator().manual_seed(0))
 
 
 def test_hu_are_scaled_by_the_window_and_not_by_the_volumes_own_range() -> None:
@@ -34,32 +41,32 @@ def test_hu_are_scaled_by_the_window_and_not_by_the_volumes_own_range() -> None:
 
 def test_the_noisiest_steps_are_not_monais() -> None:
     """MONAI clips betas at 0.999 and upstream at 0.9999: at the last step the images differ in what is left of them."""
-    ours = CosineSchedule(300).alphas_cumprod
+    ours = cosine_alphas(300)
     monais = DDPMScheduler(num_train_timesteps=300, schedule="cosine").alphas_cumprod
     assert float(monais[-1] / ours[-1]) > 5
     torch.testing.assert_close(monais[:290].double(), ours[:290], rtol=1e-2, atol=1e-6)
 
 
 def test_ddpm_takes_every_step_one_after_the_other() -> None:
-    """Its posterior leads one step back: with fewer steps, as in the public code's sampler, noise would be left."""
+    """With fewer, as in the public code's sampler, whose posterior leads one step back all the same, noise is left."""
     steps = []
 
     def predict(latent: torch.Tensor, at: torch.Tensor) -> torch.Tensor:
         steps.append(int(at))
         return torch.zeros_like(latent)
 
-    CosineSchedule(50).ddpm(predict, torch.zeros(1, 8, 2, 2, 2), torch.Generator().manual_seed(0))
+    sampled("ddpm", predict, torch.zeros(1, 8, 2, 2, 2))
     assert steps == list(reversed(range(50)))
 
 
 def test_clean_latents_are_not_clipped() -> None:
-    schedule, far = CosineSchedule(50), torch.full((1, 8, 2, 2, 2), 7.0)
+    far = torch.full((1, 8, 2, 2, 2), 7.0)
 
     def oracle(noisy: torch.Tensor, steps: torch.Tensor) -> torch.Tensor:
-        level = schedule.alphas_cumprod[steps].view(-1, 1, 1, 1, 1)
+        level = SCHEDULE.alphas_cumprod[steps].view(-1, 1, 1, 1, 1)
         return ((level.sqrt() * noisy - far) / (1 - level).sqrt()).float()
 
-    found = schedule.ddim(oracle, torch.zeros_like(far), 5)
+    found = sampled("ddim", oracle, torch.zeros_like(far))
     torch.testing.assert_close(found, far, atol=1e-3, rtol=0)
 
 
@@ -91,9 +98,8 @@ def test_masks_hold_zero_and_one_whatever_the_labels_values() -> None:
 
 def test_masks_drop_out_one_by_one_and_in_the_whole_batch() -> None:
     """As in the public code; a condition that drops out as a whole would train the model for guidance."""
-    latents = Latents(np.zeros((2, 1, 1, 2), np.uint8), torch.zeros(1, 8))
     labels = np.array([[[[1, 2]]], [[[2, 1]]]], np.uint8)
-    examples = SteeredLatents(latents, labels, regions=2, dropout=0.5)
+    examples = Latents(np.zeros((2, 1, 1, 2), np.uint8), torch.zeros(1, 8), labels, regions=2, dropout=0.5)
     seen = set()
     for seed in range(40):
         [masks] = examples.conditions(torch.arange(2), torch.Generator().manual_seed(seed))

@@ -12,11 +12,14 @@ import pytest
 import torch
 
 from medbench.errors import CheckpointError
-from medbench_models.medlord.config import ControlNetConfig, UnetConfig, VqvaeConfig
+from medbench_models.medlord.config import ControlNetConfig, UnetConfig
 from medbench_models.medlord.controlnet import ControlNet
-from medbench_models.medlord.networks import build_unet, build_vqvae
-from medbench_models.medlord.schedule import CosineSchedule
-from medbench_models.medlord.upstream import read_controlnet, read_unet, read_vqvae
+from medbench_models.medlord.networks import build_unet
+from medbench_models.medlord.upstream import read
+from medbench_models.shared.config import VqvaeConfig
+from medbench_models.shared.samplers import ddim, posterior
+from medbench_models.shared.schedules import Discrete, add_noise, cosine_alphas, parts, target
+from medbench_models.shared.vqvae import Vqvae
 
 DATA = Path(__file__).parents[2] / "data" / "medlord"
 TOLERANCE = {"atol": 1e-5, "rtol": 0.0}
@@ -32,6 +35,7 @@ CONTROLNET = ControlNetConfig(
     norm_groups=4,
 )
 SCALE_FACTOR = 1.506323
+SCHEDULE = Discrete(cosine_alphas(300))
 
 
 def golden(name: str) -> dict[str, torch.Tensor]:
@@ -51,20 +55,24 @@ def ldm_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def vqvae():
-    network = build_vqvae(VQVAE).eval()
-    network.load_state_dict(read_vqvae(DATA / "vqgan_tiny.pth", network.state_dict()))
+    network = Vqvae(VQVAE).eval()
+    network.load_state_dict(read("vqvae", DATA / "vqgan_tiny.pth", network.state_dict()))
     return network
 
 
 def unet(path: Path, which: str):
     network = build_unet(UNET, 8).eval()
-    network.load_state_dict(read_unet(path, network.state_dict(), which))
+    network.load_state_dict(read("unet", path, network.state_dict(), which))
     return network
+
+
+def sampled(predict, noise: torch.Tensor) -> torch.Tensor:
+    return ddim(SCHEDULE, predict, noise, SCHEDULE.evenly(5), torch.Generator())
 
 
 def controlnet(which: str) -> ControlNet:
     network = ControlNet(CONTROLNET, UNET, 8).eval()
-    network.load_state_dict(read_controlnet(DATA / "controlnet_tiny.pth", network.state_dict(), which))
+    network.load_state_dict(read("controlnet", DATA / "controlnet_tiny.pth", network.state_dict(), which))
     return network
 
 
@@ -138,18 +146,17 @@ def test_raw_weights_of_the_controlnet_are_others(ldm_file: Path) -> None:
 @pytest.mark.parametrize("timesteps", [5, 300, 1000])
 def test_the_schedule_is_upstreams_in_float64(timesteps: int) -> None:
     wanted = golden("scheduler")
-    schedule = CosineSchedule(timesteps)
+    schedule = Discrete(cosine_alphas(timesteps))
     torch.testing.assert_close(schedule.alphas_cumprod, wanted[f"alphas_cumprod_T{timesteps}"], atol=1e-12, rtol=0.0)
     counts = {5: [5], 300: [300, 100, 50, 7, 5], 1000: [1000, 100, 50, 7, 5]}[timesteps]
     for count in counts:
-        assert schedule.ddim_steps(count) == wanted[f"timesteps_T{timesteps}_n{count}"].tolist()
+        assert schedule.evenly(count) == wanted[f"timesteps_T{timesteps}_n{count}"].tolist()
 
 
 def test_noise_and_velocity_are_upstreams() -> None:
     wanted = golden("scheduler")
-    schedule = CosineSchedule(300)
-    noisy = schedule.add_noise(wanted["clean"], wanted["noise"], wanted["t"])
-    velocity = schedule.velocity(wanted["clean"], wanted["noise"], wanted["t"])
+    noisy = add_noise(SCHEDULE, wanted["clean"], wanted["noise"], wanted["t"])
+    velocity = target(SCHEDULE, wanted["clean"], wanted["noise"], wanted["t"])
     torch.testing.assert_close(noisy, wanted["noisy"], **TOLERANCE)
     torch.testing.assert_close(velocity, wanted["velocity"], **TOLERANCE)
 
@@ -157,16 +164,17 @@ def test_noise_and_velocity_are_upstreams() -> None:
 @pytest.mark.parametrize("name", ["ddpm_n5_respaced", "ddpm_full_first5", "ddpm_full_last5"])
 def test_ddpm_steps_are_upstreams(name: str) -> None:
     wanted = golden(name)
-    schedule, latent = CosineSchedule(300), wanted["x_init"]
+    latent = wanted["x_init"]
     for index, step in enumerate(wanted["timesteps"].tolist()):
+        clean, _ = parts(SCHEDULE, latent, wanted[f"model_output_{index}"], torch.tensor([step]))
         noise = wanted.get(f"noise_{index}", torch.zeros_like(latent))
-        latent = schedule.ddpm_step(latent, wanted[f"model_output_{index}"], step, noise)
+        latent = posterior(SCHEDULE, latent, clean, (step, step - 1), noise) if step else clean
         torch.testing.assert_close(latent, wanted[f"x_prev_{index}"], atol=2e-5, rtol=0.0)
 
 
 def test_a_whole_ddim_sample_is_upstreams(ldm_file: Path, vqvae) -> None:
     wanted = golden("ddim_n5_sample")
-    latent = CosineSchedule(300).ddim(unet(ldm_file, "averaged"), wanted["x_init"], 5) / SCALE_FACTOR
+    latent = sampled(unet(ldm_file, "averaged"), wanted["x_init"]) / SCALE_FACTOR
     torch.testing.assert_close(latent, wanted["final_latent_unscaled"], **TOLERANCE)
     with torch.no_grad():
         decoded = vqvae.decode_stage_2_outputs(latent)
@@ -187,7 +195,7 @@ def test_a_steered_ddim_sample_is_upstreams(ldm_file: Path) -> None:
             mid_block_additional_residual=middle,
         )
 
-    latent = CosineSchedule(300).ddim(predict, wanted["x_init"], 5)
+    latent = sampled(predict, wanted["x_init"])
     torch.testing.assert_close(latent, wanted["x_prev_4"], **TOLERANCE)
 
 
@@ -230,21 +238,22 @@ def test_full_size_checkpoints_fit(name: str, tmp_path: Path) -> None:
     with torch.device("meta"):
         state = {key: torch.empty(shape) for key, shape in listed}
         if isinstance(config, VqvaeConfig):
-            network, read = build_vqvae(config), read_vqvae
+            network = Vqvae(config)
         elif isinstance(config, UnetConfig):
-            network, read = build_unet(config, 8), read_unet
+            network = build_unet(config, 8)
         else:
-            network, read = ControlNet(config, FULL_SIZE["unet"], 8), read_controlnet
+            network = ControlNet(config, FULL_SIZE["unet"], 8)
     torch.save({"model": state, "ema": None}, tmp_path / "full.pth")
-    assert read(tmp_path / "full.pth", network.state_dict()).keys() == network.state_dict().keys()
+    kind = name.partition("_")[0]
+    assert read(kind, tmp_path / "full.pth", network.state_dict()).keys() == network.state_dict().keys()
 
 
 def test_another_network_is_refused_with_a_list(ldm_file: Path, vqvae) -> None:
     with pytest.raises(CheckpointError, match=r"vqgan_tiny\.pth does not fit the network: .* missing .* unexpected"):
-        read_unet(DATA / "vqgan_tiny.pth", build_unet(UNET, 8).state_dict())
-    wider = build_vqvae(VQVAE.model_copy(update={"codebook_size": 128}))
+        read("unet", DATA / "vqgan_tiny.pth", build_unet(UNET, 8).state_dict())
+    wider = Vqvae(VQVAE.model_copy(update={"codebook_size": 128}))
     with pytest.raises(CheckpointError, match="of another shape"):
-        read_vqvae(DATA / "vqgan_tiny.pth", wider.state_dict())
+        read("vqvae", DATA / "vqgan_tiny.pth", wider.state_dict())
 
 
 def test_a_pickle_with_code_is_refused_and_never_run(tmp_path: Path) -> None:
@@ -256,10 +265,10 @@ def test_a_pickle_with_code_is_refused_and_never_run(tmp_path: Path) -> None:
 
     torch.save({"model": Bomb()}, tmp_path / "bomb.pth")
     with pytest.raises(CheckpointError, match="may be code"):
-        read_vqvae(tmp_path / "bomb.pth", {})
+        read("vqvae", tmp_path / "bomb.pth", {})
     (tmp_path / "plain.pth").write_bytes(pickle.dumps(Bomb(), protocol=2))
     with pytest.raises(CheckpointError):
-        read_vqvae(tmp_path / "plain.pth", {})
+        read("vqvae", tmp_path / "plain.pth", {})
     assert not ran.exists()
 
 
@@ -267,15 +276,15 @@ def test_a_truncated_file_is_refused(tmp_path: Path) -> None:
     whole = (DATA / "vqgan_tiny.pth").read_bytes()
     (tmp_path / "cut.pth").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(CheckpointError, match="no readable checkpoint"):
-        read_vqvae(tmp_path / "cut.pth", {})
+        read("vqvae", tmp_path / "cut.pth", {})
 
 
 def test_something_else_is_refused(tmp_path: Path) -> None:
     for content in ([torch.zeros(1)], {"epoch": 3}):
         torch.save(content, tmp_path / "odd.pth")
         with pytest.raises(CheckpointError, match="checkpoint"):
-            read_vqvae(tmp_path / "odd.pth", {})
+            read("vqvae", tmp_path / "odd.pth", {})
     buffer = io.BytesIO()
     torch.save({"w": torch.zeros(2)}, buffer)
     (tmp_path / "bare.pth").write_bytes(buffer.getvalue())
-    assert read_vqvae(tmp_path / "bare.pth", {"w": torch.zeros(2)}).keys() == {"w"}
+    assert read("vqvae", tmp_path / "bare.pth", {"w": torch.zeros(2)}).keys() == {"w"}

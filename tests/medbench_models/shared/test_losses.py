@@ -1,7 +1,10 @@
+from pathlib import Path
+
 import pytest
 import torch
 
-from medbench_models.shared.losses import adversarial_loss, psnr, spectral_loss
+from medbench.errors import CheckpointError, Unavailable
+from medbench_models.shared.losses import PerceptualLoss, adversarial_loss, psnr, spectral_loss
 
 
 def test_spectral_loss_ignores_shifts_and_has_a_finite_gradient_in_air() -> None:
@@ -28,3 +31,40 @@ def test_adversarial_loss_is_least_squares() -> None:
 def test_psnr_of_a_known_error() -> None:
     image = torch.zeros(2, 1, 4, 4, 4)
     assert psnr(image + 0.02, image).tolist() == pytest.approx([40.0, 40.0], abs=1e-3)  # 20 HU of 2000
+
+
+@pytest.fixture
+def squeezenet_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Random weights in the layout of torchvision's file."""
+    from torchvision.models import squeezenet1_1
+
+    torch.manual_seed(0)
+    path = tmp_path / "squeezenet1_1.pth"
+    torch.save(squeezenet1_1(weights=None).state_dict(), path)
+    monkeypatch.setenv("MEDBENCH_WEIGHTS_LPIPS_SQUEEZENET", str(path))
+    return path
+
+
+@pytest.mark.usefixtures("squeezenet_file")
+def test_the_perceptual_loss_is_zero_for_the_same_image_and_pulls_others_towards_it() -> None:
+    loss, chance = PerceptualLoss(), torch.Generator()
+    image = torch.rand(1, 1, 40, 40, 36, generator=chance.manual_seed(1)) * 2 - 1
+    assert float(loss(image, image, chance.manual_seed(0))) == 0.0
+    other = (image + 0.1 * torch.randn(image.shape, generator=chance)).requires_grad_()
+    before = loss(other, image, chance.manual_seed(0))
+    before.backward()
+    assert float(before.detach()) > 0.0
+    assert not any(weight.requires_grad for weight in loss.parameters())
+    step = (other - 0.1 * other.grad / other.grad.norm()).detach()
+    assert float(loss(step, image, chance.manual_seed(0))) < float(before.detach())
+
+
+def test_the_perceptual_loss_refuses_another_networks_file(squeezenet_file: Path) -> None:
+    torch.save({"conv1.weight": torch.zeros(1)}, squeezenet_file)
+    with pytest.raises(CheckpointError, match=r"does not fit lpips-squeezenet: .* missing"):
+        PerceptualLoss()
+
+
+def test_the_perceptual_loss_names_its_missing_weights() -> None:
+    with pytest.raises(Unavailable, match="lpips-squeezenet"):
+        PerceptualLoss()

@@ -4,10 +4,10 @@ import numpy as np
 import torch
 from monai.networks.layers.vector_quantizer import EMAQuantizer
 
-from medbench_models.medlord.networks import build_vqvae
 from medbench_models.medlord.presets import PRESETS
 from medbench_models.shared.nearest import nearest_codes
 from medbench_models.shared.quantiser import EmaQuantiser
+from medbench_models.shared.vqvae import Vqvae
 
 DATA = Path(__file__).parents[2] / "data" / "medlord"
 
@@ -146,5 +146,5 @@ def test_state_dict_names_are_monais() -> None:
         num_embeddings=config.codebook_size,
         embedding_dim=8,
     )
-    found = {name: value.shape for name, value in build_vqvae(config).state_dict().items()}
+    found = {name: value.shape for name, value in Vqvae(config).state_dict().items()}
     assert found == {name: value.shape for name, value in stock.state_dict().items()}

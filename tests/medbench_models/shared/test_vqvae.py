@@ -6,21 +6,18 @@ import pytest
 import torch
 
 from medbench.budget.prediction import predict_peak
-from medbench_models.medlord.config import VqvaeConfig
-from medbench_models.medlord.decoding import (
-    Layout,
+from medbench_models.medlord.presets import PRESETS
+from medbench_models.shared.config import VqvaeConfig
+from medbench_models.shared.vqvae import (
+    Vqvae,
     activation_bytes,
     decode,
     encode,
     halo,
-    layout_of,
-    memory_for_activations,
     slabs,
     slabs_needed,
     through,
 )
-from medbench_models.medlord.networks import build_vqvae, codebook_of
-from medbench_models.medlord.presets import PRESETS
 
 DS4 = VqvaeConfig(channels=(4, 8), res_layers=2, codebook_size=32)
 DS8 = VqvaeConfig(channels=(4, 6, 8), res_layers=2, codebook_size=32)
@@ -32,7 +29,7 @@ TOLERANCE = {"atol": 1e-5, "rtol": 0.0}
 
 def lively(config: VqvaeConfig) -> torch.nn.Module:
     """A VQ-VAE whose convolutions pass on what they see over their whole neighbourhood: positive, nothing cut off."""
-    vqvae = build_vqvae(config).eval()
+    vqvae = Vqvae(config).eval()
     chance = torch.Generator().manual_seed(0)
     for value in vqvae.parameters():
         if value.ndim == 5:
@@ -66,14 +63,14 @@ def test_slabs_encode_as_the_whole(config: VqvaeConfig, count: int) -> None:
     vqvae = lively(config)
     whole, found = vqvae.encode(image(config)), encode(vqvae, image(config), count=count)
     torch.testing.assert_close(found, whole, **TOLERANCE)
-    indices = [codebook_of(vqvae)(one)[2] for one in (whole, found)]
+    indices = [vqvae.codebook(one)[2] for one in (whole, found)]
     assert torch.equal(*indices)
 
 
 @CONFIGS
 @torch.no_grad()
 def test_with_untrained_weights_too(config: VqvaeConfig) -> None:
-    vqvae = build_vqvae(config).eval()
+    vqvae = Vqvae(config).eval()
     torch.testing.assert_close(through(vqvae, image(config), count=3), vqvae(image(config))[0], **TOLERANCE)
 
 
@@ -137,7 +134,7 @@ def test_the_formula_is_what_the_code_holds(name: str, count: int) -> None:
     def run() -> None:
         with torch.no_grad():
             codes = torch.empty(1, 8, *(size // config.factor for size in shape))
-            decode(build_vqvae(config).eval(), codes, count=count)
+            decode(Vqvae(config).eval(), codes, count=count)
 
     wanted = activation_bytes(config, shape, itemsize=4, count=count)
     assert predict_peak(run).tensor_bytes - held == pytest.approx(wanted, rel=0.1)
@@ -145,14 +142,5 @@ def test_the_formula_is_what_the_code_holds(name: str, count: int) -> None:
 
 def build_small(config: VqvaeConfig) -> list[torch.Tensor]:
     with torch.device("meta"):
-        vqvae = build_vqvae(config)
+        vqvae = Vqvae(config)
     return [*vqvae.parameters(), *vqvae.buffers()]
-
-
-def test_a_cpu_has_no_limit() -> None:
-    assert memory_for_activations("cpu") == math.inf
-
-
-def test_the_layout_is_read_from_the_network() -> None:
-    assert layout_of(build_vqvae(DS8)) == Layout((4, 6, 8), 2)
-    assert layout_of(build_vqvae(DS8)).factor == DS8.factor == 8

@@ -1,0 +1,130 @@
+"""Training data on disk: the volumes or label maps of a split, read once into an array that is mapped into memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from medbench.datasets.base import Case
+from medbench.errors import CheckpointError, DataError
+from medbench.imaging.volume import LabelMap
+from medbench.progress import Progress
+from medbench.spec import Window
+from medbench.storage.files import atomic_path
+from medbench_models.shared.conditions import region_numbers
+
+
+def cached(path: Path, rows: Iterable[np.ndarray], *, count: int) -> np.ndarray:
+    """Return an array on disk, mapped into memory; where there is no file yet, it is made of ``rows``.
+
+    Args:
+        path: the ``.npy`` file.
+        rows: ``count`` arrays of one shape and type.
+        count: how many rows there are.
+
+    Raises:
+        StorageError: the disk is full.
+        CheckpointError: the file that exists holds something else.
+    """
+    if not path.exists():
+        # Written row by row, not through a memory map: on a full disk a map kills the process.
+        with atomic_path(path) as temporary, temporary.open("wb") as handle:
+            for index, row in enumerate(rows):
+                if index == 0:
+                    header = {"descr": row.dtype.str, "fortran_order": False, "shape": (count, *row.shape)}
+                    np.lib.format.write_array_header_1_0(handle, header)
+                handle.write(row.tobytes())
+    stored: np.ndarray = np.load(path, mmap_mode="r")
+    if len(stored) != count:
+        raise CheckpointError(f"{path} holds {len(stored)} volumes, not {count}: begin anew with --no-resume")
+    return stored
+
+
+def cache_volumes(
+    cases: Sequence[Case], path: Path, progress: Progress, *, smallest: tuple[int, int, int] = (1, 1, 1)
+) -> np.ndarray:
+    """Return all volumes (n, x, y, z) int16 HU; see ``cached``.
+
+    Args:
+        cases: volumes of one shape; one at least.
+        path: the ``.npy`` file.
+        progress: reports the reading.
+        smallest: voxels that a volume must have along each axis.
+
+    Raises:
+        DataError: the shapes differ, or the volumes are smaller than a training crop.
+    """
+
+    def rows() -> Iterator[np.ndarray]:
+        first: tuple[int, ...] = ()
+        for case in progress.track(cases, task="read volumes", total=len(cases)):
+            volume = case.read_volume()
+            first = first or volume.shape
+            if any(size < least for size, least in zip(first, smallest)):
+                raise DataError(f"case {case.id} has the shape {first}: this preset needs {smallest} voxels or more")
+            if volume.shape != first:
+                raise DataError(
+                    f"case {case.id} has the shape {volume.shape}, the first case {first}: bring them to one grid "
+                    "(a data set or --protocol with a canonical grid does)"
+                )
+            yield np.rint(volume.voxels).astype("<i2")
+
+    return cached(path, rows(), count=len(cases))
+
+
+def cache_labels(
+    cases: Sequence[Case], path: Path, regions: Sequence[str], progress: Progress
+) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Return all label maps (n, x, y, z) uint8 as region numbers, and the names of the other regions in them.
+
+    Args:
+        cases: with label maps on their volumes' grids.
+        path: the ``.npy`` file; see ``cached``.
+        regions: the regions that the network is given; see ``conditions.region_numbers``.
+        progress: reports the reading.
+
+    Raises:
+        DataError: a label map without any of the regions.
+    """
+    ignored = tuple(name for name in _label_map(cases[0]).names.values() if name not in regions)
+    tracked = progress.track(cases, task="read label maps", total=len(cases))
+    numbers = (region_numbers(_label_map(case), regions, ignored=ignored) for case in tracked)
+    return cached(path, numbers, count=len(cases)), ignored
+
+
+def _label_map(case: Case) -> LabelMap:
+    assert case.read_label_map is not None  # the caller asked
+    return case.read_label_map()
+
+
+def require_cases(**splits: Sequence[Case]) -> None:
+    """Check that there are cases to learn from and others to choose the weights by.
+
+    Raises:
+        DataError: a split has none.
+    """
+    missing = [name for name, cases in splits.items() if not cases]
+    if missing:
+        raise DataError(
+            f"no cases in the split {' and '.join(missing)}: a training needs cases to learn from (train) and others to"
+            " choose the weights by (select); a folder's splits.json or splits.csv names them"
+        )
+
+
+def require_divisible(shape: Sequence[int], multiple: int) -> None:
+    """Check that networks can halve every axis as often as they do.
+
+    Raises:
+        DataError: they cannot; the message names the multiple that is needed.
+    """
+    if any(size % multiple for size in shape):
+        size = "x".join(map(str, shape))
+        raise DataError(f"volumes of {size} voxels do not fit: every axis must be a multiple of {multiple}")
+
+
+def scaled(volumes: np.ndarray, window: Window) -> torch.Tensor:
+    """Return volumes (n, x, y, z) in HU as a batch (n, 1, x, y, z) in -1..1."""
+    return window.scale(torch.from_numpy(np.asarray(volumes, dtype=np.float32)))[:, None]

@@ -1,0 +1,110 @@
+"""Settings of what generators share; what is left out is as in the public code of MedLoRD, where it has it."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from medbench.spec import Spec
+from medbench.training import Precision
+
+RateSchedule = Literal["constant", "cosine", "exponential"]
+
+
+class VqvaeConfig(Spec):
+    """Architecture of a VQ-VAE: each level halves every axis."""
+
+    channels: tuple[int, ...]
+    res_layers: int
+    codebook_size: int
+    codebook_dim: int = 8
+    commitment: float = 0.25
+    decay: float = 0.95
+    epsilon: float = 1e-5
+
+    @property
+    def factor(self) -> int:
+        """Voxels of one latent position along each axis."""
+        return int(2 ** len(self.channels))
+
+
+class VqganConfig(Spec):
+    """Training of a VQ-VAE as a GAN: L1 + mse + spectral + perceptual + commitment + adversarial.
+
+    The first ``quantise_from`` share of the steps trains without quantisation, then k-means on the encoder's output
+    makes the codebook (0: quantised from the first step, with random codes). Dead codes are restarted until
+    ``restart_until`` (0: never). The adversarial term ramps up from ``adversarial_from`` on over ``adversarial_ramp``.
+
+    Args:
+        steps: optimiser steps.
+        batch: crops in each forward pass.
+        accumulate: forward passes in each optimiser step.
+        crop: voxels.
+        centred: draw crops towards the volume's middle instead of evenly.
+        augment: rotate by up to 5 degrees about each axis (probability 0.2) and flip axis 1 (probability 0.5).
+        rate: AdamW's learning rate; ``discriminator_rate`` that of the discriminator.
+        schedule: of the learning rate.
+        checkpointing: compute activations again in the backward pass instead of keeping them.
+        precision: of the networks' arithmetic.
+    """
+
+    steps: int
+    batch: int
+    accumulate: int = 1
+    crop: tuple[int, int, int]
+    centred: bool = False
+    augment: bool = False
+    rate: float
+    schedule: RateSchedule = "constant"
+    mse_weight: float = 0.0
+    spectral_weight: float
+    perceptual_weight: float
+    quantise_from: float = 0.0
+    restart_until: float = 0.0
+    adversarial_from: float = 0.0
+    adversarial_ramp: float
+    adversarial_weight: float
+    discriminator_channels: int = 64
+    discriminator_layers: int = 3
+    discriminator_rate: float
+    checkpointing: bool = False
+    precision: Precision = "16-mixed"
+
+
+class DiffusionConfig(Spec):
+    """Training of a network that denoises, or of one that steers it.
+
+    Args:
+        steps: optimiser steps.
+        batch: examples in each forward pass.
+        accumulate: forward passes in each optimiser step.
+        rate: AdamW's learning rate.
+        schedule: of the learning rate.
+        loss: between what is predicted and what is true.
+        ema_decay: of the averaged weights, which are kept.
+        mask_dropout: chance with which each mask channel of a batch is emptied, where masks steer.
+        checkpointing: compute activations again in the backward pass instead of keeping them.
+        precision: of the networks' arithmetic.
+    """
+
+    steps: int
+    batch: int
+    accumulate: int = 1
+    rate: float
+    schedule: RateSchedule = "exponential"
+    loss: Literal["l1", "smooth_l1", "mse"]
+    ema_decay: float = 0.999
+    mask_dropout: float = 0.0
+    checkpointing: bool = False
+    precision: Precision = "16-mixed"
+
+
+class SamplingConfig(Spec):
+    """How samples are drawn.
+
+    Args:
+        sampler: ``ddim``, ``dpm`` (DPM-Solver++), or ``ddpm`` through every time step; see ``samplers``.
+        steps: network evaluations of ``ddim`` and ``dpm``.
+    """
+
+    sampler: Literal["ddim", "dpm", "ddpm"]
+    steps: int
