@@ -31,7 +31,7 @@ from medbench_models.shared.diffusion import step_diffusion
 from medbench_models.shared.nearest import one_chunk
 from medbench_models.shared.precision import sampling_dtype
 from medbench_models.shared.vqgan import build_discriminator, step_vqgan
-from medbench_models.shared.vqvae import Vqvae, decode, encode, slabs_needed
+from medbench_models.shared.vqvae import Vqvae, decode, encode, slabs_needed, through
 
 Shape = Sequence[int]
 
@@ -117,7 +117,9 @@ def predict_fitting(config: MedLoRDConfig, shape: Shape, *, limit_bytes: float =
     count = slabs_needed(network.vqvae, shape, itemsize=4, limit_bytes=limit_bytes, kept_bytes=kept)
 
     def first() -> None:
-        step_vqgan(network.vqvae, config.stage1, Rehearsal(config.stage1.precision), search=one_chunk)(shape, count)
+        task = step_vqgan(network.vqvae, config.stage1, Rehearsal(config.stage1.precision))
+        with torch.no_grad():
+            through(task.vqvae.eval(), torch.empty(1, 1, *shape), count=count)
 
     def diffusion(settings: DiffusionConfig, *, steered: bool) -> Prediction:
         fabric = Rehearsal(settings.precision)
