@@ -31,7 +31,7 @@ from medbench_models.shared.diffusion import step_diffusion
 from medbench_models.shared.nearest import one_chunk
 from medbench_models.shared.precision import sampling_dtype
 from medbench_models.shared.vqgan import build_discriminator, step_vqgan
-from medbench_models.shared.vqvae import Vqvae, decode, encode, slabs_needed
+from medbench_models.shared.vqvae import Vqvae, decode, encode, slabs_needed, through
 
 Shape = Sequence[int]
 
@@ -83,7 +83,7 @@ def predict_sampling(network: NetworkConfig, shape: Shape, *, limit_bytes: float
     """
     with torch.device("meta"):
         kept = memory.bytes_of(Vqvae(network.vqvae), *denoisers(network))
-    count = _slabs(network.vqvae, shape, itemsize=2, limit_bytes=limit_bytes, kept=kept)
+    count = slabs_needed(network.vqvae, shape, itemsize=2, limit_bytes=limit_bytes, kept_bytes=kept)
     return {
         "denoise": predict_peak(lambda: _denoise(network, shape)),
         "decode": predict_slabs(network, shape, part="decode", count=count),
@@ -94,7 +94,7 @@ def predict_encoding(network: NetworkConfig, shape: Shape, *, limit_bytes: float
     """Return the prediction of encoding a volume in float32, in as many slabs as fit the limit."""
     with torch.device("meta"):
         kept = memory.bytes_of(Vqvae(network.vqvae))
-    count = _slabs(network.vqvae, shape, itemsize=4, limit_bytes=limit_bytes, kept=kept)
+    count = slabs_needed(network.vqvae, shape, itemsize=4, limit_bytes=limit_bytes, kept_bytes=kept)
     return predict_slabs(network, shape, part="encode", count=count)
 
 
@@ -114,10 +114,12 @@ def predict_fitting(config: MedLoRDConfig, shape: Shape, *, limit_bytes: float =
     network = config.network
     with torch.device("meta"):
         kept = 3 * memory.bytes_of(Vqvae(network.vqvae), build_discriminator(config.stage1))  # with AdamW's averages
-    count = _slabs(network.vqvae, shape, itemsize=4, limit_bytes=limit_bytes, kept=kept)
+    count = slabs_needed(network.vqvae, shape, itemsize=4, limit_bytes=limit_bytes, kept_bytes=kept)
 
     def first() -> None:
-        step_vqgan(network.vqvae, config.stage1, Rehearsal(config.stage1.precision), search=one_chunk)(shape, count)
+        task = step_vqgan(network.vqvae, config.stage1, Rehearsal(config.stage1.precision))
+        with torch.no_grad():
+            through(task.vqvae.eval(), torch.empty(1, 1, *shape), count=count)
 
     def diffusion(settings: DiffusionConfig, *, steered: bool) -> Prediction:
         fabric = Rehearsal(settings.precision)
@@ -162,11 +164,6 @@ def _latent_shape(network: NetworkConfig, shape: Shape) -> tuple[int, ...]:
     return (network.vqvae.codebook_dim, *(size // network.vqvae.factor for size in shape))
 
 
-def _slabs(config: VqvaeConfig, shape: Shape, *, itemsize: int, limit_bytes: float, kept: int) -> int:
-    left = memory.beside(kept, limit_bytes=limit_bytes)
-    return slabs_needed(config, shape, itemsize=itemsize, limit_bytes=left)
-
-
 def _vqvae(config: VqvaeConfig) -> Vqvae:
     vqvae = Vqvae(config).eval()
     vqvae.codebook.search = one_chunk
@@ -178,9 +175,9 @@ def _denoise(network: NetworkConfig, shape: Shape) -> None:
     kept, networks, latent = _vqvae(network.vqvae), denoisers(network), torch.empty(1, *_latent_shape(network, shape))
     regions = () if network.controlnet is None else network.controlnet.regions
     masks = [torch.empty(1, len(regions), *shape, dtype=sampling_dtype("cuda"))] if regions else []
-    predict = predictor(*networks, *masks)
+    steps, predict = torch.zeros(1, dtype=torch.int64), predictor(*networks, *masks)
     del masks
-    predict(latent, torch.zeros(1, dtype=torch.int64))
+    predict(latent, steps)
     del kept
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import torch
 
-from medbench.budget.prediction import CONTEXT_BYTES, MARGIN, Prediction, require_fits
+from medbench.budget.prediction import Prediction, require_fits
 
 
 def memory_limit(device: torch.device | str) -> float:
@@ -18,18 +18,6 @@ def memory_limit(device: torch.device | str) -> float:
     share = torch.cuda.get_per_process_memory_fraction(device)
     free, _ = torch.cuda.mem_get_info(device)
     return min(share * total, free + torch.cuda.memory_reserved(device))
-
-
-def memory_for_activations(device: torch.device | str) -> float:
-    """Return what is left for activations beside the tensors that are there, with the prediction's margin kept."""
-    if torch.device(device).type != "cuda":
-        return math.inf
-    return beside(torch.cuda.memory_allocated(device), limit_bytes=memory_limit(device))
-
-
-def beside(kept_bytes: float, *, limit_bytes: float) -> float:
-    """Return what is left for activations in a limit beside tensors of ``kept_bytes``, with the margin kept."""
-    return (limit_bytes - CONTEXT_BYTES) / (1.0 + MARGIN) - kept_bytes
 
 
 def bytes_of(*modules: torch.nn.Module) -> int:

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 import torch
 
-Search = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 MOST_EXTRA_BYTES = 2**27
 # Below so many distances the plain formula is quicker than building an index.
 _FEW_DISTANCES = 2**22

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,7 +22,7 @@ from medbench_models.shared.arrays import scaled
 from medbench_models.shared.config import VqganConfig, VqvaeConfig
 from medbench_models.shared.crops import augmented, random_crops
 from medbench_models.shared.losses import PerceptualLoss, adversarial_loss, psnr, spectral_loss
-from medbench_models.shared.nearest import Search, nearest_codes
+from medbench_models.shared.nearest import nearest_codes, one_chunk
 from medbench_models.shared.vqvae import Vqvae, through
 
 _BETAS = (0.9, 0.99)
@@ -200,34 +200,22 @@ class VqganTask:
             self.codebook.restart_dead(self._encoded_rows(image), chance, below=_DEAD_BELOW)
 
 
-def step_vqgan(
-    network: VqvaeConfig, config: VqganConfig, fabric: Rehearsal | Fabric, *, search: Search = nearest_codes
-) -> Callable[[Sequence[int], int], None]:
-    """Take the heaviest step of a VQ-GAN, the last, with every loss, on empty crops.
+def step_vqgan(network: VqvaeConfig, config: VqganConfig, fabric: Rehearsal | Fabric) -> VqganTask:
+    """Take the heaviest step of a training, the last, with every loss, on empty crops; return the training.
 
     Args:
         network: architecture.
         config: training settings.
-        fabric: a rehearsal, or the real one to measure.
-        search: of the nearest codes.
-
-    Returns:
-        The validation that follows: of a volume of a shape, in so many slabs.
+        fabric: a rehearsal, to predict the memory that it takes, or the real one, to measure it.
     """
     nothing = np.empty((0, *config.crop), np.int16)
     perceptual = _perceptual() if config.perceptual_weight > 0.0 else None
     task = VqganTask(network, config, window=Window(), train=nothing, select=nothing, seed=0, perceptual=perceptual)
-    task.codebook.search = search
+    task.codebook.search = one_chunk if isinstance(fabric, Rehearsal) else nearest_codes
     task._batch = lambda chance: torch.zeros(config.batch, 1, *config.crop, device=fabric.device)
     task.setup(fabric)
     task.step(config.steps - 1, torch.Generator())
-
-    @torch.no_grad()
-    def validate(shape: Sequence[int], count: int) -> None:
-        task.vqvae.eval()
-        through(task.vqvae, torch.zeros(1, 1, *shape), count=count)
-
-    return validate
+    return task
 
 
 def _perceptual() -> PerceptualLoss:

@@ -15,8 +15,9 @@ from dataclasses import dataclass
 import torch
 from monai.networks.nets import VQVAE
 
+from medbench.budget.prediction import CONTEXT_BYTES, MARGIN
 from medbench_models.shared.config import VqvaeConfig
-from medbench_models.shared.memory import memory_for_activations
+from medbench_models.shared.memory import memory_limit
 from medbench_models.shared.quantiser import EmaQuantiser
 
 # Beside the activations there are the latent, distances to codes and weights in half precision.
@@ -143,24 +144,29 @@ def _needed(vqvae: Vqvae, shape: Sequence[int]) -> int:
     device = next(vqvae.parameters()).device
     mixed = torch.is_autocast_enabled(device.type)
     itemsize = torch.get_autocast_dtype(device.type).itemsize if mixed else 4
-    return slabs_needed(vqvae.config, shape, itemsize=itemsize, limit_bytes=memory_for_activations(device))
+    kept = torch.cuda.memory_allocated(device) if device.type == "cuda" else 0
+    return slabs_needed(vqvae.config, shape, itemsize=itemsize, limit_bytes=memory_limit(device), kept_bytes=kept)
 
 
-def slabs_needed(config: VqvaeConfig, shape: Sequence[int], *, itemsize: int, limit_bytes: float) -> int:
+def slabs_needed(
+    config: VqvaeConfig, shape: Sequence[int], *, itemsize: int, limit_bytes: float, kept_bytes: int = 0
+) -> int:
     """Return the smallest number of slabs with which a volume passes the VQ-VAE in a given memory.
 
     Args:
         config: of the VQ-VAE.
         shape: voxels (x, y, z).
         itemsize: bytes of one activation, 2 or 4.
-        limit_bytes: memory for activations; infinite where nothing limits it.
+        limit_bytes: memory in all, of which the prediction's margin is kept; infinite where nothing limits it.
+        kept_bytes: of the tensors that are there.
 
     Returns:
         At most as many as there are latent positions along x, whether or not that is enough.
     """
+    left = (limit_bytes - CONTEXT_BYTES) / (1.0 + MARGIN) - kept_bytes
     most = shape[0] // config.factor
     for count in range(1, most):
-        if _SPARE * activation_bytes(config, shape, itemsize=itemsize, count=count) <= limit_bytes:
+        if _SPARE * activation_bytes(config, shape, itemsize=itemsize, count=count) <= left:
             return count
     return most
 

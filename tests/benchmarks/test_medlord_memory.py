@@ -21,7 +21,7 @@ from medbench_models.medlord.presets import PRESETS
 from medbench_models.shared.attention import use_attention
 from medbench_models.shared.precision import decoding_autocast, sampling_dtype
 from medbench_models.shared.vqgan import step_vqgan
-from medbench_models.shared.vqvae import Vqvae, decode, encode
+from medbench_models.shared.vqvae import Vqvae, decode, encode, through
 
 pytestmark = [pytest.mark.benchmark, pytest.mark.gpu, pytest.mark.timeout(3600)]
 GIB = 2**30
@@ -109,7 +109,9 @@ def test_training_steps(name: str, stage: str) -> None:
     def step() -> None:
         fabric = launch(DEVICE, settings.precision)
         if stage == "stage1":
-            step_vqgan(config.network.vqvae, settings, fabric)(SHAPE, 1)
+            task = step_vqgan(config.network.vqvae, settings, fabric)
+            with torch.no_grad():
+                through(task.vqvae.eval(), torch.zeros(1, 1, *SHAPE), count=1)
         else:
             memory.step_denoiser(config.network, settings, SHAPE, fabric, steered=stage == "stage3")
 

@@ -87,7 +87,7 @@ def test_a_step_of_the_whole_preset_is_rehearsed_with_all_losses() -> None:
 def test_the_rehearsed_steps_run_with_numbers_too(small: MedLoRDConfig) -> None:
     """What the benchmark measures on a GPU is the code that is rehearsed; here Fabric runs it on the CPU."""
     fabric = launch("cpu", "32-true")
-    step_vqgan(small.network.vqvae, small.stage1, fabric)((16, 16, 16), 2)
+    step_vqgan(small.network.vqvae, small.stage1, fabric)
     step_denoiser(small.network, small.stage2, (16, 16, 16), fabric, steered=False)
     step_denoiser(small.network, small.stage3, (16, 16, 16), fabric, steered=True)
 

@@ -3,14 +3,14 @@ import math
 import pytest
 import torch
 
-from medbench.budget.prediction import CONTEXT_BYTES, Prediction
+from medbench.budget.prediction import Prediction
 from medbench.errors import BudgetExceededError
 from medbench_models.shared import memory
-from medbench_models.shared.memory import beside, bytes_of, memory_for_activations, require_memory
+from medbench_models.shared.memory import bytes_of, memory_limit, require_memory
 
 
 def test_a_cpu_has_no_limit() -> None:
-    assert memory_for_activations("cpu") == math.inf
+    assert memory_limit("cpu") == math.inf
     require_memory(lambda limit: pytest.fail("nothing is predicted"), what="it", device="cpu")
 
 
@@ -21,9 +21,5 @@ def test_what_does_not_fit_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
         require_memory(lambda limit: Prediction(int(limit), ()), what="training it", device="cuda")
 
 
-def test_what_is_left_keeps_the_margin_of_a_prediction() -> None:
-    layer = torch.nn.BatchNorm1d(5)  # four float32 of each channel and one int64
-    assert bytes_of(layer) == 4 * 4 * 5 + 8
-    left = beside(bytes_of(layer), limit_bytes=2**31)
-    assert Prediction(math.floor(left) + bytes_of(layer), ()).peak_bytes == pytest.approx(2**31, abs=2)
-    assert left < 2**31 - CONTEXT_BYTES
+def test_bytes_are_those_of_parameters_and_buffers() -> None:
+    assert bytes_of(torch.nn.BatchNorm1d(5)) == 4 * 4 * 5 + 8  # four float32 of each channel and one int64

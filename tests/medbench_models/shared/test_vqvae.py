@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from medbench.budget.prediction import predict_peak
+from medbench.budget.prediction import Prediction, predict_peak
 from medbench_models.medlord.presets import PRESETS
 from medbench_models.shared.config import VqvaeConfig
 from medbench_models.shared.vqvae import (
@@ -122,6 +122,15 @@ def test_more_slabs_for_less_memory() -> None:
     assert slabs_needed(config, shape, itemsize=2, limit_bytes=0) == 64
     assert slabs_needed(config, shape, itemsize=4, limit_bytes=math.inf) == 1
     assert slabs_needed(config, shape, itemsize=4, limit_bytes=8 * 2**30) > needed[1]
+
+
+def test_slabs_fit_beside_what_is_there_with_the_margin_of_a_prediction() -> None:
+    shape, config, kept = (512, 512, 256), PRESETS["luna-ds8"].network.vqvae, 2**30
+    for limit in (8 * 2**30, 12 * 2**30):
+        count = slabs_needed(config, shape, itemsize=4, limit_bytes=limit, kept_bytes=kept)
+        held = activation_bytes(config, shape, itemsize=4, count=count)
+        assert Prediction(held + kept, ()).peak_bytes <= limit
+    assert slabs_needed(config, shape, itemsize=4, limit_bytes=12 * 2**30) < count
 
 
 @pytest.mark.parametrize("count", [1, 3])
