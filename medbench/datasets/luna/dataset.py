@@ -13,8 +13,9 @@ import numpy as np
 from medbench.datasets import checks
 from medbench.datasets.base import Case, Check, DatasetInfo, Split
 from medbench.datasets.luna.files import LunaFiles, fetch_all, mark_of, published_files
-from medbench.datasets.luna.split import PATIENTS, Assignment, LunaSplit, assign, published_split, read_patients
-from medbench.datasets.tree import read_clipped
+from medbench.datasets.luna.split import PATIENTS, LunaSplit, assign, published_split, read_patients
+from medbench.datasets.splits import Entry
+from medbench.datasets.tree import Tree, read_clipped
 from medbench.errors import DataError
 from medbench.imaging.formats import read_header
 from medbench.imaging.masks import read_mask
@@ -31,12 +32,16 @@ _MASKS: Final = "seg-lungs-LUNA16"
 
 @dataclass(frozen=True)
 class _Scans:
-    """The scans in order of subset and series UID."""
+    """The scans in order of subset and series UID, the split of each one's subset, and each one's patient."""
 
-    path: Mapping[str, Path]
-    mask: Mapping[str, Path]
+    tree: Tree
+    planned: Mapping[str, Split]
     patient: Mapping[str, str]
-    assignment: Assignment
+
+    @property
+    def left_out(self) -> list[str]:
+        """Scans for training or selection whose patient is held out."""
+        return sorted(self.planned.keys() - {entry.id for entry in self.tree.entries})
 
 
 class LunaDataset:
@@ -87,21 +92,22 @@ class LunaDataset:
         Raises:
             DataError: no such folder; subsets that are absent, incomplete or hold too much; a damaged patients.csv.
         """
-        scans = self._scans()
-        return [self._case(scans, scan, split) for scan in scans.path if scans.assignment.split.get(scan) == split]
+        read_volume = partial(read_clipped, window=self.window)
+        return self._scans().tree.cases(split, read_volume=read_volume, read_label_map=_read_lungs)
 
     def identity(self) -> dict[str, object]:
         """Return name, version, a hash of the split, and which scans patients.csv moved."""
         scans = self._scans()
+        entries, masks = scans.tree.entries, scans.tree.masks
         known = (self._root() / PATIENTS).is_file()
         return {
             "name": self.info.name,
             "version": self.info.version,
-            "split": fingerprint(dict(scans.assignment.split)),
-            "masks": fingerprint(sorted(scans.mask)) if scans.mask else None,
+            "split": fingerprint({entry.id: entry.split for entry in entries}),
+            "masks": fingerprint(sorted(masks)) if masks else None,
             "patients": fingerprint(dict(scans.patient)) if known else None,
-            "left_out": list(scans.assignment.left_out),
-            "moved_to_select": list(scans.assignment.moved),
+            "left_out": scans.left_out,
+            "moved_to_select": sorted(entry.id for entry in entries if entry.split != scans.planned[entry.id]),
         }
 
     def downloads(self) -> Sequence[Download]:
@@ -133,12 +139,9 @@ class LunaDataset:
             scans = self._scans()
         except DataError as error:
             return [*rows, checks.failure("split", error)]
-        planned = list(scans.assignment.split.values())
-        counts = ", ".join(f"{name} {planned.count(name)}" for name in ("train", "select", "test"))
         grouping = "grouped by patient" if (root / PATIENTS).is_file() else f"not grouped by patient (no {PATIENTS})"
-        rows.append(checks.row("split", True, f"{counts}, left out {len(scans.assignment.left_out)}; {grouping}"))
-        masks = {scans.path[scan]: mask for scan, mask in scans.mask.items()}
-        return [*rows, *checks.header_rows(scans.path.values(), masks)]
+        detail = f"{scans.tree.counts()}, left out {len(scans.left_out)}; {grouping}"
+        return [*rows, checks.row("split", True, detail), *scans.tree.header_rows(scans.tree.volumes)]
 
     def _root(self) -> Path:
         mend = "if it is not here yet, run 'medbench data fetch luna --data-root DIR' (66 GB)"
@@ -173,7 +176,8 @@ class LunaDataset:
         table = root / PATIENTS
         patient = read_patients(table, list(path)) if table.is_file() else {scan: scan for scan in path}
         masks = {mask.stem: mask for mask in _scans_in(root / _MASKS) if mask.stem in path}
-        return _Scans(path, masks, patient, assign(planned, patient))
+        entries = [Entry(scan, split, patient[scan]) for scan, split in assign(planned, patient).items()]
+        return _Scans(Tree(path, masks, entries, REGIONS), planned, patient)
 
     def _is_here(self, download: Download) -> bool:
         root, rule = self._root(), self.split or published_split()
@@ -185,16 +189,6 @@ class LunaDataset:
             return mark_of(root, download.filename).is_file() and (root / name).is_dir()
         path = root / download.filename
         return path.is_file() and download.size_bytes in (None, path.stat().st_size)
-
-    def _case(self, scans: _Scans, scan: str, split: Split) -> Case:
-        path, mask = scans.path[scan], scans.mask.get(scan)
-        return Case(
-            id=scan,
-            split=split,
-            patient=scans.patient[scan],
-            read_volume=partial(read_clipped, path, self.window),
-            read_label_map=partial(_read_lungs, mask, path) if mask else None,
-        )
 
 
 def _scans_in(folder: Path) -> list[Path]:
@@ -210,9 +204,9 @@ def _is_whole(path: Path) -> bool:
     return True
 
 
-def _read_lungs(path: Path, volume_path: Path) -> LabelMap:
+def _read_lungs(path: Path, volume_path: Path, names: Mapping[int, str] | None) -> LabelMap:
     stored = read_mask(path, volume_path, {})
     voxels = np.zeros_like(stored.voxels)
     for value, old in zip(REGIONS, _STORED_VALUES):
         voxels[stored.voxels == old] = value
-    return LabelMap(voxels, stored.affine, REGIONS)
+    return LabelMap(voxels, stored.affine, names or {})

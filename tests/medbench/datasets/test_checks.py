@@ -29,7 +29,7 @@ def test_damaged_metaimages_are_told(tmp_path: Path, write_itk: Write, old: str,
     write_itk(path, np.zeros((6, 5, 4), np.int16), np.diag([0.5, 0.5, 2.5, 1]))
     assert old in path.read_text()
     path.write_text(path.read_text().replace(old, new))
-    headers, fault = header_rows([path])
+    headers, fault = header_rows({path: None})
     assert (headers["detail"], headers["ok"]) == ("0 of 1 are sound", False)
     assert message in str(fault["detail"])
     assert fault["mend"]
@@ -38,7 +38,7 @@ def test_damaged_metaimages_are_told(tmp_path: Path, write_itk: Write, old: str,
 def test_images_that_are_not_3d_are_told(tmp_path: Path) -> None:
     nibabel.save(nibabel.Nifti1Image(np.zeros((6, 5), np.int16), np.eye(4)), tmp_path / "flat.nii")
     (tmp_path / "text.nii.gz").write_text("no image")
-    rows = header_rows([tmp_path / "flat.nii", tmp_path / "text.nii.gz"])
+    rows = header_rows({tmp_path / "flat.nii": None, tmp_path / "text.nii.gz": None})
     assert [(row["check"], row["ok"]) for row in rows] == [
         ("headers", False),
         ("flat.nii", False),
