@@ -17,7 +17,6 @@ from medbench.datasets.luna.split import PATIENTS, LunaSplit, assign, published_
 from medbench.datasets.splits import Entry
 from medbench.datasets.tree import Tree, read_clipped
 from medbench.errors import DataError
-from medbench.imaging.formats import read_header
 from medbench.imaging.masks import read_mask
 from medbench.imaging.volume import LabelMap
 from medbench.progress import Progress, silent
@@ -184,7 +183,8 @@ class LunaDataset:
         name = download.filename.removesuffix(".zip")
         wanted = {f"subset{number}": subset.scans for number, subset in enumerate(rule.subsets)}
         if name in wanted:
-            return sum(_is_whole(path) for path in _scans_in(root / name)) == wanted[name]
+            scans = _scans_in(root / name)
+            return len(scans) == wanted[name] and checks.header_rows(dict.fromkeys(scans))[0]["ok"]
         if download.filename.endswith(".zip"):
             return mark_of(root, download.filename).is_file() and (root / name).is_dir()
         path = root / download.filename
@@ -194,14 +194,6 @@ class LunaDataset:
 def _scans_in(folder: Path) -> list[Path]:
     """Return the headers in a folder, or in the folder of the same name that unpacking into it makes."""
     return sorted(folder.glob("*.mhd")) or sorted((folder / folder.name).glob("*.mhd"))
-
-
-def _is_whole(path: Path) -> bool:
-    try:
-        read_header(path)
-    except DataError:
-        return False
-    return True
 
 
 def _read_lungs(path: Path, volume_path: Path, names: Mapping[int, str] | None) -> LabelMap:

@@ -38,8 +38,7 @@ class LunaSplit(Spec):
 @functools.cache
 def published_split() -> LunaSplit:
     """Return the split of ``split.json``."""
-    text = resources.files("medbench.datasets.luna").joinpath("split.json").read_text(encoding="utf-8")
-    return LunaSplit.model_validate_json(text)
+    return LunaSplit.model_validate_json(resources.files(__package__).joinpath("split.json").read_bytes())
 
 
 def assign(planned: Mapping[str, Split], patient_of: Mapping[str, str]) -> dict[str, Split]:

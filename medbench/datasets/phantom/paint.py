@@ -58,7 +58,10 @@ class _Canvas:
         high = np.maximum(capsule.start, capsule.end) + capsule.radius
         box = tuple(_extent(*self._extremes[axis], low[axis], high[axis]) for axis in range(3))
         points = np.stack([self.x[box], self.y[box], self.z[box]], axis=-1)
-        return box, _tube_distance(points, capsule) <= capsule.radius
+        along, offset = capsule.end - capsule.start, points - capsule.start
+        share = np.clip(offset @ along / float(along @ along), 0.0, 1.0)
+        distance: Array = np.linalg.norm(offset - share[..., None] * along, axis=-1)
+        return box, distance <= capsule.radius
 
     def paint_tube(self, capsule: Capsule, hu: float, region: str | None) -> None:
         box, inside = self.tube(capsule)
@@ -89,15 +92,6 @@ def _extremes(axis: int, coordinates: Array) -> tuple[Array, Array]:
 def _extent(smallest: Array, largest: Array, low: float, high: float) -> slice:
     touched = np.flatnonzero((largest >= low) & (smallest <= high))
     return slice(int(touched[0]), int(touched[-1]) + 1) if touched.size else slice(0, 0)
-
-
-def _tube_distance(points: Array, capsule: Capsule) -> Array:
-    """Distance (mm) of points (..., 3) to a capsule's centre line."""
-    along = capsule.end - capsule.start
-    offset = points - capsule.start
-    share = np.clip(offset @ along / float(along @ along), 0.0, 1.0)
-    distance: Array = np.linalg.norm(offset - share[..., None] * along, axis=-1)
-    return distance
 
 
 def _cage(thorax: Thorax) -> Array:

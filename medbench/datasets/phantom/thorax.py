@@ -1,6 +1,6 @@
 """The anatomy behind the phantom: the proportions of a thorax, drawn from a random generator.
 
-``draw`` decides everything that chance may decide; ``thorax_paint.paint`` is a pure function of what was drawn.
+``draw`` decides everything that chance may decide; ``paint.paint`` is a pure function of what was drawn.
 Coordinates are millimetres, RAS+ (x to the patient's Right, y Anterior, z Superior), origin at the volume's centre.
 """
 
