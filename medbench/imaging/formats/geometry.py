@@ -85,13 +85,6 @@ def spatial_shape(where: Path | str, shape: tuple[int, ...]) -> tuple[int, int, 
     return (x, y, z)
 
 
-def grid_to_ras(shape: tuple[int, int, int], affine: np.ndarray) -> tuple[tuple[int, int, int], np.ndarray]:
-    """Return the shape and the affine that ``to_ras`` gives to voxels of a grid."""
-    orientation, turned = _turn(shape, affine)
-    x, y, z = (shape[int(np.flatnonzero(orientation[:, 0] == axis)[0])] for axis in range(3))
-    return (x, y, z), turned
-
-
 def to_ras(voxels: np.ndarray, affine: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Permute and flip axes until they run closest to Right, Anterior, Superior; nothing is interpolated.
 
@@ -100,22 +93,13 @@ def to_ras(voxels: np.ndarray, affine: np.ndarray) -> tuple[np.ndarray, np.ndarr
         affine: (4, 4), valid, voxel index to RAS+ mm.
 
     Returns:
-        C-contiguous voxels (x, y, z), and their affine; an oblique affine stays oblique.
+        A view (x, y, z) of the voxels, and their affine; an oblique affine stays oblique.
     """
     import nibabel.orientations
 
     turning: Any = nibabel.orientations  # its functions carry no types
-    orientation, turned = _turn(voxels.shape, affine)
-    return np.ascontiguousarray(turning.apply_orientation(voxels, orientation)), turned
-
-
-def _turn(shape: tuple[int, ...], affine: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return nibabel's orientation (a row for each axis: the world axis and the sign) and the turned affine."""
-    import nibabel.orientations
-
-    turning: Any = nibabel.orientations
-    orientation: np.ndarray = turning.io_orientation(affine)
-    return orientation, affine @ turning.inv_ornt_aff(orientation, shape)
+    orientation = turning.io_orientation(affine)
+    return turning.apply_orientation(voxels, orientation), affine @ turning.inv_ornt_aff(orientation, voxels.shape)
 
 
 class Gridded(Protocol):

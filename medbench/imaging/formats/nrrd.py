@@ -11,11 +11,8 @@ from typing import IO, Any
 import numpy as np
 
 from medbench.errors import FormatError
-from medbench.imaging.formats.geometry import (
-    LPS_TO_RAS,
-    spatial_shape,
-)
-from medbench.imaging.formats.stored import MAX_BYTES, Header, Stored, check_claim, claimed_bytes, read_voxels
+from medbench.imaging.formats.geometry import LPS_TO_RAS, spatial_shape
+from medbench.imaging.formats.stored import MAX_BYTES, Header, Stored, check_claim, read_voxels
 from medbench.imaging.formats.text_header import TextHeader
 
 _TYPES = {
@@ -39,16 +36,12 @@ _TO_RAS = {
 }
 
 
-def _gunzipped(file: IO[bytes]) -> Any:
-    return gzip.GzipFile(fileobj=file)
-
-
 _UNPACKED: dict[str, Callable[[IO[bytes]], Any]] = {
     "raw": lambda file: file,
-    "gzip": _gunzipped,
-    "gz": _gunzipped,
-    "bzip2": bz2.BZ2File,
-    "bz2": bz2.BZ2File,
+    "gzip": gzip.open,
+    "gz": gzip.open,
+    "bzip2": bz2.open,
+    "bz2": bz2.open,
 }
 
 
@@ -73,12 +66,12 @@ def open_nrrd(path: Path) -> Stored:
         raise FormatError(f"{path}: only attached voxels, encoded raw, gzip or bzip2, are supported: export it again")
     # bzip2 knows no bound on its ratio; only the absolute limit holds there.
     found = MAX_BYTES if encoding.startswith("bz") else path.stat().st_size - fields.end
-    check_claim(path, claimed=claimed_bytes(shape, dtype), stored=found, compressed=encoding != "raw")
+    check_claim(path, claimed=header.nbytes, stored=found, compressed=encoding != "raw")
 
     def read() -> np.ndarray:
         with path.open("rb") as file:
             file.seek(fields.end)
-            return read_voxels(path, _UNPACKED[encoding](file), shape, dtype)
+            return read_voxels(path, _UNPACKED[encoding](file), header)
 
     return Stored(header, read)
 
