@@ -105,9 +105,7 @@ class WeightFile:
         """Return the SHA-256 of the file's bytes.
 
         Raises:
-            MissingExtraError: the environment names a file that does not exist.
-            Unavailable: the file is not here.
-            CheckpointError: the file in ``MEDBENCH_HOME`` is not the one that is pinned.
+            MedbenchError: see ``locate``.
         """
         return sha256_once(self.locate())
 

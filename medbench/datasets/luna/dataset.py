@@ -13,7 +13,7 @@ import numpy as np
 from medbench.datasets import checks
 from medbench.datasets.base import Case, Check, DatasetInfo, Split
 from medbench.datasets.luna.files import LunaFiles, fetch_all, mark_of, published_files
-from medbench.datasets.luna.split import PATIENTS, LunaSplit, assign, published_split, read_patients
+from medbench.datasets.luna.split import PATIENTS, LunaSplit, Subset, assign, published_split, read_patients
 from medbench.datasets.splits import Entry
 from medbench.datasets.tree import Tree, read_clipped
 from medbench.errors import DataError
@@ -128,17 +128,16 @@ class LunaDataset:
 
     def verify(self) -> list[Check]:
         """Check every subset's count, the split, every header, the raw files' sizes, and the masks' grids."""
-        root, rule = self._root(), self.split or published_split()
         rows = []
-        for number, subset in enumerate(rule.subsets):
-            found = len(_scans_in(root / f"subset{number}"))
-            detail = f"{found} of {subset.scans} scans ({subset.split})"
-            rows.append(checks.row(f"subset{number}", found == subset.scans, detail, self._mend()))
+        for name, (subset, paths) in self._subsets().items():
+            detail = f"{len(paths)} of {subset.scans} scans ({subset.split})"
+            rows.append(checks.row(name, len(paths) == subset.scans, detail, self._mend()))
         try:
             scans = self._scans()
         except DataError as error:
             return [*rows, checks.failure("split", error)]
-        grouping = "grouped by patient" if (root / PATIENTS).is_file() else f"not grouped by patient (no {PATIENTS})"
+        known = (self._root() / PATIENTS).is_file()
+        grouping = "grouped by patient" if known else f"not grouped by patient (no {PATIENTS})"
         detail = f"{scans.tree.counts()}, left out {len(scans.left_out)}; {grouping}"
         return [*rows, checks.row("split", True, detail), *scans.tree.header_rows(scans.tree.volumes)]
 
@@ -149,25 +148,28 @@ class LunaDataset:
     def _mend(self) -> str:
         return f"run 'medbench data fetch luna --data-root {self._root()}'"
 
+    def _subsets(self) -> dict[str, tuple[Subset, list[Path]]]:
+        """Return each published folder's description and the scans that are in it."""
+        root, subsets = self._root(), (self.split or published_split()).subsets
+        return {f"subset{k}": (subset, _scans_in(root / f"subset{k}")) for k, subset in enumerate(subsets)}
+
     def _scans(self) -> _Scans:
-        root, rule = self._root(), self.split or published_split()
+        root = self._root()
         if not root.is_dir():
             raise DataError(f"{root}: no such folder: {self._mend()} (66 GB), or give the --data-root that has subset0")
-        found = [_scans_in(root / f"subset{number}") for number in range(len(rule.subsets))]
-        wrong = [
-            f"subset{number} has {len(paths)} scans in place of {subset.scans}"
-            if paths
-            else f"subset{number} is missing"
-            for number, (paths, subset) in enumerate(zip(found, rule.subsets))
-            if len(paths) != subset.scans
-        ]
+        subsets = self._subsets()
+        wrong = {name: found for name, found in subsets.items() if len(found[1]) != found[0].scans}
         if wrong:
-            too_many = any(len(paths) > subset.scans for paths, subset in zip(found, rule.subsets))
+            told = (
+                f"{name} has {len(paths)} scans in place of {subset.scans}" if paths else f"{name} is missing"
+                for name, (subset, paths) in wrong.items()
+            )
+            too_many = any(len(paths) > subset.scans for subset, paths in wrong.values())
             mend = "keep only the published scans there" if too_many else self._mend()
-            raise DataError(f"{root}: {', '.join(wrong)}: {mend}")
+            raise DataError(f"{root}: {', '.join(told)}: {mend}")
         path: dict[str, Path] = {}
         planned: dict[str, Split] = {}
-        for paths, subset in zip(found, rule.subsets):
+        for subset, paths in subsets.values():
             for scan in paths:
                 if scan.stem in path:
                     raise DataError(f"{path[scan.stem]} and {scan} are the same scan: {self._mend()} into a new folder")
@@ -179,12 +181,10 @@ class LunaDataset:
         return _Scans(Tree(path, masks, entries, REGIONS), planned, patient)
 
     def _is_here(self, download: Download) -> bool:
-        root, rule = self._root(), self.split or published_split()
-        name = download.filename.removesuffix(".zip")
-        wanted = {f"subset{number}": subset.scans for number, subset in enumerate(rule.subsets)}
-        if name in wanted:
-            scans = _scans_in(root / name)
-            return len(scans) == wanted[name] and checks.header_rows(dict.fromkeys(scans))[0]["ok"]
+        root, name = self._root(), download.filename.removesuffix(".zip")
+        if found := self._subsets().get(name):
+            subset, paths = found
+            return len(paths) == subset.scans and checks.header_rows(dict.fromkeys(paths))[0]["ok"]
         if download.filename.endswith(".zip"):
             return mark_of(root, download.filename).is_file() and (root / name).is_dir()
         path = root / download.filename

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from medbench.errors import FormatError, GeometryError
 
@@ -19,24 +19,34 @@ def spacing_of(affine: np.ndarray) -> tuple[float, float, float]:
     return (float(x), float(y), float(z))
 
 
-def affine_from(directions: np.ndarray, spacing: np.ndarray, origin: np.ndarray) -> np.ndarray:
+def affine_from(
+    where: Path | str, directions: np.ndarray, spacing: ArrayLike, origin: ArrayLike, to_ras: np.ndarray = LPS_TO_RAS
+) -> np.ndarray:
     """Compose an affine.
 
     Args:
-        directions: (3, 3), a column of unit length for each array axis.
-        spacing: (3,), voxel distance along each array axis.
+        where: the file, for the message.
+        directions: (3, 3), a column for each array axis.
+        spacing: (3,), voxel distance along each array axis, in lengths of its column.
         origin: (3,), the world position of voxel (0, 0, 0).
+        to_ras: (4, 4), that world to RAS+ mm.
 
     Returns:
-        (4, 4) float64.
+        (4, 4) float64, voxel index to RAS+ mm.
+
+    Raises:
+        GeometryError: spacing or orientation is impossible.
     """
+    check_spacing(where, np.linalg.norm(directions, axis=0) * np.asarray(spacing))
     affine = np.eye(4)
-    affine[:3, :3] = np.asarray(directions, dtype=np.float64) * np.asarray(spacing, dtype=np.float64)
+    affine[:3, :3] = directions * np.asarray(spacing, dtype=np.float64)
     affine[:3, 3] = origin
+    affine = to_ras @ affine
+    check_affine(where, affine)
     return affine
 
 
-def check_spacing(where: Path | str, spacing: Sequence[float] | np.ndarray) -> None:
+def check_spacing(where: Path | str, spacing: ArrayLike) -> None:
     """Refuse a stored spacing that is not three positive numbers of mm.
 
     Raises:

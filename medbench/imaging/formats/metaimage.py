@@ -14,7 +14,7 @@ from typing import IO, Any
 import numpy as np
 
 from medbench.errors import DataError, FormatError
-from medbench.imaging.formats.geometry import spatial_shape
+from medbench.imaging.formats.geometry import affine_from, spatial_shape
 from medbench.imaging.formats.stored import Header, Stored, check_claim, read_voxels
 from medbench.imaging.formats.text_header import TextHeader
 
@@ -103,7 +103,7 @@ def _affine(fields: TextHeader) -> np.ndarray:
             f"{fields.path}: TransformMatrix, Offset or ElementSpacing does not suit {dimensions} dimensions"
         )
     directions = np.reshape(matrix, (dimensions, dimensions)).T[:3, :3]  # stored axis by axis
-    return fields.affine(directions, spacing[:3], origin[:3])
+    return affine_from(fields.path, directions, spacing[:3], origin[:3])
 
 
 def _dtype(fields: TextHeader) -> np.dtype:

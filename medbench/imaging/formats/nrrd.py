@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bz2
 import gzip
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
@@ -11,7 +12,7 @@ from typing import IO, Any
 import numpy as np
 
 from medbench.errors import FormatError
-from medbench.imaging.formats.geometry import LPS_TO_RAS, spatial_shape
+from medbench.imaging.formats.geometry import LPS_TO_RAS, affine_from, spatial_shape
 from medbench.imaging.formats.stored import MAX_BYTES, Header, Stored, check_claim, read_voxels
 from medbench.imaging.formats.text_header import TextHeader
 
@@ -78,17 +79,19 @@ def open_nrrd(path: Path) -> Stored:
 
 def _affine(fields: TextHeader) -> np.ndarray:
     """Return voxel index to RAS+ mm for the first three axes."""
+    directions, spacing = np.eye(3), fields.numbers("spacings") or [1.0]
     if "spacedirections" in fields.fields:
-        vectors, spacing = fields.numbers("space directions"), [1.0]
-        if len(vectors) != 9:
-            raise FormatError(
-                f"{fields.path}: 'space directions' must be three vectors of three numbers: export it again"
-            )
-        directions = np.reshape(vectors, (3, 3)).T
-    else:
-        directions, spacing = np.eye(3), fields.numbers("spacings") or [1.0]
-    origin = fields.numbers("space origin") or [0.0, 0.0, 0.0]
-    if len(origin) != 3:
-        raise FormatError(f"{fields.path}: 'space origin' must be three numbers: export it again")
+        directions, spacing = _vectors(fields, "space directions", 3, "three vectors of three numbers").T, [1.0]
+    origin = [0.0, 0.0, 0.0]
+    if fields.text("space origin"):
+        (origin,) = _vectors(fields, "space origin", 1, "three numbers").tolist()
     to_ras = _TO_RAS.get(fields.text("space").lower(), LPS_TO_RAS)
-    return fields.affine(directions, np.resize(spacing, 3), origin, to_ras)
+    return affine_from(fields.path, directions, np.resize(spacing, 3), origin, to_ras)
+
+
+def _vectors(fields: TextHeader, key: str, count: int, wanted: str) -> np.ndarray:
+    """Return vectors like (1,0,0) (0,1,0); further axes are in no space, for which NRRD's word is none."""
+    vector = r"\(\s*[^\s,()]+\s*(,\s*[^\s,()]+\s*){2}\)\s*"
+    if not re.fullmatch(rf"({vector}){{{count}}}(none\s*)*", fields.text(key)):
+        raise FormatError(f"{fields.path}: '{key}' must be {wanted}: export it again")
+    return np.reshape(fields.numbers(key, word=r"[^\s,()]+(?=[^()]*\))"), (count, 3))
