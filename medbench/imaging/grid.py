@@ -73,8 +73,7 @@ def to_grid(volume: Volume, grid: Grid) -> Volume:
             hu = _resample(hu, number, plan[number])
         rounds = grid.convention == "centred" and voxels.dtype == np.int16
         voxels = as_int16(hu) if rounds else hu
-    resampled = Volume(voxels, _resampled_affine(volume.affine, plan))
-    return Volume(*_fitted(resampled.voxels, resampled.affine, grid, fill=grid.pad_hu))
+    return Volume(*_fitted(voxels, _resampled_affine(volume.affine, plan), grid, fill=grid.pad_hu))
 
 
 def label_map_to_grid(label_map: LabelMap, grid: Grid) -> LabelMap:
@@ -91,8 +90,7 @@ def label_map_to_grid(label_map: LabelMap, grid: Grid) -> LabelMap:
     voxels = label_map.voxels
     if any(axis.changes for axis in plan):
         voxels = voxels[np.ix_(*(np.floor(axis.positions + 0.5).astype(np.intp) for axis in plan))]
-    affine = _resampled_affine(label_map.affine, plan)
-    return LabelMap(*_fitted(voxels, affine, grid, fill=0), label_map.names)
+    return LabelMap(*_fitted(voxels, _resampled_affine(label_map.affine, plan), grid, fill=0), label_map.names)
 
 
 def _plan(image: Volume | LabelMap, grid: Grid) -> list[_Axis]:

@@ -141,15 +141,15 @@ def fetch_weights(
     if weights.hub is not None:
         return _fetch_from_hub(weights, weights.hub, given, revision, progress)
     assert weights.url is not None  # or a hub
-    if weights.pinned is None and given is None:
+    wanted = weights.pinned or given
+    if wanted is None:
         raise SpecError(
             f"no checksum of '{weights.name}' is published, so a download could not be verified: give --sha256 HEX of "
             f"a copy you trust, or get {weights.file} from {weights.origin} and put it at {weights.stored}"
         )
-    wanted = weights.pinned or given
     download = Download(weights.url, weights.file, weights.size_bytes, sha256=wanted, license=weights.license)
     path = fetch(download, weights.stored.parent, progress)
-    if weights.pinned is None and wanted is not None:
+    if weights.pinned is None:
         record_sha256(path, wanted)
     return path
 

@@ -109,13 +109,9 @@ class LunaDataset:
             "moved_to_select": sorted(entry.id for entry in entries if entry.split != scans.planned[entry.id]),
         }
 
-    def downloads(self) -> Sequence[Download]:
-        """Return all files that can be fetched (66 GB)."""
-        return (self.files or published_files()).downloads()
-
     def fetch_plan(self) -> Sequence[Download]:
         """Return the files that are still to be fetched; complete subsets and unpacked archives are not."""
-        return [download for download in self.downloads() if not self._is_here(download)]
+        return [file for file in (self.files or published_files()).downloads() if not self._is_here(file)]
 
     def fetch(self, progress: Progress = silent) -> None:
         """Fetch, verify and unpack what is missing; a killed call goes on where it stopped.

@@ -14,12 +14,11 @@ from numpy.typing import NDArray
 from medbench.datasets.base import Case, Check, DatasetInfo, Split
 from medbench.datasets.phantom import thorax
 from medbench.datasets.phantom.paint import paint
-from medbench.datasets.phantom.thorax import LABELS
+from medbench.datasets.phantom.thorax import LABELS, Array
 from medbench.imaging.volume import LabelMap, Volume
 from medbench.spec import Grid
 
 Shape = tuple[int, int, int]
-Points = NDArray[np.float32]
 
 FIELD_OF_VIEW_MM: Final = (332.8, 332.8, 208.0)
 DEFAULT_SHAPE: Final[Shape] = (64, 64, 32)
@@ -75,7 +74,7 @@ def generate(seed: int, shape: Shape = DEFAULT_SHAPE) -> tuple[Volume, LabelMap]
     return Volume(voxels, matrix), LabelMap(label, matrix, LABELS)
 
 
-def _draw_warp(rng: np.random.Generator) -> Callable[[Sequence[Points]], tuple[Points, ...]]:
+def _draw_warp(rng: np.random.Generator) -> Callable[[Sequence[Array]], tuple[Array, ...]]:
     """Draw the pose and smooth deformation shared by all structures: shift, scale, a 4 x 4 x 4 grid of displacements.
 
     It maps three coordinate axes (mm) to three warped coordinate grids (mm).
@@ -84,7 +83,7 @@ def _draw_warp(rng: np.random.Generator) -> Callable[[Sequence[Points]], tuple[P
     scale = np.float32(rng.uniform(0.95, 1.04))
     nodes = rng.normal(0, 2.5, (3, 4, 4, 4)).astype(np.float32)
 
-    def warp(axes: Sequence[Points]) -> tuple[Points, ...]:
+    def warp(axes: Sequence[Array]) -> tuple[Array, ...]:
         displacement = nodes
         for axis, (coordinates, extent) in enumerate(zip(axes, FIELD_OF_VIEW_MM), start=1):
             position = (coordinates / np.float32(extent) + np.float32(0.5)) * 3
@@ -95,15 +94,15 @@ def _draw_warp(rng: np.random.Generator) -> Callable[[Sequence[Points]], tuple[P
     return warp
 
 
-def _interpolate(nodes: Points, axis: int, position: Points) -> Points:
+def _interpolate(nodes: Array, axis: int, position: Array) -> Array:
     """Linear interpolation of nodes along one axis at positions 0 .. 3."""
     lower = np.clip(np.floor(position), 0, nodes.shape[axis] - 2).astype(int)
     weight = (position - lower).reshape([-1 if a == axis else 1 for a in range(nodes.ndim)]).astype(np.float32)
-    between: Points = nodes.take(lower, axis) * (1 - weight) + nodes.take(lower + 1, axis) * weight
+    between: Array = nodes.take(lower, axis) * (1 - weight) + nodes.take(lower + 1, axis) * weight
     return between
 
 
-def _coordinates(shape: Shape, factor: int, start: int, stop: int) -> list[Points]:
+def _coordinates(shape: Shape, factor: int, start: int, stop: int) -> list[Array]:
     """Return the coordinate axes (mm) of the slices ``start`` to ``stop``, ``factor`` points a voxel and axis."""
     axes = []
     for axis, (n, extent) in enumerate(zip(shape, FIELD_OF_VIEW_MM)):
@@ -113,9 +112,9 @@ def _coordinates(shape: Shape, factor: int, start: int, stop: int) -> list[Point
     return axes
 
 
-def _block_mean(points: Points, factor: int) -> Points:
+def _block_mean(points: Array, factor: int) -> Array:
     x, y, z = (n // factor for n in points.shape)
-    means: Points = points.reshape(x, factor, y, factor, z, factor).mean(axis=(1, 3, 5))
+    means: Array = points.reshape(x, factor, y, factor, z, factor).mean(axis=(1, 3, 5))
     return means
 
 

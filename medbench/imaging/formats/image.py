@@ -55,10 +55,7 @@ def read_header(path: Path) -> Header:
     Of a DICOM series every slice's header is read.
 
     Raises:
-        DataError: the file is absent or unreadable; a folder without a series or with several.
-        FormatError: an unknown format, a damaged header, a header that its file cannot keep, or not one 3D volume.
-        GeometryError: spacing or affine is impossible.
-        IntensityError: another modality than CT.
+        DataError: see ``read_image``; what the voxels hold is not looked at.
     """
     with _told(path):
         header = _opened(path).header
