@@ -100,7 +100,8 @@ class PcctaDataset:
             raise DataError(
                 f"{root}: '{both[0]}' is in train/ and in test/: a held-out patient must not train, keep one"
             )
-        selecting = set(sorted(train, key=_lot)[: self.counts.select])
+        drawn = sorted(train, key=lambda name: hashlib.sha256(f"pccta:{name}".encode()).hexdigest())
+        selecting = set(drawn[: self.counts.select])
         entries = [Entry(name, "select" if name in selecting else "train", name) for name in train]
         entries += [Entry(name, "test", name) for name in test]
         masks = root / "labels"
@@ -114,7 +115,3 @@ def _volumes(folder: Path, wanted: int, layout: str) -> dict[str, Path]:
     if len(found) != wanted:
         raise DataError(f"{folder} has {len(found)} volumes in place of {wanted}: {layout}")
     return found
-
-
-def _lot(name: str) -> str:
-    return hashlib.sha256(f"pccta:{name}".encode()).hexdigest()

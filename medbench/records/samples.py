@@ -149,12 +149,7 @@ def open_folder(folder: Path, *, masks: Path | None = None, progress: Progress =
 
 
 def first_by_name(items: Sequence[StoredVolume], count: int | None) -> Sequence[StoredVolume]:
-    """Return the first volumes by file name, sorted as strings (scan10 before scan2); None returns all as they are.
-
-    Args:
-        items: the volumes of one folder.
-        count: how many.
-    """
+    """Return a folder's first volumes by name, sorted as strings (scan10 before scan2); None: all as they are."""
     return items if count is None else sorted(items, key=lambda item: item.path.as_posix())[:count]
 
 

@@ -20,9 +20,7 @@ def paint(thorax: Thorax, x: Array, y: Array, z: Array) -> tuple[Array, NDArray[
 
     Args:
         thorax: what was drawn.
-        x: coordinates in mm, any shape.
-        y: likewise, same shape.
-        z: likewise, same shape.
+        x: coordinates in mm, any shape; ``y`` and ``z`` have the same.
 
     Returns:
         HU (float32) and label values (uint8, see ``LABELS``), both of the coordinates' shape.

@@ -63,13 +63,12 @@ class Stored:
 
 
 def check_claim(path: Path, *, claimed: int, stored: int, compressed: bool) -> None:
-    """Refuse a header whose claim its file cannot keep, before anything is allocated.
+    """Refuse a header that claims more bytes than its file can keep, before anything is allocated.
 
     Args:
         path: the file named in the message.
-        claimed: bytes that the header promises.
-        stored: bytes that lie on disk.
-        compressed: whether the stored bytes are compressed.
+        claimed: bytes of voxels.
+        stored: bytes on disk, perhaps ``compressed``.
 
     Raises:
         FormatError: the claim is implausible.
@@ -119,11 +118,7 @@ def read_voxels(path: Path, stream: IO[bytes], header: Header, *, start: int | N
 
 
 def hounsfield(path: Path, stored: Stored) -> np.ndarray:
-    """Read a stored image's voxels and return them in HU.
-
-    Args:
-        path: the file named in the message.
-        stored: the opened file.
+    """Read a stored image's voxels and return them in HU; the message names ``path``.
 
     Returns:
         (i, j, k) int16 where every value is an integer within int16, else float32.
