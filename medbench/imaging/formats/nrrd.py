@@ -37,6 +37,8 @@ _TO_RAS = {
 }
 
 
+_NUMBER = r"[^\s,()]+"
+_VECTOR = rf"\(\s*{_NUMBER}(?:[\s,]+{_NUMBER}){{2}}\s*\)"  # an axis in no space has the word none in its place
 _UNPACKED: dict[str, Callable[[IO[bytes]], Any]] = {
     "raw": lambda file: file,
     "gzip": gzip.open,
@@ -79,19 +81,16 @@ def open_nrrd(path: Path) -> Stored:
 
 def _affine(fields: TextHeader) -> np.ndarray:
     """Return voxel index to RAS+ mm for the first three axes."""
-    directions, spacing = np.eye(3), fields.numbers("spacings") or [1.0]
     if "spacedirections" in fields.fields:
-        directions, spacing = _vectors(fields, "space directions", 3, "three vectors of three numbers").T, [1.0]
-    origin = [0.0, 0.0, 0.0]
-    if fields.text("space origin"):
-        (origin,) = _vectors(fields, "space origin", 1, "three numbers").tolist()
+        key, spacing = "space directions", [1.0]
+        vectors = fields.numbers(key, word=rf"{_NUMBER}(?=[^()]*\))")
+        if len(vectors) != 9 or len(re.findall(_VECTOR, fields.text(key))) != 3:
+            raise FormatError(f"{fields.path}: '{key}' must be three vectors of three numbers: export it again")
+        directions = np.reshape(vectors, (3, 3)).T
+    else:
+        directions, spacing = np.eye(3), fields.numbers("spacings") or [1.0]
+    origin = fields.numbers("space origin", word=_NUMBER) or [0.0, 0.0, 0.0]
+    if len(origin) != 3:
+        raise FormatError(f"{fields.path}: 'space origin' must be three numbers: export it again")
     to_ras = _TO_RAS.get(fields.text("space").lower(), LPS_TO_RAS)
     return affine_from(fields.path, directions, np.resize(spacing, 3), origin, to_ras)
-
-
-def _vectors(fields: TextHeader, key: str, count: int, wanted: str) -> np.ndarray:
-    """Return vectors like (1,0,0) (0,1,0); further axes are in no space, for which NRRD's word is none."""
-    vector = r"\(\s*[^\s,()]+\s*(,\s*[^\s,()]+\s*){2}\)\s*"
-    if not re.fullmatch(rf"({vector}){{{count}}}(none\s*)*", fields.text(key)):
-        raise FormatError(f"{fields.path}: '{key}' must be {wanted}: export it again")
-    return np.reshape(fields.numbers(key, word=r"[^\s,()]+(?=[^()]*\))"), (count, 3))
