@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import functools
-import hashlib
 import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
@@ -18,7 +16,7 @@ from medbench.imaging.formats import volume_files, volume_parts
 from medbench.imaging.formats.folder import suffix_of
 from medbench.progress import Progress, silent
 from medbench.spec import Spec
-from medbench.storage.files import sha256_of, storage_errors, write_text
+from medbench.storage.files import sha256_of, sha256_once, storage_errors, write_text
 
 MANIFEST = "manifest.jsonl"
 CONDITIONS = "conditions"
@@ -231,13 +229,4 @@ def content_once(path: Path) -> str:
     Raises:
         DataError: see ``medbench.imaging.formats.volume_parts``.
     """
-    parts = volume_parts(path)
-    return _hash(path, tuple((part, part.stat().st_size, part.stat().st_mtime_ns) for part in parts))
-
-
-@functools.lru_cache(maxsize=4096)
-def _hash(path: Path, parts: tuple[tuple[Path, int, int], ...]) -> str:
-    files = [part for part, _, _ in parts]
-    if files == [path]:
-        return sha256_of(path)
-    return hashlib.sha256("".join(map(sha256_of, files)).encode()).hexdigest()
+    return sha256_once(path, volume_parts(path))
