@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from medbench.datasets.base import Check
@@ -24,35 +24,30 @@ def failure(check: str, error: MedbenchError) -> Check:
     return row(check, False, detail or mend, mend)
 
 
-def header_rows(volumes: Iterable[Path], masks: Mapping[Path, Path] | None = None) -> list[Check]:
+def header_rows(masks: Mapping[Path, Path | None]) -> list[Check]:
     """Check every volume's header and, where it has a mask, that both have one grid.
 
     Args:
-        volumes: the volumes.
-        masks: mask by volume.
+        masks: mask by volume, None where it has none.
 
     Returns:
         One row for all headers and one for all masks, then a row for each of the first 20 faults.
     """
-    masks = masks or {}
     faults: list[Check] = []
-    seen = seen_masks = bad_masks = 0
-    for path in volumes:
-        seen += 1
-        mask = masks.get(path)
-        seen_masks += mask is not None
+    damaged = bad_masks = 0
+    for path, mask in masks.items():
         try:
             header = read_header(path)
             fits = mask is None or same_grid(read_header(mask), header)
         except DataError as error:
+            damaged += 1
             faults.append(failure(path.name, error))
             continue
         if not fits:
             bad_masks += 1
             faults.append(row(str(mask), False, f"not on the grid of {path}", "resample the mask to its volume"))
-    damaged = len(faults) - bad_masks
-    rows = [row("headers", not damaged, f"{seen - damaged} of {seen} are sound", "see the rows below")]
-    if seen_masks:
-        fitting = f"{seen_masks - bad_masks} of {seen_masks} are on their volume's grid"
+    rows = [row("headers", not damaged, f"{len(masks) - damaged} of {len(masks)} are sound", "see the rows below")]
+    if seen := sum(mask is not None for mask in masks.values()):
+        fitting = f"{seen - bad_masks} of {seen} are on their volume's grid"
         rows.append(row("masks", not bad_masks, fitting, "see the rows below"))
     return rows + faults[:_FAULTS_SHOWN]

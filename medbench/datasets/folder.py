@@ -3,30 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
 from medbench.datasets import checks
 from medbench.datasets.base import Case, Check, DatasetInfo, Split
 from medbench.datasets.splits import Entry, read_splits, split_file
-from medbench.datasets.tree import content, masks_by_id
+from medbench.datasets.tree import Tree, content
 from medbench.errors import DataError
-from medbench.imaging.masks import read_mask
-from medbench.imaging.volume import Volume
-from medbench.records.samples import MASK_FOLDERS, region_names, volumes_by_id
+from medbench.records.samples import MASK_FOLDERS, volumes_by_id
 from medbench.spec import Grid
 from medbench.storage.files import sha256_of
 from medbench.storage.home import data_root
-
-
-@dataclass(frozen=True)
-class _Tree:
-    volumes: dict[str, Path]
-    masks: dict[str, Path]
-    names: dict[int, str] | None
-    entries: list[Entry]
 
 
 class FolderDataset:
@@ -68,19 +56,16 @@ class FolderDataset:
         Raises:
             DataError: no volumes; two files of one id; a split file that is damaged or contradicts the volumes.
         """
-        tree = self._tree()
-        return [_case(tree, entry) for entry in tree.entries if entry.split == split]
+        return self._tree().cases(split)
 
     def identity(self) -> dict[str, object]:
         """Return name, version and hashes of the volumes, the masks and the split file. Every file is read once."""
         tree, splits = self._tree(), split_file(self._root())
-        names = {str(value): name for value, name in (tree.names or {}).items()}
         return {
             "name": self.info.name,
             "version": self.info.version,
             "volumes": content({entry.id: tree.volumes[entry.id] for entry in tree.entries}),
-            "masks": content(tree.masks) if tree.masks else None,
-            "regions": names or None,
+            **tree.masks_identity(),
             "splits": sha256_of(splits) if splits else None,
         }
 
@@ -90,20 +75,17 @@ class FolderDataset:
             tree = self._tree()
         except DataError as error:
             return [checks.failure("layout", error)]
-        counts = ", ".join(
-            f"{name} {sum(entry.split == name for entry in tree.entries)}" for name in ("train", "select", "test")
+        detail = (
+            f"{len(tree.volumes)} volumes: {tree.counts()}, not listed {len(tree.volumes) - len(tree.entries)}; "
+            f"{len(tree.masks)} with a mask"
         )
-        left_out = len(tree.volumes) - len(tree.entries)
-        detail = f"{len(tree.volumes)} volumes: {counts}, not listed {left_out}; {len(tree.masks)} with a mask"
-        used = {entry.id: tree.volumes[entry.id] for entry in tree.entries}
-        masks = {used[name]: path for name, path in tree.masks.items() if name in used}
-        return [checks.row("layout", True, detail), *checks.header_rows(used.values(), masks)]
+        return [checks.row("layout", True, detail), *tree.header_rows(entry.id for entry in tree.entries)]
 
     def _root(self) -> Path:
         mend = "put volumes there in any tree, label maps into its labels/"
         return data_root(self.root, self.info.name, mend=mend)
 
-    def _tree(self) -> _Tree:
+    def _tree(self) -> Tree:
         root = self._root()
         usual = [root / name for name in MASK_FOLDERS if (root / name).is_dir()]
         masks = self.masks or (usual[0] if usual else None)
@@ -112,16 +94,4 @@ class FolderDataset:
         volumes = volumes_by_id(root, masks=masks)
         splits = split_file(root)
         entries = read_splits(splits, volumes) if splits else [Entry(name, "train", name) for name in volumes]
-        names = region_names(masks) if masks else None
-        return _Tree(volumes, masks_by_id(masks, volumes), names, entries)
-
-
-def _case(tree: _Tree, entry: Entry) -> Case:
-    path, mask = tree.volumes[entry.id], tree.masks.get(entry.id)
-    return Case(
-        id=entry.id,
-        split=entry.split,
-        patient=entry.patient,
-        read_volume=partial(Volume.read, path),
-        read_label_map=partial(read_mask, mask, path, tree.names) if mask else None,
-    )
+        return Tree.of(volumes, entries, masks)

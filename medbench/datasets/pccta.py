@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
 from medbench.datasets import checks
 from medbench.datasets.base import Case, Check, DatasetInfo, Split
-from medbench.datasets.tree import content, masks_by_id, read_clipped
+from medbench.datasets.splits import Entry
+from medbench.datasets.tree import Tree, content, read_clipped
 from medbench.errors import DataError
-from medbench.imaging.masks import read_mask
-from medbench.records.samples import region_names, volumes_by_id
+from medbench.records.samples import volumes_by_id
 from medbench.spec import Grid, Spec, Window
 from medbench.storage.home import data_root
 
@@ -25,14 +24,6 @@ class PcctaCounts(Spec):
     train: int = 120
     test: int = 16
     select: int = 12
-
-
-@dataclass(frozen=True)
-class _Tree:
-    volumes: Mapping[str, Path]
-    split: Mapping[str, Split]
-    masks: Mapping[str, Path]
-    names: dict[int, str] | None
 
 
 class PcctaDataset:
@@ -75,8 +66,7 @@ class PcctaDataset:
         Raises:
             DataError: no such folder, a wrong number of volumes, or an id in both folders.
         """
-        tree = self._tree()
-        return [self._case(tree, name, split) for name in tree.volumes if tree.split[name] == split]
+        return self._tree().cases(split, read_volume=partial(read_clipped, window=self.window))
 
     def identity(self) -> dict[str, object]:
         """Return name, version, the counts and hashes of volumes and masks. Every file is read once."""
@@ -85,9 +75,8 @@ class PcctaDataset:
             "name": self.info.name,
             "version": self.info.version,
             "counts": self.counts.model_dump(),
-            "volumes": content({f"{tree.split[name]}/{name}": path for name, path in tree.volumes.items()}),
-            "masks": content(tree.masks) if tree.masks else None,
-            "regions": {str(value): name for value, name in tree.names.items()} if tree.names else None,
+            "volumes": content({f"{entry.split}/{entry.id}": tree.volumes[entry.id] for entry in tree.entries}),
+            **tree.masks_identity(),
         }
 
     def verify(self) -> list[Check]:
@@ -96,54 +85,33 @@ class PcctaDataset:
             tree = self._tree()
         except DataError as error:
             return [checks.failure("layout", error)]
-        splits = list(tree.split.values())
-        counts = ", ".join(f"{name} {splits.count(name)}" for name in ("train", "select", "test"))
-        masks = {tree.volumes[name]: path for name, path in tree.masks.items()}
-        layout = checks.row("layout", True, f"{counts}; {len(masks)} with a mask")
-        return [layout, *checks.header_rows(tree.volumes.values(), masks)]
+        layout = checks.row("layout", True, f"{tree.counts()}; {len(tree.masks)} with a mask")
+        return [layout, *tree.header_rows(tree.volumes)]
 
-    def _tree(self) -> _Tree:
-        mend = f"this set is private; if you hold it, {self._layout()}"
+    def _tree(self) -> Tree:
+        layout = f"put {self.counts.train} volumes into train/ and {self.counts.test} into test/ as <id>.nii.gz"
+        mend = f"this set is private; if you hold it, {layout}"
         root = data_root(self.root, self.info.name, mend=mend)
         if not root.is_dir():
             raise DataError(f"{root}: no such folder: {mend}")
-        folders = {name: self._folder(root / name, wanted) for name, wanted in self._wanted().items()}
-        train, test = folders["train"], folders["test"]
+        train = _volumes(root / "train", self.counts.train, layout)
+        test = _volumes(root / "test", self.counts.test, layout)
         if both := sorted(train.keys() & test.keys()):
             raise DataError(
                 f"{root}: '{both[0]}' is in train/ and in test/: a held-out patient must not train, keep one"
             )
-        selecting = set(sorted(train, key=_lot)[: self.counts.select])
-        split: dict[str, Split] = {name: "select" if name in selecting else "train" for name in train}
-        split |= dict.fromkeys(test, "test")
-        masks = root / "labels" if (root / "labels").is_dir() else None
-        volumes = train | test
-        return _Tree(volumes, split, masks_by_id(masks, volumes), region_names(masks) if masks else None)
-
-    def _wanted(self) -> dict[str, int]:
-        return {"train": self.counts.train, "test": self.counts.test}
-
-    def _folder(self, folder: Path, wanted: int) -> dict[str, Path]:
-        if not folder.is_dir():
-            raise DataError(f"{folder}: no such folder: {self._layout()}")
-        found = volumes_by_id(folder)
-        if len(found) != wanted:
-            raise DataError(f"{folder} has {len(found)} volumes in place of {wanted}: {self._layout()}")
-        return found
-
-    def _layout(self) -> str:
-        return f"put {self.counts.train} volumes into train/ and {self.counts.test} into test/ as <id>.nii.gz"
-
-    def _case(self, tree: _Tree, name: str, split: Split) -> Case:
-        path, mask = tree.volumes[name], tree.masks.get(name)
-        return Case(
-            id=name,
-            split=split,
-            patient=name,
-            read_volume=partial(read_clipped, path, self.window),
-            read_label_map=partial(read_mask, mask, path, tree.names) if mask else None,
-        )
+        drawn = sorted(train, key=lambda name: hashlib.sha256(f"pccta:{name}".encode()).hexdigest())
+        selecting = set(drawn[: self.counts.select])
+        entries = [Entry(name, "select" if name in selecting else "train", name) for name in train]
+        entries += [Entry(name, "test", name) for name in test]
+        masks = root / "labels"
+        return Tree.of(train | test, entries, masks if masks.is_dir() else None)
 
 
-def _lot(name: str) -> str:
-    return hashlib.sha256(f"pccta:{name}".encode()).hexdigest()
+def _volumes(folder: Path, wanted: int, layout: str) -> dict[str, Path]:
+    if not folder.is_dir():
+        raise DataError(f"{folder}: no such folder: {layout}")
+    found = volumes_by_id(folder)
+    if len(found) != wanted:
+        raise DataError(f"{folder} has {len(found)} volumes in place of {wanted}: {layout}")
+    return found

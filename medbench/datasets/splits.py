@@ -19,13 +19,7 @@ _SPLITS: dict[str, Split] = {name: name for name in get_args(Split)}
 
 @dataclass(frozen=True)
 class Entry:
-    """One case of a split file.
-
-    Args:
-        id: the volume's id.
-        split: where it belongs.
-        patient: the person; the id itself where the file does not say.
-    """
+    """One case of a split file: a volume's id, its split, and its patient (the id where the file does not say)."""
 
     id: str
     split: Split
@@ -61,12 +55,27 @@ def read_splits(path: Path, ids: Collection[str]) -> list[Entry]:
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         raise DataError(f"{path} is not UTF-8 text: save it as UTF-8") from error
-    entries = list(_from_json(path, text) if path.suffix == ".json" else _from_csv(path, text))
-    _check(path, entries, ids)
-    return entries
+    entries: dict[str, Entry] = {}
+    split_of: dict[str, Split] = {}  # by patient
+    for row in _from_json(path, text) if path.suffix == ".json" else _from_csv(path, text):
+        name, split, patient = (word.strip() for word in row)
+        name = volume_stem(Path(name)) if name else ""
+        if split not in _SPLITS:
+            raise DataError(f"{path} puts '{name}' into the split '{split}': use one of {', '.join(_SPLITS)}")
+        if name not in ids:
+            raise DataError(f"{path} lists '{name}', and no volume has this id: correct the id or delete its entry")
+        if name in entries:
+            raise DataError(f"{path} lists '{name}' twice: delete one of the entries")
+        entry = entries[name] = Entry(name, _SPLITS[split], patient or name)
+        if (other := split_of.setdefault(entry.patient, entry.split)) != split:
+            raise DataError(
+                f"{path} has patient '{entry.patient}' in both {other} and {split}: "
+                "put all volumes of a patient into one split"
+            )
+    return list(entries.values())
 
 
-def _from_json(path: Path, text: str) -> Iterable[Entry]:
+def _from_json(path: Path, text: str) -> Iterable[tuple[str, str, str]]:
     wanted = '{"train": [ids], "select": [ids], "test": [ids]}'
     try:
         document = json.loads(text)
@@ -74,40 +83,12 @@ def _from_json(path: Path, text: str) -> Iterable[Entry]:
         raise DataError(f"{path} is not JSON (line {error.lineno}: {error.msg}): write {wanted}") from error
     if not isinstance(document, dict) or not all(isinstance(ids, list) for ids in document.values()):
         raise DataError(f"{path} does not list ids by split: write {wanted}")
-    for split, ids in document.items():
-        for name in ids:
-            yield _entry(path, str(name), split, None)
+    return [(str(name), split, "") for split, ids in document.items() for name in ids]
 
 
-def _from_csv(path: Path, text: str) -> Iterable[Entry]:
+def _from_csv(path: Path, text: str) -> Iterable[tuple[str, str, str]]:
     rows = csv.DictReader(io.StringIO(text), skipinitialspace=True)
-    missing = {"id", "split"} - set(rows.fieldnames or ())
-    if missing:
+    if missing := {"id", "split"} - set(rows.fieldnames or ()):
         columns = " and ".join(sorted(missing))
         raise DataError(f"{path} has no column {columns}: its first line must be id,split or id,split,patient")
-    for row in rows:
-        yield _entry(path, row["id"] or "", row["split"] or "", row.get("patient"))
-
-
-def _entry(path: Path, name: str, split: str, patient: str | None) -> Entry:
-    name = volume_stem(Path(name.strip())) if name.strip() else ""
-    if split.strip() not in _SPLITS:
-        raise DataError(f"{path} puts '{name}' into the split '{split}': use one of {', '.join(_SPLITS)}")
-    return Entry(name, _SPLITS[split.strip()], (patient or "").strip() or name)
-
-
-def _check(path: Path, entries: list[Entry], ids: Collection[str]) -> None:
-    split_of_id: dict[str, Split] = {}
-    split_of_patient: dict[str, Split] = {}
-    for entry in entries:
-        if entry.id not in ids:
-            raise DataError(f"{path} lists '{entry.id}', and no volume has this id: correct the id or delete its entry")
-        if entry.id in split_of_id:
-            raise DataError(f"{path} lists '{entry.id}' twice: delete one of the entries")
-        split_of_id[entry.id] = entry.split
-        other = split_of_patient.setdefault(entry.patient, entry.split)
-        if other != entry.split:
-            raise DataError(
-                f"{path} has patient '{entry.patient}' in both {other} and {entry.split}: "
-                "put all volumes of a patient into one split"
-            )
+    return [(row["id"] or "", row["split"] or "", row.get("patient") or "") for row in rows]

@@ -19,7 +19,6 @@ from medbench.spec import Grid
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
-_LABEL_BACKGROUND = 0
 _SAME_SPACING = 1e-3  # share of the spacing; files store it as float32, often rounded to three digits
 _SAME_SPACING_MM = 1e-3  # MONAI's AFFINE_TOL
 
@@ -74,8 +73,7 @@ def to_grid(volume: Volume, grid: Grid) -> Volume:
             hu = _resample(hu, number, plan[number])
         rounds = grid.convention == "centred" and voxels.dtype == np.int16
         voxels = as_int16(hu) if rounds else hu
-    resampled = Volume(voxels, _resampled_affine(volume.affine, plan))
-    return Volume(*_fitted(resampled.voxels, resampled.affine, grid, fill=grid.pad_hu))
+    return Volume(*_fitted(voxels, _resampled_affine(volume.affine, plan), grid, fill=grid.pad_hu))
 
 
 def label_map_to_grid(label_map: LabelMap, grid: Grid) -> LabelMap:
@@ -92,8 +90,7 @@ def label_map_to_grid(label_map: LabelMap, grid: Grid) -> LabelMap:
     voxels = label_map.voxels
     if any(axis.changes for axis in plan):
         voxels = voxels[np.ix_(*(np.floor(axis.positions + 0.5).astype(np.intp) for axis in plan))]
-    affine = _resampled_affine(label_map.affine, plan)
-    return LabelMap(*_fitted(voxels, affine, grid, fill=_LABEL_BACKGROUND), label_map.names)
+    return LabelMap(*_fitted(voxels, _resampled_affine(label_map.affine, plan), grid, fill=0), label_map.names)
 
 
 def _plan(image: Volume | LabelMap, grid: Grid) -> list[_Axis]:
@@ -178,11 +175,8 @@ def _shape_on(grid: Grid, shape: tuple[int, ...]) -> tuple[int, ...]:
     """Return the shape that cropping and padding leave of a resampled volume."""
     if grid.shape is None or grid.fit == "keep":
         return shape
-    if grid.fit == "crop":
-        return tuple(min(pair) for pair in zip(shape, grid.shape))
-    if grid.fit == "pad":
-        return tuple(max(pair) for pair in zip(shape, grid.shape))
-    return grid.shape
+    either = {"crop": min, "pad": max}.get(grid.fit)
+    return tuple(map(either, shape, grid.shape)) if either else grid.shape
 
 
 def _moved(affine: np.ndarray, shift_mm: np.ndarray) -> np.ndarray:

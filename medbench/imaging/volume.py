@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Self
+from typing import ClassVar, Self
 
 import numpy as np
 
@@ -22,24 +22,23 @@ UNNAMED = "label_"
 
 
 @dataclass(frozen=True, eq=False)
-class Volume:
-    """A CT volume.
+class _OnGrid:
+    """Voxels of certain types and where they lie; what a volume and a label map share."""
 
-    Args:
-        voxels: (x, y, z), int16 or float32, Hounsfield units; x grows to the Right, y to Anterior, z to Superior.
-        affine: (4, 4) float64, voxel index to RAS+ millimetres.
-
-    Raises:
-        FormatError: voxels of another type or not 3D.
-        GeometryError: the affine is not finite, or singular.
-    """
+    _what: ClassVar[str]
+    _types: ClassVar[tuple[type[np.generic], ...]]
 
     voxels: np.ndarray
     affine: np.ndarray = field(default_factory=lambda: np.eye(4))
 
     def __post_init__(self) -> None:
-        _check_voxels("volume", self.voxels, (np.int16, np.float32))
-        object.__setattr__(self, "affine", _checked_affine("volume", self.affine))
+        if self.voxels.ndim != 3 or 0 in self.voxels.shape:
+            raise FormatError(f"a {self._what} needs voxels along x, y and z, got shape {self.voxels.shape}")
+        if self.voxels.dtype not in self._types:
+            wanted = " or ".join(np.dtype(kind).name for kind in self._types)
+            raise FormatError(f"a {self._what}'s voxels must be {wanted}, got {self.voxels.dtype}: convert them")
+        object.__setattr__(self, "affine", np.asarray(self.affine, dtype=np.float64))
+        check_affine(self._what, self.affine)
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -52,6 +51,53 @@ class Volume:
         """Distance between voxel centres along x, y, z in mm."""
         return spacing_of(self.affine)
 
+    def write(self, path: Path | str) -> None:
+        """Write int16 HU (rounded, clipped to int16) or uint8 labels, without their names, as .nii.gz or .nii.
+
+        Equal content gives equal bytes.
+
+        Raises:
+            FormatError: another suffix.
+            IntensityError: NaN or infinite voxels.
+            StorageError: the disk is full or the folder not writable.
+        """
+        if self.voxels.dtype == np.float32 and not np.all(np.isfinite(self.voxels)):
+            raise IntensityError(f"{path}: not written: the volume holds NaN or infinite voxels")
+        write_nifti(Path(path), self._stored(), self.affine)
+
+    def content_hash(self) -> str:
+        """Return the SHA-256 over shape, voxels (as int16 HU, or uint8 labels) and the affine to 1e-4, in hex.
+
+        A volume keeps its hash when it is written and read again.
+        """
+        voxels = self._stored()
+        digest = hashlib.sha256(f"{self._what} {voxels.shape} {voxels.dtype.name}".encode())
+        affine = self.affine.astype(np.float32).astype(np.float64)  # a NIfTI file keeps float32
+        digest.update((np.round(affine, 4) + 0.0).astype("<f8").tobytes())  # + 0.0 turns -0.0 into 0.0
+        for plane in voxels:
+            digest.update(plane.astype(voxels.dtype.newbyteorder("<")).tobytes(order="C"))
+        return digest.hexdigest()
+
+    def _stored(self) -> np.ndarray:
+        return as_int16(self.voxels) if self.voxels.dtype == np.float32 else self.voxels
+
+
+@dataclass(frozen=True, eq=False)
+class Volume(_OnGrid):
+    """A CT volume.
+
+    Args:
+        voxels: (x, y, z), int16 or float32, Hounsfield units; x grows to the Right, y to Anterior, z to Superior.
+        affine: (4, 4) float64, voxel index to RAS+ millimetres.
+
+    Raises:
+        FormatError: voxels of another type or not 3D.
+        GeometryError: the affine is not finite, or singular.
+    """
+
+    _what = "volume"
+    _types = (np.int16, np.float32)
+
     @classmethod
     def read(cls, path: Path | str) -> Self:
         """Read a NIfTI, MetaImage or NRRD file, or the folder of one DICOM series, in HU and RAS+.
@@ -61,28 +107,9 @@ class Volume:
         """
         return cls(*read_image(Path(path)))
 
-    def write(self, path: Path | str) -> None:
-        """Write int16 HU (rounded, clipped to int16) as .nii.gz or .nii; equal volumes give equal bytes.
-
-        Raises:
-            FormatError: another suffix.
-            IntensityError: NaN or infinite voxels.
-            StorageError: the disk is full or the folder not writable.
-        """
-        if self.voxels.dtype != np.int16 and not np.all(np.isfinite(self.voxels)):
-            raise IntensityError(f"{path}: not written: the volume holds NaN or infinite voxels")
-        write_nifti(Path(path), as_int16(self.voxels), self.affine)
-
-    def content_hash(self) -> str:
-        """Return the SHA-256 over shape, voxels as int16 HU and the affine to 1e-4, in hex.
-
-        A volume keeps its hash when it is written and read again.
-        """
-        return _content_hash("volume", as_int16(self.voxels), self.affine)
-
 
 @dataclass(frozen=True, eq=False)
-class LabelMap:
+class LabelMap(_OnGrid):
     """Regions of a volume.
 
     Args:
@@ -95,24 +122,10 @@ class LabelMap:
         GeometryError: the affine is not finite, or singular.
     """
 
-    voxels: np.ndarray
-    affine: np.ndarray = field(default_factory=lambda: np.eye(4))
+    _what = "label map"
+    _types = (np.uint8,)
+
     names: Mapping[int, str] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        _check_voxels("label map", self.voxels, (np.uint8,))
-        object.__setattr__(self, "affine", _checked_affine("label map", self.affine))
-
-    @property
-    def shape(self) -> tuple[int, int, int]:
-        """Voxels along x, y, z."""
-        x, y, z = self.voxels.shape
-        return (x, y, z)
-
-    @property
-    def spacing_mm(self) -> tuple[float, float, float]:
-        """Distance between voxel centres along x, y, z in mm."""
-        return spacing_of(self.affine)
 
     @classmethod
     def read(cls, path: Path | str, names: Mapping[int, str] | None = None) -> Self:
@@ -131,20 +144,10 @@ class LabelMap:
             found = f"{values.min():g} to {values.max():g} ({values.dtype})"
             raise FormatError(f"{path}: not a label map: labels are integers from 0 to 255, found {found}")
         voxels = values.astype(np.uint8)
-        return cls(voxels, affine, names if names is not None else _default_names(voxels))
-
-    def write(self, path: Path | str) -> None:
-        """Write uint8 labels as .nii.gz or .nii; equal label maps give equal bytes (names are not stored).
-
-        Raises:
-            FormatError: another suffix.
-            StorageError: the disk is full or the folder not writable.
-        """
-        write_nifti(Path(path), self.voxels, self.affine)
-
-    def content_hash(self) -> str:
-        """Return the SHA-256 over shape, labels and the affine to 1e-4, in hex."""
-        return _content_hash("label map", self.voxels, self.affine)
+        if names is None:
+            counts = np.sum([np.bincount(plane.ravel(), minlength=256) for plane in voxels], axis=0)
+            names = {int(value): f"{UNNAMED}{value}" for value in np.flatnonzero(counts) if value > 0}
+        return cls(voxels, affine, names)
 
 
 def as_int16(hu: np.ndarray) -> np.ndarray:
@@ -153,31 +156,3 @@ def as_int16(hu: np.ndarray) -> np.ndarray:
         return hu
     rounded: np.ndarray = np.clip(np.rint(hu), _INT16.min, _INT16.max).astype(np.int16)
     return rounded
-
-
-def _check_voxels(what: str, voxels: np.ndarray, types: tuple[type[np.generic], ...]) -> None:
-    if voxels.ndim != 3 or 0 in voxels.shape:
-        raise FormatError(f"a {what} needs voxels along x, y and z, got shape {voxels.shape}")
-    if voxels.dtype not in types:
-        wanted = " or ".join(np.dtype(kind).name for kind in types)
-        raise FormatError(f"a {what}'s voxels must be {wanted}, got {voxels.dtype}: convert them")
-
-
-def _checked_affine(what: str, affine: np.ndarray) -> np.ndarray:
-    affine = np.asarray(affine, dtype=np.float64)
-    check_affine(what, affine)
-    return affine
-
-
-def _content_hash(kind: str, voxels: np.ndarray, affine: np.ndarray) -> str:
-    digest = hashlib.sha256(f"{kind} {voxels.shape} {voxels.dtype.name}".encode())
-    stored = affine.astype(np.float32).astype(np.float64)  # a NIfTI file keeps float32
-    digest.update((np.round(stored, 4) + 0.0).astype("<f8").tobytes())  # + 0.0 turns -0.0 into 0.0
-    for plane in voxels:
-        digest.update(plane.astype(voxels.dtype.newbyteorder("<")).tobytes(order="C"))
-    return digest.hexdigest()
-
-
-def _default_names(voxels: np.ndarray) -> dict[int, str]:
-    counts = np.sum([np.bincount(plane.ravel(), minlength=256) for plane in voxels], axis=0)
-    return {int(value): f"{UNNAMED}{value}" for value in np.flatnonzero(counts) if value > 0}

@@ -146,7 +146,7 @@ class Report(_Record):
     results: tuple[Result, ...]
     skipped: tuple[Skipped, ...] = ()
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, populate_by_name=True)
+    model_config = ConfigDict(populate_by_name=True)
 
     def save(self, folder: Path | str) -> Path:
         """Write ``results.json`` into a folder, whole or not at all; return its path."""
@@ -184,8 +184,8 @@ class Report(_Record):
                 {**head, "part": "", "value": result.value, "ci_low": low, "ci_high": high, "floor": result.floor}
             )
             for part, figures in result.parts.items():
+                named = {part: figures}
                 if isinstance(figures, dict):
-                    rows += [{**head, "part": f"{part}.{name}", "value": figure} for name, figure in figures.items()]
-                else:
-                    rows.append({**head, "part": part, "value": figures})
+                    named = {f"{part}.{name}": figure for name, figure in figures.items()}
+                rows += [{**head, "part": name, "value": figure} for name, figure in named.items()]
         return pd.DataFrame(rows)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -41,10 +41,12 @@ class GenerationSpec(Spec):
     """SHA-256 of the weights, ``train`` where the run trains its own, ``none`` where the model has no weights."""
 
 
-class StageRecord(BaseModel):
-    """How one stage went."""
-
+class _Record(BaseModel):
     model_config = ConfigDict(extra="forbid")
+
+
+class StageRecord(_Record):
+    """How one stage went."""
 
     status: Literal["running", "done", "failed"]
     started: float
@@ -53,10 +55,8 @@ class StageRecord(BaseModel):
     detail: dict[str, Any] = {}
 
 
-class EvaluationRecord(BaseModel):
+class EvaluationRecord(_Record):
     """Under what the last evaluation ran, and what its gate found."""
-
-    model_config = ConfigDict(extra="forbid")
 
     command: str = ""
     protocol: dict[str, Any] = {}
@@ -66,13 +66,11 @@ class EvaluationRecord(BaseModel):
     """Fingerprint of all that decided the results; None while they do not stand."""
 
 
-class RunRecord(BaseModel):
+class RunRecord(_Record):
     """The content of ``run.json``.
 
     ``spec`` is a ``GenerationSpec`` for a run, and the description of the folders for a bare evaluation.
     """
-
-    model_config = ConfigDict(extra="forbid")
 
     schema_version: Literal[1] = 1
     kind: Literal["run", "evaluation"]
@@ -91,10 +89,8 @@ def library_versions() -> dict[str, str]:
     """Return the versions of Python, medbench and the libraries that numbers depend on."""
     found = {"python": platform.python_version()}
     for name in _LIBRARIES:
-        try:
+        with suppress(PackageNotFoundError):
             found[name] = version(name)
-        except PackageNotFoundError:
-            continue
     return found
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import functools
-import hashlib
 import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,13 +9,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 
 from medbench.errors import DataError
 from medbench.imaging.formats import volume_files, volume_parts
 from medbench.imaging.formats.folder import suffix_of
 from medbench.progress import Progress, silent
-from medbench.storage.files import sha256_of, storage_errors, write_text
+from medbench.spec import Spec
+from medbench.storage.files import sha256_of, sha256_once, storage_errors, write_text
 
 MANIFEST = "manifest.jsonl"
 CONDITIONS = "conditions"
@@ -49,10 +48,8 @@ class StoredVolume:
     condition_regions: Mapping[int, str] | None = None
 
 
-class SampleRecord(BaseModel):
+class SampleRecord(Spec):
     """One line of ``manifest.jsonl``."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     index: int
     seed: int
@@ -137,19 +134,20 @@ def open_folder(folder: Path, *, masks: Path | None = None, progress: Progress =
     else:
         found = volumes_by_id(folder, masks=masks)
         items = [
-            StoredVolume(id=name, subject=name, path=path, sha256=content_sha256(path))
+            StoredVolume(id=name, subject=name, path=path, sha256=content_once(path))
             for name, path in progress.track(found.items(), task=task, total=len(found))
         ]
-    return items if masks is None else with_masks(items, masks)
+    if masks is None:
+        return items
+    by_name, regions = volumes_by_id(masks), region_names(masks)
+    if missing := [item.id for item in items if item.id not in by_name]:
+        more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+        raise DataError(f"{masks} has no mask for {missing[0]}{more}: give each mask its volume's name")
+    return [replace(item, mask=by_name[item.id], regions=regions) for item in items]
 
 
 def first_by_name(items: Sequence[StoredVolume], count: int | None) -> Sequence[StoredVolume]:
-    """Return the first volumes by file name, sorted as strings (scan10 before scan2); None returns all as they are.
-
-    Args:
-        items: the volumes of one folder.
-        count: how many.
-    """
+    """Return a folder's first volumes by name, sorted as strings (scan10 before scan2); None: all as they are."""
     return items if count is None else sorted(items, key=lambda item: item.path.as_posix())[:count]
 
 
@@ -207,36 +205,6 @@ def volume_stem(relative: Path) -> str:
     return relative.as_posix()[: len(relative.as_posix()) - len(suffix_of(relative))]
 
 
-def content_sha256(path: Path) -> str:
-    """Return the SHA-256 of a file, or over the files of a DICOM series folder or of a header with its data file.
-
-    Raises:
-        DataError: see ``medbench.imaging.formats.volume_parts``.
-    """
-    parts = volume_parts(path)
-    if parts == [path]:
-        return sha256_of(path)
-    return hashlib.sha256("".join(sha256_of(part) for part in parts).encode()).hexdigest()
-
-
-def with_masks(items: Sequence[StoredVolume], masks: Path) -> list[StoredVolume]:
-    """Return the items with the label map of the same relative name beside each.
-
-    Raises:
-        DataError: a volume has no mask.
-    """
-    by_name = volumes_by_id(masks)
-    missing = [item.id for item in items if item.id not in by_name]
-    if missing:
-        raise DataError(
-            f"{masks} has no mask for {missing[0]}"
-            + (f" and {len(missing) - 1} more" if len(missing) > 1 else "")
-            + ": give each mask its volume's name"
-        )
-    regions = region_names(masks)
-    return [replace(item, mask=by_name[item.id], regions=regions) for item in items]
-
-
 def region_names(masks: Path) -> dict[int, str] | None:
     """Return the names of label values in ``labels.json`` beside the masks (value -> name), or None.
 
@@ -254,16 +222,11 @@ def region_names(masks: Path) -> dict[int, str] | None:
 
 
 def content_once(path: Path) -> str:
-    """Return what ``content_sha256`` returns; a file is read once a process unless it changes."""
-    return _hash(path, _stamp(path))
+    """Return the SHA-256 of a file, or over the files of a DICOM series folder or of a header with its data file.
 
+    A file is read once a process unless its size or time changes.
 
-def _stamp(path: Path) -> tuple[tuple[str, int, int], ...]:
-    """Return what tells whether a volume's files have changed since they were hashed."""
-    return tuple((file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in volume_parts(path))
-
-
-@functools.lru_cache(maxsize=4096)
-def _hash(path: Path, stamp: tuple[tuple[str, int, int], ...]) -> str:
-    del stamp
-    return content_sha256(path)
+    Raises:
+        DataError: see ``medbench.imaging.formats.volume_parts``.
+    """
+    return sha256_once(path, volume_parts(path))

@@ -48,16 +48,15 @@ def weight_rows() -> list[dict[str, Any]]:
     ``path`` is None where the file is absent or refused, ``sha256`` then the pinned one (None where none is
     published), and ``how`` says what is wrong and what to do; otherwise it says where the file comes from.
     """
-    return [_row(weights) for weights in weight_files().values()]
-
-
-def _row(weights: WeightFile) -> dict[str, Any]:
-    row: dict[str, Any] = {"name": weights.name, "here": False, "path": None, "sha256": weights.pinned}
-    try:
-        row |= {"here": True, "path": str(weights.locate()), "sha256": weights.sha256()}
-        how = f"from {weights.origin}"
-    except Unavailable:
-        how = weights.how_to_get()
-    except MedbenchError as refused:
-        how = str(refused)
-    return {**row, "licence": weights.license, "how": how}
+    rows = []
+    for weights in weight_files().values():
+        row: dict[str, Any] = {"name": weights.name, "here": False, "path": None, "sha256": weights.pinned}
+        try:
+            row |= {"here": True, "path": str(weights.locate()), "sha256": weights.sha256()}
+            how = f"from {weights.origin}"
+        except Unavailable:
+            how = weights.how_to_get()
+        except MedbenchError as refused:
+            how = str(refused)
+        rows.append({**row, "licence": weights.license, "how": how})
+    return rows

@@ -14,10 +14,8 @@ import urllib.error
 import urllib.request
 import zipfile
 import zlib
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import IO
 
 from medbench.errors import DataError, StorageError
 from medbench.progress import Progress, silent
@@ -71,7 +69,7 @@ def fetch(download: Download, folder: Path, progress: Progress = silent) -> Path
     """
     target = make_folder(folder) / download.filename
     if target.exists():
-        if fault := mismatch(download, target):
+        if fault := _fault(download, target, target):
             raise DataError(
                 f"{target} is not the published file ({fault}): move it away and run the same command again"
             )
@@ -81,7 +79,7 @@ def fetch(download: Download, folder: Path, progress: Progress = silent) -> Path
     if download.license:
         progress.note(f"{download.filename}: {download.license}")
     _complete(download, part, progress)
-    if fault := mismatch(download, part, recorded=_record_of(target)):
+    if fault := _fault(download, part, target):
         part.unlink()
         raise DataError(
             f"{download.url} came damaged ({fault}) and was deleted: run the same command to fetch it again"
@@ -96,50 +94,37 @@ def fetch(download: Download, folder: Path, progress: Progress = silent) -> Path
     return target
 
 
-def mismatch(download: Download, path: Path, *, recorded: Path | None = None) -> str | None:
-    """Return how a file differs from what was published, or None if it does not.
-
-    Args:
-        download: size and checksums to hold it against.
-        path: the file.
-        recorded: the SHA-256 kept at the first sight of a file without a published checksum; default beside ``path``.
-    """
+def _fault(download: Download, path: Path, target: Path) -> str | None:
+    """Return how a file, which is or becomes ``target``, differs from what was published; None: it does not."""
     size = path.stat().st_size
-    if download.size_bytes is not None and size != download.size_bytes:
+    if download.size_bytes not in (None, size):
         return f"{size} bytes in place of {download.size_bytes}"
-    if download.sha256 is not None:
-        return _differs("SHA-256", sha256_of(path), download.sha256)
-    if download.md5 is not None:
+    if download.md5 is not None and download.sha256 is None:
+        kind, wanted = "MD5", download.md5
         with path.open("rb") as handle:
-            digest = hashlib.file_digest(handle, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
-        return _differs("MD5", digest, download.md5)
-    record = recorded or _record_of(path)
-    if record.exists():
-        return _differs("SHA-256", sha256_of(path), _read_record(record))
-    return None
+            found = hashlib.file_digest(handle, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+    elif wanted := download.sha256 or recorded_sha256(target) or "":
+        kind, found = "SHA-256", sha256_of(path)
+    else:
+        return None
+    return None if found == wanted.lower() else f"{kind} {found} in place of {wanted}"
 
 
 def recorded_sha256(path: Path) -> str | None:
     """Return the SHA-256 that is kept beside a file (``NAME.sha256``), or None where there is none."""
     record = _record_of(path)
-    return _read_record(record) if record.exists() else None
+    if not record.exists():
+        return None
+    words = record.read_text(encoding="utf-8").split()
+    if not words:
+        raise DataError(f"{record} is empty: delete it, or write the file's SHA-256 into it")
+    return words[0].lower()
 
 
 def record_sha256(path: Path, sha256: str, *, source: str | None = None) -> None:
     """Keep the SHA-256 of a file, and where it came from, beside it in the form of ``sha256sum``."""
     origin = "" if source is None else f"# {source}\n"
     write_text(_record_of(path), f"{sha256}  {path.name}\n{origin}")
-
-
-def _differs(kind: str, found: str, wanted: str) -> str | None:
-    return None if found == wanted.lower() else f"{kind} {found} in place of {wanted}"
-
-
-def _read_record(record: Path) -> str:
-    words = record.read_text(encoding="utf-8").split()
-    if not words:
-        raise DataError(f"{record} is empty: delete it, or write the file's SHA-256 into it")
-    return words[0].lower()
 
 
 def _record_of(path: Path) -> Path:
@@ -173,7 +158,10 @@ def _complete(download: Download, part: Path, progress: Progress) -> None:
             return
         except urllib.error.HTTPError as error:
             error.close()
-            raise DataError(f"{download.url} answers {error.code} {error.reason}: {_http_mend(error.code)}") from error
+            mend = "the file is not there or not public: download it by other means into the same folder"
+            if error.code in (408, 429) or error.code >= 500:
+                mend = "run the same command again later, it resumes"
+            raise DataError(f"{download.url} answers {error.code} {error.reason}: {mend}") from error
         except (OSError, http.client.HTTPException) as error:
             if _size(part) <= before:
                 reason = getattr(error, "reason", None) or error
@@ -181,12 +169,6 @@ def _complete(download: Download, part: Path, progress: Progress) -> None:
                     f"{download.url} cannot be reached or broke off ({reason}): "
                     f"run the same command again, it resumes after the {_size(part)} bytes that have arrived"
                 ) from error
-
-
-def _http_mend(code: int) -> str:
-    if code in (408, 429) or code >= 500:
-        return "run the same command again later, it resumes"
-    return "the file is not there or not public: download it by other means into the same folder"
 
 
 def _transfer(download: Download, part: Path, progress: Progress) -> None:
@@ -206,29 +188,23 @@ def _transfer(download: Download, part: Path, progress: Progress) -> None:
             error.close()
             return  # nothing lies behind the offset; whether that is the whole file, its checksum tells
         raise
+    received, mode = 0, "ab" if response.status == http.client.PARTIAL_CONTENT else "wb"
+    announced = int(response.headers.get("Content-Length", -1))
+    mebibytes = -(-announced // _CHUNK_BYTES) if announced >= 0 else None
     with response:
-        resumed = response.status == http.client.PARTIAL_CONTENT
-        length = response.headers.get("Content-Length")
-        announced = None if length is None else int(length)
-        mebibytes = None if announced is None else -(-announced // _CHUNK_BYTES)
-        received = 0
-        with storage_errors(part):
-            handle = part.open("ab" if resumed else "wb")
+        with storage_errors(part):  # around writing alone: SSL numbers its errors as the system numbers others
+            handle = part.open(mode)
         with handle:
-            for chunk in progress.track(_chunks(response), task=f"{download.filename} (MiB)", total=mebibytes):
+            chunks = iter(lambda: response.read(_CHUNK_BYTES), b"")
+            for chunk in progress.track(chunks, task=f"{download.filename} (MiB)", total=mebibytes):
                 with storage_errors(part):
                     handle.write(chunk)
                 received += len(chunk)
             with storage_errors(part):
                 handle.flush()
                 os.fsync(handle.fileno())
-    if announced is not None and received < announced:
+    if received < announced:
         raise ConnectionError(f"{received} of {announced} bytes came")
-
-
-def _chunks(response: IO[bytes]) -> Iterator[bytes]:
-    while chunk := response.read(_CHUNK_BYTES):
-        yield chunk
 
 
 def unpack(archive: Path, folder: Path, progress: Progress = silent) -> int:
@@ -251,7 +227,11 @@ def unpack(archive: Path, folder: Path, progress: Progress = silent) -> int:
         with zipfile.ZipFile(archive) as opened:
             members = [member for member in opened.infolist() if not member.is_dir()]
             targets = [_inside(folder, member.filename, archive) for member in members]
-            missing = [pair for pair in zip(members, targets) if not _is_there(*pair)]
+            missing = [
+                (member, target)
+                for member, target in zip(members, targets)
+                if not (target.is_file() and target.stat().st_size == member.file_size)
+            ]
             _require_space(folder, sum(member.file_size for member, _ in missing), f"unpacking {archive.name}")
             for member, target in progress.track(missing, task=f"unpack {archive.name}", total=len(missing)):
                 with atomic_path(target) as temporary, opened.open(member) as source, temporary.open("wb") as sink:
@@ -268,7 +248,3 @@ def _inside(folder: Path, name: str, archive: Path) -> Path:
     if "\\" in name or ":" in name or ".." in parts or PurePosixPath(name).is_absolute():
         raise DataError(f"{archive} has a member that would be written outside {folder} ('{name}'): do not trust it")
     return folder.joinpath(*parts)
-
-
-def _is_there(member: zipfile.ZipInfo, target: Path) -> bool:
-    return target.is_file() and target.stat().st_size == member.file_size

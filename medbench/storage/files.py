@@ -8,7 +8,7 @@ import functools
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -95,13 +95,16 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(handle, "sha256").hexdigest()
 
 
-def sha256_once(path: Path) -> str:
-    """Return the SHA-256 of a file's bytes, in hex; one that has not changed is read once a process."""
-    status = path.stat()
-    return _hash_once(path, status.st_size, status.st_mtime_ns)
+def sha256_once(path: Path, parts: Sequence[Path] = ()) -> str:
+    """Return the SHA-256 of a file's bytes, in hex, or that over the hashes of the files that make up ``path``.
+
+    A file is read once a process unless its size or time changes.
+    """
+    stamps = tuple((part, part.stat().st_size, part.stat().st_mtime_ns) for part in parts or [path])
+    return _hash_once(path, stamps)
 
 
-@functools.lru_cache(maxsize=128)
-def _hash_once(path: Path, size: int, modified_ns: int) -> str:
-    del size, modified_ns  # parts of the key: a file that was replaced is read again
-    return sha256_of(path)
+@functools.lru_cache(maxsize=4096)
+def _hash_once(path: Path, stamps: tuple[tuple[Path, int, int], ...]) -> str:
+    parts = [part for part, _, _ in stamps]
+    return sha256_of(path) if parts == [path] else hashlib.sha256("".join(map(sha256_of, parts)).encode()).hexdigest()

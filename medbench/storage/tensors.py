@@ -156,13 +156,7 @@ def fill(
 def require_same(
     wanted: Mapping[str, torch.Tensor], found: Mapping[str, torch.Tensor], *, path: Path, name: str = "the network"
 ) -> None:
-    """Refuse tensors whose names or shapes are not the wanted ones.
-
-    Args:
-        wanted: a network's tensors by name.
-        found: the file's.
-        path: the file, for the message.
-        name: what the file should be, for the message.
+    """Refuse a file's tensors whose names or shapes are not the wanted ones; ``path`` and ``name`` as for ``fill``.
 
     Raises:
         CheckpointError: names or shapes differ; the message has the first of each kind.

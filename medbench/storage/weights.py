@@ -55,11 +55,6 @@ class WeightFile:
     license: str = ""
 
     @property
-    def variable(self) -> str:
-        """Name of the environment variable that may point to the file."""
-        return weights_variable(self.name)
-
-    @property
     def stored(self) -> Path:
         """Where the file lies in ``MEDBENCH_HOME``, once it is here."""
         return home() / "weights" / self.file
@@ -72,11 +67,12 @@ class WeightFile:
             Unavailable: the file is not here; the message says how to get it.
             CheckpointError: the file in ``MEDBENCH_HOME`` is not the one that is pinned.
         """
-        configured = os.environ.get(self.variable)
+        variable = weights_variable(self.name)
+        configured = os.environ.get(variable)
         if configured:
             path = Path(configured).expanduser()
             if not path.is_file():
-                raise MissingExtraError(f"{self.variable} names {path}, which is no file: correct or unset it")
+                raise MissingExtraError(f"{variable} names {path}, which is no file: correct or unset it")
             return path
         if self.shipped is not None:
             return self.shipped
@@ -93,9 +89,8 @@ class WeightFile:
 
     def how_to_get(self) -> str:
         """Return what to do to have the file here, as the end of a sentence."""
-        by_hand = (
-            f"get {self.file} from {self.origin} and put it at {self.stored} (or point {self.variable} to your copy)"
-        )
+        variable = weights_variable(self.name)
+        by_hand = f"get {self.file} from {self.origin} and put it at {self.stored} (or point {variable} to your copy)"
         if self.url is None and self.hub is None:
             return by_hand
         unpinned = "" if self.pinned or self.hub else " --sha256 HEX"
@@ -105,9 +100,7 @@ class WeightFile:
         """Return the SHA-256 of the file's bytes.
 
         Raises:
-            MissingExtraError: the environment names a file that does not exist.
-            Unavailable: the file is not here.
-            CheckpointError: the file in ``MEDBENCH_HOME`` is not the one that is pinned.
+            MedbenchError: see ``locate``.
         """
         return sha256_once(self.locate())
 
@@ -143,15 +136,15 @@ def fetch_weights(
     if weights.hub is not None:
         return _fetch_from_hub(weights, weights.hub, given, revision, progress)
     assert weights.url is not None  # or a hub
-    if weights.pinned is None and given is None:
+    wanted = weights.pinned or given
+    if wanted is None:
         raise SpecError(
             f"no checksum of '{weights.name}' is published, so a download could not be verified: give --sha256 HEX of "
             f"a copy you trust, or get {weights.file} from {weights.origin} and put it at {weights.stored}"
         )
-    wanted = weights.pinned or given
     download = Download(weights.url, weights.file, weights.size_bytes, sha256=wanted, license=weights.license)
     path = fetch(download, weights.stored.parent, progress)
-    if weights.pinned is None and wanted is not None:
+    if weights.pinned is None:
         record_sha256(path, wanted)
     return path
 

@@ -13,10 +13,10 @@ import numpy as np
 from medbench.datasets import checks
 from medbench.datasets.base import Case, Check, DatasetInfo, Split
 from medbench.datasets.luna.files import LunaFiles, fetch_all, mark_of, published_files
-from medbench.datasets.luna.split import PATIENTS, Assignment, LunaSplit, assign, published_split, read_patients
-from medbench.datasets.tree import read_clipped
+from medbench.datasets.luna.split import PATIENTS, LunaSplit, Subset, assign, published_split, read_patients
+from medbench.datasets.splits import Entry
+from medbench.datasets.tree import Tree, read_clipped
 from medbench.errors import DataError
-from medbench.imaging.formats import read_header
 from medbench.imaging.masks import read_mask
 from medbench.imaging.volume import LabelMap
 from medbench.progress import Progress, silent
@@ -31,12 +31,16 @@ _MASKS: Final = "seg-lungs-LUNA16"
 
 @dataclass(frozen=True)
 class _Scans:
-    """The scans in order of subset and series UID."""
+    """The scans in order of subset and series UID, the split of each one's subset, and each one's patient."""
 
-    path: Mapping[str, Path]
-    mask: Mapping[str, Path]
+    tree: Tree
+    planned: Mapping[str, Split]
     patient: Mapping[str, str]
-    assignment: Assignment
+
+    @property
+    def left_out(self) -> list[str]:
+        """Scans for training or selection whose patient is held out."""
+        return sorted(self.planned.keys() - {entry.id for entry in self.tree.entries})
 
 
 class LunaDataset:
@@ -87,30 +91,27 @@ class LunaDataset:
         Raises:
             DataError: no such folder; subsets that are absent, incomplete or hold too much; a damaged patients.csv.
         """
-        scans = self._scans()
-        return [self._case(scans, scan, split) for scan in scans.path if scans.assignment.split.get(scan) == split]
+        read_volume = partial(read_clipped, window=self.window)
+        return self._scans().tree.cases(split, read_volume=read_volume, read_label_map=_read_lungs)
 
     def identity(self) -> dict[str, object]:
         """Return name, version, a hash of the split, and which scans patients.csv moved."""
         scans = self._scans()
+        entries, masks = scans.tree.entries, scans.tree.masks
         known = (self._root() / PATIENTS).is_file()
         return {
             "name": self.info.name,
             "version": self.info.version,
-            "split": fingerprint(dict(scans.assignment.split)),
-            "masks": fingerprint(sorted(scans.mask)) if scans.mask else None,
+            "split": fingerprint({entry.id: entry.split for entry in entries}),
+            "masks": fingerprint(sorted(masks)) if masks else None,
             "patients": fingerprint(dict(scans.patient)) if known else None,
-            "left_out": list(scans.assignment.left_out),
-            "moved_to_select": list(scans.assignment.moved),
+            "left_out": scans.left_out,
+            "moved_to_select": sorted(entry.id for entry in entries if entry.split != scans.planned[entry.id]),
         }
-
-    def downloads(self) -> Sequence[Download]:
-        """Return all files that can be fetched (66 GB)."""
-        return (self.files or published_files()).downloads()
 
     def fetch_plan(self) -> Sequence[Download]:
         """Return the files that are still to be fetched; complete subsets and unpacked archives are not."""
-        return [download for download in self.downloads() if not self._is_here(download)]
+        return [file for file in (self.files or published_files()).downloads() if not self._is_here(file)]
 
     def fetch(self, progress: Progress = silent) -> None:
         """Fetch, verify and unpack what is missing; a killed call goes on where it stopped.
@@ -123,22 +124,18 @@ class LunaDataset:
 
     def verify(self) -> list[Check]:
         """Check every subset's count, the split, every header, the raw files' sizes, and the masks' grids."""
-        root, rule = self._root(), self.split or published_split()
         rows = []
-        for number, subset in enumerate(rule.subsets):
-            found = len(_scans_in(root / f"subset{number}"))
-            detail = f"{found} of {subset.scans} scans ({subset.split})"
-            rows.append(checks.row(f"subset{number}", found == subset.scans, detail, self._mend()))
+        for name, (subset, paths) in self._subsets().items():
+            detail = f"{len(paths)} of {subset.scans} scans ({subset.split})"
+            rows.append(checks.row(name, len(paths) == subset.scans, detail, self._mend()))
         try:
             scans = self._scans()
         except DataError as error:
             return [*rows, checks.failure("split", error)]
-        planned = list(scans.assignment.split.values())
-        counts = ", ".join(f"{name} {planned.count(name)}" for name in ("train", "select", "test"))
-        grouping = "grouped by patient" if (root / PATIENTS).is_file() else f"not grouped by patient (no {PATIENTS})"
-        rows.append(checks.row("split", True, f"{counts}, left out {len(scans.assignment.left_out)}; {grouping}"))
-        masks = {scans.path[scan]: mask for scan, mask in scans.mask.items()}
-        return [*rows, *checks.header_rows(scans.path.values(), masks)]
+        known = (self._root() / PATIENTS).is_file()
+        grouping = "grouped by patient" if known else f"not grouped by patient (no {PATIENTS})"
+        detail = f"{scans.tree.counts()}, left out {len(scans.left_out)}; {grouping}"
+        return [*rows, checks.row("split", True, detail), *scans.tree.header_rows(scans.tree.volumes)]
 
     def _root(self) -> Path:
         mend = "if it is not here yet, run 'medbench data fetch luna --data-root DIR' (66 GB)"
@@ -147,25 +144,28 @@ class LunaDataset:
     def _mend(self) -> str:
         return f"run 'medbench data fetch luna --data-root {self._root()}'"
 
+    def _subsets(self) -> dict[str, tuple[Subset, list[Path]]]:
+        """Return each published folder's description and the scans that are in it."""
+        root, subsets = self._root(), (self.split or published_split()).subsets
+        return {f"subset{k}": (subset, _scans_in(root / f"subset{k}")) for k, subset in enumerate(subsets)}
+
     def _scans(self) -> _Scans:
-        root, rule = self._root(), self.split or published_split()
+        root = self._root()
         if not root.is_dir():
             raise DataError(f"{root}: no such folder: {self._mend()} (66 GB), or give the --data-root that has subset0")
-        found = [_scans_in(root / f"subset{number}") for number in range(len(rule.subsets))]
-        wrong = [
-            f"subset{number} has {len(paths)} scans in place of {subset.scans}"
-            if paths
-            else f"subset{number} is missing"
-            for number, (paths, subset) in enumerate(zip(found, rule.subsets))
-            if len(paths) != subset.scans
-        ]
+        subsets = self._subsets()
+        wrong = {name: found for name, found in subsets.items() if len(found[1]) != found[0].scans}
         if wrong:
-            too_many = any(len(paths) > subset.scans for paths, subset in zip(found, rule.subsets))
+            told = (
+                f"{name} has {len(paths)} scans in place of {subset.scans}" if paths else f"{name} is missing"
+                for name, (subset, paths) in wrong.items()
+            )
+            too_many = any(len(paths) > subset.scans for subset, paths in wrong.values())
             mend = "keep only the published scans there" if too_many else self._mend()
-            raise DataError(f"{root}: {', '.join(wrong)}: {mend}")
+            raise DataError(f"{root}: {', '.join(told)}: {mend}")
         path: dict[str, Path] = {}
         planned: dict[str, Split] = {}
-        for paths, subset in zip(found, rule.subsets):
+        for subset, paths in subsets.values():
             for scan in paths:
                 if scan.stem in path:
                     raise DataError(f"{path[scan.stem]} and {scan} are the same scan: {self._mend()} into a new folder")
@@ -173,28 +173,18 @@ class LunaDataset:
         table = root / PATIENTS
         patient = read_patients(table, list(path)) if table.is_file() else {scan: scan for scan in path}
         masks = {mask.stem: mask for mask in _scans_in(root / _MASKS) if mask.stem in path}
-        return _Scans(path, masks, patient, assign(planned, patient))
+        entries = [Entry(scan, split, patient[scan]) for scan, split in assign(planned, patient).items()]
+        return _Scans(Tree(path, masks, entries, REGIONS), planned, patient)
 
     def _is_here(self, download: Download) -> bool:
-        root, rule = self._root(), self.split or published_split()
-        name = download.filename.removesuffix(".zip")
-        wanted = {f"subset{number}": subset.scans for number, subset in enumerate(rule.subsets)}
-        if name in wanted:
-            return sum(_is_whole(path) for path in _scans_in(root / name)) == wanted[name]
+        root, name = self._root(), download.filename.removesuffix(".zip")
+        if found := self._subsets().get(name):
+            subset, paths = found
+            return len(paths) == subset.scans and checks.header_rows(dict.fromkeys(paths))[0]["ok"]
         if download.filename.endswith(".zip"):
             return mark_of(root, download.filename).is_file() and (root / name).is_dir()
         path = root / download.filename
         return path.is_file() and download.size_bytes in (None, path.stat().st_size)
-
-    def _case(self, scans: _Scans, scan: str, split: Split) -> Case:
-        path, mask = scans.path[scan], scans.mask.get(scan)
-        return Case(
-            id=scan,
-            split=split,
-            patient=scans.patient[scan],
-            read_volume=partial(read_clipped, path, self.window),
-            read_label_map=partial(_read_lungs, mask, path) if mask else None,
-        )
 
 
 def _scans_in(folder: Path) -> list[Path]:
@@ -202,17 +192,9 @@ def _scans_in(folder: Path) -> list[Path]:
     return sorted(folder.glob("*.mhd")) or sorted((folder / folder.name).glob("*.mhd"))
 
 
-def _is_whole(path: Path) -> bool:
-    try:
-        read_header(path)
-    except DataError:
-        return False
-    return True
-
-
-def _read_lungs(path: Path, volume_path: Path) -> LabelMap:
+def _read_lungs(path: Path, volume_path: Path, names: Mapping[int, str] | None) -> LabelMap:
     stored = read_mask(path, volume_path, {})
     voxels = np.zeros_like(stored.voxels)
     for value, old in zip(REGIONS, _STORED_VALUES):
         voxels[stored.voxels == old] = value
-    return LabelMap(voxels, stored.affine, REGIONS)
+    return LabelMap(voxels, stored.affine, names or {})

@@ -50,8 +50,7 @@ class LunaFiles(Spec):
 @functools.cache
 def published_files() -> LunaFiles:
     """Return the table of ``files.json``."""
-    text = resources.files("medbench.datasets.luna").joinpath("files.json").read_text(encoding="utf-8")
-    return LunaFiles.model_validate_json(text)
+    return LunaFiles.model_validate_json(resources.files(__package__).joinpath("files.json").read_bytes())
 
 
 def mark_of(root: Path, filename: str) -> Path:

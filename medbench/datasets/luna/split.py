@@ -6,7 +6,6 @@ import csv
 import functools
 import io
 from collections.abc import Mapping
-from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 from typing import Final
@@ -39,42 +38,24 @@ class LunaSplit(Spec):
 @functools.cache
 def published_split() -> LunaSplit:
     """Return the split of ``split.json``."""
-    text = resources.files("medbench.datasets.luna").joinpath("split.json").read_text(encoding="utf-8")
-    return LunaSplit.model_validate_json(text)
+    return LunaSplit.model_validate_json(resources.files(__package__).joinpath("split.json").read_bytes())
 
 
-@dataclass(frozen=True)
-class Assignment:
-    """Which scan belongs where.
-
-    Args:
-        split: by scan; those of ``left_out`` have none.
-        left_out: scans for training or selection whose patient is held out.
-        moved: scans for training whose patient is in the selection split, which they joined.
-    """
-
-    split: Mapping[str, Split]
-    left_out: tuple[str, ...]
-    moved: tuple[str, ...]
-
-
-def assign(planned: Mapping[str, Split], patient_of: Mapping[str, str]) -> Assignment:
+def assign(planned: Mapping[str, Split], patient_of: Mapping[str, str]) -> dict[str, Split]:
     """Keep every patient within one split; the held-out scans stay as they are planned.
 
     Args:
         planned: the split of each scan's subset.
         patient_of: the patient of each scan.
+
+    Returns:
+        The split by scan. Scans for training or selection whose patient is held out have none; those for training
+        whose patient is in the selection split join it.
     """
     held_out = {patient_of[scan] for scan, split in planned.items() if split == "test"}
-    left_out = {scan for scan, split in planned.items() if split != "test" and patient_of[scan] in held_out}
-    kept = {scan: split for scan, split in planned.items() if scan not in left_out}
+    kept = {scan: split for scan, split in planned.items() if split == "test" or patient_of[scan] not in held_out}
     selecting = {patient_of[scan] for scan, split in kept.items() if split == "select"}
-    moved = {scan for scan, split in kept.items() if split == "train" and patient_of[scan] in selecting}
-    return Assignment(
-        split={scan: "select" if scan in moved else split for scan, split in kept.items()},
-        left_out=tuple(sorted(left_out)),
-        moved=tuple(sorted(moved)),
-    )
+    return {scan: "select" if patient_of[scan] in selecting else split for scan, split in kept.items()}
 
 
 def read_patients(path: Path, scans: list[str]) -> dict[str, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import ClassVar, Final
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from medbench.datasets.base import Case, Check, DatasetInfo, Split
 from medbench.datasets.phantom import thorax
 from medbench.datasets.phantom.paint import paint
-from medbench.datasets.phantom.thorax import LABELS
+from medbench.datasets.phantom.thorax import LABELS, Array
 from medbench.imaging.volume import LabelMap, Volume
 from medbench.spec import Grid
 
@@ -49,9 +49,11 @@ def generate(seed: int, shape: Shape = DEFAULT_SHAPE) -> tuple[Volume, LabelMap]
     Returns:
         The volume (int16 HU) and its label map (values of ``LABELS``), on one grid.
     """
+    from scipy import ndimage
+
     rng = np.random.default_rng([seed, 0x7468_6F72])
     anatomy = thorax.draw(rng)
-    warp = _Warp.draw(rng)
+    warp = _draw_warp(rng)
     noise_sd = float(rng.uniform(8, 20))
     noise_rng = np.random.default_rng([seed, 0x6E6F_6973])
 
@@ -65,46 +67,42 @@ def generate(seed: int, shape: Shape = DEFAULT_SHAPE) -> tuple[Volume, LabelMap]
         block_hu, block_label = paint(anatomy, *points)
         hu[..., start:stop] = _block_mean(block_hu, factor)
         label[..., start:stop] = _block_majority(block_label, factor)
-    hu = _blur(hu, 0.35) + _noise(noise_rng, shape, noise_sd)
+    noise = ndimage.gaussian_filter(noise_rng.standard_normal(shape, dtype=np.float32), 0.6)
+    hu = ndimage.gaussian_filter(hu, 0.35) + noise * np.float32(noise_sd / noise.std())
     voxels = np.clip(np.rint(hu), -1024, 3071).astype(np.int16)
     matrix = affine(shape)
     return Volume(voxels, matrix), LabelMap(label, matrix, LABELS)
 
 
-class _Warp:
-    """Pose and smooth deformation shared by all structures: shift, scale, a 4 x 4 x 4 grid of displacements (mm)."""
+def _draw_warp(rng: np.random.Generator) -> Callable[[Sequence[Array]], tuple[Array, ...]]:
+    """Draw the pose and smooth deformation shared by all structures: shift, scale, a 4 x 4 x 4 grid of displacements.
 
-    def __init__(self, shift: NDArray[np.float32], scale: float, nodes: NDArray[np.float32]) -> None:
-        self.shift, self.scale, self.nodes = shift, scale, nodes
+    It maps three coordinate axes (mm) to three warped coordinate grids (mm).
+    """
+    shift = rng.normal(0, [2.5, 2.5, 5.0]).astype(np.float32)
+    scale = np.float32(rng.uniform(0.95, 1.04))
+    nodes = rng.normal(0, 2.5, (3, 4, 4, 4)).astype(np.float32)
 
-    @classmethod
-    def draw(cls, rng: np.random.Generator) -> _Warp:
-        return cls(
-            shift=rng.normal(0, [2.5, 2.5, 5.0]).astype(np.float32),
-            scale=float(rng.uniform(0.95, 1.04)),
-            nodes=rng.normal(0, 2.5, (3, 4, 4, 4)).astype(np.float32),
-        )
-
-    def __call__(self, axes: Sequence[NDArray[np.float32]]) -> tuple[NDArray[np.float32], ...]:
-        """Map three coordinate axes (mm) to three warped coordinate grids (mm)."""
-        displacement = self.nodes
-        for axis, (coordinates, extent) in enumerate(zip(axes, FIELD_OF_VIEW_MM)):
-            displacement = _interpolate(
-                displacement, axis + 1, (coordinates / np.float32(extent) + np.float32(0.5)) * 3
-            )
+    def warp(axes: Sequence[Array]) -> tuple[Array, ...]:
+        displacement = nodes
+        for axis, (coordinates, extent) in enumerate(zip(axes, FIELD_OF_VIEW_MM), start=1):
+            position = (coordinates / np.float32(extent) + np.float32(0.5)) * 3
+            displacement = _interpolate(displacement, axis, position)
         grids = np.meshgrid(*axes, indexing="ij")
-        return tuple((grids[i] - self.shift[i]) / np.float32(self.scale) + displacement[i] for i in range(3))
+        return tuple((grids[i] - shift[i]) / scale + displacement[i] for i in range(3))
+
+    return warp
 
 
-def _interpolate(nodes: NDArray[np.float32], axis: int, position: NDArray[np.float32]) -> NDArray[np.float32]:
+def _interpolate(nodes: Array, axis: int, position: Array) -> Array:
     """Linear interpolation of nodes along one axis at positions 0 .. 3."""
     lower = np.clip(np.floor(position), 0, nodes.shape[axis] - 2).astype(int)
     weight = (position - lower).reshape([-1 if a == axis else 1 for a in range(nodes.ndim)]).astype(np.float32)
-    between: NDArray[np.float32] = nodes.take(lower, axis) * (1 - weight) + nodes.take(lower + 1, axis) * weight
+    between: Array = nodes.take(lower, axis) * (1 - weight) + nodes.take(lower + 1, axis) * weight
     return between
 
 
-def _coordinates(shape: Shape, factor: int, start: int, stop: int) -> list[NDArray[np.float32]]:
+def _coordinates(shape: Shape, factor: int, start: int, stop: int) -> list[Array]:
     """Return the coordinate axes (mm) of the slices ``start`` to ``stop``, ``factor`` points a voxel and axis."""
     axes = []
     for axis, (n, extent) in enumerate(zip(shape, FIELD_OF_VIEW_MM)):
@@ -114,13 +112,9 @@ def _coordinates(shape: Shape, factor: int, start: int, stop: int) -> list[NDArr
     return axes
 
 
-def _blocks(points: NDArray[np.float32], factor: int) -> NDArray[np.float32]:
+def _block_mean(points: Array, factor: int) -> Array:
     x, y, z = (n // factor for n in points.shape)
-    return points.reshape(x, factor, y, factor, z, factor)
-
-
-def _block_mean(points: NDArray[np.float32], factor: int) -> NDArray[np.float32]:
-    means: NDArray[np.float32] = _blocks(points, factor).mean(axis=(1, 3, 5))
+    means: Array = points.reshape(x, factor, y, factor, z, factor).mean(axis=(1, 3, 5))
     return means
 
 
@@ -132,28 +126,6 @@ def _block_majority(points: NDArray[np.uint8], factor: int) -> NDArray[np.uint8]
     votes = np.stack([sum((corner == value).view(np.uint8) for corner in corners) for value in values])
     majority: NDArray[np.uint8] = values[votes.argmax(axis=0)]
     return majority
-
-
-def _blur(voxels: NDArray[np.float32], sigma: float) -> NDArray[np.float32]:
-    from scipy import ndimage
-
-    blurred: NDArray[np.float32] = ndimage.gaussian_filter(voxels, sigma)
-    return blurred
-
-
-def _noise(rng: np.random.Generator, shape: Shape, sd: float) -> NDArray[np.float32]:
-    """Spatially correlated Gaussian noise of a standard deviation in HU."""
-    white = rng.standard_normal(shape, dtype=np.float32)
-    smooth = _blur(white, 0.6)
-    return smooth * np.float32(sd / smooth.std())
-
-
-def _read_volume(seed: int, shape: Shape) -> Volume:
-    return generate(seed, shape)[0]
-
-
-def _read_label_map(seed: int, shape: Shape) -> LabelMap:
-    return generate(seed, shape)[1]
 
 
 class PhantomDataset:
@@ -199,6 +171,14 @@ class PhantomDataset:
             id=name,
             split=split,
             patient=name,
-            read_volume=partial(_read_volume, seed, self.shape),
-            read_label_map=partial(_read_label_map, seed, self.shape),
+            read_volume=partial(_volume, seed, self.shape),
+            read_label_map=partial(_label_map, seed, self.shape),
         )
+
+
+def _volume(seed: int, shape: Shape) -> Volume:
+    return generate(seed, shape)[0]
+
+
+def _label_map(seed: int, shape: Shape) -> LabelMap:
+    return generate(seed, shape)[1]

@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 
 from medbench.datasets.phantom.thorax import LABELS, Array, Capsule, Thorax
 
+Where = NDArray[np.bool_] | tuple[NDArray[np.intp], ...]
 _VALUE: Final = {name: value for value, name in LABELS.items()}
+_LUNGS: Final = (_VALUE["lung_left"], _VALUE["lung_right"])
 
 
 def paint(thorax: Thorax, x: Array, y: Array, z: Array) -> tuple[Array, NDArray[np.uint8]]:
@@ -18,9 +20,7 @@ def paint(thorax: Thorax, x: Array, y: Array, z: Array) -> tuple[Array, NDArray[
 
     Args:
         thorax: what was drawn.
-        x: coordinates in mm, any shape.
-        y: likewise, same shape.
-        z: likewise, same shape.
+        x: coordinates in mm, any shape; ``y`` and ``z`` have the same.
 
     Returns:
         HU (float32) and label values (uint8, see ``LABELS``), both of the coordinates' shape.
@@ -46,38 +46,35 @@ class _Canvas:
         self.hu: Array = np.full(x.shape, -1000.0, np.float32)
         self.label: NDArray[np.uint8] = np.zeros(x.shape, np.uint8)
 
-    def fill(self, where: NDArray[np.bool_], hu: float | Array, region: str | None = "body") -> None:
+    def fill(self, where: Where, hu: float | Array, region: str | None = "body") -> None:
         """Set HU, and the label unless ``region`` is None (the label below then stays)."""
         self.hu[where] = hu[where] if isinstance(hu, np.ndarray) else hu
         if region is not None:
             self.label[where] = _VALUE[region]
 
-    def tube(self, capsule: Capsule) -> tuple[tuple[slice, ...], NDArray[np.bool_]]:
-        """Return the box around a capsule and the mask of its inside within the box."""
+    def tube(self, capsule: Capsule) -> Where:
+        """Return the indices of the points inside a capsule; only the box around it is looked at."""
         low = np.minimum(capsule.start, capsule.end) - capsule.radius
         high = np.maximum(capsule.start, capsule.end) + capsule.radius
         box = tuple(_extent(*self._extremes[axis], low[axis], high[axis]) for axis in range(3))
         points = np.stack([self.x[box], self.y[box], self.z[box]], axis=-1)
-        return box, _tube_distance(points, capsule) <= capsule.radius
-
-    def paint_tube(self, capsule: Capsule, hu: float, region: str | None) -> None:
-        box, inside = self.tube(capsule)
-        self.hu[box][inside] = hu
-        if region is not None:
-            self.label[box][inside] = _VALUE[region]
+        along, offset = capsule.end - capsule.start, points - capsule.start
+        share = np.clip(offset @ along / float(along @ along), 0.0, 1.0)
+        distance: Array = np.linalg.norm(offset - share[..., None] * along, axis=-1)
+        inside = np.nonzero(distance <= capsule.radius)
+        return tuple(index + side.start for index, side in zip(inside, box))
 
     def within(self, half: Array) -> NDArray[np.bool_]:
         """Return the inside of the trunk's super-ellipse with half axes (mm) along x and y."""
         scale = np.float32(1) / half**self._squareness
         return np.asarray(self._powers[0] * scale[0] + self._powers[1] * scale[1] < 1)
 
-    def ellipsoid(self, centre: Array, half_axes: Array, frame: Array | None = None) -> Array:
-        """Return the quadratic form that is below 1 inside; ``frame`` holds the axes' directions in its rows."""
+    def ellipsoid(self, centre: Array, half_axes: Array, frame: Array | None = None) -> NDArray[np.bool_]:
+        """Return the inside; ``frame`` holds the axes' directions in its rows."""
         offsets = [self.x - centre[0], self.y - centre[1], self.z - centre[2]]
         if frame is not None:
             offsets = [row[0] * offsets[0] + row[1] * offsets[1] + row[2] * offsets[2] for row in frame]
-        total: Array = sum((o / h) ** 2 for o, h in zip(offsets, half_axes))
-        return total
+        return np.asarray(sum((o / h) ** 2 for o, h in zip(offsets, half_axes)) < 1)
 
 
 def _extremes(axis: int, coordinates: Array) -> tuple[Array, Array]:
@@ -89,15 +86,6 @@ def _extremes(axis: int, coordinates: Array) -> tuple[Array, Array]:
 def _extent(smallest: Array, largest: Array, low: float, high: float) -> slice:
     touched = np.flatnonzero((largest >= low) & (smallest <= high))
     return slice(int(touched[0]), int(touched[-1]) + 1) if touched.size else slice(0, 0)
-
-
-def _tube_distance(points: Array, capsule: Capsule) -> Array:
-    """Distance (mm) of points (..., 3) to a capsule's centre line."""
-    along = capsule.end - capsule.start
-    offset = points - capsule.start
-    share = np.clip(offset @ along / float(along @ along), 0.0, 1.0)
-    distance: Array = np.linalg.norm(offset - share[..., None] * along, axis=-1)
-    return distance
 
 
 def _cage(thorax: Thorax) -> Array:
@@ -124,8 +112,8 @@ def _paint_trunk(canvas: _Canvas, thorax: Thorax, abdomen: NDArray[np.bool_]) ->
     canvas.fill(inside, hu["mediastinum"])
     below = inside & abdomen
     canvas.fill(below, hu["abdomen"])
-    liver = canvas.ellipsoid(np.array([48, 8, -82], np.float32), np.array([74, 70, 60], np.float32)) < 1
-    spleen = canvas.ellipsoid(np.array([-80, -32, -88], np.float32), np.array([30, 34, 40], np.float32)) < 1
+    liver = canvas.ellipsoid(np.array([48, 8, -82], np.float32), np.array([74, 70, 60], np.float32))
+    spleen = canvas.ellipsoid(np.array([-80, -32, -88], np.float32), np.array([30, 34, 40], np.float32))
     canvas.fill(below & liver, hu["liver"])
     canvas.fill(below & spleen, hu["spleen"])
 
@@ -142,13 +130,13 @@ def _paint_lungs(canvas: _Canvas, thorax: Thorax, abdomen: NDArray[np.bool_]) ->
         ]
         canvas.fill(allowed & (sum(np.abs(o) ** 2.4 for o in offset) < 1), parenchyma, region)
     for vessel in thorax.vessels:
-        box, inside = canvas.tube(vessel)
-        lung = (canvas.label[box] == _VALUE["lung_left"]) | (canvas.label[box] == _VALUE["lung_right"])
-        canvas.hu[box][inside & lung] = thorax.hu["vessel"]
+        inside = canvas.tube(vessel)
+        lung = np.isin(canvas.label[inside], _LUNGS)
+        canvas.fill(tuple(index[lung] for index in inside), thorax.hu["vessel"], None)
     trachea = np.array([[1, -12, 110], [1, -14, 32]], np.float32)
-    canvas.paint_tube(Capsule(trachea[0], trachea[1], 8.5), -960, "body")
+    canvas.fill(canvas.tube(Capsule(trachea[0], trachea[1], 8.5)), -960, "body")
     for side in (-1.0, 1.0):
-        canvas.paint_tube(Capsule(trachea[1], np.array([side * 30, -16, 12], np.float32), 6.0), -940, None)
+        canvas.fill(canvas.tube(Capsule(trachea[1], np.array([side * 30, -16, 12], np.float32), 6.0)), -940, None)
 
 
 def _paint_skeleton(canvas: _Canvas, thorax: Thorax) -> None:
@@ -197,24 +185,23 @@ def _paint_heart(canvas: _Canvas, thorax: Thorax, abdomen: NDArray[np.bool_]) ->
     base = centre - thorax.axis * length * 0.75
     rv_scale, la_scale, ra_scale = (np.float32(v) for v in thorax.chambers)
 
-    rim = canvas.ellipsoid(centre - thorax.axis * 14, np.array([80, 62, 58], np.float32), frame) < 1
-    lung = (canvas.label == _VALUE["lung_left"]) | (canvas.label == _VALUE["lung_right"])
-    canvas.fill(rim & lung & ~abdomen, hu["mediastinum"])
+    rim = canvas.ellipsoid(centre - thorax.axis * 14, np.array([80, 62, 58], np.float32), frame)
+    canvas.fill(rim & np.isin(canvas.label, _LUNGS) & ~abdomen, hu["mediastinum"])
 
-    la = canvas.ellipsoid(base + np.array([4, -24, 12], np.float32), np.array([27, 19, 23], np.float32) * la_scale) < 1
+    la = canvas.ellipsoid(base + np.array([4, -24, 12], np.float32), np.array([27, 19, 23], np.float32) * la_scale)
     canvas.fill(la, hu["left_blood"] - 10, "heart_atrium_left")
     ra_centre = centre + np.array([52, 4, 10], np.float32)
-    ra = canvas.ellipsoid(ra_centre, np.array([24, 26, 32], np.float32) * ra_scale) < 1
+    ra = canvas.ellipsoid(ra_centre, np.array([24, 26, 32], np.float32) * ra_scale)
     canvas.fill(ra, hu["right_blood"], "heart_atrium_right")
     rv_centre = centre + frame[1] * 36 - thorax.axis * 4
-    rv = canvas.ellipsoid(rv_centre, np.array([42, 20, 31], np.float32) * rv_scale, frame) < 1
+    rv = canvas.ellipsoid(rv_centre, np.array([42, 20, 31], np.float32) * rv_scale, frame)
     canvas.fill(rv, hu["right_blood"], "heart_ventricle_right")
 
     outer = np.array([length, width, width], np.float32) + np.float32(thorax.wall)
     along = sum(direction * axis for direction, axis in zip(thorax.axis, (canvas.x, canvas.y, canvas.z)))
     not_base = along > float(thorax.axis @ base)
-    canvas.fill((canvas.ellipsoid(centre, outer, frame) < 1) & not_base, hu["myocardium"], "heart_myocardium")
-    cavity = canvas.ellipsoid(centre, np.array([length, width, width], np.float32), frame) < 1
+    canvas.fill(canvas.ellipsoid(centre, outer, frame) & not_base, hu["myocardium"], "heart_myocardium")
+    cavity = canvas.ellipsoid(centre, np.array([length, width, width], np.float32), frame)
     canvas.fill(cavity, hu["left_blood"], "heart_ventricle_left")
 
 
@@ -233,16 +220,16 @@ def _paint_great_vessels(canvas: _Canvas, thorax: Thorax) -> None:
         (fork, fork + np.array([-42, -12, 4], np.float32), thorax.pulmonary * 0.72),
         (fork, fork + np.array([56, -14, -4], np.float32), thorax.pulmonary * 0.72),
     ):
-        canvas.paint_tube(Capsule(start, end, radius), hu["right_blood"], "pulmonary_artery")
+        canvas.fill(canvas.tube(Capsule(start, end, radius)), hu["right_blood"], "pulmonary_artery")
     cava = np.array([[34, 4, 100], [34, 2, 8]], np.float32)
-    canvas.paint_tube(Capsule(cava[0], cava[1], 9.5), hu["right_blood"] - 20, "body")
-    canvas.paint_tube(Capsule(root, top, ascending), hu["left_blood"], "aorta_ascending")
+    canvas.fill(canvas.tube(Capsule(cava[0], cava[1], 9.5)), hu["right_blood"] - 20, "body")
+    canvas.fill(canvas.tube(Capsule(root, top, ascending)), hu["left_blood"], "aorta_ascending")
     bend = np.array([-2, -8, 96], np.float32)
     curve = [(1 - t) ** 2 * top + 2 * t * (1 - t) * bend + t**2 * down for t in np.linspace(0, 1, 9, dtype=np.float32)]
     for index, (start, end) in enumerate(itertools.pairwise(curve)):
         share = (index + 0.5) / (len(curve) - 1)
         region = "aorta_ascending" if share < 0.5 else "aorta_descending"
-        canvas.paint_tube(Capsule(start, end, ascending * (1 - share) + descending * share), hu["left_blood"], region)
-    canvas.paint_tube(
-        Capsule(down, np.array([-22, -back + 34, -200], np.float32), descending), hu["left_blood"], "aorta_descending"
-    )
+        radius = ascending * (1 - share) + descending * share
+        canvas.fill(canvas.tube(Capsule(start, end, radius)), hu["left_blood"], region)
+    end = np.array([-22, -back + 34, -200], np.float32)
+    canvas.fill(canvas.tube(Capsule(down, end, descending)), hu["left_blood"], "aorta_descending")

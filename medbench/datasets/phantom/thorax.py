@@ -1,6 +1,6 @@
 """The anatomy behind the phantom: the proportions of a thorax, drawn from a random generator.
 
-``draw`` decides everything that chance may decide; ``thorax_paint.paint`` is a pure function of what was drawn.
+``draw`` decides everything that chance may decide; ``paint.paint`` is a pure function of what was drawn.
 Coordinates are millimetres, RAS+ (x to the patient's Right, y Anterior, z Superior), origin at the volume's centre.
 """
 
@@ -68,51 +68,48 @@ class Thorax:
     hu: Mapping[str, float]
 
 
-def _between(rng: np.random.Generator, low: float, high: float) -> float:
-    return float(rng.uniform(low, high))
-
-
 def draw(rng: np.random.Generator) -> Thorax:
     """Draw one thorax."""
+    between = rng.uniform
     axis = np.array([-0.62, 0.55, -0.56], np.float32) + rng.normal(0, 0.08, 3).astype(np.float32)
-    left = _between(rng, 300, 420)
-    lung_x = _between(rng, 61, 67)
+    left = between(300, 420)
+    lung_x = between(61, 67)
     return Thorax(
-        body=np.array([_between(rng, 140, 153), _between(rng, 96, 111)], np.float32),
-        squareness=_between(rng, 2.2, 2.8),
-        fat=_between(rng, 8, 17),
-        muscle=_between(rng, 13, 17),
-        lung=np.array([_between(rng, 52, 58), _between(rng, 76, 86), _between(rng, 112, 130)], np.float32),
+        body=np.array([between(140, 153), between(96, 111)], np.float32),
+        squareness=between(2.2, 2.8),
+        fat=between(8, 17),
+        muscle=between(13, 17),
+        lung=np.array([between(52, 58), between(76, 86), between(112, 130)], np.float32),
         lung_x=lung_x,
-        dome=np.array([_between(rng, -52, -40), _between(rng, -60, -48)], np.float32),
-        rib_period=_between(rng, 30, 34),
-        rib_phase=_between(rng, 0, 34),
-        rib_slope=_between(rng, 0.18, 0.30),
-        spine_period=_between(rng, 27, 31),
-        spine_phase=_between(rng, 0, 31),
+        dome=np.array([between(-52, -40), between(-60, -48)], np.float32),
+        rib_period=between(30, 34),
+        rib_phase=between(0, 34),
+        rib_slope=between(0.18, 0.30),
+        spine_period=between(27, 31),
+        spine_phase=between(0, 31),
         heart=np.array([-16, 14, -24], np.float32) + rng.normal(0, 2.5, 3).astype(np.float32),
         axis=axis / np.linalg.norm(axis),
-        ventricle=np.array([_between(rng, 38, 46), _between(rng, 20, 24)], np.float32),
-        wall=_between(rng, 10, 13),
+        ventricle=np.array([between(38, 46), between(20, 24)], np.float32),
+        wall=between(10, 13),
         chambers=rng.uniform(0.92, 1.08, 3).astype(np.float32),
-        aorta=np.array([_between(rng, 14.5, 17.5), _between(rng, 11.5, 13.5)], np.float32),
-        pulmonary=_between(rng, 12, 14.5),
+        aorta=np.array([between(14.5, 17.5), between(11.5, 13.5)], np.float32),
+        pulmonary=between(12, 14.5),
         vessels=tuple(_vessels(rng, lung_x)),
         hu={
-            "fat": _between(rng, -110, -90),
-            "muscle": _between(rng, 45, 65),
-            "mediastinum": _between(rng, -90, -60),
-            "abdomen": _between(rng, 40, 60),
-            "liver": _between(rng, 80, 120),
-            "spleen": _between(rng, 100, 140),
-            "lung": _between(rng, -880, -820),
-            "vessel": _between(rng, 20, 120),
-            "cortex": _between(rng, 420, 560),
-            "marrow": _between(rng, 180, 260),
-            "disc": _between(rng, 70, 110),
+            "fat": between(-110, -90),
+            "muscle": between(45, 65),
+            "mediastinum": between(-90, -60),
+            "abdomen": between(40, 60),
+            "liver": between(80, 120),
+            "spleen": between(100, 140),
+            "lung": between(-880, -820),
+            "vessel": between(20, 120),
+            "cortex": between(420, 560),
+            "marrow": between(180, 260),
+            "disc": between(70, 110),
             "left_blood": left,
-            "right_blood": _between(rng, 180, left - 60),
-            "myocardium": _between(rng, 90, 130),
+            "right_blood": between(180, left - 60),
+            "myocardium": between(90, 130),
         },
     )
 
@@ -129,7 +126,7 @@ def _vessels(rng: np.random.Generator, lung_x: float, levels: int = 5) -> list[C
                 for _ in range(2):
                     turned = heading + rng.normal(0, 0.65, 3).astype(np.float32)
                     turned /= np.linalg.norm(turned)
-                    end = (start + turned * length * _between(rng, 0.8, 1.2)).astype(np.float32)
+                    end = (start + turned * length * rng.uniform(0.8, 1.2)).astype(np.float32)
                     grown.append(Capsule(start, end, radius))
                     branches.append((end, turned))
             tips = branches

@@ -2,7 +2,6 @@
 
 from medbench.imaging.formats.folder import volume_files, volume_parts
 from medbench.imaging.formats.image import read_header, read_image
-from medbench.imaging.formats.nifti import write_nifti
 from medbench.imaging.formats.stored import Header
 
-__all__ = ["Header", "read_header", "read_image", "volume_files", "volume_parts", "write_nifti"]
+__all__ = ["Header", "read_header", "read_image", "volume_files", "volume_parts"]

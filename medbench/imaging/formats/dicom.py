@@ -6,33 +6,20 @@ import contextlib
 import os
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from medbench.errors import DataError, FormatError, GeometryError, IntensityError
-from medbench.imaging.formats.geometry import LPS_TO_RAS, affine_from, check_affine, check_spacing, spatial_shape
+from medbench.imaging.formats.geometry import affine_from, spatial_shape
 from medbench.imaging.formats.stored import Header, Stored
 
 _MODALITY, _DESCRIPTION, _POSITION = "0008|0060", "0008|103e", "0020|0032"
 _INTERCEPT, _SLOPE, _BITS, _SIGNED = "0028|1052", "0028|1053", "0028|0100", "0028|0103"
-_TAGS = (_MODALITY, _DESCRIPTION, _POSITION, _INTERCEPT, _SLOPE, _BITS, _SIGNED)
 _SPACING_TOLERANCE = 0.05  # share of the slice distance; a missing slice deviates by 1.0
 _STDERR = 2
 _OTHER_MODALITIES = {"MR", "PT", "NM", "US", "CR", "DX", "MG", "XA", "SEG", "RTDOSE", "RTSTRUCT"}
-
-
-@dataclass(frozen=True)
-class _Slice:
-    """What the header of one file says: ITK's geometry (LPS, mm), and the tags used here that it has."""
-
-    size: tuple[int, int, int]
-    spacing: np.ndarray
-    origin: np.ndarray
-    directions: np.ndarray
-    tags: dict[str, str]
 
 
 def is_dicom(path: Path) -> bool:
@@ -57,7 +44,7 @@ def open_dicom(folder: Path) -> Stored:
     sitk: Any = SimpleITK  # its functions carry no types
     with _quiet(sitk):
         files = _one_series(sitk, folder)
-        header = _header(folder, [_slice(sitk, Path(file)) for file in files])
+        header = _header(folder, [_slice(sitk, file) for file in files])
 
     def read() -> np.ndarray:
         reader = sitk.ImageSeriesReader()
@@ -75,24 +62,26 @@ def open_dicom(folder: Path) -> Stored:
     return Stored(header, read)
 
 
-def _header(folder: Path, slices: list[_Slice]) -> Header:
+def _header(folder: Path, slices: list[Any]) -> Header:
     first = slices[0]
-    modality = first.tags.get(_MODALITY, "")
+    modality = _tag(first, _MODALITY)
     if modality in _OTHER_MODALITIES:
         raise IntensityError(
             f"{folder}: the series has modality {modality}, which has no Hounsfield units: give a CT series"
         )
-    if any(other.size != first.size for other in slices):
+    if any(other.GetSize() != first.GetSize() for other in slices):
         raise _no_volume(folder, len(slices))
-    columns, rows, frames = first.size
+    columns, rows, frames = first.GetSize()
     shape = spatial_shape(folder, (columns, rows, frames * len(slices)))
-    check_spacing(folder, first.spacing if len(slices) == 1 else first.spacing[:2])  # the step follows from positions
-    affine = affine_from(first.directions, first.spacing, first.origin)
+    directions, spacing = np.reshape(first.GetDirection(), (3, 3)), np.asarray(first.GetSpacing())
     if len(slices) > 1:
-        affine[:3, 2] = _slice_step(folder, slices)
-    check_affine(folder, LPS_TO_RAS @ affine)
-    scaled = any(_is_rescaled(folder, slice_.tags) for slice_ in slices)
-    return Header(shape, LPS_TO_RAS @ affine, _stored_type(folder, first.tags), scaled)
+        step = _slice_step(folder, slices, np.cross(directions[:, 0], directions[:, 1]))
+        directions[:, 2], spacing[2] = step, 1.0
+    affine = affine_from(folder, directions, spacing, first.GetOrigin())
+    bits, signed = _number(folder, first, _BITS, 16), _number(folder, first, _SIGNED, 0)
+    dtype = np.dtype(f"{'i' if signed else 'u'}{next((size for size in (1, 2, 4) if bits <= 8 * size), 8)}")
+    scaled = any((_number(folder, one, _SLOPE, 1), _number(folder, one, _INTERCEPT, 0)) != (1, 0) for one in slices)
+    return Header(shape, affine, dtype, scaled)
 
 
 def _no_volume(folder: Path, count: int) -> FormatError:
@@ -102,17 +91,12 @@ def _no_volume(folder: Path, count: int) -> FormatError:
     )
 
 
-def _stored_type(folder: Path, tags: dict[str, str]) -> np.dtype:
-    bits, signed = (_number(folder, tags, tag, default) for tag, default in ((_BITS, 16), (_SIGNED, 0)))
-    return np.dtype(f"{'i' if signed else 'u'}{next((size for size in (1, 2, 4) if bits <= 8 * size), 8)}")
+def _tag(slice_: Any, tag: str) -> str:
+    return slice_.GetMetaData(tag).strip() if slice_.HasMetaDataKey(tag) else ""
 
 
-def _is_rescaled(folder: Path, tags: dict[str, str]) -> bool:
-    return (_number(folder, tags, _SLOPE, 1), _number(folder, tags, _INTERCEPT, 0)) != (1, 0)
-
-
-def _number(folder: Path, tags: dict[str, str], tag: str, default: float) -> float:
-    text = tags.get(tag) or str(default)
+def _number(folder: Path, slice_: Any, tag: str, default: float) -> float:
+    text = _tag(slice_, tag) or str(default)
     try:
         return float(text)
     except ValueError as error:
@@ -128,39 +112,32 @@ def _one_series(sitk: Any, folder: Path) -> list[str]:
     series = [list(sitk.ImageSeriesReader.GetGDCMSeriesFileNames(str(folder), uid)) for uid in identifiers]
     if len(series) > 1:
         found = "; ".join(
-            f"{_slice(sitk, Path(files[0])).tags.get(_DESCRIPTION) or 'no description'} ({len(files)} files, {uid})"
+            f"{_tag(_slice(sitk, files[0]), _DESCRIPTION) or 'no description'} ({len(files)} files, {uid})"
             for uid, files in zip(identifiers, series)
         )
         raise DataError(f"{folder}: {len(series)} DICOM series in one folder: {found}: move each into its own folder")
     return series[0]
 
 
-def _slice(sitk: Any, path: Path) -> _Slice:
-    """Return a file's header; no pixel is read."""
+def _slice(sitk: Any, file: str) -> Any:
+    """Return ITK's reader of a file, which has read its header: geometry (LPS, mm) and tags, no pixel."""
     reader = sitk.ImageFileReader()
-    reader.SetFileName(str(path))
+    reader.SetFileName(file)
     reader.SetImageIO("GDCMImageIO")
     try:
         reader.ReadImageInformation()
     except RuntimeError as error:
-        raise FormatError(f"{path}: this DICOM file cannot be read: export the series again") from error
-    return _Slice(
-        size=reader.GetSize(),
-        spacing=np.asarray(reader.GetSpacing()),
-        origin=np.asarray(reader.GetOrigin()),
-        directions=np.reshape(reader.GetDirection(), (3, 3)),
-        tags={tag: reader.GetMetaData(tag).strip() for tag in _TAGS if reader.HasMetaDataKey(tag)},
-    )
+        raise FormatError(f"{file}: this DICOM file cannot be read: export the series again") from error
+    return reader
 
 
-def _slice_step(folder: Path, slices: list[_Slice]) -> np.ndarray:
+def _slice_step(folder: Path, slices: list[Any], normal: np.ndarray) -> np.ndarray:
     """Return the vector (LPS, mm) from one slice to the next; it leaves the normal where the gantry was tilted."""
     try:
-        positions = np.array([[float(value) for value in slice_.tags[_POSITION].split("\\")] for slice_ in slices])
-    except (KeyError, ValueError) as error:
+        positions = np.array([[float(value) for value in _tag(one, _POSITION).split("\\")] for one in slices])
+    except ValueError as error:
         raise GeometryError(f"{folder}: slices without a position (0020,0032): export the series again") from error
-    heights = positions @ np.cross(slices[0].directions[:, 0], slices[0].directions[:, 1])
-    distances = np.diff(heights)
+    distances = np.diff(positions @ normal)
     usual = float(np.median(distances))
     uneven = np.abs(distances - usual) > _SPACING_TOLERANCE * abs(usual)
     if usual == 0 or np.any(uneven):

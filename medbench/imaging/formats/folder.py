@@ -74,8 +74,7 @@ def _is_slice(entry: Path) -> bool:
     return entry.is_file() and not suffix_of(entry) and is_dicom(entry)
 
 
-def _natural(path: Path) -> tuple[list[tuple[str, int, str]], str]:
+def _natural(path: Path) -> tuple[list[tuple[str, int]], str]:
     """Return a key that compares digits as numbers; the plain text breaks ties such as 01 and 1."""
     text = path.as_posix()
-    parts = re.findall(r"(\D*)(\d*)", text.lower())
-    return [(word, int(digits or -1), "") for word, digits in parts], text
+    return [(word, int(digits or -1)) for word, digits in re.findall(r"(\D*)(\d*)", text.lower())], text

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from medbench.errors import FormatError, GeometryError
 
@@ -19,24 +19,34 @@ def spacing_of(affine: np.ndarray) -> tuple[float, float, float]:
     return (float(x), float(y), float(z))
 
 
-def affine_from(directions: np.ndarray, spacing: np.ndarray, origin: np.ndarray) -> np.ndarray:
+def affine_from(
+    where: Path | str, directions: np.ndarray, spacing: ArrayLike, origin: ArrayLike, to_ras: np.ndarray = LPS_TO_RAS
+) -> np.ndarray:
     """Compose an affine.
 
     Args:
-        directions: (3, 3), a column of unit length for each array axis.
-        spacing: (3,), voxel distance along each array axis.
+        where: the file, for the message.
+        directions: (3, 3), a column for each array axis.
+        spacing: (3,), voxel distance along each array axis, in lengths of its column.
         origin: (3,), the world position of voxel (0, 0, 0).
+        to_ras: (4, 4), that world to RAS+ mm.
 
     Returns:
-        (4, 4) float64.
+        (4, 4) float64, voxel index to RAS+ mm.
+
+    Raises:
+        GeometryError: spacing or orientation is impossible.
     """
+    check_spacing(where, np.linalg.norm(directions, axis=0) * np.asarray(spacing))
     affine = np.eye(4)
-    affine[:3, :3] = np.asarray(directions, dtype=np.float64) * np.asarray(spacing, dtype=np.float64)
+    affine[:3, :3] = directions * np.asarray(spacing, dtype=np.float64)
     affine[:3, 3] = origin
+    affine = to_ras @ affine
+    check_affine(where, affine)
     return affine
 
 
-def check_spacing(where: Path | str, spacing: Sequence[float] | np.ndarray) -> None:
+def check_spacing(where: Path | str, spacing: ArrayLike) -> None:
     """Refuse a stored spacing that is not three positive numbers of mm.
 
     Raises:
@@ -85,13 +95,6 @@ def spatial_shape(where: Path | str, shape: tuple[int, ...]) -> tuple[int, int, 
     return (x, y, z)
 
 
-def grid_to_ras(shape: tuple[int, int, int], affine: np.ndarray) -> tuple[tuple[int, int, int], np.ndarray]:
-    """Return the shape and the affine that ``to_ras`` gives to voxels of a grid."""
-    orientation, turned = _turn(shape, affine)
-    x, y, z = (shape[int(np.flatnonzero(orientation[:, 0] == axis)[0])] for axis in range(3))
-    return (x, y, z), turned
-
-
 def to_ras(voxels: np.ndarray, affine: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Permute and flip axes until they run closest to Right, Anterior, Superior; nothing is interpolated.
 
@@ -100,22 +103,13 @@ def to_ras(voxels: np.ndarray, affine: np.ndarray) -> tuple[np.ndarray, np.ndarr
         affine: (4, 4), valid, voxel index to RAS+ mm.
 
     Returns:
-        C-contiguous voxels (x, y, z), and their affine; an oblique affine stays oblique.
+        A view (x, y, z) of the voxels, and their affine; an oblique affine stays oblique.
     """
     import nibabel.orientations
 
     turning: Any = nibabel.orientations  # its functions carry no types
-    orientation, turned = _turn(voxels.shape, affine)
-    return np.ascontiguousarray(turning.apply_orientation(voxels, orientation)), turned
-
-
-def _turn(shape: tuple[int, ...], affine: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return nibabel's orientation (a row for each axis: the world axis and the sign) and the turned affine."""
-    import nibabel.orientations
-
-    turning: Any = nibabel.orientations
-    orientation: np.ndarray = turning.io_orientation(affine)
-    return orientation, affine @ turning.inv_ornt_aff(orientation, shape)
+    orientation = turning.io_orientation(affine)
+    return turning.apply_orientation(voxels, orientation), affine @ turning.inv_ornt_aff(orientation, voxels.shape)
 
 
 class Gridded(Protocol):

@@ -12,7 +12,7 @@ import numpy as np
 from medbench.errors import DataError, FormatError
 from medbench.imaging.formats.dicom import open_dicom
 from medbench.imaging.formats.folder import suffix_of
-from medbench.imaging.formats.geometry import grid_to_ras, to_ras
+from medbench.imaging.formats.geometry import to_ras
 from medbench.imaging.formats.metaimage import open_metaimage
 from medbench.imaging.formats.nifti import open_nifti
 from medbench.imaging.formats.nrrd import open_nrrd
@@ -45,7 +45,8 @@ def read_image(path: Path) -> tuple[np.ndarray, np.ndarray]:
     """
     with _told(path):
         stored = _opened(path)
-        return to_ras(hounsfield(path, stored), stored.header.affine)
+        voxels, affine = to_ras(hounsfield(path, stored), stored.header.affine)
+        return np.ascontiguousarray(voxels), affine
 
 
 def read_header(path: Path) -> Header:
@@ -54,15 +55,13 @@ def read_header(path: Path) -> Header:
     Of a DICOM series every slice's header is read.
 
     Raises:
-        DataError: the file is absent or unreadable; a folder without a series or with several.
-        FormatError: an unknown format, a damaged header, a header that its file cannot keep, or not one 3D volume.
-        GeometryError: spacing or affine is impossible.
-        IntensityError: another modality than CT.
+        DataError: see ``read_image``; what the voxels hold is not looked at.
     """
     with _told(path):
         header = _opened(path).header
-    shape, affine = grid_to_ras(header.shape, header.affine)
-    return replace(header, shape=shape, affine=affine)
+    turned, affine = to_ras(np.broadcast_to(0, header.shape), header.affine)
+    x, y, z = turned.shape
+    return replace(header, shape=(x, y, z), affine=affine)
 
 
 @contextmanager

@@ -14,8 +14,8 @@ from typing import IO, Any
 import numpy as np
 
 from medbench.errors import DataError, FormatError
-from medbench.imaging.formats.geometry import spatial_shape
-from medbench.imaging.formats.stored import Header, Stored, check_claim, claimed_bytes, read_voxels
+from medbench.imaging.formats.geometry import affine_from, spatial_shape
+from medbench.imaging.formats.stored import Header, Stored, check_claim, read_voxels
 from medbench.imaging.formats.text_header import TextHeader
 
 _TYPES = {
@@ -46,7 +46,7 @@ def open_metaimage(path: Path) -> Stored:
     shape = spatial_shape(path, tuple(fields.numbers("DimSize", kind=int)))
     header = Header(shape, _affine(fields), _dtype(fields))
     compressed = _true(fields, "CompressedData")
-    expected, found = claimed_bytes(shape, header.dtype), data.stat().st_size - start
+    expected, found = header.nbytes, data.stat().st_size - start
     if not compressed and fields.numbers("HeaderSize", kind=int) == [-1]:  # the voxels are the file's last bytes
         start, found = start + found - expected, min(found, expected)
     check_claim(data, claimed=expected, stored=found, compressed=compressed)
@@ -59,7 +59,7 @@ def open_metaimage(path: Path) -> Stored:
         with data.open("rb") as file:
             file.seek(start)
             stream = _inflated(file, expected) if compressed else file
-            return read_voxels(data, stream, shape, header.dtype)
+            return read_voxels(data, stream, header)
 
     return Stored(header, read)
 
@@ -103,7 +103,7 @@ def _affine(fields: TextHeader) -> np.ndarray:
             f"{fields.path}: TransformMatrix, Offset or ElementSpacing does not suit {dimensions} dimensions"
         )
     directions = np.reshape(matrix, (dimensions, dimensions)).T[:3, :3]  # stored axis by axis
-    return fields.affine(directions, spacing[:3], origin[:3])
+    return affine_from(fields.path, directions, spacing[:3], origin[:3])
 
 
 def _dtype(fields: TextHeader) -> np.dtype:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import gzip
 import zlib
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ import numpy as np
 
 from medbench.errors import FormatError, GeometryError
 from medbench.imaging.formats.geometry import check_affine, check_spacing, spatial_shape
-from medbench.imaging.formats.stored import MAX_BYTES, Header, Stored, check_claim, claimed_bytes, read_voxels
+from medbench.imaging.formats.stored import MAX_BYTES, Header, Stored, check_claim, read_voxels
 from medbench.storage.files import atomic_path
 
 _MM_PER_UNIT = {1: 1000.0, 3: 0.001}  # metres and micrometres; mm and "unknown" are taken as they are
@@ -34,16 +33,15 @@ def open_nifti(path: Path) -> Stored:
         fields = _read_fields(path, stream)
     shape = spatial_shape(path, tuple(int(size) for size in fields["dim"][1 : 1 + int(fields["dim"][0])]))
     affine, dtype, scaling = _affine(path, fields), _dtype(path, fields), _scaling(path, fields)
-    start = _offset(path, fields)
-    claimed = start + claimed_bytes(shape, dtype)
-    check_claim(path, claimed=claimed, stored=path.stat().st_size, compressed=_is_packed(path))
     oriented = bool(fields["sform_code"] > 0 or fields["qform_code"] > 0)
+    header, start = Header(shape, affine, dtype, scaling != (1.0, 0.0), oriented), _offset(path, fields)
+    check_claim(path, claimed=start + header.nbytes, stored=path.stat().st_size, compressed=_is_packed(path))
 
     def read() -> np.ndarray:
         with _unpacked(path) as stream:
-            return read_voxels(path, stream, shape, dtype, start=start)
+            return read_voxels(path, stream, header, start=start)
 
-    return Stored(Header(shape, affine, dtype, scaling != (1.0, 0.0), oriented), read, *scaling)
+    return Stored(header, read, *scaling)
 
 
 def write_nifti(path: Path, voxels: np.ndarray, affine: np.ndarray) -> None:
@@ -71,25 +69,21 @@ def write_nifti(path: Path, voxels: np.ndarray, affine: np.ndarray) -> None:
     header.set_xyzt_units("mm")
     header["scl_slope"], header["scl_inter"] = 1, 0
     header["vox_offset"] = 352
-    with atomic_path(path) as temporary, temporary.open("wb") as file, contextlib.ExitStack() as stack:
-        stream: Any = file
-        if _is_packed(path):
-            # No file name and no time in the gzip header, or equal volumes would differ.
-            packed = gzip.GzipFile(filename="", mode="wb", compresslevel=_GZIP_LEVEL, fileobj=file, mtime=0)
-            stream = stack.enter_context(packed)
-        stream.write(header.binaryblock + b"\0\0\0\0")  # the four bytes say that no header extension follows
-        for index in range(voxels.shape[2]):
-            stream.write(voxels[..., index].astype(voxels.dtype.newbyteorder("<")).tobytes(order="F"))
+    with atomic_path(path) as temporary, temporary.open("wb") as file:
+        # No file name and no time in the gzip header, or equal volumes would differ.
+        packed = gzip.GzipFile("", "wb", _GZIP_LEVEL, file, mtime=0) if _is_packed(path) else None
+        with packed or contextlib.nullcontext(file) as stream:
+            stream.write(header.binaryblock + b"\0\0\0\0")  # the four bytes say that no header extension follows
+            for index in range(voxels.shape[2]):
+                stream.write(voxels[..., index].astype(voxels.dtype.newbyteorder("<")).tobytes(order="F"))
 
 
 def _is_packed(path: Path) -> bool:
     return path.name.lower().endswith(".gz")
 
 
-@contextlib.contextmanager
-def _unpacked(path: Path) -> Iterator[Any]:
-    with path.open("rb") as file:
-        yield gzip.GzipFile(fileobj=file) if _is_packed(path) else file
+def _unpacked(path: Path) -> Any:
+    return gzip.open(path) if _is_packed(path) else path.open("rb")
 
 
 def _read_fields(path: Path, stream: Any) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bz2
 import gzip
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
@@ -11,11 +12,8 @@ from typing import IO, Any
 import numpy as np
 
 from medbench.errors import FormatError
-from medbench.imaging.formats.geometry import (
-    LPS_TO_RAS,
-    spatial_shape,
-)
-from medbench.imaging.formats.stored import MAX_BYTES, Header, Stored, check_claim, claimed_bytes, read_voxels
+from medbench.imaging.formats.geometry import LPS_TO_RAS, affine_from, spatial_shape
+from medbench.imaging.formats.stored import MAX_BYTES, Header, Stored, check_claim, read_voxels
 from medbench.imaging.formats.text_header import TextHeader
 
 _TYPES = {
@@ -39,16 +37,14 @@ _TO_RAS = {
 }
 
 
-def _gunzipped(file: IO[bytes]) -> Any:
-    return gzip.GzipFile(fileobj=file)
-
-
+_NUMBER = r"[^\s,()]+"
+_VECTOR = rf"\(\s*{_NUMBER}(?:[\s,]+{_NUMBER}){{2}}\s*\)"  # an axis in no space has the word none in its place
 _UNPACKED: dict[str, Callable[[IO[bytes]], Any]] = {
     "raw": lambda file: file,
-    "gzip": _gunzipped,
-    "gz": _gunzipped,
-    "bzip2": bz2.BZ2File,
-    "bz2": bz2.BZ2File,
+    "gzip": gzip.open,
+    "gz": gzip.open,
+    "bzip2": bz2.open,
+    "bz2": bz2.open,
 }
 
 
@@ -73,12 +69,12 @@ def open_nrrd(path: Path) -> Stored:
         raise FormatError(f"{path}: only attached voxels, encoded raw, gzip or bzip2, are supported: export it again")
     # bzip2 knows no bound on its ratio; only the absolute limit holds there.
     found = MAX_BYTES if encoding.startswith("bz") else path.stat().st_size - fields.end
-    check_claim(path, claimed=claimed_bytes(shape, dtype), stored=found, compressed=encoding != "raw")
+    check_claim(path, claimed=header.nbytes, stored=found, compressed=encoding != "raw")
 
     def read() -> np.ndarray:
         with path.open("rb") as file:
             file.seek(fields.end)
-            return read_voxels(path, _UNPACKED[encoding](file), shape, dtype)
+            return read_voxels(path, _UNPACKED[encoding](file), header)
 
     return Stored(header, read)
 
@@ -86,16 +82,15 @@ def open_nrrd(path: Path) -> Stored:
 def _affine(fields: TextHeader) -> np.ndarray:
     """Return voxel index to RAS+ mm for the first three axes."""
     if "spacedirections" in fields.fields:
-        vectors, spacing = fields.numbers("space directions"), [1.0]
-        if len(vectors) != 9:
-            raise FormatError(
-                f"{fields.path}: 'space directions' must be three vectors of three numbers: export it again"
-            )
+        key, spacing = "space directions", [1.0]
+        vectors = fields.numbers(key, word=rf"{_NUMBER}(?=[^()]*\))")
+        if len(vectors) != 9 or len(re.findall(_VECTOR, fields.text(key))) != 3:
+            raise FormatError(f"{fields.path}: '{key}' must be three vectors of three numbers: export it again")
         directions = np.reshape(vectors, (3, 3)).T
     else:
         directions, spacing = np.eye(3), fields.numbers("spacings") or [1.0]
-    origin = fields.numbers("space origin") or [0.0, 0.0, 0.0]
+    origin = fields.numbers("space origin", word=_NUMBER) or [0.0, 0.0, 0.0]
     if len(origin) != 3:
         raise FormatError(f"{fields.path}: 'space origin' must be three numbers: export it again")
     to_ras = _TO_RAS.get(fields.text("space").lower(), LPS_TO_RAS)
-    return fields.affine(directions, np.resize(spacing, 3), origin, to_ras)
+    return affine_from(fields.path, directions, np.resize(spacing, 3), origin, to_ras)

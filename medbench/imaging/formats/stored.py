@@ -39,6 +39,11 @@ class Header:
     scaled: bool = False
     orientation_stored: bool = True
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes that the voxels take."""
+        return math.prod(self.shape) * self.dtype.itemsize
+
 
 @dataclass(frozen=True, eq=False)
 class Stored:
@@ -57,19 +62,13 @@ class Stored:
     intercept: float = 0.0
 
 
-def claimed_bytes(shape: tuple[int, ...], dtype: np.dtype) -> int:
-    """Return the bytes that an array of this shape and type takes."""
-    return math.prod(shape) * dtype.itemsize
-
-
 def check_claim(path: Path, *, claimed: int, stored: int, compressed: bool) -> None:
-    """Refuse a header whose claim its file cannot keep, before anything is allocated.
+    """Refuse a header that claims more bytes than its file can keep, before anything is allocated.
 
     Args:
         path: the file named in the message.
-        claimed: bytes that the header promises.
-        stored: bytes that lie on disk.
-        compressed: whether the stored bytes are compressed.
+        claimed: bytes of voxels.
+        stored: bytes on disk, perhaps ``compressed``.
 
     Raises:
         FormatError: the claim is implausible.
@@ -87,45 +86,39 @@ def check_claim(path: Path, *, claimed: int, stored: int, compressed: bool) -> N
         )
 
 
-def read_voxels(
-    path: Path, stream: IO[bytes], shape: tuple[int, ...], dtype: np.dtype, *, start: int | None = None
-) -> np.ndarray:
+def read_voxels(path: Path, stream: IO[bytes], header: Header, *, start: int | None = None) -> np.ndarray:
     """Read an array whose first axis runs fastest, as in NIfTI, MetaImage and NRRD.
 
     Args:
         path: the file named in the message.
         stream: positioned at the first voxel, or ``start`` says where that lies.
-        shape: voxels along each axis.
-        dtype: with byte order.
+        header: shape and type of the voxels.
         start: byte of the (unpacked) stream at which the voxels begin; None for where it stands.
 
     Returns:
-        Read-only array of ``shape``.
+        Read-only array of the header's shape.
 
     Raises:
         FormatError: fewer bytes than expected, or a damaged compressed stream.
     """
-    expected = claimed_bytes(shape, dtype)
     try:
         if start is not None:
             stream.seek(start)
-        data = stream.read(expected)
+        data = stream.read(header.nbytes)
         stream.read(1)  # reaching the end of the stream is what makes gzip verify its checksum
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise FormatError(
             f"{path}: truncated or damaged (its compressed data end early): copy or export it again"
         ) from error
-    if len(data) != expected:
-        raise FormatError(f"{path}: truncated: expected {expected} bytes of voxels, found {len(data)}: copy it again")
-    return np.frombuffer(data, dtype=dtype).reshape(shape, order="F")
+    if len(data) != header.nbytes:
+        raise FormatError(
+            f"{path}: truncated: expected {header.nbytes} bytes of voxels, found {len(data)}: copy it again"
+        )
+    return np.frombuffer(data, dtype=header.dtype).reshape(header.shape, order="F")
 
 
 def hounsfield(path: Path, stored: Stored) -> np.ndarray:
-    """Read a stored image's voxels and return them in HU.
-
-    Args:
-        path: the file named in the message.
-        stored: the opened file.
+    """Read a stored image's voxels and return them in HU; the message names ``path``.
 
     Returns:
         (i, j, k) int16 where every value is an integer within int16, else float32.
@@ -145,15 +138,11 @@ def hounsfield(path: Path, stored: Stored) -> np.ndarray:
         if scaled:
             plane = plane * stored.slope + stored.intercept
         bad += plane.size - int(np.count_nonzero(np.isfinite(plane)))
-        whole = whole and not bad and _fits_int16(plane)
+        fits = limits.min <= plane.min() and plane.max() <= limits.max and np.array_equal(np.rint(plane), plane)
+        whole = whole and not bad and bool(fits)
         values[..., index] = plane
     if bad:
         raise IntensityError(
             f"{path}: {bad} of {values.size} voxels are NaN or infinite: fill them with a HU value (air is -1000)"
         )
     return values.astype(np.int16) if whole else values
-
-
-def _fits_int16(plane: np.ndarray) -> bool:
-    limits = np.iinfo(np.int16)
-    return bool(limits.min <= plane.min() and plane.max() <= limits.max and np.array_equal(np.rint(plane), plane))

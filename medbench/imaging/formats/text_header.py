@@ -9,10 +9,8 @@ from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from medbench.errors import FormatError
-from medbench.imaging.formats.geometry import LPS_TO_RAS, affine_from, check_affine, check_spacing
 
 _MOST_LINES, _LONGEST_LINE = 1000, 65536  # a file that is something else may have no end of either
 
@@ -54,16 +52,15 @@ class TextHeader:
         """Return a field as it stands."""
         return self.fields.get(_folded(key), default)
 
-    def numbers(self, *keys: str, kind: type = float) -> list[Any]:
-        """Return the numbers of the first field present, an empty list if none is; brackets and commas only part them.
+    def numbers(self, *keys: str, kind: type = float, word: str = r"\S+") -> list[Any]:
+        """Return the numbers of the first field present, an empty list if none is; the pattern ``word`` finds each.
 
         Raises:
             FormatError: the field is no list of numbers of this kind.
         """
         key = next(filter(self.text, keys), keys[0])
-        words = re.split(r"[\s,()]+", self.text(key))
         try:
-            return [kind(word) for word in words if word not in ("", "none")]  # NRRD's word for an axis in no space
+            return [kind(text) for text in re.findall(word, self.text(key))]
         except ValueError as error:
             found = f"{key} = {self.text(key)[:40]}"
             raise FormatError(f"{self.path}: {found} is not a list of numbers: export it again") from error
@@ -77,19 +74,6 @@ class TextHeader:
         if name not in types:
             raise FormatError(f"{self.path}: voxels of type '{name}' are not one number each: export them as int16")
         return np.dtype((">" if big_endian else "<") + types[name])
-
-    def affine(
-        self, directions: np.ndarray, spacing: ArrayLike, origin: ArrayLike, to_ras: np.ndarray = LPS_TO_RAS
-    ) -> np.ndarray:
-        """Return voxel index to RAS+ mm, (4, 4), from (3, 3) directions, a column an axis, and (3,) spacing and origin.
-
-        Raises:
-            GeometryError: spacing or orientation is impossible.
-        """
-        check_spacing(self.path, np.linalg.norm(directions, axis=0) * np.asarray(spacing))
-        affine: np.ndarray = to_ras @ affine_from(directions, np.asarray(spacing), np.asarray(origin))
-        check_affine(self.path, affine)
-        return affine
 
 
 def _folded(key: str) -> str:

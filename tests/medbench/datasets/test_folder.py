@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import pickle
 from collections.abc import Callable
 from pathlib import Path
 
@@ -36,13 +35,6 @@ def test_ids_are_relative_paths_without_suffixes_and_all_train(root: Path) -> No
 def test_every_format_hands_over_the_stored_voxels(root: Path) -> None:
     firsts = [case.read_volume().voxels[0, 0, 0] for case in FolderDataset(root).cases("train")]
     assert firsts == [10, 20, 30]
-
-
-def test_cases_travel_to_other_processes(root: Path, write_mask: Write) -> None:
-    write_mask(root / "labels" / "a.nii.gz")
-    case = pickle.loads(pickle.dumps(FolderDataset(root).cases("train")[0]))
-    assert case.read_volume().voxels[0, 0, 0] == 10
-    assert case.read_label_map().names == {1: "label_1", 2: "label_2"}
 
 
 def test_the_root_falls_back_to_medbench_data(root: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -20,12 +20,6 @@ def noise(shape=(7, 6, 5), seed=0, dtype=np.int16):
     return np.random.default_rng(seed).integers(-1024, 2000, shape).astype(dtype)
 
 
-def test_a_volume_knows_its_shape_and_spacing():
-    volume = Volume(noise(), AFFINE)
-    assert volume.shape == (7, 6, 5)
-    assert volume.spacing_mm == pytest.approx((0.7, 0.7, 1.5))
-
-
 @pytest.mark.parametrize("voxels", [noise((4, 5)), noise((2, 3, 4, 5)), noise(dtype=np.float64), noise((0, 3, 4))])
 def test_voxels_must_be_3d_int16_or_float32(voxels):
     with pytest.raises(FormatError):
@@ -144,14 +138,6 @@ def test_a_label_map_holds_small_integers(tmp_path, values):
     nib.save(nib.Nifti1Image(voxels, np.eye(4)), tmp_path / "m.nii.gz")
     with pytest.raises(FormatError, match=r"m\.nii\.gz: not a label map"):
         LabelMap.read(tmp_path / "m.nii.gz")
-
-
-def test_grids_differ_by_shape_or_place():
-    volume, moved = Volume(noise(), AFFINE), AFFINE.copy()
-    moved[2, 3] += 0.1
-    assert same_grid(volume, LabelMap(noise().astype(np.uint8), AFFINE))
-    assert not same_grid(volume, Volume(noise(), moved))
-    assert not same_grid(volume, Volume(noise((7, 6, 4)), AFFINE))
 
 
 @pytest.mark.parametrize("name", ["ct_abdomen_pelvis", "cta_heart"])

@@ -10,7 +10,7 @@ import pytest
 from medbench.errors import DataError
 from medbench.generators.base import sample_seed
 from medbench.imaging.volume import Volume
-from medbench.records.samples import Manifest, SampleRecord, content_sha256, open_folder, region_names
+from medbench.records.samples import Manifest, SampleRecord, content_once, open_folder, region_names
 from medbench.storage.files import sha256_of
 
 
@@ -156,16 +156,16 @@ def _mhd(folder: Path, name: str, data: str, voxels: bytes) -> Path:
 
 @pytest.mark.parametrize(("name", "data"), [("a.mhd", "voxels.raw"), ("a[1].mhd", "a[1].raw"), ("A.MHD", "A.RAW")])
 def test_the_hash_of_an_mhd_follows_the_data_file_that_it_names(tmp_path: Path, name: str, data: str) -> None:
-    same = [content_sha256(_mhd(tmp_path / folder, name, data, bytes(8))) for folder in ("one", "two")]
-    other = content_sha256(_mhd(tmp_path / "three", name, data, bytes(range(8))))
+    same = [content_once(_mhd(tmp_path / folder, name, data, bytes(8))) for folder in ("one", "two")]
+    other = content_once(_mhd(tmp_path / "three", name, data, bytes(range(8))))
     assert same[0] == same[1] != other
 
 
 def test_files_beside_an_mhd_do_not_enter_its_hash(tmp_path: Path) -> None:
     path = _mhd(tmp_path, "a.mhd", "a.raw", bytes(8))
-    before = content_sha256(path)
+    before = content_once(path)
     (tmp_path / "a.txt").write_text("notes")
-    assert content_sha256(path) == before
+    assert content_once(path) == before
 
 
 def test_region_names_must_be_a_mapping(tmp_path: Path) -> None:

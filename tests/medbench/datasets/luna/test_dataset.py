@@ -224,7 +224,7 @@ def test_the_identity_does_not_depend_on_the_place(root: Path) -> None:
 
 
 def test_the_published_files_are_pinned() -> None:
-    downloads = {download.filename: download for download in LunaDataset().downloads()}
+    downloads = {download.filename: download for download in published_files().downloads()}
     subsets = [downloads[f"subset{number}.zip"] for number in range(10)]
     assert sum(download.size_bytes or 0 for download in subsets) == 66_337_930_718
     assert len({download.md5 for download in subsets}) == 10

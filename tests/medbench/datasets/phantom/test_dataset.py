@@ -33,11 +33,6 @@ def test_intensities_are_those_of_contrast_ct() -> None:
     assert volume.voxels.dtype == np.int16
 
 
-def test_a_seed_gives_the_same_voxels_and_another_seed_others() -> None:
-    assert np.array_equal(generate(7)[0].voxels, generate(7)[0].voxels)
-    assert not np.array_equal(generate(7)[0].voxels, generate(8)[0].voxels)
-
-
 def test_anatomy_does_not_depend_on_the_shape() -> None:
     coarse, fine = generate(3), generate(3, (96, 96, 48))
     for value, name in LABELS.items():
@@ -53,6 +48,6 @@ def test_splits_are_disjoint_and_sized() -> None:
     ids = {split: {case.id for case in dataset.cases(split)} for split in SIZES}
     assert {split: len(found) for split, found in ids.items()} == SIZES
     assert len(set.union(*ids.values())) == sum(SIZES.values())
-    first = {split: dataset.cases(split)[0].read_volume().content_hash() for split in SIZES}
-    assert len(set(first.values())) == len(SIZES)
-    assert dataset.cases("train")[0].read_volume().shape == DEFAULT_SHAPE
+    first = [dataset.cases(split)[0].read_volume() for split in SIZES]
+    assert len({volume.content_hash() for volume in first}) == len(SIZES)
+    assert {volume.shape for volume in first} == {DEFAULT_SHAPE}

@@ -1,4 +1,7 @@
-"""Every reader against an independent one: nibabel for NIfTI, SimpleITK for NIfTI, MetaImage and NRRD."""
+"""Every reader against an independent one: nibabel for NIfTI, SimpleITK for NIfTI, MetaImage and NRRD.
+
+A header alone tells the grid that reading gives, and how the voxels are stored.
+"""
 
 from __future__ import annotations
 
@@ -33,13 +36,22 @@ def itk_image(directions, dtype=np.int16):
     return image
 
 
+def read_with_header(path):
+    """Return what is read; the header alone must tell its grid."""
+    voxels, affine = read_image(path)
+    header = read_header(path)
+    assert header.shape == voxels.shape
+    np.testing.assert_array_equal(header.affine, affine)
+    return voxels, affine
+
+
 def assert_same_as_itk(path, image):
     """ITK reorients the image it wrote to RAS by itself; voxels and affine must agree."""
     turned = sitk.DICOMOrient(image, "RAS")
     lps = np.eye(4)
     lps[:3, :3] = np.reshape(turned.GetDirection(), (3, 3)) * turned.GetSpacing()
     lps[:3, 3] = turned.GetOrigin()
-    voxels, affine = read_image(path)
+    voxels, affine = read_with_header(path)
     np.testing.assert_array_equal(voxels, sitk.GetArrayFromImage(turned).T)
     np.testing.assert_allclose(affine, np.diag([-1, -1, 1, 1]) @ lps, atol=1e-4)
     assert voxels.flags.c_contiguous
@@ -75,6 +87,8 @@ def test_every_real_type_on_disk_is_read(tmp_path, suffix, dtype):
     sitk.WriteImage(image, tmp_path / f"a{suffix}")
     voxels, _ = read_image(tmp_path / f"a{suffix}")
     assert voxels.dtype == np.int16
+    header = read_header(tmp_path / f"a{suffix}")
+    assert (header.dtype, header.scaled) == (np.dtype(dtype), False)
     assert_same_as_itk(tmp_path / f"a{suffix}", image)
 
 
@@ -86,7 +100,7 @@ def test_nibabel_and_medbench_turn_nifti_alike(tmp_path, axes, signs):
     affine[:3, 3] = (-10, 20, 30.5)
     nib.save(nib.Nifti1Image(noise(), affine), tmp_path / "a.nii.gz")
     reference = nib.as_closest_canonical(nib.load(tmp_path / "a.nii.gz"))
-    voxels, turned = read_image(tmp_path / "a.nii.gz")
+    voxels, turned = read_with_header(tmp_path / "a.nii.gz")
     np.testing.assert_array_equal(voxels, np.asarray(reference.dataobj))
     np.testing.assert_allclose(turned, reference.affine, atol=1e-6)
     assert nib.aff2axcodes(turned) == ("R", "A", "S")
@@ -113,6 +127,8 @@ def test_whole_scaling_gives_int16(tmp_path):
     voxels, _ = read_image(tmp_path / "a.nii")
     assert voxels.dtype == np.int16
     np.testing.assert_array_equal(voxels, expected)
+    header = read_header(tmp_path / "a.nii")
+    assert (header.dtype.name, header.scaled) == ("uint16", True)
 
 
 def test_fractional_scaling_gives_float32(tmp_path):
@@ -120,6 +136,7 @@ def test_fractional_scaling_gives_float32(tmp_path):
     voxels, _ = read_image(tmp_path / "a.nii")
     assert voxels.dtype == np.float32
     np.testing.assert_allclose(voxels, expected, rtol=1e-6)
+    assert read_header(tmp_path / "a.nii").scaled
 
 
 def test_integers_beyond_int16_give_float32(tmp_path):

@@ -257,6 +257,7 @@ def test_truncated_plain_mha_and_nrrd(tmp_path):
     "replace",
     [
         ("DimSize = 5 6 7", "DimSize = five 6 7"),
+        ("DimSize = 5 6 7", "DimSize = (5, 6, 7)"),
         ("DimSize = 5 6 7", "DimSize = -5 6 7"),
         ("Offset = 0 0 0", "Offset = 0 0"),
         ("ElementType = MET_SHORT", "ElementType = MET_OTHER"),
@@ -281,6 +282,7 @@ def test_metaimage_headers_that_make_no_sense(tmp_path, replace):
         ("encoding: raw", "encoding: hex"),
         ("encoding: raw", "encoding: raw\ndata file: a.raw"),
         ("(1,0,0) (0,1,0)", "(1,0) (0,1)"),
+        ("(1,0,0) (0,1,0)", "(1,0) (0,0,1,0)"),
         ("space origin: (0,0,0)", "space origin: (0,0)"),
         ("NRRD", "NOPE"),
     ],
