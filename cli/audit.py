@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.options import DataRoot, DatasetName, Device, Metrics, ProtocolName, SegmenterName, Weights, Workers
+from cli.options import DataRoot, DatasetName, Device, Metrics, ProtocolName, SegmenterName, Weights, Workers, asked
 from cli.session import Session, in_session
-from medbench.pipeline.options import split_names, use_weight_files
 
 if TYPE_CHECKING:
     from medbench.audit.ladder import AuditReport
@@ -36,36 +35,28 @@ def audit_metrics(
     weights: Weights = None,
 ) -> None:
     """Try each metric on graded, known damage of held-out real volumes: what does it see, and from when on?"""
-    use_weight_files(weights or [])
+    given = locals()
     from medbench.audit.audit import AuditOptions
     from medbench.audit.audit import audit_metrics as audit
 
-    options = AuditOptions(
-        dataset=dataset,
-        metrics=split_names(metrics),
-        protocol=protocol,
-        segmenter=segmenter,
-        samples=samples,
-        region=region,
-        data_root=data_root,
-        device=device,
-        workers=workers,
-    )
     folder = out or Path("audits") / Path(dataset.rpartition(":")[2]).name
     ui.log = folder / "log.txt"
-    report = audit(options, folder, ui.progress)
+    report = audit(asked(AuditOptions, given), folder, ui.progress)
+    left_out = [f"left out: {what}: {reason}" for what, reason in report.left_out.items()]
     if ui.as_json:
         ui.print_json([asdict(row) for row in report.rows])
-        _print_left_out(ui, report, stderr=True)
+        for line in left_out:
+            ui.errors.print(line)
         return
-    _print_report(ui, report, folder)
+    _print_rows(ui, report)
+    ui.say(*left_out, f"audit: {folder}")
 
 
-def _print_report(ui: Session, report: AuditReport, folder: Path) -> None:
+def _print_rows(ui: Session, report: AuditReport) -> None:
     from medbench.audit.figure import seen, title
     from medbench.drawing.text import number
 
-    ui.out.print(report.about, markup=False, soft_wrap=True)
+    ui.say(report.about)
     rows = [
         (
             row.metric,
@@ -78,10 +69,3 @@ def _print_report(ui: Session, report: AuditReport, folder: Path) -> None:
         for row in report.rows
     ]
     ui.table(("metric", "damage", "values, undamaged first", "limit", "rank corr.", "seen"), rows)
-    _print_left_out(ui, report, stderr=False)
-    ui.out.print(f"audit: {folder}", soft_wrap=True, markup=False)
-
-
-def _print_left_out(ui: Session, report: AuditReport, *, stderr: bool) -> None:
-    for what, reason in report.left_out.items():
-        (ui.errors if stderr else ui.out).print(f"left out: {what}: {reason}", markup=False, soft_wrap=True)

@@ -13,6 +13,7 @@ from medbench import registry
 from medbench.budget.meter import GIB, parse_bytes
 from medbench.errors import SpecError
 from medbench.generators.base import Predicts, Stage
+from medbench.pipeline.options import resolve_preset
 
 if TYPE_CHECKING:
     from medbench.budget.prediction import Prediction
@@ -64,9 +65,7 @@ def budget(
 
 def _generator(model: str, preset: str | None) -> tuple[Predicts, str]:
     plugin = registry.load("generators", model)
-    chosen = preset or plugin.info.presets[0]
-    if chosen not in plugin.info.presets:
-        raise SpecError(f"{plugin.info.name} has no preset '{chosen}': choose from {', '.join(plugin.info.presets)}")
+    chosen = resolve_preset(plugin.info, preset)
     generator = plugin(chosen, device="cpu")
     if not isinstance(generator, Predicts):
         raise SpecError(f"{plugin.info.name} does not predict its memory: run it with --budget on a GPU and see")
@@ -82,8 +81,7 @@ def _show(ui: Session, document: dict[str, Any]) -> None:
     ui.out.print(
         f"{document['model']} {document['preset']}, {document['stage']} at {size}: about"
         f" {document['predicted_peak_bytes'] / GIB:.1f} GiB, which {verdict} in {document['limit_bytes'] / GIB:.1f} GiB"
-        f" (tensors {document['tensor_bytes'] / GIB:.1f} GiB; predicted, not measured)",
-        markup=False,
+        f" (tensors {document['tensor_bytes'] / GIB:.1f} GiB; predicted, not measured)"
     )
     rows = [
         (f"{tensor['bytes'] / GIB:.2f}", "x".join(map(str, tensor["shape"])), tensor["dtype"], tensor["layer"])
@@ -92,4 +90,4 @@ def _show(ui: Session, document: dict[str, Any]) -> None:
     ui.table(("GiB", "shape", "dtype", "layer"), rows)
     largest = document["largest_shape_that_fits"]
     words = "no shape of these proportions fits" if largest is None else "x".join(map(str, largest))
-    ui.out.print(f"largest shape that fits: {words}", markup=False)
+    ui.out.print(f"largest shape that fits: {words}")

@@ -12,7 +12,7 @@ import typer
 from cli.session import Session, in_session
 
 if TYPE_CHECKING:
-    from leaderboard.comparison.compare import Incomparable, Row
+    from leaderboard.comparison.compare import Row
 
 Runs = Annotated[
     list[Path],
@@ -39,7 +39,8 @@ def compare(
         ui.print_json([asdict(row) for row in rows])
     else:
         _print_rows(ui, rows)
-    _print_incomparable(ui, apart)
+    for one in apart:
+        ui.errors.print(f"not comparable: {one.metric} of {one.a} and {one.b}: {one.reason}")
 
 
 def _print_rows(ui: Session, rows: Sequence[Row]) -> None:
@@ -62,10 +63,4 @@ def _print_rows(ui: Session, rows: Sequence[Row]) -> None:
     tested = sum(row.p_value is not None for row in rows)
     ui.out.print(f"Holm's adjustment over the {tested} test{'' if tested == 1 else 's'} of this table.")
     for metric, test in dict.fromkeys((row.metric, row.test) for row in rows):
-        ui.out.print(f"{metric}: {test}", markup=False, soft_wrap=True)
-
-
-def _print_incomparable(ui: Session, apart: Sequence[Incomparable]) -> None:
-    for one in apart:
-        line = f"not comparable: {one.metric} of {one.a} and {one.b}: {one.reason}"
-        ui.errors.print(line, markup=False, soft_wrap=True)
+        ui.say(f"{metric}: {test}")

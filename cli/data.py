@@ -9,11 +9,11 @@ from typing import Annotated, Any
 import typer
 
 from cli.options import DataRoot
-from cli.session import Session, in_session
+from cli.session import Session, in_session, words
 from medbench import registry
 from medbench.datasets.base import Fetchable
 from medbench.errors import DataError, SpecError
-from medbench.pipeline.options import load_dataset
+from medbench.pipeline.options import TrackOptions, load_dataset
 
 app = typer.Typer(no_args_is_help=True, help="Data sets: list, fetch, verify.")
 
@@ -43,7 +43,7 @@ def prepare(ui: Session, name: Name, data_root: DataRoot = None) -> None:
     """Bring a data set's reference and held-out cases to its canonical grid, once for all runs."""
     from medbench.pipeline.track import Track
 
-    track = Track.open(name, data_root=data_root)
+    track = Track.open(TrackOptions(dataset=name, data_root=data_root))
     real = track.real(ui.progress)
     counts = {"reference": len(real.reference), "held_out": len(real.held_out)}
     line = f"{name}: {counts['reference']} reference and {counts['held_out']} held-out cases are prepared"
@@ -86,12 +86,4 @@ def _show(ui: Session, rows: Sequence[Mapping[str, Any]]) -> None:
     if ui.as_json:
         ui.print_json(rows)
     else:
-        ui.table(rows[0], [[_cell(value) for value in row.values()] for row in rows])
-
-
-def _cell(value: Any) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, dict):
-        return ", ".join(f"{key} {count}" for key, count in value.items())
-    return "-" if value is None else str(value)
+        ui.table(rows[0], [[words(value) for value in row.values()] for row in rows])

@@ -2,26 +2,15 @@
 
 from __future__ import annotations
 
-import shlex
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from cli.options import (
-    DataRoot,
-    Device,
-    Metrics,
-    ProtocolName,
-    SegmenterName,
-    Weights,
-    Workers,
-    parse_shape,
-)
-from cli.results import print_report
+from cli.options import DataRoot, Device, Metrics, ProtocolName, SegmenterName, Weights, Workers, asked
+from cli.results import finish
 from cli.session import Session, in_session
-from medbench.pipeline.options import FolderOptions, split_names, use_weight_files
+from medbench.pipeline.options import FolderOptions
 
 SamplesFolder = Annotated[
     Path, typer.Argument(help="Folder of volumes: NIfTI, MetaImage, NRRD or DICOM, searched recursively.")
@@ -54,33 +43,10 @@ def evaluate(
     weights: Weights = None,
 ) -> None:
     """Evaluate a folder of volumes that you already have, against a data set or a folder of real volumes."""
-    use_weight_files(weights or [])
+    options = asked(FolderOptions, locals())
     from medbench.pipeline.folder import FolderEvaluation
 
-    options = FolderOptions(
-        samples=samples,
-        dataset=dataset,
-        real=real,
-        masks=masks,
-        real_masks=real_masks,
-        metrics=split_names(metrics),
-        protocol=protocol,
-        segmenter=segmenter,
-        shape=parse_shape(shape) if shape is not None else None,
-        out=out,
-        data_root=data_root,
-        device=device,
-        workers=workers,
-        command=shlex.join(["medbench", *sys.argv[1:]]),
-    )
-    current = FolderEvaluation(options, ui.progress)
-    ui.log = current.folder.log_file
-    report = current.report()
-    if ui.as_json:
-        ui.print_json(report.model_dump(mode="json", by_alias=True))
-        return
-    print_report(ui.out, report)
-    ui.out.print(f"report: {current.folder.report_file}", soft_wrap=True, markup=False)
+    finish(ui, FolderEvaluation(options, ui.progress))
 
 
 @in_session

@@ -9,9 +9,9 @@ import typer
 from rich.padding import Padding
 from rich.text import Text
 
-from cli.session import Session, in_session
+from cli.session import Session, in_session, words
 from medbench import protocols, registry
-from medbench.spec import Protocol, fingerprint
+from medbench.spec import fingerprint
 
 app = typer.Typer(no_args_is_help=True, help="Show what is installed.")
 
@@ -34,13 +34,7 @@ def _show(ui: Session, rows: list[dict[str, Any]]) -> None:
         ui.out.print(row["name"], style="bold")
         for heading, value in row.items():
             if heading != "name" and value is not None and value != ():
-                ui.out.print(Padding(Text(f"{heading.replace('_', ' ')}: {_words(value)}"), (0, 0, 0, 2)))
-
-
-def _words(value: Any) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return ", ".join(value) if isinstance(value, list | tuple) else str(value)
+                ui.out.print(Padding(Text(f"{heading.replace('_', ' ')}: {words(value)}"), (0, 0, 0, 2)))
 
 
 @app.command()
@@ -84,19 +78,17 @@ def list_protocols(ui: Session) -> None:
     """Show the protocols in words."""
     from medbench.report.protocol_text import protocol_sentences
 
-    loaded = [protocols.load(name) for name in protocols.names()]
+    told = [(protocol, protocol_sentences(protocol)) for protocol in map(protocols.load, protocols.names())]
     if ui.as_json:
-        ui.print_json([_protocol_row(protocol) for protocol in loaded])
+        ui.print_json(
+            [
+                protocol.model_dump(mode="json")
+                | {"fingerprint": fingerprint(protocol), "in_words": " ".join(sentences)}
+                for protocol, sentences in told
+            ]
+        )
         return
-    for protocol in loaded:
-        ui.out.print(protocol.name, style="bold", markup=False)
-        for sentence in protocol_sentences(protocol)[1:]:  # the first tells the name
+    for protocol, sentences in told:
+        ui.out.print(protocol.name, style="bold")
+        for sentence in sentences[1:]:  # the first tells the name
             ui.out.print(Padding(Text(sentence), (0, 0, 0, 2)))
-
-
-def _protocol_row(protocol: Protocol) -> dict[str, Any]:
-    """Return a protocol's fields with its fingerprint and its sentences."""
-    from medbench.report.protocol_text import protocol_sentences
-
-    told = {"fingerprint": fingerprint(protocol), "in_words": " ".join(protocol_sentences(protocol))}
-    return protocol.model_dump(mode="json") | told

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import re
+import shlex
+import sys
+from collections.abc import Mapping
+from dataclasses import fields
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, TypeVar
 
 import typer
 
+from medbench.budget.meter import parse_bytes
 from medbench.errors import SpecError
+from medbench.pipeline.options import TrackOptions, split_names, use_weight_files
+
+Asked = TypeVar("Asked", bound=TrackOptions)
 
 Model = Annotated[
     str, typer.Option("--model", "-m", help="Generator: a name of 'medbench list models' or path/to/file.py:Class.")
@@ -46,3 +54,23 @@ def parse_shape(text: str) -> tuple[int, int, int]:
     if min(x, y, z) < 1:
         raise SpecError(f"'{text}' is no shape: write it like 512x512x256")
     return x, y, z
+
+
+def asked(kind: type[Asked], given: Mapping[str, Any]) -> Asked:
+    """Return the options that a command was given, its texts read; ``--weights`` are put in their places.
+
+    Args:
+        kind: the class of the options.
+        given: the command's parameters by name; what is no option of that kind is left out.
+
+    Raises:
+        SpecError: a text that cannot be read.
+    """
+    use_weight_files(given["weights"] or [])
+    command = shlex.join(["medbench", *sys.argv[1:]])
+    read = {**given, "metrics": split_names(given["metrics"]), "command": command}
+    if given.get("shape") is not None:
+        read["shape"] = parse_shape(given["shape"])
+    if "budget" in given:
+        read["budget_bytes"] = parse_bytes(given["budget"])
+    return kind(**{field.name: read[field.name] for field in fields(kind) if field.name in read})

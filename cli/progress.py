@@ -31,11 +31,11 @@ class ConsoleProgress:
         count = 0
         for count, item in enumerate(items, start=1):  # noqa: B007  the last count is read below
             yield item
-        self._console.print(f"{task}: {count} in {time.monotonic() - started:.1f} s", markup=False)
+        self._console.print(f"{task}: {count} in {time.monotonic() - started:.1f} s")
 
     def note(self, message: str) -> None:
         """Write one line."""
-        self._console.print(message, markup=False)
+        self._console.print(message)
 
     def _bar(self, items: Iterable[T], task: str, total: int | None) -> Iterator[T]:
         columns = (

@@ -2,64 +2,55 @@
 
 from __future__ import annotations
 
-from rich.console import Console
-from rich.measure import Measurement
-from rich.table import Table
+from typing import TYPE_CHECKING
 
-from medbench.drawing.text import ARROWS
-from medbench.records.results import Report, Result
+from cli.session import Session
+from medbench.drawing.text import ABSENT, ARROWS
+from medbench.records.results import Report
 
-_WIDEST = 1000
+if TYPE_CHECKING:
+    from medbench.pipeline.folder import FolderEvaluation
+    from medbench.pipeline.run import Run
 
 
-def print_report(console: Console, report: Report) -> None:
+def finish(ui: Session, work: Run | FolderEvaluation) -> None:
+    """Do all that a run or a folder's evaluation still lacks, and print its results."""
+    ui.log = work.folder.log_file
+    report = work.report()
+    if ui.as_json:
+        ui.print_json(report.model_dump(mode="json", by_alias=True))
+        return
+    print_report(ui, report)
+    ui.say(f"report: {work.folder.report_file}")
+
+
+def print_report(ui: Session, report: Report) -> None:
     """Print every number with its interval, floor, counts (real/synthetic) and fingerprint, then what was skipped."""
-    console.print(f"{report.model} on {report.track}", style="bold")
-    table = Table(box=None, pad_edge=False)
-    for heading in ("metric", "value", "95 % interval", "floor", "n", "fingerprint"):
-        table.add_column(heading, no_wrap=True)
-    for result in report.results:
-        table.add_row(
+    ui.out.print(f"{report.model} on {report.track}", style="bold")
+    rows = [
+        (
             f"{result.metric} {ARROWS[result.better]}",
             f"{result.value:.4g}{f' {result.unit}' if result.unit else ''}",
-            _interval(result),
-            "-" if result.floor is None else f"{result.floor:.3g}",
+            " .. ".join(f"{end:.3g}" for end in result.ci95 or ()) or ABSENT,
+            ABSENT if result.floor is None else f"{result.floor:.3g}",
             f"{result.n_real}/{result.n_synthetic}",
             result.fingerprint,
         )
-    if report.results:
-        # As wide as it needs to be: a number that is cut off says less than a line that wraps.
-        needed = Measurement.get(console, console.options.update(max_width=_WIDEST), table).maximum
-        console.width = max(console.width, needed)
-        console.print(table)
+        for result in report.results
+    ]
+    if rows:
+        ui.table(("metric", "value", "95 % interval", "floor", "n", "fingerprint"), rows, fold=False)
     else:
-        console.print("no number could be computed")
-    _print_gate(console, report)
+        ui.say("no number could be computed")
+    if report.gate:
+        ui.say("\nThe gate found:")
+        ui.table(report.gate[0], [[str(cell) for cell in row.values()] for row in report.gate])
     for result in report.results:
         if result.stand_ins:
-            console.print(f"{result.metric}: made with the stand-in {' and '.join(result.stand_ins)}", markup=False)
+            ui.say(f"{result.metric}: made with the stand-in {' and '.join(result.stand_ins)}")
         if result.ceiling is not None:
             ceiling = f"{result.ceiling:.3g} ({result.ceiling_note}), floor: {result.floor_note}"
-            console.print(f"{result.metric}: ceiling {ceiling}", markup=False, soft_wrap=True)
-        for note in result.notes:
-            console.print(f"{result.metric}: {note}", markup=False, soft_wrap=True)
-    for skipped in report.skipped:
-        console.print(f"skipped {skipped.metric}: {skipped.reason}", markup=False, soft_wrap=True)
-    for leak in report.leaks:
-        console.print(f"leak: {leak}", markup=False, soft_wrap=True)
-
-
-def _print_gate(console: Console, report: Report) -> None:
-    if not report.gate:
-        return
-    console.print("\nThe gate found:")
-    table = Table(box=None, pad_edge=False)
-    for heading in report.gate[0]:
-        table.add_column(heading, overflow="fold")
-    for row in report.gate:
-        table.add_row(*map(str, row.values()))
-    console.print(table)
-
-
-def _interval(result: Result) -> str:
-    return "-" if result.ci95 is None else f"{result.ci95[0]:.3g} .. {result.ci95[1]:.3g}"
+            ui.say(f"{result.metric}: ceiling {ceiling}")
+        ui.say(*(f"{result.metric}: {note}" for note in result.notes))
+    ui.say(*(f"skipped {skipped.metric}: {skipped.reason}" for skipped in report.skipped))
+    ui.say(*(f"leak: {leak}" for leak in report.leaks))

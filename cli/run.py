@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import shlex
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -22,11 +20,14 @@ from cli.options import (
     SegmenterName,
     Weights,
     Workers,
+    asked,
 )
-from cli.results import print_report
+from cli.results import finish
 from cli.session import Session, in_session
-from medbench.budget.meter import parse_bytes
-from medbench.pipeline.options import RunOptions, split_names, use_weight_files
+from medbench.pipeline.options import RunOptions
+
+if TYPE_CHECKING:
+    from medbench.pipeline.run import Run
 
 Samples = Annotated[int | None, typer.Option(help="How many samples; as many as held-out cases where not given.")]
 Seed = Annotated[int, typer.Option(min=0, help="The run's seed; each sample's own is derived from it.")]
@@ -64,55 +65,30 @@ def _stages(body: Callable[[Session, RunOptions], None]) -> Callable[..., None]:
         resume: Resume = True,
         weights: Weights = None,
     ) -> None:
-        use_weight_files(weights or [])
-        options = RunOptions(
-            model=model,
-            dataset=dataset,
-            preset=preset,
-            samples=samples,
-            seed=seed,
-            budget_bytes=parse_bytes(budget),
-            metrics=split_names(metrics),
-            protocol=protocol,
-            segmenter=segmenter,
-            train=train,
-            checkpoint=checkpoint,
-            conditional=conditional,
-            out=out,
-            data_root=data_root,
-            device=device,
-            workers=workers,
-            resume=resume,
-            command=shlex.join(["medbench", *sys.argv[1:]]),
-        )
-        body(ui, options)
+        body(ui, asked(RunOptions, locals()))
 
     command.__name__, command.__doc__ = body.__name__, body.__doc__
     return in_session(command)
 
 
-@_stages
-def run(ui: Session, options: RunOptions) -> None:
-    """Generate, measure and report: one model on one data set, in one resumable folder."""
+def _opened(ui: Session, options: RunOptions) -> Run:
     from medbench.pipeline.run import Run
 
     current = Run(options, ui.progress)
     ui.log = current.folder.log_file
-    report = current.report()
-    if ui.as_json:
-        ui.print_json(report.model_dump(mode="json", by_alias=True))
-        return
-    print_report(ui.out, report)
-    ui.out.print(f"report: {current.folder.report_file}", soft_wrap=True, markup=False)
+    return current
+
+
+@_stages
+def run(ui: Session, options: RunOptions) -> None:
+    """Generate, measure and report: one model on one data set, in one resumable folder."""
+    finish(ui, _opened(ui, options))
 
 
 @_stages
 def fit(ui: Session, options: RunOptions) -> None:
     """Train a generator on a data set's training split; the run folder keeps the checkpoint."""
-    from medbench.pipeline.run import Run
-
-    current = Run(replace(options, train=True), ui.progress)
-    ui.log = current.folder.log_file
+    current = _opened(ui, replace(options, train=True))
     checkpoint = current.fit()
     ui.tell({"run": str(current.folder.path), "checkpoint": str(checkpoint)}, f"checkpoint: {checkpoint}")
 
@@ -120,10 +96,7 @@ def fit(ui: Session, options: RunOptions) -> None:
 @_stages
 def sample(ui: Session, options: RunOptions) -> None:
     """Generate samples, without measuring them."""
-    from medbench.pipeline.run import Run
-
-    current = Run(options, ui.progress)
-    ui.log = current.folder.log_file
+    current = _opened(ui, options)
     current.sample()
     folder, count = current.folder, current.spec.samples
     ui.tell({"run": str(folder.path), "samples": str(folder.samples), "count": count}, f"samples: {folder.samples}")

@@ -16,6 +16,7 @@ from typing import Any, Concatenate
 
 import typer
 from rich.console import Console
+from rich.measure import Measurement
 from rich.table import Table
 
 from cli.options import DebugOption, JsonOption, QuietOption
@@ -24,6 +25,7 @@ from medbench.errors import MedbenchError
 from medbench.progress import Progress, silent
 
 _INTERRUPTED = 130
+_WIDEST = 1000
 
 
 class Session:
@@ -42,20 +44,27 @@ class Session:
         sys.stdout.write(json.dumps(document, indent=2, allow_nan=False) + "\n")
 
     def tell(self, document: Any, *lines: str) -> None:
-        """Print a result on stdout: the document with --json, else lines that never wrap, for paths and commands."""
+        """Print a result on stdout: the document with --json, else lines."""
         if self.as_json:
             self.print_json(document)
-            return
+        else:
+            self.say(*lines)
+
+    def say(self, *lines: str) -> None:
+        """Print lines on stdout that never wrap, for paths and commands."""
         for line in lines:
             self.out.print(line, soft_wrap=True)
 
-    def table(self, headings: Iterable[str], rows: Iterable[Sequence[str]]) -> None:
-        """Print a table on stdout; cells that are too long fold."""
+    def table(self, headings: Iterable[str], rows: Iterable[Sequence[str]], *, fold: bool = True) -> None:
+        """Print a table on stdout; cells that are too long fold, or else the table is as wide as it needs to be."""
         table = Table(box=None, pad_edge=False)
         for heading in headings:
-            table.add_column(heading, overflow="fold")
+            table.add_column(heading, overflow="fold", no_wrap=not fold)
         for row in rows:
             table.add_row(*row)
+        if not fold:  # a number that is cut off says less than a line that wraps
+            needed = Measurement.get(self.out, self.out.options.update(max_width=_WIDEST), table).maximum
+            self.out.width = max(self.out.width, needed)
         self.out.print(table)
 
 
@@ -78,7 +87,7 @@ def session(*, as_json: bool = False, quiet: bool = False, debug: bool = False) 
     except MedbenchError as error:
         if debug:
             raise
-        current.errors.print(f"medbench: {error}", style="bold red", markup=False)
+        current.errors.print(f"medbench: {error}", style="bold red")
         raise typer.Exit(error.exit_code) from None
     except KeyboardInterrupt:
         current.errors.print("medbench: interrupted; what was finished is kept: run the same command again to resume")
@@ -90,7 +99,7 @@ def session(*, as_json: bool = False, quiet: bool = False, debug: bool = False) 
             raise
         kept = _keep_traceback(current.log)
         what = " ".join(f"{type(error).__name__}: {error}".split())
-        current.errors.print(f"medbench: unexpected failure ({what}); the log lies in {kept}", markup=False)
+        current.errors.print(f"medbench: unexpected failure ({what}); the log lies in {kept}")
         raise typer.Exit(1) from None
 
 
@@ -108,6 +117,17 @@ def in_session(body: Callable[Concatenate[Session, ...], None]) -> Callable[...,
     command.__signature__ = inspect.Signature([*own, *shared])  # type: ignore[attr-defined]  # what typer goes by
     command.__name__, command.__doc__ = body.__name__, body.__doc__
     return command
+
+
+def words(value: Any) -> str:
+    """Return a value of a declaration or document as a person would write it."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {inner}" for key, inner in value.items())
+    if isinstance(value, list | tuple):
+        return ", ".join(value)
+    return "-" if value is None else str(value)
 
 
 def _keep_traceback(log: Path | None) -> Path:

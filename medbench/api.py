@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from medbench.datasets.base import Case, Dataset, Split
@@ -48,8 +48,7 @@ def evaluate(
         data_root: folder that holds the data set.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:1``.
         out: folder for results, tables, figures and ``report.html``; nothing is kept where None.
-        workers: processes that prepare volumes; a script that asks for more than one needs the usual
-            ``if __name__ == "__main__"`` guard.
+        workers: processes that prepare volumes; more than one need the usual ``if __name__ == "__main__"`` guard.
         progress: told about every stage.
 
     Returns:
@@ -60,29 +59,23 @@ def evaluate(
     """
     if isinstance(metrics, str):
         raise SpecError(f"metrics is a list of names: give [{metrics!r}]")
-    options = FolderOptions(
-        samples=Path(samples),
-        dataset=dataset,
-        real=_path(real),
-        masks=_path(masks),
-        real_masks=_path(real_masks),
-        metrics=tuple(metrics),
-        protocol=protocol,
-        segmenter=segmenter,
-        shape=shape,
-        out=_path(out),
-        data_root=_path(data_root),
-        device=device,
-        workers=workers,
-    )
-    return _evaluated(options, progress)
-
-
-def _evaluated(options: FolderOptions, progress: Progress) -> Report:
-    if options.out is not None:
-        return FolderEvaluation(options, progress).report()
     with tempfile.TemporaryDirectory(prefix="medbench-") as scratch:
-        return FolderEvaluation(replace(options, out=Path(scratch) / "evaluation"), progress).report()
+        options = FolderOptions(
+            samples=Path(samples),
+            dataset=dataset,
+            real=_path(real),
+            masks=_path(masks),
+            real_masks=_path(real_masks),
+            metrics=tuple(metrics),
+            protocol=protocol,
+            segmenter=segmenter,
+            shape=shape,
+            out=Path(scratch) / "evaluation" if out is None else Path(out),
+            data_root=_path(data_root),
+            device=device,
+            workers=workers,
+        )
+        return FolderEvaluation(options, progress).report()
 
 
 def _path(given: Path | str | None) -> Path | None:

@@ -11,7 +11,7 @@ from medbench.audit.ladder import AuditReport, Ladder, shared_region
 from medbench.errors import DataError, SpecError
 from medbench.evaluation.instruments import Instruments
 from medbench.evaluation.measure import write_table
-from medbench.pipeline.options import resolve_metrics
+from medbench.pipeline.options import TrackOptions, resolve_metrics
 from medbench.pipeline.prepare import RealSplits
 from medbench.pipeline.track import Track
 from medbench.progress import Progress
@@ -22,31 +22,18 @@ _FEWEST = 4
 _OURS = ("measured", "log.txt")
 
 
-@dataclass(frozen=True)
-class AuditOptions:
+@dataclass(frozen=True, kw_only=True)
+class AuditOptions(TrackOptions):
     """The options of ``medbench audit-metrics``; None means the data set's or protocol's default.
 
     Args:
-        dataset: registered name.
-        metrics: registered names, or ``all``; those that train no network where empty.
-        protocol: name or TOML file.
-        segmenter: another segmenter than the protocol's.
         samples: how many held-out volumes are damaged; None: all.
         region: the structure that goes missing; the one of median size where None.
-        data_root: folder that holds the data set.
-        device: as for ``medbench evaluate``.
-        workers: processes that prepare volumes.
     """
 
     dataset: str
-    metrics: tuple[str, ...] = ()
-    protocol: str | None = None
-    segmenter: str | None = None
     samples: int | None = None
     region: str | None = None
-    data_root: Path | None = None
-    device: str = "auto"
-    workers: int | None = None
 
 
 def audit_metrics(options: AuditOptions, out: Path, progress: Progress) -> AuditReport:
@@ -62,14 +49,7 @@ def audit_metrics(options: AuditOptions, out: Path, progress: Progress) -> Audit
         DataError: the data set has no held-out volumes, or is absent.
     """
     metrics = resolve_metrics(options.metrics)
-    track = Track.open(
-        options.dataset,
-        data_root=options.data_root,
-        protocol=options.protocol,
-        segmenter=options.segmenter,
-        device=options.device,
-        workers=options.workers,
-    )
+    track = Track.open(options)
     _open(out)
     logged = Logged(progress, out / "log.txt")
     real = track.real(logged)

@@ -2,32 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from medbench.budget.meter import Meter
-from medbench.drawing.montage import MONTAGE
+from medbench.drawing.montage import MONTAGE, MOST_VOLUMES, montage
+from medbench.errors import Unavailable
 from medbench.evaluation import gate
 from medbench.evaluation.comparison import Comparison
-from medbench.evaluation.figures import draw_figures
 from medbench.evaluation.instruments import Instruments
 from medbench.evaluation.measure import inspect, measure_all, write_table
-from medbench.records.results import Report
+from medbench.metrics.base import Measured, MetricInfo
+from medbench.metrics.evidence import Evidence
+from medbench.records.results import Report, Result, StoredFigure
 from medbench.records.run import RunFolder, RunRecord
 from medbench.spec import fingerprint
+from medbench.storage.files import atomic_path
 
 
 @dataclass(frozen=True)
-class Subject:
-    """Whose samples are judged, as the results name it."""
-
-    model: str
-    version: str | None
-    dataset: str
-    leaks: tuple[str, ...] = field(default=())
-
-
 class Evaluation:
     """Computes the metrics of one run or folder, and recognises results that still stand.
 
@@ -39,26 +34,28 @@ class Evaluation:
         meter: measures the stage.
     """
 
-    def __init__(
-        self, instruments: Instruments, metrics: Sequence[str], *, folder: RunFolder, record: RunRecord, meter: Meter
-    ) -> None:
-        self.instruments = instruments
-        self.metrics = metrics
-        self.folder = folder
-        self.record = record
-        self.meter = meter
+    instruments: Instruments
+    metrics: Sequence[str]
+    folder: RunFolder
+    record: RunRecord
+    meter: Meter
 
     def finished(self) -> Report | None:
         """Return the folder's results if the same evaluation, with the same instruments, made them; else None."""
-        done = self.record.stages.get("evaluate")
-        if done is None or done.status != "done":
-            return None
-        if self.record.evaluation.mark != self.instruments.fingerprint(self.metrics):
-            return None
-        return Report.read(self.folder.results_file) if self.folder.results_file.is_file() else None
+        stand = self.record.evaluation.mark == self._mark() and self.folder.results_file.is_file()
+        return Report.read(self.folder.results_file) if stand else None
 
-    def run(self, subject: Subject, comparison: Comparison) -> Report:
+    def run(
+        self, comparison: Comparison, *, model: str, version: str | None, dataset: str, leaks: tuple[str, ...] = ()
+    ) -> Report:
         """Pass the volumes through the gate, compute the metrics, write ``results.json``, tables and figures.
+
+        Args:
+            comparison: the volumes.
+            model: whose samples are judged, as the results name it.
+            version: the model's, where it is known.
+            dataset: as the results name it.
+            leaks: what of the data the model is known to have seen.
 
         Raises:
             DataError: a number would be meaningless; the message names the file and the mend.
@@ -68,16 +65,16 @@ class Evaluation:
         with self.meter.stage(self.folder, self.record, "evaluate"):
             found = self._gate(comparison)
             measured, skipped = measure_all(comparison, self.instruments, self.metrics, tables=self.folder.tables)
-            results = draw_figures(measured, comparison.evidence(self.instruments), self.folder.path)
+            results = _draw_figures(measured, comparison.evidence(self.instruments), self.folder.path)
         assert self.record.budget is not None  # set by the stage
         report = Report(
             run=self.record.id,
-            model=subject.model,
-            model_version=subject.version,
-            dataset=subject.dataset,
-            track=f"{subject.dataset}/{fingerprint({'reference': comparison.identity, 'protocol': protocol})}",
+            model=model,
+            model_version=version,
+            dataset=dataset,
+            track=f"{dataset}/{fingerprint({'reference': comparison.identity, 'protocol': protocol})}",
             budget=self.record.budget,
-            leaks=subject.leaks,
+            leaks=leaks,
             gate=tuple(found),
             results=tuple(results),
             skipped=tuple(skipped),
@@ -88,9 +85,12 @@ class Evaluation:
         drawn = (MONTAGE, *(figure for result in results for figure in result.figures))
         _keep_only(self.folder.figures, {Path(figure.file).name for figure in drawn})
         # The mark comes last: a run that is killed before this line computes its results again.
-        self.record.evaluation.mark = self.instruments.fingerprint(self.metrics)
+        self.record.evaluation.mark = self._mark()
         self.folder.write(self.record)
         return report
+
+    def _mark(self) -> str:
+        return self.instruments.fingerprint(self.metrics)
 
     def _gate(self, comparison: Comparison) -> list[dict[str, str | int]]:
         findings = inspect(comparison, self.instruments)
@@ -102,6 +102,30 @@ class Evaluation:
             write_table(self.folder.tables / "gate.csv", pd.DataFrame(rows))
         gate.raise_on_errors(findings)
         return rows
+
+
+def _draw_figures(measured: Iterable[tuple[MetricInfo, Measured]], evidence: Evidence, run: Path) -> list[Result]:
+    """Draw the montage and what each metric shows of itself; return the results, each with its figures."""
+    sides = (evidence.held_out or evidence.real, evidence.synthetic)
+    real, synthetic = (list(islice(side.volumes(), MOST_VOLUMES)) for side in sides)
+    montage(real, synthetic, run / MONTAGE.file, window=evidence.protocol.window)
+    taken = {MONTAGE.file}
+    results = []
+    for info, one in measured:
+        drawn = []
+        for figure in info.figures:
+            file = f"figures/{figure.name}.png"
+            if file in taken:
+                file = f"figures/{info.name}_{figure.name}.png"
+            try:
+                with atomic_path(run / file) as temporary:
+                    figure.draw(one, temporary)
+            except Unavailable:
+                continue
+            taken.add(file)
+            drawn.append(StoredFigure(file=file, caption=figure.caption, alt=figure.alt, dark=figure.dark))
+        results.append(one.result.model_copy(update={"figures": tuple(drawn)}))
+    return results
 
 
 def _keep_only(folder: Path, names: set[str]) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from medbench.budget.meter import GIB, Meter
 from medbench.errors import SpecError
 from medbench.evaluation.comparison import Comparison
-from medbench.evaluation.evaluation import Evaluation, Subject
+from medbench.evaluation.evaluation import Evaluation
 from medbench.pipeline.options import FolderOptions, resolve_metrics
 from medbench.pipeline.track import Track
 from medbench.progress import Progress
@@ -39,15 +39,7 @@ class FolderEvaluation:
         self.options = options
         self.progress = progress
         self.metrics = resolve_metrics(options.metrics)
-        self.track = Track.open(
-            options.dataset,
-            data_root=options.data_root,
-            protocol=options.protocol,
-            segmenter=options.segmenter,
-            shape=options.shape,
-            device=options.device,
-            workers=options.workers,
-        )
+        self.track = Track.open(options)
         self.name = options.samples.resolve().name
         self.comparison = self._comparison()
         self.spec = self._spec()
@@ -80,7 +72,9 @@ class FolderEvaluation:
         instruments = self.track.instruments(progress=progress, logs=self.folder.logs)
         meter = Meter(24 * GIB, self.track.device)
         evaluation = Evaluation(instruments, self.metrics, folder=self.folder, record=record, meter=meter)
-        return evaluation.finished() or evaluation.run(Subject(self.name, None, self.track.name), self.comparison)
+        return evaluation.finished() or evaluation.run(
+            self.comparison, model=self.name, version=None, dataset=self.track.name
+        )
 
     def _comparison(self) -> Comparison:
         options = self.options

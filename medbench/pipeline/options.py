@@ -11,13 +11,39 @@ from medbench import protocols, registry
 from medbench.budget.meter import GIB
 from medbench.datasets.base import Dataset
 from medbench.errors import SpecError
+from medbench.generators.base import GeneratorInfo
 from medbench.spec import Grid, Protocol
 from medbench.storage.catalogue import weight_files
 from medbench.storage.weights import weights_variable
 
 
-@dataclass(frozen=True)
-class RunOptions:
+@dataclass(frozen=True, kw_only=True)
+class TrackOptions:
+    """What runs, folder evaluations and audits are asked alike; None is the default of the data set or protocol.
+
+    Args:
+        dataset: registered name; None for bare folders.
+        data_root: folder that holds the data set.
+        metrics: registered names, or ``all``; those that train no network where empty.
+        protocol: name or TOML file.
+        segmenter: another one than the protocol's.
+        shape: bring all volumes to this shape (x, y, z).
+        device: ``auto``, ``cpu``, ``cuda`` or ``cuda:1``.
+        workers: processes that prepare volumes; None: as many as there are cores.
+    """
+
+    dataset: str | None
+    data_root: Path | None = None
+    metrics: tuple[str, ...] = ()
+    protocol: str | None = None
+    segmenter: str | None = None
+    shape: tuple[int, int, int] | None = None
+    device: str = "auto"
+    workers: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunOptions(TrackOptions):
     """The options of ``medbench run``; None means the default that belongs to the model, data set or protocol."""
 
     model: str
@@ -26,22 +52,16 @@ class RunOptions:
     samples: int | None = None
     seed: int = 0
     budget_bytes: int = 24 * GIB
-    metrics: tuple[str, ...] = ()
-    protocol: str | None = None
-    segmenter: str | None = None
     train: bool = False
     checkpoint: Path | None = None
     conditional: bool = False
     out: Path | None = None
-    data_root: Path | None = None
-    device: str = "auto"
-    workers: int | None = None
     resume: bool = True
     command: str = ""
 
 
-@dataclass(frozen=True)
-class FolderOptions:
+@dataclass(frozen=True, kw_only=True)
+class FolderOptions(TrackOptions):
     """The options of ``medbench evaluate``: exactly one of ``dataset`` and ``real`` names the real side."""
 
     samples: Path
@@ -49,14 +69,7 @@ class FolderOptions:
     real: Path | None = None
     masks: Path | None = None
     real_masks: Path | None = None
-    metrics: tuple[str, ...] = ()
-    protocol: str | None = None
-    segmenter: str | None = None
-    shape: tuple[int, int, int] | None = None
     out: Path | None = None
-    data_root: Path | None = None
-    device: str = "auto"
-    workers: int | None = None
     command: str = ""
 
 
@@ -119,6 +132,17 @@ def resolve_metrics(asked: Sequence[str]) -> list[str]:
     for name in names:
         registry.load("metrics", name)
     return list(dict.fromkeys(names))
+
+
+def resolve_preset(info: GeneratorInfo, asked: str | None) -> str:
+    """Return the preset that was asked for, or the generator's first.
+
+    Raises:
+        SpecError: it has no such preset.
+    """
+    if asked is not None and asked not in info.presets:
+        raise SpecError(f"{info.name} has no preset '{asked}': choose from {', '.join(info.presets)}")
+    return asked or info.presets[0]
 
 
 def resolve_protocol(name: str, *, grid: Grid | None, segmenter: str | None = None) -> Protocol:

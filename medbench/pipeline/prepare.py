@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
-from medbench.datasets.base import Case, Dataset, Split
+from medbench.datasets.base import Case, Dataset
 from medbench.imaging.grid import label_map_to_grid, to_grid
-from medbench.imaging.volume import UNNAMED, LabelMap, Volume
+from medbench.imaging.volume import UNNAMED
 from medbench.pipeline import engine
 from medbench.progress import Progress
 from medbench.records.samples import StoredVolume
 from medbench.spec import Grid, fingerprint
 from medbench.storage.files import atomic_path, sha256_of, write_json, write_text
 from medbench.storage.home import home
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -50,18 +53,14 @@ def prepare(
     """
     settings = {"dataset": dataset.identity(), "grid": grid.model_dump(mode="json") if grid else None}
     folder = home() / "prepared" / f"{dataset.info.name}-{fingerprint(settings)}"
-    chosen: dict[Split, Sequence[Case]] = {
-        "train": dataset.cases("train")[:reference_count],
-        "test": dataset.cases("test"),
-    }
-    chosen = {split: on_grid(cases, grid) for split, cases in chosen.items()}
-    waiting = [case for cases in chosen.values() for case in cases if not _Files(folder, case).volume.is_file()]
+    chosen = [on_grid(cases, grid) for cases in (dataset.cases("train")[:reference_count], dataset.cases("test"))]
+    waiting = [case for cases in chosen for case in cases if not _Files(folder, case).volume.is_file()]
     if waiting:
         with engine.local(min(workers, len(waiting))) as executor:
             work = engine.run_all(partial(_prepare_case, folder=folder), waiting, executor=executor)
             for _ in progress.track(work, task=f"prepare {dataset.info.name}", total=len(waiting)):
                 pass
-    reference, held_out = ([_item(folder, case) for case in chosen[split]] for split in ("train", "test"))
+    reference, held_out = ([_item(folder, case) for case in cases] for cases in chosen)
     return RealSplits(reference, held_out)
 
 
@@ -72,20 +71,15 @@ def on_grid(cases: Sequence[Case], grid: Grid | None) -> Sequence[Case]:
     return [
         replace(
             case,
-            read_volume=partial(_volume_on_grid, case, grid),
-            read_label_map=partial(_label_map_on_grid, case, grid) if case.read_label_map else None,
+            read_volume=partial(_brought, to_grid, case.read_volume, grid),
+            read_label_map=case.read_label_map and partial(_brought, label_map_to_grid, case.read_label_map, grid),
         )
         for case in cases
     ]
 
 
-def _volume_on_grid(case: Case, grid: Grid) -> Volume:
-    return to_grid(case.read_volume(), grid)
-
-
-def _label_map_on_grid(case: Case, grid: Grid) -> LabelMap:
-    assert case.read_label_map is not None  # on_grid asked
-    return label_map_to_grid(case.read_label_map(), grid)
+def _brought(bring: Callable[[T, Grid], T], read: Callable[[], T], grid: Grid) -> T:
+    return bring(read(), grid)
 
 
 def _prepare_case(case: Case, *, folder: Path) -> None:

@@ -12,17 +12,17 @@ from medbench.budget.meter import Meter
 from medbench.datasets.base import Case, Dataset
 from medbench.errors import NotEnoughCasesError, SpecError
 from medbench.evaluation.comparison import Comparison
-from medbench.evaluation.evaluation import Evaluation, Subject
+from medbench.evaluation.evaluation import Evaluation
 from medbench.generators.base import FitRequest, Generator, GeneratorInfo
 from medbench.imaging.volume import Volume
-from medbench.pipeline.options import RunOptions, resolve_metrics
+from medbench.pipeline.options import RunOptions, resolve_metrics, resolve_preset
 from medbench.pipeline.prepare import on_grid
-from medbench.pipeline.sample import SamplePlan, missing_samples, sample
+from medbench.pipeline.sample import sample
 from medbench.pipeline.track import Track
 from medbench.progress import Progress
 from medbench.records.results import Report
 from medbench.records.run import GenerationSpec, Logged, RunFolder, RunRecord, StageName
-from medbench.records.samples import first_by_name, open_folder
+from medbench.records.samples import Manifest, first_by_name, open_folder
 from medbench.spec import fingerprint
 from medbench.storage.files import sha256_of
 
@@ -46,17 +46,10 @@ class Run:
         self._generator_class = registry.load("generators", options.model)
         self.info: GeneratorInfo = self._generator_class.info
         self.metrics = resolve_metrics(options.metrics)
-        self.track = Track.open(
-            options.dataset,
-            data_root=options.data_root,
-            protocol=options.protocol,
-            segmenter=options.segmenter,
-            device=options.device,
-            workers=options.workers,
-        )
+        self.track = Track.open(options)
         self.protocol = self.track.protocol
         _check(options, self.info)
-        self.preset = options.preset or self.info.presets[0]
+        self.preset = resolve_preset(self.info, options.preset)
         self.spec = self._generation_spec()
         self._needs_cases = options.conditional or self.info.native_shape is None
         if self._needs_cases and self.spec.samples > len(self.held_out):
@@ -143,14 +136,16 @@ class Run:
             self.fit()
         # Cases are opened only where they are needed: published weights can be sampled without the data set.
         with self.meter.stage(self.folder, self.record, "sample"):
-            plan = SamplePlan(
+            sample(
+                self.generator,
+                self.folder.samples,
                 count=self.spec.samples,
                 seed=self.spec.seed,
                 grid=self.protocol.grid,
                 cases=on_grid(self.held_out, self.protocol.grid) if self._needs_cases else (),
                 conditional=self.options.conditional,
+                progress=self.progress,
             )
-            sample(self.generator, self.folder.samples, plan, self.progress)
 
     def evaluate(self) -> Report:
         """Make whatever is missing, then compute the metrics unless that is done; return the results."""
@@ -173,8 +168,9 @@ class Run:
             real.held_out,
             self.dataset.identity(),
         )
-        subject = Subject(self.info.name, self.info.version, self.dataset.info.name, self._leaks())
-        return evaluation.run(subject, comparison)
+        return evaluation.run(
+            comparison, model=self.info.name, version=self.info.version, dataset=self.track.name, leaks=self._leaks()
+        )
 
     def report(self) -> Report:
         """Make whatever is missing, then write ``report.html`` unless it is there; return the results."""
@@ -196,7 +192,10 @@ class Run:
         return entry is not None and entry.status == "done"
 
     def _is_sampled(self) -> bool:
-        return self._is_done("sample") and not missing_samples(self.folder.samples, self.spec.samples)
+        return (
+            self._is_done("sample")
+            and len(Manifest(self.folder.samples).complete(self.spec.samples)) == self.spec.samples
+        )
 
     def _generation_spec(self) -> GenerationSpec:
         options = self.options
@@ -228,8 +227,6 @@ class Run:
 
 
 def _check(options: RunOptions, info: GeneratorInfo) -> None:
-    if options.preset is not None and options.preset not in info.presets:
-        raise SpecError(f"{info.name} has no preset '{options.preset}': choose from {', '.join(info.presets)}")
     if options.train and options.checkpoint is not None:
         raise SpecError("--train and --checkpoint exclude each other: give one of them")
     if options.checkpoint is not None and not options.checkpoint.is_file():

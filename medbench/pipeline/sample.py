@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import overload
+from typing import Any
 
 from medbench.datasets.base import Case
 from medbench.errors import DataError, SpecError
@@ -16,82 +16,69 @@ from medbench.imaging.volume import UNNAMED, LabelMap
 from medbench.progress import Progress
 from medbench.records.samples import CONDITIONS, REGION_NAMES, Manifest, SampleRecord
 from medbench.spec import Grid
-from medbench.storage.files import make_folder, sha256_of, write_json
+from medbench.storage.files import sha256_of, write_json
 
 
-def missing_samples(folder: Path, count: int) -> list[int]:
-    """Return the indices below ``count`` that have no finished sample in the folder."""
-    done = Manifest(folder).complete(count)
-    return [index for index in range(count) if index not in done]
-
-
-@dataclass(frozen=True)
-class SamplePlan:
-    """Which samples a run has.
-
-    Args:
-        count: how many.
-        seed: the run's seed; each sample's own is derived from it and the sample's index.
-        grid: canonical grid, or None to keep the generator's.
-        cases: held-out cases, for pseudo-models and conditions; empty where neither needs them.
-        conditional: steer sample i by the label map of held-out case i.
-    """
-
-    count: int
-    seed: int
-    grid: Grid | None
-    cases: Sequence[Case] = ()
-    conditional: bool = False
-
-
-def sample(generator: Generator, folder: Path, plan: SamplePlan, progress: Progress) -> None:
+def sample(
+    generator: Generator,
+    folder: Path,
+    *,
+    count: int,
+    seed: int,
+    grid: Grid | None,
+    cases: Sequence[Case],
+    conditional: bool,
+    progress: Progress,
+) -> None:
     """Generate the samples that are missing, bring them to the canonical grid and list them in the manifest.
 
     Args:
         generator: with its weights loaded.
         folder: ``RUN/samples``.
-        plan: which samples there are to be.
+        count: how many samples there are to be.
+        seed: the run's seed; each sample's own is derived from it and the sample's index.
+        grid: canonical grid, or None to keep the generator's.
+        cases: held-out cases, for pseudo-models and conditions; empty where neither needs them.
+        conditional: steer sample i by the label map of held-out case i.
         progress: told about every sample.
 
     Raises:
         DataError: the generator stopped early.
         StorageError: the disk is full.
     """
-    make_folder(folder)
     manifest = Manifest(folder)
-    manifest.rewrite(manifest.complete(plan.count).values())
-    indices = missing_samples(folder, plan.count)
-    conditions = _keep_conditions(plan, indices, folder) if plan.conditional else None
+    done = manifest.complete(count)
+    manifest.rewrite(done.values())
+    indices = [index for index in range(count) if index not in done]
     request = SampleRequest(
-        seeds=[sample_seed(plan.seed, index) for index in indices],
-        conditions=conditions,
-        cases=[plan.cases[index] for index in indices if index < len(plan.cases)],
+        seeds=[sample_seed(seed, index) for index in indices],
+        conditions=_keep_conditions(cases, indices, folder) if conditional else None,
+        cases=[cases[index] for index in indices if index < len(cases)],
     )
-    waiting = iter(indices)
+    made = progress.track(generator.sample(request), task="sample", total=len(indices))
     clock = time.monotonic()
-    for volume in progress.track(generator.sample(request), task="sample", total=len(indices)):
-        index = next(waiting)
+    for volume, index in zip(made, indices):
         path = folder / f"{index:06d}.nii.gz"
-        on_grid = to_grid(volume, plan.grid) if plan.grid else volume
+        on_grid = to_grid(volume, grid) if grid else volume
         on_grid.write(path)
         manifest.append(
             SampleRecord(
                 index=index,
-                seed=sample_seed(plan.seed, index),
+                seed=sample_seed(seed, index),
                 file=path.name,
                 sha256=sha256_of(path),
                 shape=on_grid.shape,
                 spacing=on_grid.spacing_mm,
                 native_shape=volume.shape,
-                condition=_condition_file(index) if plan.conditional else None,
+                condition=_condition_file(index) if conditional else None,
                 seconds=round(time.monotonic() - clock, 3),
             )
         )
         clock = time.monotonic()
-    left = len(list(waiting))
-    if left:
+    records = manifest.records()
+    if left := count - len(records):
         raise DataError(f"{generator.info.name} stopped {left} samples early: this is a defect of the generator")
-    manifest.rewrite(manifest.records().values())
+    manifest.rewrite(records.values())
 
 
 @dataclass(frozen=True)
@@ -104,23 +91,19 @@ class _Conditions(Sequence[LabelMap]):
     def __len__(self) -> int:
         return len(self.files)
 
-    @overload
-    def __getitem__(self, place: int) -> LabelMap: ...
-    @overload
-    def __getitem__(self, place: slice) -> _Conditions: ...
-    def __getitem__(self, place: int | slice) -> LabelMap | _Conditions:
+    def __getitem__(self, place: Any) -> Any:
         if isinstance(place, slice):
             return _Conditions(self.files[place], self.names[place])
         return LabelMap.read(self.files[place], self.names[place])
 
 
-def _keep_conditions(plan: SamplePlan, indices: Sequence[int], folder: Path) -> _Conditions:
+def _keep_conditions(cases: Sequence[Case], indices: Sequence[int], folder: Path) -> _Conditions:
     """Write each sample's label map below ``folder``; only one of them is in memory at a time."""
     files, kept_names = [], []
     for index in indices:
-        read = plan.cases[index].read_label_map
+        read = cases[index].read_label_map
         if read is None:
-            raise SpecError(f"--conditional needs label maps, and the held-out case {plan.cases[index].id} has none")
+            raise SpecError(f"--conditional needs label maps, and the held-out case {cases[index].id} has none")
         label_map = read()
         files.append(folder / _condition_file(index))
         label_map.write(files[-1])

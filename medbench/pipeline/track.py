@@ -13,7 +13,7 @@ from medbench.evaluation.cache import Cache
 from medbench.evaluation.instruments import Instruments
 from medbench.imaging.volume import Volume
 from medbench.pipeline.engine import available_cores
-from medbench.pipeline.options import load_dataset, resolve_device, resolve_protocol
+from medbench.pipeline.options import TrackOptions, load_dataset, resolve_device, resolve_protocol
 from medbench.pipeline.prepare import RealSplits, prepare
 from medbench.progress import Progress
 from medbench.spec import Grid, Protocol
@@ -29,49 +29,29 @@ class Track:
     Args:
         dataset: where real cases come from; None where folders are compared.
         protocol: with the canonical grid filled in.
-        asked_device: ``auto``, ``cpu``, ``cuda`` or ``cuda:1``.
-        workers: processes that prepare volumes; None: as many as there are cores.
+        options: what was asked for; the device is resolved when it is needed, which may import torch.
     """
 
     dataset: Dataset | None
     protocol: Protocol
-    asked_device: str = "auto"
-    workers: int | None = None
+    options: TrackOptions
 
     @classmethod
-    def open(
-        cls,
-        dataset: str | None,
-        *,
-        data_root: Path | None = None,
-        protocol: str | None = None,
-        segmenter: str | None = None,
-        shape: tuple[int, int, int] | None = None,
-        device: str = "auto",
-        workers: int | None = None,
-    ) -> Track:
+    def open(cls, options: TrackOptions) -> Track:
         """Return the track that options name.
-
-        Args:
-            dataset: registered name, or None for bare folders.
-            data_root: folder that holds the data set.
-            protocol: name or TOML file; the data set's own where None.
-            segmenter: another one than the protocol's.
-            shape: bring all volumes to this shape (x, y, z).
-            device: as asked for; it is resolved when it is needed, which may import torch.
-            workers: processes that prepare volumes.
 
         Raises:
             UnknownPluginError: no such data set, protocol or segmenter.
             SpecError: protocol and ``shape`` both give a grid.
         """
-        data = load_dataset(dataset, root=data_root) if dataset is not None else None
+        data = load_dataset(options.dataset, root=options.data_root) if options.dataset is not None else None
+        shape = options.shape
         grid = Grid(shape=shape, fit="resize") if shape is not None else data.grid if data else None
-        name = protocol or (data.info.protocol if data else _DEFAULT_PROTOCOL)
-        resolved = resolve_protocol(name, grid=grid, segmenter=segmenter)
-        if shape is not None and resolved.grid != grid:
-            raise SpecError(f"--shape and protocol {resolved.name} both give a grid: leave --shape out")
-        return cls(data, resolved, device, workers)
+        name = options.protocol or (data.info.protocol if data else _DEFAULT_PROTOCOL)
+        protocol = resolve_protocol(name, grid=grid, segmenter=options.segmenter)
+        if shape is not None and protocol.grid != grid:
+            raise SpecError(f"--shape and protocol {protocol.name} both give a grid: leave --shape out")
+        return cls(data, protocol, options)
 
     @property
     def name(self) -> str:
@@ -81,7 +61,7 @@ class Track:
     @cached_property
     def device(self) -> str:
         """The torch device in force."""
-        return resolve_device(self.asked_device)
+        return resolve_device(self.options.device)
 
     def real(self, progress: Progress) -> RealSplits:
         """Return the data set's reference and held-out cases on the canonical grid, prepared where they are not yet.
@@ -95,7 +75,7 @@ class Track:
             self.dataset,
             grid=self.protocol.grid,
             reference_count=self.protocol.reference_count,
-            workers=self.workers or available_cores(),
+            workers=self.options.workers or available_cores(),
             progress=progress,
         )
 

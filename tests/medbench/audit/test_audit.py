@@ -23,7 +23,7 @@ from medbench.storage.files import sha256_of
 
 @pytest.fixture
 def options(datasets: Path, plugins: Path) -> AuditOptions:
-    return AuditOptions(f"{datasets}:Tiny", metrics=(f"{plugins}:MeanHu",), device="cpu", workers=1)
+    return AuditOptions(dataset=f"{datasets}:Tiny", metrics=(f"{plugins}:MeanHu",), device="cpu", workers=1)
 
 
 def rows_of(report: AuditReport) -> dict:

@@ -17,11 +17,11 @@ import pytest
 
 from medbench import protocols
 from medbench.errors import SpecError
-from medbench.generators.base import SampleRequest
+from medbench.generators.base import Generator, SampleRequest
 from medbench.imaging.volume import LabelMap, Volume
 from medbench.pipeline.options import RunOptions
 from medbench.pipeline.run import Run
-from medbench.pipeline.sample import SamplePlan, sample
+from medbench.pipeline.sample import sample
 from medbench.progress import silent
 from medbench.records.results import Report
 from medbench.records.samples import Manifest
@@ -214,10 +214,14 @@ def test_an_edited_plugin_file_is_another_run(options: RunOptions, tmp_path: Pat
         Run(replace(options, model=f"{copy}:{name}"), silent).sample()
 
 
+def _sample_conditionally(run: Run, generator: Generator, *, count: int) -> None:
+    grid, cases, folder = run.protocol.grid, run.held_out, run.folder.samples
+    sample(generator, folder, count=count, seed=0, grid=grid, cases=cases, conditional=True, progress=silent)
+
+
 def test_conditions_are_kept_beside_the_samples(options: RunOptions) -> None:
     run = Run(options, silent)
-    plan = SamplePlan(count=2, seed=0, grid=run.protocol.grid, cases=run.held_out, conditional=True)
-    sample(run.generator, run.folder.samples, plan, silent)
+    _sample_conditionally(run, run.generator, count=2)
     kept = [record.condition for record in Manifest(run.folder.samples).records().values()]
     assert kept == ["conditions/000000.nii.gz", "conditions/000001.nii.gz"]
     first = LabelMap.read(run.folder.samples / kept[0])  # type: ignore[operator]
@@ -239,8 +243,7 @@ def test_conditions_are_read_one_at_a_time(options: RunOptions, monkeypatch: pyt
                 assert "spine" in label_map.names.values()
                 yield Volume(label_map.voxels.astype(np.int16), label_map.affine)
 
-    plan = SamplePlan(count=3, seed=0, grid=run.protocol.grid, cases=run.held_out, conditional=True)
-    sample(Steered(), run.folder.samples, plan, silent)
+    _sample_conditionally(run, Steered(), count=3)
     assert asked == [3, 2, "read", "read", "read"]
     for record in Manifest(run.folder.samples).records().values():
         made, asked_for = (Volume.read(run.folder.samples / name) for name in (record.file, record.condition))
