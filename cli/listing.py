@@ -11,17 +11,24 @@ from rich.text import Text
 
 from cli.session import Session, in_session, words
 from medbench import protocols, registry
+from medbench.errors import MedbenchError
 from medbench.spec import fingerprint
 
 app = typer.Typer(no_args_is_help=True, help="Show what is installed.")
 
 
 def _list(ui: Session, kind: registry.Kind, *fields: str) -> None:
-    rows = []
+    rows, broken = [], []
     for name in registry.names(kind):
-        declared = asdict(registry.load(kind, name).info)
-        rows.append({"name": name, **{field: declared[field] for field in fields}})
+        try:
+            declared = asdict(registry.load(kind, name).info)
+        except MedbenchError as error:
+            broken.append(str(error))
+        else:
+            rows.append({"name": name, **{field: declared[field] for field in fields}})
     _show(ui, rows)
+    if broken:
+        raise MedbenchError("; ".join(broken))
 
 
 def _show(ui: Session, rows: list[dict[str, Any]]) -> None:

@@ -24,8 +24,7 @@ _SINGULAR: dict[str, str] = {
     "segmenters": "segmenter",
     "features": "extractor",
 }
-_imported: dict[str, Path] = {}
-_LISTING: dict[str, str] = {"generators": "models"}
+_FILE_MODULE = "medbench_plugin_"
 
 
 @functools.cache
@@ -68,6 +67,7 @@ def load(kind: Kind, name: str) -> Any:
 
     Raises:
         UnknownPluginError: nothing has that name; the message holds the nearest ones.
+        SpecError: its package or file cannot be imported; the message names it.
     """
     if _is_file_reference(name):
         return _load_from_file(kind, name)
@@ -76,10 +76,17 @@ def load(kind: Kind, name: str) -> Any:
     if entry is None:
         near = difflib.get_close_matches(name.lower(), table, n=3, cutoff=0.5)
         hint = f"did you mean {' or '.join(near)}? " if near else ""
-        raise UnknownPluginError(
-            f"no {_SINGULAR[kind]} is called '{name}': {hint}'medbench list {_LISTING.get(kind, kind)}' shows all"
-        )
-    return entry.load()
+        listing = "models" if kind == "generators" else kind
+        raise UnknownPluginError(f"no {_SINGULAR[kind]} is called '{name}': {hint}'medbench list {listing}' shows all")
+    try:
+        return entry.load()
+    except Exception as error:  # another package's module, which may raise anything
+        package = entry.dist.name if entry.dist else entry.module.partition(".")[0]
+        why = " ".join(f"{type(error).__name__}: {error}".split())
+        raise SpecError(
+            f"the {_SINGULAR[kind]} '{entry.name}' ({entry.value}) cannot be imported ({why}): mend or uninstall the "
+            f"package {package}"
+        ) from error
 
 
 def _load_from_file(kind: Kind, reference: str) -> Any:
@@ -104,7 +111,7 @@ def _load_from_file(kind: Kind, reference: str) -> Any:
 def import_file(path: Path) -> ModuleType:
     """Import a plug-in's file once, under a name by which its objects can be pickled (see ``imported_files``)."""
     resolved = path.resolve()
-    name = f"medbench_plugin_{hashlib.sha256(str(resolved).encode()).hexdigest()[:12]}"
+    name = f"{_FILE_MODULE}{hashlib.sha256(str(resolved).encode()).hexdigest()[:12]}"
     if name in sys.modules:
         return sys.modules[name]
     module_spec = importlib.util.spec_from_file_location(name, resolved)
@@ -116,10 +123,9 @@ def import_file(path: Path) -> ModuleType:
     except BaseException:
         del sys.modules[name]
         raise
-    _imported[name] = resolved
     return module
 
 
 def imported_files() -> list[Path]:
     """Return the plug-in files imported so far: worker processes import them before they unpickle work."""
-    return list(_imported.values())
+    return [Path(str(module.__file__)) for name, module in sys.modules.items() if name.startswith(_FILE_MODULE)]

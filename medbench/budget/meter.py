@@ -7,12 +7,14 @@ such a figure is called ``capped``.
 
 from __future__ import annotations
 
+import os
 import re
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Final
+from dataclasses import dataclass
+from typing import Any, Final
 
 import psutil
 
@@ -21,7 +23,7 @@ from medbench.records.results import Budget, StageMemory
 from medbench.records.run import RunFolder, RunRecord, StageName, StageRecord, library_versions
 
 GIB: Final = 1024**3
-_UNITS: Final = {"": 1, "B": 1, "KB": 1024, "MB": 1024**2, "GB": GIB, "TB": 1024**4}
+_UNITS: Final = {"": 1, "K": 1024, "M": 1024**2, "G": GIB, "T": 1024**4}
 _RSS_INTERVAL_S: Final = 0.05
 
 
@@ -31,14 +33,14 @@ def parse_bytes(text: str) -> int:
     Raises:
         SpecError: not a size.
     """
-    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([KMGT]?)I?(B?)\s*", text.upper())
-    unit = (match[2] + "B") if match and match[2] else "B"
-    size = int(float(match[1]) * _UNITS[unit]) if match else 0
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([KMGT]?)I?B?\s*", text.upper())
+    size = int(float(match[1]) * _UNITS[match[2]]) if match else 0
     if size <= 0:
         raise SpecError(f"'{text}' is no memory size: write it like 24GB")
     return size
 
 
+@dataclass(frozen=True)
 class Meter:
     """Measures the stages of a run against the budget.
 
@@ -47,9 +49,8 @@ class Meter:
         device: a torch device name, ``cpu`` or ``cuda[:i]``.
     """
 
-    def __init__(self, limit_bytes: int, device: str) -> None:
-        self.limit_bytes = limit_bytes
-        self.device = device
+    limit_bytes: int
+    device: str
 
     @contextmanager
     def stage(self, folder: RunFolder, record: RunRecord, name: StageName) -> Iterator[StageRecord]:
@@ -69,11 +70,10 @@ class Meter:
             BudgetExceededError: the device ran out of memory within the budget.
         """
         measured: list[StageMemory] = []
-        peak = _ResidentPeak()
         if self.device == "cpu":
-            with peak:
+            with _watched() as found:
                 yield measured
-            measured.append(peak.record(allocated=None, reserved=None, process=None))
+            measured.append(StageMemory(allocated_bytes=None, reserved_bytes=None, process_bytes=None, **found))
             return
         import torch
 
@@ -82,7 +82,7 @@ class Meter:
         torch.cuda.set_per_process_memory_fraction(min(1.0, self.limit_bytes / total), device)
         torch.cuda.reset_peak_memory_stats(device)
         try:
-            with peak:
+            with _watched() as found:
                 yield measured
         except torch.OutOfMemoryError as error:
             raise BudgetExceededError(
@@ -90,10 +90,11 @@ class Meter:
                 "raise --budget on a larger card, or take a smaller preset"
             ) from error
         measured.append(
-            peak.record(
-                allocated=torch.cuda.max_memory_allocated(device),
-                reserved=torch.cuda.max_memory_reserved(device),
-                process=_device_bytes_of_process(),
+            StageMemory(
+                allocated_bytes=torch.cuda.max_memory_allocated(device),
+                reserved_bytes=torch.cuda.max_memory_reserved(device),
+                process_bytes=_device_bytes_of_process(),
+                **found,
             )
         )
 
@@ -114,35 +115,24 @@ class Meter:
         )
 
 
-class _ResidentPeak:
-    """Samples this process's resident memory while a block runs."""
+@contextmanager
+def _watched() -> Iterator[dict[str, Any]]:
+    """Run a block; what is yielded holds its seconds and this process's largest resident memory afterwards."""
+    process, done, begun = psutil.Process(), threading.Event(), time.monotonic()
+    found: dict[str, Any] = {"rss_bytes": process.memory_info().rss}
 
-    def __enter__(self) -> _ResidentPeak:
-        self._process = psutil.Process()
-        self._peak = self._process.memory_info().rss
-        self._done = threading.Event()
-        self._clock = time.monotonic()
-        self._thread = threading.Thread(target=self._watch, daemon=True)
-        self._thread.start()
-        return self
+    def watch() -> None:
+        while not done.wait(_RSS_INTERVAL_S):
+            found["rss_bytes"] = max(found["rss_bytes"], process.memory_info().rss)
 
-    def __exit__(self, *_: object) -> None:
-        self._seconds = time.monotonic() - self._clock
-        self._done.set()
-        self._thread.join()
-
-    def _watch(self) -> None:
-        while not self._done.wait(_RSS_INTERVAL_S):
-            self._peak = max(self._peak, self._process.memory_info().rss)
-
-    def record(self, *, allocated: int | None, reserved: int | None, process: int | None) -> StageMemory:
-        return StageMemory(
-            allocated_bytes=allocated,
-            reserved_bytes=reserved,
-            process_bytes=process,
-            rss_bytes=self._peak,
-            seconds=round(self._seconds, 3),
-        )
+    thread = threading.Thread(target=watch, daemon=True)
+    thread.start()
+    try:
+        yield found
+    finally:
+        found["seconds"] = round(time.monotonic() - begun, 3)
+        done.set()
+        thread.join()
 
 
 def _device_bytes_of_process() -> int | None:
@@ -153,12 +143,8 @@ def _device_bytes_of_process() -> int | None:
         return None
     try:
         pynvml.nvmlInit()
-        used = 0
-        for index in range(pynvml.nvmlDeviceGetCount()):
-            handle = pynvml.nvmlDeviceGetHandleByIndex(index)
-            for process in pynvml.nvmlDeviceGetComputeRunningProcesses(handle):
-                if process.pid == psutil.Process().pid and process.usedGpuMemory is not None:
-                    used += process.usedGpuMemory
-        return used or None
+        devices = map(pynvml.nvmlDeviceGetHandleByIndex, range(pynvml.nvmlDeviceGetCount()))
+        processes = [one for device in devices for one in pynvml.nvmlDeviceGetComputeRunningProcesses(device)]
     except pynvml.NVMLError:
         return None
+    return sum(one.usedGpuMemory or 0 for one in processes if one.pid == os.getpid()) or None

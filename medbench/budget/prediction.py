@@ -1,11 +1,10 @@
 """The memory that a computation needs on a GPU, predicted without one: it runs with tensors that have shapes only.
 
 The network's own code runs, forward and backward, under PyTorch's fake tensors; a ledger counts every storage from the
-operation that makes it to the moment it is released. The rules that differ between a CPU and a GPU are the GPU's:
-mixed precision as CUDA applies it, attention fused.
-
-What the tensors do not hold is a margin, not a prediction: the CUDA context, workspaces of convolutions, and gaps in
-the allocator's pool.
+operation that makes it to the moment it is released. (``torch.distributed._tools.mem_tracker.MemTracker`` counts alike,
+but keeps sums by kind and module only, so that it cannot name the largest tensors.) The rules that differ between a CPU
+and a GPU are the GPU's: mixed precision as CUDA applies it, attention fused. What the tensors do not hold is a margin,
+not a prediction: the CUDA context, workspaces of convolutions, and gaps in the allocator's pool.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ import functools
 import math
 import weakref
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import torch  # noqa: TID253  this module is imported only by what predicts
@@ -79,12 +78,7 @@ def predict_peak(call: Callable[[], object]) -> Prediction:
 
 
 def require_fits(prediction: Prediction, limit_bytes: float, *, what: str) -> None:
-    """Refuse what needs more memory than there may be used.
-
-    Args:
-        prediction: of the computation.
-        limit_bytes: memory that it may use in all.
-        what: the computation, in words, for the message.
+    """Refuse a computation, ``what`` in words, that needs more than ``limit_bytes`` in all.
 
     Raises:
         BudgetExceededError: it does not fit.
@@ -96,14 +90,6 @@ def require_fits(prediction: Prediction, limit_bytes: float, *, what: str) -> No
         )
 
 
-@dataclass(frozen=True)
-class _Entry:
-    size: int
-    shape: tuple[int, ...]
-    dtype: torch.dtype
-    layer: str
-
-
 class _Ledger(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Counts storages while they live."""
 
@@ -112,15 +98,12 @@ class _Ledger(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self.now = 0
         self.peak = 0
         self.layers: list[str] = []
-        self._live: dict[int, _Entry] = {}
-        self._at_peak: tuple[_Entry, ...] = ()
+        self._live: dict[int, TensorSize] = {}
+        self._at_peak: tuple[TensorSize, ...] = ()
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         del types
-        if func is torch.ops.aten.bincount.default:
-            found = _bincount(*args, **(kwargs or {}))
-        else:
-            found = func(*args, **(kwargs or {}))
+        found = (_bincount if func is torch.ops.aten.bincount.default else func)(*args, **(kwargs or {}))
         for value in pytree.tree_leaves(found):
             if isinstance(value, torch.Tensor):
                 self._add(value)
@@ -128,27 +111,23 @@ class _Ledger(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     def largest(self) -> tuple[TensorSize, ...]:
         """Return the largest tensors of the peak."""
-        entries = self._at_peak if self.now < self.peak else tuple(self._live.values())
-        ordered = sorted(entries, key=lambda entry: entry.size, reverse=True)[:_SHOWN]
-        return tuple(
-            TensorSize(entry.size, entry.shape, str(entry.dtype).removeprefix("torch."), entry.layer)
-            for entry in ordered
-        )
+        entries = self._at_peak if self.now < self.peak else self._live.values()
+        return tuple(sorted(entries, key=lambda entry: entry.bytes, reverse=True)[:_SHOWN])
 
     def name(self, root: torch.nn.Module) -> None:
         """Let the weights of a network be called by their names."""
         for name, weight in (*root.named_parameters(), *root.named_buffers()):
             key = weight.untyped_storage()._cdata
             if key in self._live:
-                old = self._live[key]
-                self._live[key] = _Entry(old.size, old.shape, old.dtype, f"{type(root).__name__}.{name}")
+                self._live[key] = replace(self._live[key], layer=f"{type(root).__name__}.{name}")
 
     def _add(self, tensor: torch.Tensor) -> None:
         storage = tensor.untyped_storage()
         key, size = storage._cdata, storage.nbytes()
         if key in self._live or size == 0:
             return
-        self._live[key] = _Entry(size, tuple(tensor.shape), tensor.dtype, self._layer())
+        dtype = str(tensor.dtype).removeprefix("torch.")
+        self._live[key] = TensorSize(size, tuple(tensor.shape), dtype, self._layer())
         self.now += size
         self.peak = max(self.peak, self.now)
         weakref.finalize(storage, self._release, key).atexit = False
@@ -156,7 +135,7 @@ class _Ledger(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def _release(self, key: int) -> None:
         if self.now == self.peak:
             self._at_peak = tuple(self._live.values())
-        self.now -= self._live.pop(key).size
+        self.now -= self._live.pop(key).bytes
 
     def _layer(self) -> str:
         if self.layers:
@@ -170,12 +149,7 @@ def _bincount(values: torch.Tensor, weights: torch.Tensor | None = None, minleng
 
 
 # Layers that CUDA computes in float32 under autocast, and the CPU as they come.
-_IN_FULL_PRECISION: Final = (
-    (functional, "group_norm"),
-    (functional, "layer_norm"),
-    (functional, "softmax"),
-    (functional, "interpolate"),
-)
+_IN_FULL_PRECISION: Final = ("group_norm", "layer_norm", "softmax", "interpolate")
 
 
 @contextlib.contextmanager
@@ -185,27 +159,22 @@ def as_on_cuda() -> Iterator[None]:
     Functions are replaced by name: a mode of torch's functions rests in the backward pass, where checkpointed layers
     are computed again.
     """
-    before = [(owner, name, getattr(owner, name)) for owner, name in _IN_FULL_PRECISION]
     attention = "scaled_dot_product_attention"
-    for owner, name, function in before:
-        setattr(owner, name, functools.partial(_fully, function))
-    before.append((functional, attention, functional.scaled_dot_product_attention))
+    before = {name: getattr(functional, name) for name in (*_IN_FULL_PRECISION, attention)}
+    for name in _IN_FULL_PRECISION:
+        setattr(functional, name, functools.partial(_fully, before[name]))
     setattr(functional, attention, _fused_attention)
     try:
         yield
     finally:
-        for owner, name, function in before:
-            setattr(owner, name, function)
+        for name, function in before.items():
+            setattr(functional, name, function)
 
 
 def _fully(function: Callable[..., torch.Tensor], *args: Any, **named: Any) -> torch.Tensor:
     if torch.is_autocast_enabled("cpu"):
-        args = pytree.tree_map_only(torch.Tensor, _full, args)
+        args = pytree.tree_map_only(torch.Tensor, lambda one: one.float() if one.is_floating_point() else one, args)
     return function(*args, **named)
-
-
-def _full(tensor: torch.Tensor) -> torch.Tensor:
-    return tensor.float() if tensor.is_floating_point() else tensor
 
 
 def _fused_attention(
@@ -242,12 +211,8 @@ def _named_layers(ledger: _Ledger) -> Iterator[None]:
         del module, inputs, output
         ledger.layers.pop()
 
-    hooks = (
+    with (
         module_hooks.register_module_forward_pre_hook(enter),
         module_hooks.register_module_forward_hook(leave, always_call=True),
-    )
-    try:
+    ):
         yield
-    finally:
-        for hook in hooks:
-            hook.remove()

@@ -1,9 +1,14 @@
-"""Slice features of the RadImageNet ResNet50, as MAISI's public 2.5D FID script takes them."""
+"""Slice features of the RadImageNet ResNet50, as MAISI's public 2.5D FID script takes them.
+
+The network is torchvision's, changed to version 1 of Keras': a bottleneck is strided in its first 1x1 convolution,
+every convolution has a bias, and the batch norms have epsilon 1.001e-5. The names of its weights are the same.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -15,8 +20,6 @@ from medbench.storage.weights import WeightFile
 if TYPE_CHECKING:
     import numpy as np
     import torch
-
-    from medbench.features.resnet50 import KerasResNet50
 
 WEIGHTS = WeightFile(
     name="radimagenet-resnet50",
@@ -63,7 +66,7 @@ class RadImageNetResNet50:
             Unavailable: the weights are not here.
             CheckpointError: they are damaged or belong to another network.
         """
-        network: KerasResNet50 = loaded(WEIGHTS, _build, self.device)
+        network = loaded(WEIGHTS, _load, self.device)
         pixels = slices.shape[1] * slices.shape[2]
         return features_of_slices(
             slices,
@@ -74,22 +77,60 @@ class RadImageNetResNet50:
         )
 
 
-def _forward(network: KerasResNet50, slices: torch.Tensor, *, step: int) -> torch.Tensor:
+def _forward(network: torch.nn.Sequential, slices: torch.Tensor, *, step: int) -> torch.Tensor:
     import torch
 
+    front, back = network
     means = torch.tensor(_MEANS, device=slices.device).view(1, 3, 1, 1)
-    fronts = [
-        network.front((part[:, None] - means).contiguous(memory_format=torch.channels_last))
+    maps = [
+        front((part[:, None] - means).contiguous(memory_format=torch.channels_last))
         for part in torch.split(slices, step)  # broadcasting repeats the grey channel
     ]
-    return network.back(torch.cat(fronts)).mean(dim=(2, 3))
+    found: torch.Tensor = back(torch.cat(maps)).mean(dim=(2, 3))
+    return found
 
 
-def _build(path: Path) -> KerasResNet50:
+def _load(path: Path) -> torch.nn.Sequential:
+    """Return the network without its head in two parts: large maps with few weights, small maps with most of them."""
     import torch
 
-    from medbench.features.resnet50 import KerasResNet50, without_batch_norms
-
-    network = KerasResNet50()
+    network = build()
     fill(network, read_tensors(path), path=path, name=WEIGHTS.name)
-    return without_batch_norms(network.eval()).to(memory_format=torch.channels_last)
+    layers = dict(without_batch_norms(network.eval()).to(memory_format=torch.channels_last).named_children())
+    front = [layers[name] for name in ("conv1", "relu", "maxpool", "layer1", "layer2")]
+    return torch.nn.Sequential(torch.nn.Sequential(*front), torch.nn.Sequential(layers["layer3"], layers["layer4"]))
+
+
+def build() -> torch.nn.Module:
+    """Return the network, images (n, 3, h, w) to features (n, 2048), with random weights.
+
+    Source: RadImageNet (Mei et al. 2022, 10.1148/ryai.210315); ``Warvito/radimagenet-models``, commit 0639bca.
+    """
+    import torch
+    from torch import nn
+    from torchvision.models.resnet import Bottleneck, resnet50
+
+    network: nn.Module = resnet50(norm_layer=partial(nn.BatchNorm2d, eps=1.001e-5))
+    network.fc = nn.Identity()
+    for layer in network.modules():
+        if isinstance(layer, Bottleneck):
+            layer.conv1.stride, layer.conv2.stride = layer.conv2.stride, layer.conv1.stride
+        elif isinstance(layer, nn.Conv2d):
+            layer.bias = nn.Parameter(torch.zeros(layer.out_channels))
+    return network
+
+
+def without_batch_norms(network: torch.nn.Module) -> torch.nn.Module:
+    """Fold the batch norms of a network in evaluation mode into the convolutions before them; return the network.
+
+    It computes the same function up to rounding with half the passes over memory.
+    """
+    from torch import nn
+    from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+    for block in network.modules():
+        for (name, convolution), (after, norm) in pairwise(list(block.named_children())):
+            if isinstance(convolution, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
+                setattr(block, name, fuse_conv_bn_eval(convolution, norm))
+                setattr(block, after, nn.Identity())
+    return network

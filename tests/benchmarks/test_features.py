@@ -19,9 +19,8 @@ import numpy as np
 import pytest
 import torch
 
-from medbench.features.medicalnet import build
-from medbench.features.radimagenet import _MEANS, RadImageNetResNet50
-from medbench.features.resnet50 import KerasResNet50
+from medbench.features import medicalnet
+from medbench.features.radimagenet import _MEANS, RadImageNetResNet50, build
 from medbench.features.seeded import SeededResNet3d
 from medbench.imaging.slices import plane_slices
 from medbench.spec import SliceProtocol, Window
@@ -56,7 +55,7 @@ def weights_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Random weights in the network's layout: time and memory do not depend on their values."""
     torch.manual_seed(0)
     path = tmp_path / "weights.pth"
-    torch.save(KerasResNet50().state_dict(), path)
+    torch.save(build().state_dict(), path)
     monkeypatch.setenv("MEDBENCH_WEIGHTS_RADIMAGENET_RESNET50", str(path))
     return path
 
@@ -65,9 +64,7 @@ def _plain(network: torch.nn.Module, planes: dict[str, np.ndarray]) -> np.ndarra
     """The documented procedure: every plane as one batch through the plain module."""
     means = torch.tensor(_MEANS).view(1, 3, 1, 1)
     with torch.inference_mode():
-        found = [
-            network(torch.from_numpy(plane)[:, None] - means).mean(dim=(2, 3)).numpy() for plane in planes.values()
-        ]
+        found = [network(torch.from_numpy(plane)[:, None] - means).numpy() for plane in planes.values()]
     return np.concatenate(found)
 
 
@@ -83,7 +80,7 @@ def test_throughput_of_radimagenet_against_the_plain_procedure(weights_file: Pat
         plane: np.concatenate(list(plane_slices(voxels, plane, protocol=SliceProtocol(), window=Window())))
         for plane in PLANES
     }
-    network = KerasResNet50().eval()
+    network = build().eval()
     network.load_state_dict(torch.load(weights_file, weights_only=True))
     extractor = RadImageNetResNet50(device="cpu")
     extractor.features(planes["xy"][:1])
@@ -114,7 +111,7 @@ def test_volume_networks() -> None:
         extractor.features(voxels)
         seconds, _, _ = _timed(lambda voxels=voxels: extractor.features(voxels))
         print(f"\nseeded-resnet3d, {shape}: {seconds:.2f} s")
-    network = build().eval()
+    network = medicalnet.build().eval()
     with torch.inference_mode():
         seconds, _, _ = _timed(lambda: network(torch.rand(1, 1, 256, 256, 128)).numpy())
     print(f"medicalnet-resnet10 at its most voxels (256 x 256 x 128): {seconds:.2f} s")

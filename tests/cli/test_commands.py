@@ -14,7 +14,7 @@ import pytest
 from typer.testing import CliRunner
 
 from cli.main import app
-from medbench import protocols
+from medbench import protocols, registry
 from medbench.datasets.phantom.dataset import generate
 from medbench.errors import StorageError
 from medbench.imaging.volume import Volume
@@ -177,6 +177,21 @@ def test_list_prints_declarations(what: str) -> None:
     assert rows
     assert all(row["name"] for row in rows)
     assert medbench("list", what).stdout
+
+
+def test_a_broken_plugin_hides_no_other_and_is_told_in_one_line(tmp_path: Path, monkeypatch) -> None:
+    about = tmp_path / "theirs-1.0.dist-info"
+    about.mkdir()
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: theirs\nVersion: 1.0\n")
+    (about / "entry_points.txt").write_text("[medbench.metrics]\nodd = odd_metric:Odd\n")
+    (tmp_path / "odd_metric.py").write_text("import absent_library")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(registry, "_table", registry._table.__wrapped__)
+    result = medbench("list", "metrics", "--json")
+    assert result.returncode == 2
+    assert {row["name"] for row in json.loads(result.stdout)} == {*registry.names("metrics")} - {"odd"}
+    [line] = result.stderr.splitlines()
+    assert "'odd' (odd_metric:Odd)" in line and "absent_library" in line and "uninstall the package theirs" in line
 
 
 def test_list_protocols_tells_every_field_and_its_fingerprint() -> None:
