@@ -55,6 +55,11 @@ class WeightFile:
     license: str = ""
 
     @property
+    def variable(self) -> str:
+        """Name of the environment variable that may point to the file."""
+        return weights_variable(self.name)
+
+    @property
     def stored(self) -> Path:
         """Where the file lies in ``MEDBENCH_HOME``, once it is here."""
         return home() / "weights" / self.file
@@ -67,12 +72,11 @@ class WeightFile:
             Unavailable: the file is not here; the message says how to get it.
             CheckpointError: the file in ``MEDBENCH_HOME`` is not the one that is pinned.
         """
-        variable = weights_variable(self.name)
-        configured = os.environ.get(variable)
+        configured = os.environ.get(self.variable)
         if configured:
             path = Path(configured).expanduser()
             if not path.is_file():
-                raise MissingExtraError(f"{variable} names {path}, which is no file: correct or unset it")
+                raise MissingExtraError(f"{self.variable} names {path}, which is no file: correct or unset it")
             return path
         if self.shipped is not None:
             return self.shipped
@@ -89,8 +93,9 @@ class WeightFile:
 
     def how_to_get(self) -> str:
         """Return what to do to have the file here, as the end of a sentence."""
-        variable = weights_variable(self.name)
-        by_hand = f"get {self.file} from {self.origin} and put it at {self.stored} (or point {variable} to your copy)"
+        by_hand = (
+            f"get {self.file} from {self.origin} and put it at {self.stored} (or point {self.variable} to your copy)"
+        )
         if self.url is None and self.hub is None:
             return by_hand
         unpinned = "" if self.pinned or self.hub else " --sha256 HEX"
