@@ -28,8 +28,7 @@ def compare(
 ) -> None:
     """Compare runs pair by pair: differences with 95 % intervals and p-values, where their protocols are the same."""
     from leaderboard.comparison.compare import compare as compare_runs
-    from leaderboard.comparison.compare import open_runs, require_any
-    from leaderboard.comparison.table import write_rows
+    from leaderboard.comparison.compare import open_runs, require_any, write_rows
 
     rows, apart = compare_runs(open_runs(runs))
     require_any(rows, apart)
@@ -44,7 +43,7 @@ def compare(
 
 
 def _print_rows(ui: Session, rows: Sequence[Row]) -> None:
-    from leaderboard.comparison.table import p_words
+    from leaderboard.comparison.compare import p_words
     from medbench.drawing.text import ARROWS, interval, number
 
     cells = [

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from medbench import registry
 from medbench.datasets.base import Check
-from medbench.errors import MedbenchError, Unavailable
+from medbench.errors import MedbenchError, MissingExtraError, Unavailable
 from medbench.segmenters.total_models import licence_mend, licence_number
 from medbench.storage.catalogue import weight_files
 from medbench.storage.files import sha256_of
@@ -29,11 +29,12 @@ _LIBRARIES = (
     "nnunetv2",
 )
 _LOW_DISK_BYTES = 5e9
+_LICENCE = "licence totalsegmentator-heartchambers"
 
 
 def checks() -> list[Check]:
     """Return all checks; none of them downloads or writes anything."""
-    return [*_libraries(), _gpu(), _attention(), _home(), _disk(), *_weights(), _licence(), *_data()]
+    return [*_libraries(), _gpu(), _attention(), _home(), _disk(), *_weights(), _tried(_LICENCE, _licence), *_data()]
 
 
 def _row(check: str, detail: str, mend: str = "", *, ok: bool | None = None) -> Check:
@@ -108,23 +109,23 @@ def _hash_of(find: Callable[[], Path | None]) -> str:
 
 
 def _weight_check(name: str, sha256: Callable[[], str], licence: str) -> Check:
+    return _tried(f"weights {name}", lambda: sha256()[:12], f"; licence: {licence}")
+
+
+def _tried(check: str, tell: Callable[[], str], besides: str = "") -> Check:
+    """Return what is told, or why it cannot be: the mend stands after the colon."""
     try:
-        return _row(f"weights {name}", f"{sha256()[:12]}; licence: {licence}")
+        return _row(check, tell() + besides)
     except (Unavailable, MedbenchError) as reason:
         detail, _, mend = str(reason).partition(": ")
-        return _row(f"weights {name}", f"{detail}; licence: {licence}", mend, ok=False)
+        return _row(check, detail + besides, mend, ok=False)
 
 
-def _licence() -> Check:
+def _licence() -> str:
     """Say whether TotalSegmentator has a licence number; that it is valid is the user's word."""
-    name = "licence totalsegmentator-heartchambers"
-    try:
-        if licence_number() is not None:
-            return _row(name, "number configured: declared by the user, not verified")
-    except MedbenchError as reason:
-        detail, _, mend = str(reason).partition(": ")
-        return _row(name, detail, mend, ok=False)
-    return _row(name, "no number configured (needed for this segmenter)", licence_mend())
+    if licence_number() is None:
+        raise MissingExtraError(f"no number configured (needed for this segmenter): {licence_mend()}")
+    return "number configured: declared by the user, not verified"
 
 
 def _data() -> Iterator[Check]:

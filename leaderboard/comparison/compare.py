@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import csv
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
 from leaderboard.comparison.cases import difference_of_cases, read_cases
-from medbench.drawing.text import label
+from medbench.drawing.text import ABSENT, label
 from medbench.errors import SpecError
 from medbench.records.results import Report, Result
 from medbench.statistics.multiple_tests import holm
 from medbench.statistics.resampling import Replicates
 from medbench.statistics.significance import Estimate, Outcome, jackknife_test, untested
+from medbench.storage.files import atomic_path
 
 _MOST_NAMED = 3
 _LONGEST = 24
@@ -147,6 +149,30 @@ def differences_in_words(a: Mapping[str, Any], b: Mapping[str, Any]) -> str:
     ]
     more = f"; and {len(told) - _MOST_NAMED} more" if len(told) > _MOST_NAMED else ""
     return "; ".join(told[:_MOST_NAMED]) + more
+
+
+def p_words(p_value: float | None) -> str:
+    """Return a p-value with three decimals: ``0.031``, ``<0.001``."""
+    if p_value is None:
+        return ABSENT
+    return "<0.001" if p_value < 0.001 else f"{p_value:.3f}"
+
+
+def write_rows(path: Path, rows: Sequence[Row]) -> None:
+    """Write one line a row, the interval in the columns ``ci_low`` and ``ci_high``; whole or not at all.
+
+    Args:
+        path: the CSV file.
+        rows: one or more.
+    """
+    with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as handle:
+        lines = []
+        for row in map(asdict, rows):
+            low, high = row.pop("ci95") or (None, None)
+            lines.append({**row, "ci_low": low, "ci_high": high})
+        writer = csv.DictWriter(handle, fieldnames=list(lines[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(lines)
 
 
 def _compare_one(metric: str, a: Run, b: Run) -> Row | Incomparable:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from medbench.storage.files import make_folder, write_json
 
 _FEWEST = 4
 _OURS = ("measured", "log.txt")
+_COLUMNS = ("metric", "damage", "unit", "strength", "value", "better", "limit", "limit_how")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,21 +78,8 @@ def save(report: AuditReport, out: Path) -> None:
     import pandas as pd
 
     write_json(out / "audit.json", asdict(report))
-    lines = [
-        {
-            "metric": row.metric,
-            "damage": row.damage,
-            "unit": row.unit,
-            "strength": strength,
-            "value": value,
-            "better": row.better,
-            "limit": row.limit,
-            "limit_how": row.limit_how,
-        }
-        for row in report.rows
-        for strength, value in zip(row.strengths, row.values)
-    ]
-    write_table(out / "tables" / "audit.csv", pd.DataFrame(lines))
+    lines = pd.DataFrame(map(asdict, report.rows)).rename(columns={"strengths": "strength", "values": "value"})
+    write_table(out / "tables" / "audit.csv", lines.explode(["strength", "value"])[list(_COLUMNS)])
     draw(report, out / "figures" / "audit.png")
 
 
@@ -105,12 +92,8 @@ def _open(out: Path) -> None:
 def _region(asked: str | None, real: RealSplits, instruments: Instruments) -> str | None:
     if asked is None:
         return shared_region(real.held_out, instruments)
-    known = _names(real, instruments)
+    masked = next((item for item in real.held_out if item.mask is not None), None)
+    known = list(instruments.mask(masked).names.values()) if masked is not None else []
     if asked not in known:
         raise SpecError(f"no held-out mask names the structure '{asked}': choose from {', '.join(known) or 'none'}")
     return asked
-
-
-def _names(real: RealSplits, instruments: Instruments) -> Sequence[str]:
-    with_mask = [item for item in real.held_out if item.mask is not None]
-    return list(instruments.mask(with_mask[0]).names.values()) if with_mask else []

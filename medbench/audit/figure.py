@@ -68,14 +68,16 @@ def _cell(cell: Axes, row: AuditRow, *, last: bool) -> None:
         cell.axhline(row.limit, color=_LIMIT, linewidth=0.8, linestyle=(0, (3, 2)))
     cell.set_facecolor(_ground(row))
     said = seen(row)
-    cell.set_xlabel(said, fontsize=7.5, color=INK if row.detected_from is not None else QUIET, labelpad=2)
+    cell.set_xlabel(
+        f"{said}\n[{row.unit}]" if last else said,
+        fontsize=7.5,
+        color=INK if last or row.detected_from is not None else QUIET,
+        labelpad=2,
+    )
     cell.set_xticks(list(places), [f"{strength:g}" for strength in row.strengths] if last else [], fontsize=6)
     cell.set_yticks([])
     cell.margins(x=0.08, y=0.18)
-    if last:
-        cell.set_xlabel(f"{said}\n[{row.unit}]", fontsize=7.5, color=INK, labelpad=2)
-    for spine in cell.spines.values():
-        spine.set_color("#c5cbd3")
+    cell.spines[:].set_color("#c5cbd3")
 
 
 def _ground(row: AuditRow) -> str:

@@ -5,11 +5,12 @@ It is not measured again as long as data, protocol, instruments, metric and dama
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from medbench import registry
 from medbench.audit.detection import LIMITS_VERSION, Limits, limits_of
@@ -24,6 +25,8 @@ from medbench.pipeline.prepare import RealSplits
 from medbench.records.samples import StoredVolume
 from medbench.spec import fingerprint
 from medbench.storage.files import write_json
+
+T = TypeVar("T", "Found", Limits)
 
 
 @dataclass(frozen=True)
@@ -65,16 +68,16 @@ class Measurer:
             volumes: makes the set; called only if something is left to measure.
             metrics: registered names.
         """
-        path = self.folder / f"{name}.json"
-        kept: dict[str, Any] = json.loads(path.read_bytes()) if path.is_file() else {}
-        marks = {metric: self._mark(metric) for metric in metrics}
-        waiting = [metric for metric in metrics if kept.get(metric, {}).get("mark") != marks[metric]]
-        items = volumes() if waiting else ()
-        for metric in waiting:
-            value, reason = self._value(registry.load("metrics", metric)(), items)
-            kept[metric] = {"mark": marks[metric], "value": value, "reason": reason}
-            write_json(path, kept)
-        return {metric: Found(kept[metric]["value"], kept[metric]["reason"]) for metric in metrics}
+        items = functools.cache(volumes)
+
+        def find(metric: str) -> Found:
+            evidence = self._evidence(items(), intervals=False)
+            try:
+                return Found(finite_only(registry.load("metrics", metric)().measure(evidence)).value)
+            except (Unavailable, NotEnoughCasesError) as reason:
+                return Found(None, str(reason))
+
+        return self._kept(name, Found, {metric: self._mark(metric) for metric in metrics}, find)
 
     def limits(self, items: Sequence[StoredVolume], undamaged: Mapping[str, float]) -> Mapping[str, Limits]:
         """Return what undamaged real volumes reach.
@@ -83,25 +86,21 @@ class Measurer:
             items: the undamaged volumes in the place of samples.
             undamaged: value of each metric that could be computed on them.
         """
-        path = self.folder / "limits.json"
+        marks = {metric: fingerprint([LIMITS_VERSION, self._mark(metric)]) for metric in undamaged}
+        return self._kept("limits", Limits, marks, lambda metric: self._limits(metric, items, undamaged[metric]))
+
+    def _kept(self, name: str, kind: type[T], marks: Mapping[str, str], find: Callable[[str], T]) -> Mapping[str, T]:
+        """Return what a file keeps of each metric under its mark; what it does not is found, and kept at once."""
+        path = self.folder / f"{name}.json"
         kept: dict[str, Any] = json.loads(path.read_bytes()) if path.is_file() else {}
-        for metric, value in undamaged.items():
-            mark = fingerprint([LIMITS_VERSION, self._mark(metric)])
+        for metric, mark in marks.items():
             if kept.get(metric, {}).get("mark") != mark:
-                limits = self._limits(registry.load("metrics", metric)(), items, undamaged=value)
-                kept[metric] = {"mark": mark, **asdict(limits)}
+                kept[metric] = {"mark": mark, **asdict(find(metric))}
                 write_json(path, kept)
-        return {
-            metric: Limits(kept[metric]["worse"], kept[metric]["better"], kept[metric]["how"]) for metric in undamaged
-        }
+        return {metric: kind(**{k: v for k, v in kept[metric].items() if k != "mark"}) for metric in marks}
 
-    def _value(self, metric: Metric, items: Sequence[StoredVolume]) -> tuple[float | None, str]:
-        try:
-            return finite_only(metric.measure(self._evidence(items, intervals=False))).value, ""
-        except (Unavailable, NotEnoughCasesError) as reason:
-            return None, str(reason)
-
-    def _limits(self, metric: Metric, items: Sequence[StoredVolume], *, undamaged: float) -> Limits:
+    def _limits(self, name: str, items: Sequence[StoredVolume], undamaged: float) -> Limits:
+        metric: Metric = registry.load("metrics", name)()
         better = metric.info.better
         if metric.info.floor != "splits":
             measured = finite_only(metric.measure(self._evidence(items, intervals=True)))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,10 @@ from medbench.imaging.volume import LabelMap
 from medbench.spec import fingerprint
 from medbench.storage.files import atomic_path, write_json
 
+SEGMENTATIONS = "segmentations"
 
+
+@dataclass(frozen=True)
 class Cache:
     """Features, segmentations and facts on disk.
 
@@ -24,16 +28,11 @@ class Cache:
         root: the folder that holds the entries; made on first use.
     """
 
-    def __init__(self, root: Path) -> None:
-        self.root = root
+    root: Path
 
     def path(self, kind: str, sha256: str, settings: Mapping[str, Any], suffix: str) -> Path:
         """Return where the entry for a content (hash) under settings lies."""
         return self.root / kind / sha256[:2] / f"{sha256[:24]}-{fingerprint(settings)}{suffix}"
-
-    def has_arrays(self, kind: str, sha256: str, settings: Mapping[str, Any]) -> bool:
-        """Say whether the arrays are there."""
-        return self.path(kind, sha256, settings, ".npz").is_file()
 
     def arrays(
         self,
@@ -44,15 +43,7 @@ class Cache:
         *,
         only: Sequence[str] = (),
     ) -> dict[str, np.ndarray]:
-        """Return named arrays, computing and keeping all of them where they are absent.
-
-        Args:
-            kind: kind of entry.
-            sha256: of the content that they are made of.
-            settings: everything else that decides them.
-            compute: makes them.
-            only: which of them are wanted; all where empty.
-        """
+        """Return named arrays (those of ``only``, else all), computing and keeping all where they are absent."""
         path = self.path(kind, sha256, settings, ".npz")
         if not path.is_file():
             arrays = compute()
@@ -71,15 +62,11 @@ class Cache:
             return document
         return json.loads(path.read_bytes())
 
-    def has_label_map(self, sha256: str, settings: Mapping[str, Any]) -> bool:
-        """Say whether the label map is there."""
-        return self.path("segmentations", sha256, settings, ".nii.gz").is_file()
-
     def label_map(
         self, sha256: str, settings: Mapping[str, Any], names: Mapping[int, str], compute: Callable[[], LabelMap]
     ) -> LabelMap:
         """Return a label map, computing and keeping it where it is absent."""
-        path = self.path("segmentations", sha256, settings, ".nii.gz")
+        path = self.path(SEGMENTATIONS, sha256, settings, ".nii.gz")
         if not path.is_file():
             compute().write(path)
         # Read even when it was just computed: a file rounds the affine, and every run must see the same spacing.

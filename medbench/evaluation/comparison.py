@@ -12,8 +12,6 @@ from medbench.evaluation.side import StoredSide
 from medbench.metrics.evidence import Evidence
 from medbench.records.samples import StoredVolume
 
-FEWEST_VOLUMES = 2
-
 
 @dataclass(frozen=True)
 class StoredEvidence(Evidence):
@@ -42,16 +40,16 @@ class Comparison:
     identity: dict[str, Any]
     reference_masks: str | None = None
 
-    def require(self, fewest: int = FEWEST_VOLUMES) -> None:
+    def require(self) -> None:
         """Check that both sides have enough volumes for any number.
 
         Raises:
-            NotEnoughCasesError: a side has fewer than ``fewest``.
+            NotEnoughCasesError: a side has fewer than two.
         """
         for side, items in (("sample folder", self.synthetic), ("real set", self.reference)):
-            if len(items) < fewest:
+            if len(items) < 2:
                 came = f"only {items[0].path}" if items else "no volume"
-                raise NotEnoughCasesError(f"the {side} has {came}: a distribution needs at least {fewest} volumes")
+                raise NotEnoughCasesError(f"the {side} has {came}: a distribution needs at least 2 volumes")
 
     def evidence(self, instruments: Instruments, *, intervals: bool = True) -> StoredEvidence:
         """Return what metrics may ask for.

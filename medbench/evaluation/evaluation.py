@@ -10,8 +10,8 @@ from pathlib import Path
 from medbench.budget.meter import Meter
 from medbench.drawing.montage import MONTAGE, MOST_VOLUMES, montage
 from medbench.errors import Unavailable
-from medbench.evaluation import gate
 from medbench.evaluation.comparison import Comparison
+from medbench.evaluation.gate import findings as gate
 from medbench.evaluation.instruments import Instruments
 from medbench.evaluation.measure import inspect, measure_all, write_table
 from medbench.metrics.base import Measured, MetricInfo

@@ -34,11 +34,9 @@ def finite_only(found: Measurement) -> Measurement:
             continue
         parts[name] = {key: figure for key, figure in figures.items() if math.isfinite(figure)}
         skipped |= {f"{name}.{key}": _NO_NUMBER for key, figure in figures.items() if not math.isfinite(figure)}
-    checked = replace(found, parts=parts, skipped=skipped)
-    if found.ci95 is not None and not all(map(math.isfinite, found.ci95)):
-        checked = replace(
-            checked, ci95=None, ci_method=f"absent: an end of the interval is no finite number ({found.ci_method})"
-        )
-    if not all(np.isfinite(side.values).all() for side in found.replicates.values()):
-        checked = replace(checked, replicates={})
-    return checked
+    ci95, how = found.ci95, found.ci_method
+    if ci95 is not None and not all(map(math.isfinite, ci95)):
+        ci95, how = None, f"absent: an end of the interval is no finite number ({how})"
+    sound = all(np.isfinite(side.values).all() for side in found.replicates.values())
+    replicates = found.replicates if sound else {}
+    return replace(found, parts=parts, skipped=skipped, ci95=ci95, ci_method=how, replicates=replicates)

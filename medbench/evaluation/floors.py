@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -12,7 +12,7 @@ from medbench.errors import NotEnoughCasesError, Unavailable
 from medbench.evaluation.comparison import StoredEvidence
 from medbench.evaluation.finite import finite_only
 from medbench.metrics.base import Measurement, Metric, MetricInfo
-from medbench.records.results import Against, Part
+from medbench.records.results import Against
 from medbench.records.samples import StoredVolume
 
 if TYPE_CHECKING:
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 _MOST_PARTS_OF_REFERENCE = 10
 _FEWEST_PARTS = 3
+
+Parts = Mapping[str, float | Mapping[str, float]]
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,7 @@ class FloorFound:
     value: float | None
     note: str
     values: tuple[float, ...] = ()
-    parts: Mapping[str, Part] | None = None
+    parts: Parts = field(default_factory=dict)
     table: pd.DataFrame | None = None
 
 
@@ -117,7 +119,7 @@ def _from_held_out(metric: Metric, evidence: StoredEvidence) -> FloorFound:
     note = f"{len(items)} held-out real volumes in place of the samples"
     if len(items) < wanted:
         note += f", fewer than the {wanted} samples"
-    return FloorFound(measured.value, note, (measured.value,), plain_parts(measured.parts), measured.table)
+    return FloorFound(measured.value, note, (measured.value,), measured.parts, measured.table)
 
 
 def _on_the_same_regions(evidence: StoredEvidence, found: Measurement) -> StoredEvidence:
@@ -148,8 +150,7 @@ def _from_splits(metric: Metric, found: Measurement, evidence: StoredEvidence) -
     elsewhere = sum(one.scope != found.scope for one in measured)
     if elsewhere:
         note += f"; {elsewhere} of the splits rest on other regions or features than the value"
-    parts = _mean_parts([plain_parts(one.parts) for one in measured])
-    return FloorFound(float(np.mean(values)), note, values, parts)
+    return FloorFound(float(np.mean(values)), note, values, _mean_parts([one.parts for one in measured]))
 
 
 def splits(
@@ -171,7 +172,9 @@ def splits(
     most = min(real, len(pool) - fewer)
     for seed in range(count):
         order = _shuffled_by_subject(pool, np.random.default_rng([20250313, seed]))
-        cut = _next_subject(order, fewer)
+        cut = fewer
+        while 0 < cut < len(order) and order[cut].subject == order[cut - 1].subject:
+            cut += 1
         yield order[cut : cut + most], order[:cut]
 
 
@@ -181,36 +184,18 @@ def _shuffled_by_subject(items: Sequence[StoredVolume], chance: np.random.Genera
     return sorted(items, key=lambda item: place[item.subject])
 
 
-def _next_subject(order: Sequence[StoredVolume], cut: int) -> int:
-    """Return the first index from ``cut`` on at which another patient begins."""
-    while 0 < cut < len(order) and order[cut].subject == order[cut - 1].subject:
-        cut += 1
-    return cut
-
-
 def _require(info: MetricInfo, *, real: int | None = None, synthetic: int) -> None:
     fewest = max(info.min_synthetic, 2)
     if synthetic < fewest or (real is not None and real < max(info.min_real, 2)):
         raise NotEnoughCasesError("too few real volumes to judge some of them by the others")
 
 
-def plain_parts(parts: Mapping[str, float | Mapping[str, float]]) -> dict[str, Part]:
-    """Return a measurement's parts as plain numbers."""
-    return {
-        name: {key: float(figure) for key, figure in value.items()} if isinstance(value, Mapping) else float(value)
-        for name, value in parts.items()
-    }
-
-
-def _mean_parts(found: Sequence[Mapping[str, Part]]) -> dict[str, Part]:
+def _mean_parts(found: Sequence[Parts]) -> dict[str, Any]:
     """Average the parts that all splits have."""
-    shared = [name for name in found[0] if all(name in parts for parts in found)]
-    means: dict[str, Part] = {}
-    for name in shared:
-        figures = [parts[name] for parts in found]
-        if isinstance(figures[0], dict):
-            keys = [key for key in figures[0] if all(isinstance(one, dict) and key in one for one in figures)]
-            means[name] = {key: float(np.mean([one[key] for one in figures])) for key in keys}  # type: ignore[index]
-        else:
-            means[name] = float(np.mean(figures))  # type: ignore[arg-type]
+    means: dict[str, Any] = {}
+    for name in found[0]:
+        figures = [parts[name] for parts in found if name in parts]
+        nested = [one for one in figures if isinstance(one, Mapping)]
+        if len(figures) == len(found):
+            means[name] = _mean_parts(nested) if nested else float(np.mean(figures))  # type: ignore[arg-type]
     return means

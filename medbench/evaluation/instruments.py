@@ -15,7 +15,7 @@ import numpy as np
 
 from medbench import registry
 from medbench.errors import SpecError, Unavailable
-from medbench.evaluation.cache import Cache
+from medbench.evaluation.cache import SEGMENTATIONS, Cache
 from medbench.features.base import SliceExtractor, VolumeExtractor
 from medbench.imaging.grid import label_map_to_grid, to_grid
 from medbench.imaging.masks import read_mask
@@ -30,7 +30,7 @@ from medbench.spec import Protocol, fingerprint
 from medbench.storage.files import make_folder
 from medbench.storage.weights import WeightFile
 
-_PRECOMPUTED = "precomputed"
+PRECOMPUTED = "precomputed"
 _INSTRUMENTS = frozenset({"extractor", "volume_extractor", "segmenter"})
 # Raised when files, grids or slices are read in another way, so that what was cached before is computed again.
 _READING = 1
@@ -45,12 +45,8 @@ class Derivation:
     of: Sequence[Input]
     settings: Mapping[str, Any]
 
-    @property
-    def kind(self) -> str:
-        """The kind of entry in the cache."""
-        return f"derived-{self.name}"
 
-
+@dataclass(eq=False)
 class Instruments:
     """The instruments of one evaluation: protocol, feature networks, segmenter, autoencoder and cache.
 
@@ -59,38 +55,25 @@ class Instruments:
         device: torch device for the networks.
         cache: where features and segmentations are kept.
         progress: told about every volume.
-        logs: folder for the logs of what metrics train.
+        log_folder: for the logs of what metrics train.
         reconstruct: the generator's autoencoder, or None.
     """
 
-    def __init__(
-        self,
-        protocol: Protocol,
-        *,
-        device: str,
-        cache: Cache,
-        progress: Progress,
-        logs: Path,
-        reconstruct: Callable[[Volume], Volume] | None = None,
-    ) -> None:
-        self.protocol = protocol
-        self.cache = cache
-        self.progress = progress
-        self.reconstruct = reconstruct
-        self.device = device
-        self._logs = logs
+    protocol: Protocol
+    device: str
+    cache: Cache
+    progress: Progress
+    log_folder: Path
+    reconstruct: Callable[[Volume], Volume] | None = None
 
     @property
     def logs(self) -> Path:
         """The folder for the logs of what metrics train; made if absent."""
-        make_folder(self._logs)
-        return self._logs
+        return make_folder(self.log_folder)
 
     def folder(self, name: str, settings: Mapping[str, Any]) -> Path:
         """Return a lasting folder for what a metric trains under these settings; made if absent."""
-        folder = self.cache.root / name / fingerprint(settings)
-        make_folder(folder)
-        return folder
+        return make_folder(self.cache.root / name / fingerprint(settings))
 
     @cached_property
     def extractor(self) -> SliceExtractor:
@@ -182,35 +165,28 @@ class Instruments:
             what: the function.
             only: names of the arrays that are wanted; all where empty.
         """
+        readers = {"volume": self.read, "segmentation": self.segmentation, "mask": self.mask}
 
         def made() -> Mapping[str, np.ndarray]:
-            return what.compute(*(self._input(item, source) for source in what.of))
+            return what.compute(*(readers[source](item) for source in what.of))
 
-        return self.cache.arrays(what.kind, item.sha256, self._derivation_key(item, what), made, only=only)
+        return self.cache.arrays(*self._derivation_key(item, what), made, only=only)
 
     def has_derived(self, item: StoredVolume, what: Derivation) -> bool:
         """Say whether ``derived`` would read its result back."""
-        return self.cache.has_arrays(what.kind, item.sha256, self._derivation_key(item, what))
+        return self.cache.path(*self._derivation_key(item, what), ".npz").is_file()
 
-    def _derivation_key(self, item: StoredVolume, what: Derivation) -> dict[str, Any]:
-        key = {"reading": _READING, "name": what.name, "settings": what.settings, "of": list(what.of)}
-        key["grid"] = self.describe("grid")
-        return key | {source: self._described_input(item, source) for source in what.of if source != "volume"}
+    def _derivation_key(self, item: StoredVolume, what: Derivation) -> tuple[str, str, dict[str, Any]]:
+        settings = {"reading": _READING, "name": what.name, "settings": what.settings, "of": list(what.of)}
+        settings["grid"] = self.describe("grid")
+        settings |= {source: self._described_mask(item, source) for source in what.of if source != "volume"}
+        return f"derived-{what.name}", item.sha256, settings
 
-    def _described_input(self, item: StoredVolume, what: Input) -> Any:
-        if what == "segmentation" and self.protocol.segmenter != _PRECOMPUTED:
+    def _described_mask(self, item: StoredVolume, what: Input) -> Any:
+        if what == "segmentation" and self.protocol.segmenter != PRECOMPUTED:
             return self.describe("segmenter")
-        file, names = _mask_file(item) if what == "mask" else (item.mask, item.regions)
-        self._require_mask(item, file)
-        return [content_once(file), sorted((names or {}).items())] if file else None
-
-    def _input(self, item: StoredVolume, what: Input) -> Volume | LabelMap:
-        readers: dict[Input, Callable[[StoredVolume], Volume | LabelMap]] = {
-            "volume": self.read,
-            "segmentation": self.segmentation,
-            "mask": self.mask,
-        }
-        return readers[what](item)
+        file, names = _mask_file(item, drawn=what == "segmentation")
+        return [content_once(file), sorted((names or {}).items())]
 
     def segmentation(self, item: StoredVolume) -> LabelMap:
         """Return what the segmenter sees in a volume, on the canonical grid, or the mask that stands for that.
@@ -219,17 +195,17 @@ class Instruments:
             Unavailable: the protocol wants masks and there is none.
             GeometryError: the mask lies on another grid than its volume.
         """
-        if self.protocol.segmenter == _PRECOMPUTED:
-            return self._read_mask(item, item.mask, item.regions)
+        if self.protocol.segmenter == PRECOMPUTED:
+            return self._read_mask(item, drawn=True)
         names = self.segmenter.names()
         settings = self._segmentation_settings
         return self.cache.label_map(item.sha256, settings, names, lambda: self.segmenter.segment(self.read(item)))
 
     def has_segmentation(self, item: StoredVolume) -> bool:
         """Say whether ``segmentation`` would read its result back."""
-        if self.protocol.segmenter == _PRECOMPUTED:
+        if self.protocol.segmenter == PRECOMPUTED:
             return True
-        return self.cache.has_label_map(item.sha256, self._segmentation_settings)
+        return self.cache.path(SEGMENTATIONS, item.sha256, self._segmentation_settings, ".nii.gz").is_file()
 
     @property
     def _segmentation_settings(self) -> dict[str, Any]:
@@ -242,36 +218,29 @@ class Instruments:
             Unavailable: there is none.
             GeometryError: the mask lies on another grid than its volume.
         """
-        return self._read_mask(item, *_mask_file(item))
+        return self._read_mask(item, drawn=False)
 
-    def masks_stand_for_segmenter(self, items: Sequence[StoredVolume]) -> bool:
-        """Say whether the same files would serve as masks and as segmentations."""
-        shared = any(item.condition is None and item.mask is not None for item in items)
-        return self.protocol.segmenter == _PRECOMPUTED and shared
-
-    def _read_mask(self, item: StoredVolume, file: Path | None, names: Mapping[int, str] | None) -> LabelMap:
-        self._require_mask(item, file)
-        assert file is not None  # required
+    def _read_mask(self, item: StoredVolume, *, drawn: bool) -> LabelMap:
+        file, names = _mask_file(item, drawn=drawn)
         mask = read_mask(file, item.path, names)
         return label_map_to_grid(mask, self.protocol.grid) if self.protocol.grid else mask
 
-    def _require_mask(self, item: StoredVolume, file: Path | None) -> None:
-        if file is None and item.condition is not None:
-            raise Unavailable(
-                f"{item.path.name} has the label map that it was made from, but none of what it shows: name a "
-                "segmenter that sees voxels with --segmenter"
-            )
-        if file is None:
-            raise Unavailable(
-                f"{item.path.name} has no mask: give --masks (and --real-masks), or, where its own regions are wanted, "
-                "a --segmenter"
-            )
 
-
-def _mask_file(item: StoredVolume) -> tuple[Path | None, Mapping[int, str] | None]:
-    if item.condition is not None:
+def _mask_file(item: StoredVolume, *, drawn: bool) -> tuple[Path, Mapping[int, str] | None]:
+    """Return the label map of what a volume shows, or unless ``drawn`` rather the one that it was made from."""
+    if item.condition is not None and not drawn:
         return item.condition, item.condition_regions
-    return item.mask, item.regions
+    if item.mask is not None:
+        return item.mask, item.regions
+    if item.condition is not None:
+        raise Unavailable(
+            f"{item.path.name} has the label map that it was made from, but none of what it shows: name a segmenter "
+            "that sees voxels with --segmenter"
+        )
+    raise Unavailable(
+        f"{item.path.name} has no mask: give --masks (and --real-masks), or, where its own regions are wanted, a "
+        "--segmenter"
+    )
 
 
 def _sha256_or_absent(weights: WeightFile) -> str:

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from medbench import registry
 from medbench.errors import NotEnoughCasesError, Unavailable
-from medbench.evaluation import gate
 from medbench.evaluation.comparison import Comparison
 from medbench.evaluation.finite import finite_only
-from medbench.evaluation.floors import against, floor_of, plain_parts
+from medbench.evaluation.floors import against, floor_of
+from medbench.evaluation.gate.checks import check
+from medbench.evaluation.gate.facts import FACTS_VERSION, Facts, file_facts
+from medbench.evaluation.gate.findings import Finding, SideReport
 from medbench.evaluation.instruments import Instruments
 from medbench.metrics.base import Measured, Metric, MetricInfo
 from medbench.records.results import Resampled, Result, Skipped
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-def inspect(comparison: Comparison, instruments: Instruments) -> list[gate.Finding]:
+def inspect(comparison: Comparison, instruments: Instruments) -> list[Finding]:
     """Pass all volumes through the gate; return what it found.
 
     Raises:
@@ -32,30 +34,23 @@ def inspect(comparison: Comparison, instruments: Instruments) -> list[gate.Findi
         DataError: a volume cannot be read.
     """
     comparison.require()
-    real, synthetic, held_out = (
-        gate.SideReport(
-            side,
-            tuple(
-                (str(item.path), _facts(item, instruments))
-                for item in (
-                    instruments.progress.track(items, task=f"gate of {side}", total=len(items)) if items else ()
-                )
-            ),
-        )
-        for side, items in (
-            ("real", comparison.reference),
-            ("synthetic", comparison.synthetic),
-            ("held-out", comparison.held_out),
-        )
+
+    def report(side: str, items: Sequence[StoredVolume]) -> SideReport:
+        tracked = instruments.progress.track(items, task=f"gate of {side}", total=len(items)) if items else ()
+        return SideReport(side, tuple((str(item.path), known(item)) for item in tracked))
+
+    def known(item: StoredVolume) -> Facts:
+        settings = {"version": FACTS_VERSION}
+        found: Facts = instruments.cache.document("facts", item.sha256, settings, lambda: file_facts(item.path))
+        return found
+
+    return check(
+        real=report("real", comparison.reference),
+        synthetic=report("synthetic", comparison.synthetic),
+        held_out=report("held-out", comparison.held_out),
+        grid=instruments.protocol.grid,
+        window=instruments.protocol.window,
     )
-    protocol = instruments.protocol
-    return gate.check(real=real, synthetic=synthetic, grid=protocol.grid, window=protocol.window, held_out=held_out)
-
-
-def _facts(item: StoredVolume, instruments: Instruments) -> gate.Facts:
-    settings = {"version": gate.FACTS_VERSION}
-    facts: gate.Facts = instruments.cache.document("facts", item.sha256, settings, lambda: gate.file_facts(item.path))
-    return facts
 
 
 def measure_all(
@@ -76,9 +71,8 @@ def measure_all(
     skipped: list[Skipped] = []
     for name in metrics:
         metric: Metric = registry.load("metrics", name)()
-        source = registry.source_sha256(name)
         try:
-            found, absent = _measured(metric, comparison, instruments, tables, source)
+            found, absent = _measured(metric, comparison, instruments, tables, registry.source_sha256(name))
             measured.append((metric.info, found))
             skipped += [Skipped(metric=f"{metric.info.name}.{part}", reason=reason) for part, reason in absent.items()]
         except (Unavailable, NotEnoughCasesError) as reason:
@@ -116,8 +110,8 @@ def _measured(
         unit=info.unit,
         n_real=protocol["n_real"],
         n_synthetic=protocol["n_synthetic"],
-        parts=plain_parts(measurement.parts),
-        floor_parts=floor.parts or {},
+        parts=measurement.parts,
+        floor_parts=floor.parts,
         notes=measurement.notes,
         fingerprint=fingerprint(protocol),
         protocol=protocol,
@@ -134,11 +128,10 @@ def _measured(
 
 
 def _require_counts(info: MetricInfo, comparison: Comparison) -> None:
-    came = {"real": len(comparison.reference), "synthetic": len(comparison.synthetic)}
-    needed = {"real": info.min_real, "synthetic": info.min_synthetic}
-    for side, fewest in needed.items():
-        if came[side] < fewest:
-            raise NotEnoughCasesError(f"{info.name} needs {fewest} {side} volumes, and {came[side]} came")
+    sides = (("real", comparison.reference, info.min_real), ("synthetic", comparison.synthetic, info.min_synthetic))
+    for side, items, fewest in sides:
+        if len(items) < fewest:
+            raise NotEnoughCasesError(f"{info.name} needs {fewest} {side} volumes, and {len(items)} came")
 
 
 def _protocol(info: MetricInfo, comparison: Comparison, instruments: Instruments) -> dict[str, Any]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from medbench.errors import DataError, Unavailable
-from medbench.evaluation.instruments import Derivation, Instruments
+from medbench.evaluation.instruments import PRECOMPUTED, Derivation, Instruments
 from medbench.imaging.slices import plane_slices
 from medbench.imaging.volume import LabelMap, Volume
 from medbench.metrics.evidence import Input
@@ -22,6 +23,7 @@ _COUNTS = ("voxels", "voxel_ml")
 _SLICE_FEATURES: Final = ("window", "slices", "extractor")
 
 
+@dataclass(frozen=True)
 class StoredSide:
     """One side of a comparison, from items on disk (see ``medbench.metrics.evidence.Side``).
 
@@ -31,10 +33,9 @@ class StoredSide:
         name: for progress.
     """
 
-    def __init__(self, items: Sequence[StoredVolume], instruments: Instruments, *, name: str) -> None:
-        self.items = items
-        self._instruments = instruments
-        self._name = name
+    items: Sequence[StoredVolume]
+    instruments: Instruments
+    name: str
 
     @property
     def ids(self) -> list[str]:
@@ -59,11 +60,12 @@ class StoredSide:
     @property
     def masks_stand_for_segmenter(self) -> bool:
         """Whether the same files would serve as masks and as segmentations."""
-        return self._instruments.masks_stand_for_segmenter(self.items)
+        shared = any(item.condition is None and item.mask is not None for item in self.items)
+        return self.instruments.protocol.segmenter == PRECOMPUTED and shared
 
     def of(self, items: Sequence[StoredVolume]) -> StoredSide:
         """Return a side of other volumes, seen by the same instruments."""
-        return StoredSide(items, self._instruments, name=self._name)
+        return replace(self, items=items)
 
     def only(self, ids: Sequence[str]) -> StoredSide:
         """Return the same side with these volumes alone."""
@@ -72,7 +74,7 @@ class StoredSide:
 
     def slice_features(self, plane: Plane) -> Iterator[np.ndarray]:
         """Yield one float32 array (slices, features) a volume; the planes of a volume are computed together."""
-        instruments = self._instruments
+        instruments = self.instruments
         protocol = instruments.protocol
 
         def compute(volume: Volume) -> dict[str, np.ndarray]:
@@ -93,7 +95,7 @@ class StoredSide:
 
     def volume_features(self) -> Iterator[np.ndarray]:
         """Yield one float32 array (features,) a volume."""
-        instruments = self._instruments
+        instruments = self.instruments
         window = instruments.protocol.window
 
         def compute(volume: Volume) -> dict[str, np.ndarray]:
@@ -121,27 +123,25 @@ class StoredSide:
         for name, count in zip(arrays["names"].tolist(), arrays["counts"].tolist()):
             counts[name] = counts.get(name, 0) + count  # several values may bear one name
         # A region that the masks do not name is left out, not counted as absent: the metric then says so.
-        wanted = self._instruments.protocol.regions or tuple(counts)
+        wanted = self.instruments.protocol.regions or tuple(counts)
         row: dict[str, float] = {name: counts[name] for name in wanted if name in counts}
         return row | {name: arrays[name].item() for name in _COUNTS}
 
     def volumes(self) -> Iterator[Volume]:
         """Yield the volumes on the canonical grid."""
-        for item in self.items:
-            yield self._instruments.read(item)
+        return map(self.instruments.read, self.items)
 
     def segmentations(self) -> Iterator[LabelMap]:
         """Yield what the segmenter sees in each volume."""
-        waiting = [item for item in self.items if not self._instruments.has_segmentation(item)]
+        waiting = [item for item in self.items if not self.instruments.has_segmentation(item)]
         for item in self._tracked(waiting, "regions"):
-            self._instruments.segmentation(item)
+            self.instruments.segmentation(item)
         for item in self.items:
-            yield self._instruments.segmentation(item)
+            yield self.instruments.segmentation(item)
 
     def masks(self) -> Iterator[LabelMap]:
         """Yield the label map that each volume was made from, or that was drawn on it."""
-        for item in self.items:
-            yield self._instruments.mask(item)
+        return map(self.instruments.mask, self.items)
 
     def derived(
         self,
@@ -155,32 +155,32 @@ class StoredSide:
         return self._derived(Derivation(name, compute, of, settings))
 
     def _derived(self, what: Derivation, *, only: Sequence[str] = ()) -> Iterator[dict[str, np.ndarray]]:
-        waiting = [item for item in self.items if not self._instruments.has_derived(item, what)]
+        waiting = [item for item in self.items if not self.instruments.has_derived(item, what)]
         for item in self._tracked(waiting, what.name):
-            self._instruments.derived(item, what)
+            self.instruments.derived(item, what)
         for item in self.items:
-            yield self._instruments.derived(item, what, only=only)
+            yield self.instruments.derived(item, what, only=only)
 
     def reconstructions(self) -> Iterator[tuple[Volume, Volume]]:
         """Yield (volume, reconstruction), both clipped to the protocol's window."""
-        reconstruct = self._instruments.reconstruct
+        reconstruct = self.instruments.reconstruct
         if reconstruct is None:
             raise Unavailable("there is no autoencoder: the model does not reconstruct, or only a folder was given")
         for item in self._tracked(self.items, "reconstructions"):
-            volume = self._instruments.read(item)
+            volume = self.instruments.read(item)
             again = reconstruct(volume)
             if again.shape != volume.shape:
                 raise DataError(f"the generator returned {item.id} with shape {again.shape}, not {volume.shape}")
             yield self._clipped(volume), self._clipped(again)
 
     def _clipped(self, volume: Volume) -> Volume:
-        window = self._instruments.protocol.window
+        window = self.instruments.protocol.window
         return Volume(volume.voxels.astype(np.float32).clip(window.low, window.high), volume.affine)
 
     def _tracked(self, items: Sequence[StoredVolume], what: str) -> Iterator[StoredVolume]:
         if not items:
             return iter(())
-        return self._instruments.progress.track(items, task=f"{what} of {self._name}", total=len(items))
+        return self.instruments.progress.track(items, task=f"{what} of {self.name}", total=len(items))
 
 
 def _region_counts(label_map: LabelMap) -> dict[str, np.ndarray]:

@@ -89,7 +89,4 @@ class Track:
             logs: folder for the logs of what metrics train.
             reconstruct: a generator's autoencoder.
         """
-        cache = Cache(home() / "cache")
-        return Instruments(
-            self.protocol, device=self.device, cache=cache, progress=progress, logs=logs, reconstruct=reconstruct
-        )
+        return Instruments(self.protocol, self.device, Cache(home() / "cache"), progress, logs, reconstruct)

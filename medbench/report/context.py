@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -20,37 +19,6 @@ _PNG_SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
 _KEYS: Final = ("region", "plane", "training_set", "side")
 _IDENTIFIERS: Final = frozenset({"id", "index", "seed", "subject", "case"})
 _MOST_GROUPS: Final = 80
-
-
-@dataclass(frozen=True)
-class Picture:
-    """A figure, ready to be put into the page; width and height in CSS pixels."""
-
-    uri: str
-    width: int
-    height: int
-    figure: StoredFigure
-    stand_ins: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Summary:
-    """Quartiles of the values behind a number, by group (region, side, ...)."""
-
-    rows: int
-    keys: Sequence[str]
-    columns: Sequence[str]
-    groups: Sequence[tuple[Sequence[str], int, Sequence[tuple[float, float, float] | None]]]
-
-
-@dataclass(frozen=True)
-class Glance:
-    """Positions (0 to 100) of value, interval and floor on one line from zero."""
-
-    value: float
-    low: float | None
-    high: float | None
-    floor: float | None
 
 
 def read_table(tables: Path, result: Result) -> pd.DataFrame | None:
@@ -70,8 +38,8 @@ def read_table(tables: Path, result: Result) -> pd.DataFrame | None:
         raise DataError(f"{path} is no readable CSV table: run the evaluation again") from error
 
 
-def glance(result: Result) -> Glance | None:
-    """Place a result's figures on a line of their own scale; None where all of them are zero."""
+def glance(result: Result) -> dict[str, float | None] | None:
+    """Place value, interval and floor (0 to 100) on one line from zero; None where all of them are zero."""
     known = [x for x in (result.value, result.floor, *(result.ci95 or ())) if x is not None]
     start, end = min(0.0, *known), max(0.0, *known)
     if start == end:
@@ -81,7 +49,7 @@ def glance(result: Result) -> Glance | None:
         return None if x is None else round(100 * (x - start) / (end - start), 1)
 
     low, high = result.ci95 or (None, None)
-    return Glance(value=place(result.value) or 0.0, low=place(low), high=place(high), floor=place(result.floor))
+    return {"value": place(result.value), "low": place(low), "high": place(high), "floor": place(result.floor)}
 
 
 def part_tables(parts: Mapping[str, Part]) -> list[tuple[list[str], dict[str, dict[str, float]]]]:
@@ -100,12 +68,15 @@ def part_tables(parts: Mapping[str, Part]) -> list[tuple[list[str], dict[str, di
     return tables
 
 
-def pictures(run: Path, results: Sequence[Result]) -> list[Picture]:
+def pictures(run: Path, results: Sequence[Result]) -> list[dict[str, Any]]:
     """Return the figures that are there: the montage, those of the results in their order, then others by name.
 
     Args:
         run: the run folder.
         results: what names its figures.
+
+    Returns:
+        A figure each with its file as a URI, width and height in CSS pixels, and the stand-ins behind its numbers.
 
     Raises:
         DataError: a file is no PNG.
@@ -122,25 +93,28 @@ def _unknown(file: str) -> StoredFigure:
     return StoredFigure(file=file, caption=name, alt=f"Figure: {name}")
 
 
-def _picture(run: Path, figure: StoredFigure, stand_ins: tuple[str, ...]) -> Picture:
+def _picture(run: Path, figure: StoredFigure, stand_ins: tuple[str, ...]) -> dict[str, Any]:
     content = (run / figure.file).read_bytes()
     if not content.startswith(_PNG_SIGNATURE) or len(content) < 24:
         raise DataError(f"{run / figure.file} is no PNG file: delete it, or make the figure again")
     # medbench's figures have 150 dots an inch, a page 96 pixels
     width, height = (round(int.from_bytes(content[start : start + 4]) * 96 / 150) for start in (16, 20))
     uri = f"data:image/png;base64,{base64.b64encode(content).decode('ascii')}"
-    return Picture(uri, width, height, figure, stand_ins)
+    return {"uri": uri, "width": width, "height": height, "figure": figure, "stand_ins": stand_ins}
 
 
-def summary(table: pd.DataFrame) -> Summary:
-    """Summarise the values behind a number by region, plane, training set and side, as far as the table names them."""
+def summary(table: pd.DataFrame) -> dict[str, Any]:
+    """Return count, keys, columns and groups of the values behind a number, by region, side and whatever else has keys.
+
+    A group has its names, how many rows it has, and of each column the median, lower and upper quartile, or None.
+    """
     keys = [key for key in _KEYS if key in table]
     columns = [name for name in table.select_dtypes("number") if name not in _IDENTIFIERS and name not in keys]
     groups = [(name, part) for name, part in table.groupby(keys, sort=False, dropna=False)] if keys else [((), table)]
     if len(groups) > _MOST_GROUPS:
         groups = []
     shown = [(tuple(map(str, name)), len(part), [_quartiles(part[c]) for c in columns]) for name, part in groups]
-    return Summary(len(table), keys, list(map(str, columns)), shown)
+    return {"count": len(table), "by": keys, "columns": list(map(str, columns)), "groups": shown}
 
 
 def _quartiles(values: pd.Series[Any]) -> tuple[float, float, float] | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Literal
+from typing import Final, Literal
 
 import numpy as np
 
@@ -21,6 +21,11 @@ _MANY_CONSTANT_SLICES = 0.25
 _PLAUSIBLE_SPACING_MM = (0.1, 20.0)
 _FEWEST_LEVELS = 2000  # scanners store 4096
 _SAME_SPACING = 0.01  # share of the spacing
+_Extreme = Literal["min_hu", "max_hu"]
+_ENDS: Final[tuple[tuple[_Extreme, int, str, str], ...]] = (
+    ("max_hu", 1, "end", "above"),
+    ("min_hu", -1, "begin", "below"),
+)
 _CLIPPED_SHARE, _CLIPPED_FEWEST = 0.8, 3  # so many volumes that end at one value were clipped there
 
 
@@ -184,23 +189,21 @@ def _window_differences(real: SideReport, synthetic: SideReport, window: Window)
     Scanners end at other values from volume to volume; many volumes with the very same extreme were clipped.
     """
     for clipped, other in ((synthetic, real), (real, synthetic)):
-        top, bottom = _clipped_at(clipped, "max_hu"), _clipped_at(clipped, "min_hu")
-        if top is not None and top < window.high and any(known["max_hu"] > top for _, known in other.volumes):
-            yield _window_finding(clipped, other, f"end at {top:g} HU", "above", window)
-        if bottom is not None and bottom > window.low and any(known["min_hu"] < bottom for _, known in other.volumes):
-            yield _window_finding(clipped, other, f"begin at {bottom:g} HU", "below", window)
+        for extreme, sign, where, beyond in _ENDS:
+            end, edge = _clipped_at(clipped, extreme), window.high if sign > 0 else window.low
+            if end is None or sign * end >= sign * edge:
+                continue
+            if any(sign * known[extreme] > sign * end for _, known in other.volumes):
+                detail = (
+                    f"{clipped.name} volumes {where} at {end:g} HU, {other.name} ones go on {beyond}, inside the "
+                    f"protocol's window {window.low:g} to {window.high:g}: clip both sides alike, or narrow the "
+                    "protocol's window"
+                )
+                yield Finding("warning", clipped.volumes[0][0], "window", detail)
 
 
-def _clipped_at(side: SideReport, extreme: Literal["min_hu", "max_hu"]) -> float | None:
+def _clipped_at(side: SideReport, extreme: _Extreme) -> float | None:
     if not side.volumes:
         return None
     [(value, count)] = Counter(known[extreme] for _, known in side.volumes).most_common(1)
     return value if count >= max(_CLIPPED_FEWEST, _CLIPPED_SHARE * len(side.volumes)) else None
-
-
-def _window_finding(clipped: SideReport, other: SideReport, where: str, beyond: str, window: Window) -> Finding:
-    detail = (
-        f"{clipped.name} volumes {where}, {other.name} ones go on {beyond}, inside the protocol's window "
-        f"{window.low:g} to {window.high:g}: clip both sides alike, or narrow the protocol's window"
-    )
-    return Finding("warning", clipped.volumes[0][0], "window", detail)

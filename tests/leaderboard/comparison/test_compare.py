@@ -6,8 +6,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from leaderboard.comparison.compare import compare, differences_in_words, open_runs, require_any
-from leaderboard.comparison.table import p_words, write_rows
+from leaderboard.comparison.compare import compare, differences_in_words, open_runs, p_words, require_any, write_rows
 from medbench.errors import DataError, SpecError
 from medbench.records.results import Skipped
 

@@ -135,7 +135,9 @@ def test_other_masks_or_names_are_measured_again(plugins: Path, tmp_path: Path) 
             StoredVolume(str(seed), str(seed), path, sha256_of(path), mask=mask, regions=dict(label_map.names))
         )
     protocol = Protocol(name="t", summary="t")
-    instruments = Instruments(protocol, device="cpu", cache=Cache(tmp_path), progress=silent, logs=tmp_path / "logs")
+    instruments = Instruments(
+        protocol, device="cpu", cache=Cache(tmp_path), progress=silent, log_folder=tmp_path / "logs"
+    )
     made = []
 
     def measure(real: list[StoredVolume]) -> None:

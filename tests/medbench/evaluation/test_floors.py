@@ -60,7 +60,9 @@ def items(tmp_path_factory: pytest.TempPathFactory) -> list[StoredVolume]:
 @pytest.fixture
 def instruments(tmp_path: Path) -> Instruments:
     protocol = Protocol(name="t", summary="t", floor_splits=6)
-    return Instruments(protocol, device="cpu", cache=Cache(tmp_path / "cache"), progress=silent, logs=tmp_path / "logs")
+    return Instruments(
+        protocol, device="cpu", cache=Cache(tmp_path / "cache"), progress=silent, log_folder=tmp_path / "logs"
+    )
 
 
 def evidence_of(

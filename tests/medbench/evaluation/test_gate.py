@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 
 from medbench.errors import DataError, GeometryError, IntensityError
-from medbench.evaluation.gate import Finding, SideReport, check, facts, file_facts, raise_on_errors, rows
+from medbench.evaluation.gate.checks import check
+from medbench.evaluation.gate.facts import facts, file_facts
+from medbench.evaluation.gate.findings import Finding, SideReport, raise_on_errors, rows
 from medbench.imaging.volume import Volume
 from medbench.spec import Grid, Window
 

@@ -37,7 +37,7 @@ def instruments(folder: Path, **protocol: object) -> Instruments:
         device="cpu",
         cache=Cache(folder / "cache"),
         progress=silent,
-        logs=folder / "logs",
+        log_folder=folder / "logs",
     )
 
 
@@ -85,9 +85,9 @@ def test_the_condition_is_the_mask_of_a_sample(item: StoredVolume, tmp_path: Pat
     lab = instruments(tmp_path, segmenter="precomputed")
     assert lab.mask(made).content_hash() == other.content_hash()
     assert lab.segmentation(made).content_hash() == LabelMap.read(item.mask).content_hash()
-    assert not lab.masks_stand_for_segmenter([made])
-    assert lab.masks_stand_for_segmenter([item])
-    assert not instruments(tmp_path, segmenter="phantom").masks_stand_for_segmenter([item])
+    assert not StoredSide([made], lab, "real").masks_stand_for_segmenter
+    assert StoredSide([item], lab, "real").masks_stand_for_segmenter
+    assert not StoredSide([item], instruments(tmp_path, segmenter="phantom"), "real").masks_stand_for_segmenter
 
 
 def test_masks_on_another_grid_follow_their_volume(item: StoredVolume, tmp_path: Path) -> None:
@@ -101,7 +101,8 @@ def test_a_missing_mask_is_named_with_its_mend(item: StoredVolume, tmp_path: Pat
 
 
 def test_without_any_masks_none_stand_for_the_segmenter(item: StoredVolume, tmp_path: Path) -> None:
-    assert not instruments(tmp_path, segmenter="precomputed").masks_stand_for_segmenter([replace(item, mask=None)])
+    lab = instruments(tmp_path, segmenter="precomputed")
+    assert not StoredSide([replace(item, mask=None)], lab, "real").masks_stand_for_segmenter
 
 
 def test_a_condition_is_no_segmentation_and_the_mend_says_who_makes_one(item: StoredVolume, tmp_path: Path) -> None:
