@@ -45,11 +45,9 @@ def glance(result: Result) -> dict[str, float | None] | None:
     if start == end:
         return None
 
-    def place(x: float | None) -> float | None:
-        return None if x is None else round(100 * (x - start) / (end - start), 1)
-
     low, high = result.ci95 or (None, None)
-    return {"value": place(result.value), "low": place(low), "high": place(high), "floor": place(result.floor)}
+    figures = {"value": result.value, "low": low, "high": high, "floor": result.floor}
+    return {name: None if x is None else round(100 * (x - start) / (end - start), 1) for name, x in figures.items()}
 
 
 def part_tables(parts: Mapping[str, Part]) -> list[tuple[list[str], dict[str, dict[str, float]]]]:

@@ -80,11 +80,7 @@ def _environment() -> Environment:
         keep_trailing_newline=True,
     )
     environment.filters |= {
-        "number": text.number,
-        "gib": text.gib,
-        "seconds": text.seconds,
-        "label": text.label,
-        "direction": text.direction,
+        **{told.__name__: told for told in (text.number, text.gib, text.seconds, text.label, text.direction)},
         "protocol_sentences": protocol_sentences,
         "json": lambda value: json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False),
     }
