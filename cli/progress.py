@@ -25,7 +25,15 @@ class ConsoleProgress:
     def track(self, items: Iterable[T], *, task: str, total: int | None = None) -> Iterator[T]:
         """Yield the items under a bar."""
         if self._console.is_terminal:
-            yield from self._bar(items, task, total)
+            columns = (
+                TextColumn("{task.description:<28}"),
+                BarColumn(),
+                MofNCompleteColumn(),
+                TimeElapsedColumn(),
+                TimeRemainingColumn(),
+            )
+            with Progress(*columns, console=self._console) as bars:
+                yield from bars.track(items, total=total, description=task)
             return
         started = time.monotonic()
         count = 0
@@ -36,14 +44,3 @@ class ConsoleProgress:
     def note(self, message: str) -> None:
         """Write one line."""
         self._console.print(message)
-
-    def _bar(self, items: Iterable[T], task: str, total: int | None) -> Iterator[T]:
-        columns = (
-            TextColumn("{task.description:<28}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            TimeRemainingColumn(),
-        )
-        with Progress(*columns, console=self._console, transient=False) as bars:
-            yield from bars.track(items, total=total, description=task)

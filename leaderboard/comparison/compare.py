@@ -176,7 +176,7 @@ def write_rows(path: Path, rows: Sequence[Row]) -> None:
 
 
 def _compare_one(metric: str, a: Run, b: Run) -> Row | Incomparable:
-    first, second = _result(metric, a), _result(metric, b)
+    first, second = (next((result for result in run.report.results if result.metric == metric), None) for run in (a, b))
     if first is None or second is None:
         lacking = a if first is None else b
         return Incomparable(metric, a.name, b.name, f"{lacking.name} has no such number{_why(metric, lacking)}")
@@ -189,11 +189,8 @@ def _compare_one(metric: str, a: Run, b: Run) -> Row | Incomparable:
         part=None,
         a=a.name,
         b=b.name,
-        difference=outcome.difference,
-        ci95=outcome.ci95,
-        p_value=outcome.p_value,
+        **vars(outcome),
         p_adjusted=None,
-        test=outcome.test,
         value_a=first.value,
         value_b=second.value,
         better=first.better,
@@ -215,10 +212,6 @@ def _estimate(result: Result) -> Estimate:
         side: Replicates(np.array(stored.values), np.array(stored.sizes)) for side, stored in result.replicates.items()
     }
     return Estimate(result.value, sides.get("real"), sides.get("synthetic"))
-
-
-def _result(metric: str, run: Run) -> Result | None:
-    return next((result for result in run.report.results if result.metric == metric), None)
 
 
 def _why(metric: str, run: Run) -> str:

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from medbench.audit.figure import draw
-from medbench.audit.ladder import AuditReport, Ladder, shared_region
+from medbench.audit.ladder import AuditReport, climb, shared_region
 from medbench.errors import DataError, SpecError
 from medbench.evaluation.instruments import Instruments
 from medbench.evaluation.measure import write_table
@@ -64,7 +64,7 @@ def audit_metrics(options: AuditOptions, out: Path, progress: Progress) -> Audit
     )
     if region is not None:
         about += f"; the structure that goes missing is {region}"
-    report = Ladder(instruments, real, region=region, folder=out).climb(metrics, about=about)
+    report = climb(instruments, real, metrics, region=region, folder=out, about=about)
     if not report.rows:
         raise SpecError(
             "nothing can be audited; " + "; ".join(f"{what}: {why}" for what, why in report.left_out.items())

@@ -1,4 +1,4 @@
-"""Known damage, one function a kind: pure, seeded, from a volume to a volume on the same grid.
+"""Known damage, one function a kind: pure, seeded, from a volume, (x, y, z) in HU, to a volume on the same grid.
 
 The larger the strength, the worse; 0 is no damage. Where a share of slices or volumes is damaged, what a smaller share
 damages is part of what a larger one does, so that only the strength changes along a ladder.
@@ -19,24 +19,13 @@ _MARGIN_VOXELS = 1
 
 
 def noise(volume: Volume, *, sd_hu: float, seed: int) -> Volume:
-    """Add white Gaussian noise.
-
-    Args:
-        volume: (x, y, z) HU.
-        sd_hu: standard deviation in HU, 0 or more; larger ones scale the same noise.
-        seed: of the noise.
-    """
+    """Add white Gaussian noise of a standard deviation in HU; a larger one scales the same noise."""
     white = np.random.default_rng([seed, 1]).standard_normal(volume.shape, dtype=np.float32)
     return _like(volume, volume.voxels + np.float32(sd_hu) * white)
 
 
 def blur(volume: Volume, *, sigma_mm: float) -> Volume:
-    """Smooth with a Gaussian of a width in mm, the same along all axes.
-
-    Args:
-        volume: (x, y, z) HU.
-        sigma_mm: standard deviation in mm, 0 or more.
-    """
+    """Smooth with a Gaussian of a standard deviation in mm, the same along all axes."""
     from scipy import ndimage
 
     sigma = [sigma_mm / spacing for spacing in volume.spacing_mm]
@@ -44,12 +33,7 @@ def blur(volume: Volume, *, sigma_mm: float) -> Volume:
 
 
 def hu_shift(volume: Volume, *, hu: float) -> Volume:
-    """Add a constant to all voxels.
-
-    Args:
-        volume: (x, y, z) HU.
-        hu: the constant in HU.
-    """
+    """Add a constant in HU to all voxels."""
     return _like(volume, volume.voxels.astype(np.float32) + np.float32(hu))
 
 
@@ -57,9 +41,9 @@ def without_structure(volume: Volume, label_map: LabelMap, *, region: str) -> Vo
     """Fill a structure, and one voxel around it, with the HU of the nearest voxel outside.
 
     Args:
-        volume: (x, y, z) HU.
+        volume: left as it is where there is no such structure.
         label_map: on the volume's grid.
-        region: name of the structure; a label map that lacks it leaves the volume as it is.
+        region: name of the structure.
     """
     from scipy import ndimage
 
@@ -76,13 +60,7 @@ def without_structure(volume: Volume, label_map: LabelMap, *, region: str) -> Vo
 
 
 def shuffled_slices(volume: Volume, *, share: float, seed: int) -> Volume:
-    """Put a share of the axial slices in each other's places; none of them stays where it was.
-
-    Args:
-        volume: (x, y, z) HU.
-        share: 0 to 1; fewer than two slices change nothing.
-        seed: of the order in which slices are taken.
-    """
+    """Put a share (0 to 1) of the axial slices in each other's places; none of two or more stays where it was."""
     count = volume.shape[2]
     taken = np.random.default_rng([seed, 2]).permutation(count)[: round(share * count)]
     order = np.arange(count)
@@ -91,13 +69,9 @@ def shuffled_slices(volume: Volume, *, share: float, seed: int) -> Volume:
 
 
 def stitched(volume: Volume, *, shift_mm: float) -> Volume:
-    """Shift the upper half of the axial slices to anterior by whole voxels, as where two patches do not fit.
+    """Shift the upper half of the axial slices to anterior (y), as where two patches do not fit.
 
-    What is uncovered repeats the edge.
-
-    Args:
-        volume: (x, y, z) HU.
-        shift_mm: shift along y in mm, 0 or more; rounded to whole voxels.
+    The shift in mm is rounded to whole voxels; what is uncovered repeats the edge.
     """
     by = round(shift_mm / volume.spacing_mm[1])
     source = np.clip(np.arange(volume.shape[1]) - by, 0, volume.shape[1] - 1)
@@ -108,13 +82,7 @@ def stitched(volume: Volume, *, shift_mm: float) -> Volume:
 
 
 def struck(count: int, *, share: float, seed: int) -> Sequence[int]:
-    """Return which of so many volumes a share strikes; a larger share strikes those of a smaller one, and more.
-
-    Args:
-        count: how many volumes there are.
-        share: 0 to 1.
-        seed: of the order.
-    """
+    """Return which of so many volumes a share (0 to 1) strikes: those of a smaller one, and more."""
     order: list[int] = np.random.default_rng([seed, 3]).permutation(count)[: round(share * count)].tolist()
     return order
 

@@ -71,72 +71,67 @@ class AuditReport:
     about: str
 
 
-class Ladder:
-    """Measures metrics on damaged versions of the held-out volumes.
+def climb(
+    instruments: Instruments,
+    real: RealSplits,
+    metrics: Sequence[str],
+    *,
+    region: str | None,
+    folder: Path,
+    about: str,
+    seed: int = 0,
+) -> AuditReport:
+    """Measure every metric on damaged versions of the held-out volumes, one set a rung.
 
     Args:
         instruments: what the volumes are seen with.
         real: reference and held-out volumes.
+        metrics: registered names.
         region: the structure that goes missing; None where there are no masks.
         folder: what was measured is kept below it, and damaged volumes while they are needed.
+        about: data set, protocol and counts in words.
         seed: of the damage.
     """
+    bench = Bench(real.held_out, real.reference, instruments, region, seed)
+    made_by = {"damage": damage.VERSION, "region": region, "seed": seed}
+    measurer = Measurer(instruments, real, folder=folder / "measured", made_by=made_by)
+    misleading = {name: reason for name in metrics if (reason := registry.load("metrics", name).info.not_audited)}
+    left_out = {_declared(name): reason for name, reason in misleading.items()}
+    items = [_undamaged(item) for item in real.held_out]
+    base = measurer.measured("undamaged", lambda: items, [name for name in metrics if name not in misleading])
+    left_out |= {_declared(name): found.reason for name, found in base.items() if found.value is None}
+    known = {name: found.value for name, found in base.items() if found.value is not None}
+    limits = measurer.limits(items, known)
 
-    def __init__(
-        self, instruments: Instruments, real: RealSplits, *, region: str | None, folder: Path, seed: int = 0
-    ) -> None:
-        self._bench = Bench(real.held_out, real.reference, instruments, region, seed)
-        self._folder = folder
-        made_by = {"damage": damage.VERSION, "region": region, "seed": seed}
-        self._measurer = Measurer(instruments, real, folder=folder / "measured", made_by=made_by)
-
-    def climb(self, metrics: Sequence[str], *, about: str) -> AuditReport:
-        """Measure every metric on every rung.
-
-        Args:
-            metrics: registered names.
-            about: data set, protocol and counts in words.
-        """
-        misleading = {name: reason for name in metrics if (reason := registry.load("metrics", name).info.not_audited)}
-        left_out = {_declared(name): reason for name, reason in misleading.items()}
-        items = [_undamaged(item) for item in self._bench.held_out]
-        asked = [name for name in metrics if name not in misleading]
-        base = self._measurer.measured("undamaged", lambda: items, asked)
-        left_out |= {_declared(name): found.reason for name, found in base.items() if found.value is None}
-        known = {name: found.value for name, found in base.items() if found.value is not None}
-        limits = self._measurer.limits(items, known)
-        rows: list[AuditRow] = []
-        for kind in KINDS:
-            if kind.name == "missing_structure" and self._bench.region is None:
-                left_out[kind.name] = "the held-out volumes have no masks that share a structure"
-                continue
-            rungs = [self._rung(kind, strength, list(known)) for strength in kind.strengths]
-            rows += [_row(kind, name, limits[name], [base[name], *(rung[name] for rung in rungs)]) for name in known]
-            left_out |= _absent(kind, rungs)
-        return AuditReport(rows, left_out, about)
-
-    def _rung(self, kind: Kind, strength: float, metrics: Sequence[str]) -> Mapping[str, Found]:
+    def rung(kind: Kind, strength: float) -> Mapping[str, Found]:
         name = f"{kind.name}-{strength:g}"
-        folder = self._folder / "damaged" / name
+        damaged = folder / "damaged" / name
         try:
-            return self._measurer.measured(name, lambda: self._damaged(kind, strength, folder), metrics)
+            return measurer.measured(name, lambda: _damaged(bench, kind, strength, damaged), list(known))
         finally:
-            shutil.rmtree(folder, ignore_errors=True)
+            shutil.rmtree(damaged, ignore_errors=True)
 
-    def _damaged(self, kind: Kind, strength: float, folder: Path) -> Sequence[StoredVolume]:
-        bench = self._bench
-        task = f"damage: {kind.name} {strength:g} {kind.unit}"
-        items = []
-        tracked = bench.instruments.progress.track(bench.held_out, task=task, total=len(bench.held_out))
-        for place, item in enumerate(tracked):
-            volume = kind.at(bench, place, strength)
-            if volume is None:
-                items.append(_undamaged(item))
-                continue
+    rows: list[AuditRow] = []
+    for kind in KINDS:
+        if kind.name == "missing_structure" and region is None:
+            left_out[kind.name] = "the held-out volumes have no masks that share a structure"
+            continue
+        rungs = [rung(kind, strength) for strength in kind.strengths]
+        rows += [_row(kind, name, limits[name], [base[name], *(found[name] for found in rungs)]) for name in known]
+        left_out |= _absent(kind, rungs)
+    return AuditReport(rows, left_out, about)
+
+
+def _damaged(bench: Bench, kind: Kind, strength: float, folder: Path) -> Sequence[StoredVolume]:
+    items = [_undamaged(item) for item in bench.held_out]
+    task = f"damage: {kind.name} {strength:g} {kind.unit}"
+    for place in bench.instruments.progress.track(range(len(items)), task=task, total=len(items)):
+        volume = kind.at(bench, place, strength)
+        if volume is not None:
             path = folder / f"{place:06d}.nii.gz"
             volume.write(path)
-            items.append(replace(_undamaged(item), path=path, sha256=sha256_of(path)))
-        return items
+            items[place] = replace(items[place], path=path, sha256=sha256_of(path))
+    return items
 
 
 def shared_region(items: Sequence[StoredVolume], instruments: Instruments) -> str | None:

@@ -154,8 +154,8 @@ class Instruments:
 
     def stand_ins(self, info: MetricInfo) -> tuple[str, ...]:
         """Return the names of the offline substitutes that a metric uses."""
-        used = [field for field in info.needs if field in _INSTRUMENTS]
-        return tuple(getattr(self, field).info.name for field in used if getattr(self, field).info.stand_in)
+        used = (getattr(self, field).info for field in info.needs if field in _INSTRUMENTS)
+        return tuple(instrument.name for instrument in used if instrument.stand_in)
 
     def derived(self, item: StoredVolume, what: Derivation, *, only: Sequence[str] = ()) -> dict[str, np.ndarray]:
         """Return what a function makes of a volume's inputs, cached by their content (see ``Side.derived``).

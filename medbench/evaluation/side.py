@@ -136,8 +136,7 @@ class StoredSide:
         waiting = [item for item in self.items if not self.instruments.has_segmentation(item)]
         for item in self._tracked(waiting, "regions"):
             self.instruments.segmentation(item)
-        for item in self.items:
-            yield self.instruments.segmentation(item)
+        yield from map(self.instruments.segmentation, self.items)
 
     def masks(self) -> Iterator[LabelMap]:
         """Yield the label map that each volume was made from, or that was drawn on it."""

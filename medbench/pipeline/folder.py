@@ -46,12 +46,7 @@ class FolderEvaluation:
         self.folder = RunFolder(options.out or Path("evaluations") / f"{self.name}-{fingerprint(self.spec)}")
 
     def report(self) -> Report:
-        """Compute the metrics unless that is done; write results, tables, figures and ``report.html``.
-
-        Raises:
-            SpecError: the folder holds something else.
-            DataError: a number would be meaningless; the message names the file and the mend.
-        """
+        """Do what ``evaluate`` does, and write ``report.html``."""
         from medbench.report.html import write_report
 
         results = self.evaluate()

@@ -45,11 +45,9 @@ def glance(result: Result) -> dict[str, float | None] | None:
     if start == end:
         return None
 
-    def place(x: float | None) -> float | None:
-        return None if x is None else round(100 * (x - start) / (end - start), 1)
-
     low, high = result.ci95 or (None, None)
-    return {"value": place(result.value), "low": place(low), "high": place(high), "floor": place(result.floor)}
+    figures = {"value": result.value, "low": low, "high": high, "floor": result.floor}
+    return {name: None if x is None else round(100 * (x - start) / (end - start), 1) for name, x in figures.items()}
 
 
 def part_tables(parts: Mapping[str, Part]) -> list[tuple[list[str], dict[str, dict[str, float]]]]:
@@ -84,13 +82,10 @@ def pictures(run: Path, results: Sequence[Result]) -> list[dict[str, Any]]:
     known: dict[str, tuple[StoredFigure, tuple[str, ...]]] = {MONTAGE.file: (MONTAGE, ())}
     known |= {figure.file: (figure, result.stand_ins) for result in results for figure in result.figures}
     there = [path.relative_to(run).as_posix() for path in sorted((run / "figures").glob("*.png"))]
-    order = [*(file for file in known if file in there), *(file for file in there if file not in known)]
-    return [_picture(run, *known.get(file, (_unknown(file), ()))) for file in order]
-
-
-def _unknown(file: str) -> StoredFigure:
-    name = text.label(Path(file).stem)
-    return StoredFigure(file=file, caption=name, alt=f"Figure: {name}")
+    for file in there:
+        name = text.label(Path(file).stem)
+        known.setdefault(file, (StoredFigure(file=file, caption=name, alt=f"Figure: {name}"), ()))
+    return [_picture(run, *told) for file, told in known.items() if file in there]
 
 
 def _picture(run: Path, figure: StoredFigure, stand_ins: tuple[str, ...]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from medbench.drawing import text
 from medbench.records.results import Report
-from medbench.records.run import RunFolder, RunRecord
+from medbench.records.run import RunFolder
 from medbench.report import context, prose
 from medbench.report.protocol_text import protocol_sentences
 from medbench.storage.files import write_text
@@ -52,10 +52,12 @@ def write_report(folder: Path) -> Path:
     record = run.read()
     report = Report.read(run.results_file)
     tables = [(result.metric, context.read_table(run.tables, result)) for result in report.results]
+    started = {name: stage.started for name, stage in record.stages.items() if name != "report"}
     page = _environment().get_template("report.html.j2").render(
         report=report,
         record=record,
-        date=_date(record),
+        # When the numbers were made: the start of the evaluation, or else of the last stage before the report.
+        date=text.moment(started.get("evaluate", max(started.values()))) if started else None,
         unfinished=[name for name, stage in record.stages.items() if stage.status != "done" and name != "report"],
         stand_ins=sorted({name for result in report.results for name in result.stand_ins}),
         glances=[context.glance(result) for result in report.results],
@@ -80,21 +82,9 @@ def _environment() -> Environment:
         keep_trailing_newline=True,
     )
     environment.filters |= {
-        "number": text.number,
-        "gib": text.gib,
-        "seconds": text.seconds,
-        "label": text.label,
-        "direction": text.direction,
+        **{told.__name__: told for told in (text.number, text.gib, text.seconds, text.label, text.direction)},
         "protocol_sentences": protocol_sentences,
         "json": lambda value: json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False),
     }
     environment.globals |= {"prose": prose, "Footnotes": Footnotes, "part_tables": context.part_tables}
     return environment
-
-
-def _date(record: RunRecord) -> str | None:
-    """Say when the numbers were made: the start of the evaluation, or else of the last stage before the report."""
-    started = {name: stage.started for name, stage in record.stages.items() if name != "report"}
-    if not started:
-        return None
-    return text.moment(started.get("evaluate", max(started.values())))

@@ -46,11 +46,11 @@ def check(
         window: the protocol's; None if none is in force.
         held_out: facts about the real volumes that give the floor; None or empty where there are none.
     """
-    findings: list[Finding] = []
-    for side in (real, synthetic):
-        if not side.volumes:
-            detail = f"the {side.name} side holds no volume: give its folder"
-            findings.append(Finding("error", side.name, "empty", detail))
+    findings = [
+        Finding("error", side.name, "empty", f"the {side.name} side holds no volume: give its folder")
+        for side in (real, synthetic)
+        if not side.volumes
+    ]
     for side in filter(None, (real, synthetic, held_out)):
         for file, known in side.volumes:
             findings += [Finding(severity, file, name, detail) for severity, name, detail in _volume_checks(known)]

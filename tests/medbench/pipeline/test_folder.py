@@ -52,7 +52,7 @@ def test_one_name_in_place_of_a_list_is_refused_with_the_list(real: Path) -> Non
 
 def test_more_damage_scores_worse(real: Path, tmp_path: Path) -> None:
     values = []
-    for sd in (0, 30, 100, 300):
+    for sd in (0, 60, 300):
         folder = _write(
             tmp_path / f"noise{sd}", range(20, 26), change=lambda hu, rng, sd=sd: hu + rng.normal(0, sd, hu.shape)
         )
@@ -192,20 +192,20 @@ class Backwards(PhantomDataset):
         super().__init__(root, shape=(32, 32, 16))
 
     def cases(self, split):
-        return super().cases(split)[:8][::-1]
+        return super().cases(split)[:6][::-1]
 """
 
 
 def test_the_first_by_name_and_the_first_of_the_split_are_other_references(real: Path, tmp_path: Path) -> None:
     (tmp_path / "backwards.py").write_text(BACKWARDS, encoding="utf-8")
     found = []
-    for chosen in ("reference_count = 6", "volumes_per_side = 6"):
+    for chosen in ("reference_count = 4", "volumes_per_side = 4"):
         protocol = tmp_path / "mine.toml"
         protocol.write_text(f'name = "mine"\nsummary = "s"\n{chosen}\n', encoding="utf-8")
         backwards = f"{tmp_path / 'backwards.py'}:Backwards"
         [result] = medbench.evaluate(real, dataset=backwards, metrics=["fid25d"], protocol=str(protocol)).results
         found.append(result)
-    assert found[0].value != found[1].value and found[0].n_real == found[1].n_real == 6
+    assert found[0].value != found[1].value and found[0].n_real == found[1].n_real == 4
     assert found[0].fingerprint != found[1].fingerprint
 
 
