@@ -59,12 +59,3 @@ def _is_plugin(node: ast.ClassDef) -> bool:
     if any(getattr(base, "id", "") == "Protocol" for base in node.bases):
         return False
     return any(isinstance(part, ast.AnnAssign) and getattr(part.target, "id", "") == "info" for part in node.body)
-
-
-def test_unknown_names_answer_with_near_ones() -> None:
-    with pytest.raises(registry.UnknownPluginError, match="did you mean fid25d"):
-        registry.load("metrics", "fid25")
-
-
-def test_names_ignore_case() -> None:
-    assert registry.load("generators", "Real") is registry.load("generators", "real")

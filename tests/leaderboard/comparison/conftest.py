@@ -2,6 +2,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -72,3 +73,22 @@ def save_run(tmp_path: Path) -> Callable[..., Path]:
         return folder
 
     return save
+
+
+MASKS = [f"mask{index}" for index in range(6)]
+
+
+def adherence(dsc: np.ndarray, *, order: list[int]) -> pd.DataFrame:
+    """Two regions a sample; the samples' own ids follow the order they were made in."""
+    return pd.DataFrame(
+        [
+            {"id": f"{place:06d}", "region": region, "dsc": dsc[index] + lift, "mask": MASKS[index]}
+            for place, index in enumerate(order)
+            for region, lift in (("lung", 0.1), ("heart", -0.1))
+        ]
+    )
+
+
+@pytest.fixture(name="adherence")
+def adherence_() -> Callable[..., Any]:
+    return adherence

@@ -1,5 +1,7 @@
 import csv
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -9,19 +11,6 @@ from scipy import stats
 from leaderboard.comparison.compare import compare, differences_in_words, open_runs, p_words, require_any, write_rows
 from medbench.errors import DataError, SpecError
 from medbench.records.results import Skipped
-
-MASKS = [f"mask{index}" for index in range(6)]
-
-
-def adherence(dsc: np.ndarray, *, order: list[int]) -> pd.DataFrame:
-    """Two regions a sample; the samples' own ids follow the order they were made in."""
-    return pd.DataFrame(
-        [
-            {"id": f"{place:06d}", "region": region, "dsc": dsc[index] + lift, "mask": MASKS[index]}
-            for place, index in enumerate(order)
-            for region, lift in (("lung", 0.1), ("heart", -0.1))
-        ]
-    )
 
 
 def test_replicates_make_a_jackknife_row(make_result, save_run, replicates) -> None:
@@ -37,55 +26,6 @@ def test_replicates_make_a_jackknife_row(make_result, save_run, replicates) -> N
     half = stats.t.ppf(0.975, freedom) * np.sqrt(variance)
     assert row.ci95 == pytest.approx((1 - half, 1 + half))
     assert row.p_adjusted == row.p_value == pytest.approx(2 * stats.t.sf(1 / np.sqrt(variance), freedom))
-
-
-def test_samples_are_paired_by_their_mask_whatever_their_order(make_result, save_run) -> None:
-    chance = np.random.default_rng(1)
-    a, b = chance.uniform(0.6, 0.8, 6), chance.uniform(0.5, 0.7, 6)
-    folders = [
-        save_run(
-            name,
-            make_result("adherence", dsc.mean(), better="higher", table="tables/adherence.csv"),
-            tables={"adherence": adherence(dsc, order=order)},
-        )
-        for name, dsc, order in (("a", a, [0, 1, 2, 3, 4, 5]), ("b", b, [5, 3, 1, 0, 2, 4]))
-    ]
-    ((row,), _) = compare(open_runs(folders))
-    assert row.difference == pytest.approx(a.mean() - b.mean()) == pytest.approx(row.value_a - row.value_b)
-    assert row.ci95 == pytest.approx(tuple(stats.ttest_rel(a, b).confidence_interval()))
-    assert row.test.startswith("paired permutation of 6 cases")
-
-
-def test_other_masks_are_compared_as_other_cases(make_result, save_run) -> None:
-    dsc = np.linspace(0.5, 0.8, 6)
-    other = adherence(dsc - 0.05, order=list(range(6))).assign(mask=lambda table: table["mask"] + "x")
-    result = make_result("adherence", 0.6, better="higher", table="tables/adherence.csv")
-    folders = [
-        save_run("a", result, tables={"adherence": adherence(dsc, order=list(range(6)))}),
-        save_run("b", result, tables={"adherence": other}),
-    ]
-    ((row,), _) = compare(open_runs(folders))
-    assert row.test.startswith("Welch")
-    assert row.p_value == pytest.approx(stats.ttest_ind(dsc, dsc - 0.05, equal_var=False).pvalue)
-
-
-def test_masks_whose_hashes_look_like_numbers_stay_apart(make_result, save_run) -> None:
-    chance = np.random.default_rng(1)
-    dsc = chance.uniform(0.6, 0.8, (2, 6))
-    folders = [
-        save_run(
-            f"run{run}",
-            make_result("adherence", dsc[run].mean(), better="higher", table="tables/adherence.csv"),
-            tables={
-                "adherence": pd.DataFrame(
-                    {"region": "lung", "dsc": dsc[run], "mask": [f"{index + 1}000e99999999999" for index in range(6)]}
-                )
-            },
-        )
-        for run in range(2)
-    ]
-    ((row,), _) = compare(open_runs(folders))
-    assert row.test.startswith("paired permutation of 6 cases")
 
 
 def test_downstream_compares_the_arm_trained_on_samples_and_regions_that_both_have(make_result, save_run) -> None:
@@ -108,22 +48,6 @@ def test_downstream_compares_the_arm_trained_on_samples_and_regions_that_both_ha
     assert row.difference == pytest.approx(0.01 * np.mean(range(5)))
 
 
-def test_volumes_of_one_patient_count_once(make_result, save_run) -> None:
-    def table(gain: float) -> pd.DataFrame:
-        return pd.DataFrame(
-            [
-                {"id": f"v{index}", "subject": f"p{index // 2}", "psnr": 30 + index + gain * (index // 2)}
-                for index in range(10)
-            ]
-        )
-
-    result = make_result("reconstruction", 30, better="higher", table="tables/reconstruction.csv")
-    folders = [save_run(f"g{gain}", result, tables={"reconstruction": table(gain)}) for gain in (1, 0)]
-    ((row,), _) = compare(open_runs(folders))
-    assert row.test.startswith("paired permutation of 5 cases")
-    assert row.difference == pytest.approx(2.0)
-
-
 def test_without_anything_to_test_with_there_is_a_difference_and_no_p(make_result, save_run) -> None:
     folders = [save_run(name, make_result("mine", value)) for name, value in (("a", 3.0), ("b", 1.0))]
     ((row,), _) = compare(open_runs(folders))
@@ -131,7 +55,9 @@ def test_without_anything_to_test_with_there_is_a_difference_and_no_p(make_resul
     assert row.test.startswith("none: ")
 
 
-def test_a_table_that_does_not_name_its_cases_is_not_tested(make_result, save_run) -> None:
+def test_a_table_that_does_not_name_its_cases_is_not_tested(
+    make_result, save_run, adherence: Callable[..., Any]
+) -> None:
     result = make_result("adherence", 0.6, table="tables/adherence.csv", cases=None)
     tables = {"adherence": adherence(np.linspace(0.5, 0.8, 6), order=list(range(6)))}
     ((row,), _) = compare(open_runs([save_run(name, result, tables=tables) for name in ("a", "b")]))
@@ -182,7 +108,9 @@ def test_runs_of_one_id_go_by_their_path(make_result, save_run, tmp_path: Path) 
     ]
 
 
-def test_bad_input_names_the_file_and_the_mend(make_result, save_run, tmp_path: Path) -> None:
+def test_bad_input_names_the_file_and_the_mend(
+    make_result, save_run, tmp_path: Path, adherence: Callable[..., Any]
+) -> None:
     result = make_result("adherence", 0.6, table="tables/adherence.csv")
     a = save_run("a", result, tables={"adherence": pd.DataFrame({"id": ["1"], "dsc": [0.5]})})
     b = save_run("b", result)

@@ -2,6 +2,8 @@ from pathlib import Path
 
 import pytest
 
+from medbench.audit.audit import AuditOptions
+
 # The mean HU of all volumes against that of the reference: sees a shift by its size, and no order of slices.
 MEAN_HU = '''
 import numpy as np
@@ -70,3 +72,8 @@ def datasets(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("datasets") / "audit_datasets.py"
     path.write_text(DATASETS, encoding="utf-8")
     return path
+
+
+@pytest.fixture
+def options(datasets: Path, plugins: Path) -> AuditOptions:
+    return AuditOptions(dataset=f"{datasets}:Tiny", metrics=(f"{plugins}:MeanHu",), device="cpu", workers=1)

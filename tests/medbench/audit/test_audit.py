@@ -9,21 +9,8 @@ from medbench.audit import damage
 from medbench.audit.audit import AuditOptions, audit_metrics
 from medbench.audit.damages import KINDS
 from medbench.audit.ladder import AuditReport
-from medbench.audit.measurements import Measurer
-from medbench.datasets.phantom.dataset import generate
 from medbench.errors import DataError, SpecError
-from medbench.evaluation.cache import Cache
-from medbench.evaluation.instruments import Instruments
-from medbench.pipeline.prepare import RealSplits
 from medbench.progress import silent
-from medbench.records.samples import StoredVolume
-from medbench.spec import Protocol
-from medbench.storage.files import sha256_of
-
-
-@pytest.fixture
-def options(datasets: Path, plugins: Path) -> AuditOptions:
-    return AuditOptions(dataset=f"{datasets}:Tiny", metrics=(f"{plugins}:MeanHu",), device="cpu", workers=1)
 
 
 def rows_of(report: AuditReport) -> dict:
@@ -79,38 +66,6 @@ def test_what_was_measured_is_not_measured_again(
         audit_metrics(options, tmp_path / "out", silent)
 
 
-def test_a_value_that_cannot_be_had_is_none_with_its_reason(
-    options: AuditOptions, plugins: Path, tmp_path: Path
-) -> None:
-    picky = dataclasses.replace(options, metrics=(f"{plugins}:Picky",))
-    report = audit_metrics(picky, tmp_path / "out", silent)
-    row = rows_of(report)["mode_collapse"]
-    assert row.values[-1] is None
-    assert row.limit == 1e6
-    assert "95 % interval" in row.limit_how
-    assert report.left_out["picky under mode_collapse 1 share"] == "two volumes are equal"
-
-
-def test_metrics_that_cannot_be_audited_are_listed(options: AuditOptions, tmp_path: Path) -> None:
-    asked = dataclasses.replace(options, metrics=(*options.metrics, "rvr", "downstream"))
-    report = audit_metrics(asked, tmp_path / "out", silent)
-    # The data set's protocol takes masks for segmentations, and a damaged volume has none of its own.
-    assert "name a segmenter that sees voxels with --segmenter" in report.left_out["rvr"]
-    assert "it was trained on" in report.left_out["downstream"]
-    assert {row.metric for row in report.rows} == {"meanhu"}
-    with pytest.raises(SpecError, match=r"nothing can be audited; rvr: .* with --segmenter"):
-        audit_metrics(dataclasses.replace(options, metrics=("rvr",)), tmp_path / "out", silent)
-
-
-def test_without_masks_no_structure_goes_missing(options: AuditOptions, datasets: Path, tmp_path: Path) -> None:
-    bare = dataclasses.replace(options, dataset=f"{datasets}:NoMasks")
-    report = audit_metrics(bare, tmp_path / "out", silent)
-    assert "no masks" in report.left_out["missing_structure"]
-    assert "missing_structure" not in rows_of(report)
-    with pytest.raises(SpecError, match="no held-out mask names the structure 'liver'"):
-        audit_metrics(dataclasses.replace(bare, region="liver"), tmp_path / "out", silent)
-
-
 def test_too_few_held_out_volumes_are_refused(options: AuditOptions, datasets: Path, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="3 held-out volumes here: an audit needs 4"):
         audit_metrics(dataclasses.replace(options, dataset=f"{datasets}:TooFew"), tmp_path / "few", silent)
@@ -122,33 +77,3 @@ def test_another_folder_is_not_touched(options: AuditOptions, tmp_path: Path) ->
     with pytest.raises(SpecError, match="is not empty and holds no audit"):
         audit_metrics(options, tmp_path / "mine", silent)
     assert [path.name for path in (tmp_path / "mine").iterdir()] == ["thesis.txt"]
-
-
-def test_other_masks_or_names_are_measured_again(plugins: Path, tmp_path: Path) -> None:
-    items = []
-    for seed in range(8):
-        volume, label_map = generate(seed, (16, 16, 8))
-        path, mask = tmp_path / f"{seed}.nii.gz", tmp_path / "masks" / f"{seed}.nii.gz"
-        volume.write(path)
-        label_map.write(mask)
-        items.append(
-            StoredVolume(str(seed), str(seed), path, sha256_of(path), mask=mask, regions=dict(label_map.names))
-        )
-    protocol = Protocol(name="t", summary="t")
-    instruments = Instruments(
-        protocol, device="cpu", cache=Cache(tmp_path), progress=silent, log_folder=tmp_path / "logs"
-    )
-    made = []
-
-    def measure(real: list[StoredVolume]) -> None:
-        splits = RealSplits(real[:4], real[4:])
-        measurer = Measurer(instruments, splits, folder=tmp_path / "measured", made_by="a test")
-        measurer.measured("set", lambda: made.append("set") or real[4:], [f"{plugins}:MeanHu"])
-
-    measure(items)
-    measure(items)
-    assert len(made) == 1
-    measure([dataclasses.replace(item, regions={1: "renamed"}) for item in items])
-    generate(99, (16, 16, 8))[1].write(items[0].mask)
-    measure(items)
-    assert len(made) == 3

@@ -75,3 +75,15 @@ def _write_itk(
     image.SetDirection([-1, 0, 0, 0, -1, 0, 0, 0, 1] if flipped else [1, 0, 0, 0, 1, 0, 0, 0, 1])
     path.parent.mkdir(parents=True, exist_ok=True)
     SimpleITK.WriteImage(image, str(path), packed)
+
+
+Write = Callable[..., object]
+
+
+@pytest.fixture
+def root(tmp_path: Path, write_volume: Write) -> Path:
+    """Three volumes in three formats."""
+    write_volume(tmp_path / "a.nii.gz", 10)
+    write_volume(tmp_path / "site.1" / "b.mhd", 20)
+    write_volume(tmp_path / "site.1" / "c.nrrd", 30)
+    return tmp_path

@@ -2,26 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from medbench.datasets.folder import FolderDataset
 from medbench.errors import DataError, GeometryError
 
 Write = Callable[..., object]
-
-
-@pytest.fixture
-def root(tmp_path: Path, write_volume: Write) -> Path:
-    """Three volumes in three formats."""
-    write_volume(tmp_path / "a.nii.gz", 10)
-    write_volume(tmp_path / "site.1" / "b.mhd", 20)
-    write_volume(tmp_path / "site.1" / "c.nrrd", 30)
-    return tmp_path
 
 
 def ids(dataset: FolderDataset) -> dict[str, list[str]]:
@@ -45,29 +34,10 @@ def test_the_root_falls_back_to_medbench_data(root: Path, monkeypatch: pytest.Mo
     assert len(FolderDataset().cases("train")) == 3
 
 
-@pytest.mark.parametrize("folder", ["labels", "masks", "elsewhere"])
-def test_masks_mirror_the_volumes_and_are_no_volumes(root: Path, write_mask: Write, folder: str) -> None:
-    mask = write_mask(root / folder / "site.1" / "b.nii.gz")
-    (root / folder / "labels.json").write_text('{"1": "lung_left", "2": "lung_right"}')
-    dataset = FolderDataset(root, masks=root / folder if folder == "elsewhere" else None)
-    cases = {case.id: case for case in dataset.cases("train")}
-    assert [name for name, case in cases.items() if case.read_label_map] == ["site.1/b"]
-    assert len(cases) == 3
-    label_map = cases["site.1/b"].read_label_map()
-    assert label_map.names == {1: "lung_left", 2: "lung_right"}
-    assert np.array_equal(label_map.voxels, mask.voxels)
-
-
 def test_a_mask_on_another_grid_is_refused_when_it_is_read(root: Path, write_mask: Write) -> None:
     write_mask(root / "labels" / "a.nii.gz", shift_mm=3.0)
     with pytest.raises(GeometryError, match=r"labels/a\.nii\.gz .* is not on the grid of .*a\.nii\.gz .*: resample"):
         FolderDataset(root).cases("train")[0].read_label_map()
-
-
-def test_masks_without_the_volumes_names_are_not_silently_ignored(root: Path, write_mask: Write) -> None:
-    write_mask(root / "labels" / "a_seg.nii.gz")
-    with pytest.raises(DataError, match=r"no mask bears the name of a volume: call the mask of 'a' a\.nii\.gz"):
-        FolderDataset(root).cases("train")
 
 
 def test_two_folders_of_masks_need_a_word(root: Path, write_mask: Write) -> None:
@@ -106,84 +76,6 @@ def test_one_id_in_two_formats_is_refused(root: Path, write_volume: Write) -> No
     write_volume(root / "a.mha")
     with pytest.raises(DataError, match=r"are both volume 'a': keep one"):
         FolderDataset(root).cases("train")
-
-
-def test_json_splits_and_leaves_out_what_it_does_not_list(root: Path) -> None:
-    (root / "splits.json").write_text(json.dumps({"train": ["site.1/b.mhd"], "test": ["a"]}))
-    assert ids(FolderDataset(root)) == {"train": ["site.1/b"], "select": [], "test": ["a"]}
-
-
-def test_csv_splits_by_patient(root: Path) -> None:
-    (root / "splits.csv").write_text(
-        "id,split,patient\nsite.1/c,train,P1\nsite.1/b,train,P1\na,select,\n", encoding="utf-8-sig"
-    )
-    dataset = FolderDataset(root)
-    assert [(case.id, case.patient) for case in dataset.cases("train")] == [("site.1/c", "P1"), ("site.1/b", "P1")]
-    assert [(case.id, case.patient) for case in dataset.cases("select")] == [("a", "a")]
-
-
-@pytest.mark.parametrize(
-    ("name", "text", "message"),
-    [
-        ("splits.json", '{"train": ["a", "ghost"]}', r"lists 'ghost', and no volume has this id"),
-        ("splits.json", '{"train": ["a"], "test": ["a.nii.gz"]}', r"lists 'a' twice: delete one"),
-        ("splits.json", '{"validation": ["a"]}', r"into the split 'validation': use one of train, select, test"),
-        ("splits.json", '["a"]', r"does not list ids by split: write \{"),
-        ("splits.json", "{train: a}", r"is not JSON \(line 1: .*\): write \{"),
-        ("splits.csv", "id;split\na;train\n", r"has no column id and split: its first line must be"),
-        ("splits.csv", "id,split\na,train\na,train\n", r"lists 'a' twice"),
-        ("splits.csv", "id,split\n,train\n", r"lists '', and no volume has this id"),
-        ("splits.csv", "id,split\na\n", r"puts 'a' into the split '': use one of"),
-        (
-            "splits.csv",
-            "id,split,patient\na,train,P1\nsite.1/b,test,P1\n",
-            r"has patient 'P1' in both train and test: put all volumes of a patient into one split",
-        ),
-    ],
-)
-def test_a_wrong_split_file_is_one_line_that_names_it(root: Path, name: str, text: str, message: str) -> None:
-    (root / name).write_text(text)
-    with pytest.raises(DataError, match=message) as caught:
-        FolderDataset(root).cases("train")
-    assert str(root / name) in str(caught.value)
-    assert "\n" not in str(caught.value)
-
-
-def test_two_split_files_are_refused(root: Path) -> None:
-    (root / "splits.json").write_text("{}")
-    (root / "splits.csv").write_text("id,split\n")
-    with pytest.raises(DataError, match=r"both splits\.json and splits\.csv"):
-        FolderDataset(root).cases("train")
-
-
-def test_a_split_file_in_another_encoding_is_refused(root: Path) -> None:
-    (root / "splits.csv").write_bytes("id,split\nm\u00fcller,train\n".encode("latin-1"))
-    with pytest.raises(DataError, match=r"splits\.csv is not UTF-8"):
-        FolderDataset(root).cases("train")
-
-
-def test_the_identity_follows_contents_not_places(root: Path, write_volume: Write) -> None:
-    before = FolderDataset(root).identity()
-    moved = root.rename(root.with_name(f"{root.name}-moved"))
-    assert FolderDataset(moved).identity() == before
-    write_volume(moved / "a.nii.gz", 11)
-    changed = FolderDataset(moved).identity()
-    assert changed["volumes"] != before["volumes"]
-    (moved / "splits.json").write_text('{"train": ["a", "site.1/b"], "test": ["site.1/c"]}')
-    assert FolderDataset(moved).identity()["splits"] != changed["splits"]
-    json.dumps(changed)
-
-
-def test_verify_counts_and_checks_headers_and_masks(root: Path, write_mask: Write) -> None:
-    write_mask(root / "labels" / "a.nii.gz")
-    write_mask(root / "labels" / "site.1" / "b.nii.gz")
-    rows = FolderDataset(root).verify()
-    assert [(row["check"], row["ok"], row["mend"]) for row in rows] == [
-        ("layout", True, ""),
-        ("headers", True, ""),
-        ("masks", True, ""),
-    ]
-    assert rows[0]["detail"] == "3 volumes: train 3, select 0, test 0, not listed 0; 2 with a mask"
 
 
 def test_verify_names_what_is_damaged_and_where_masks_lie_off(root: Path, write_mask: Write) -> None:

@@ -173,10 +173,3 @@ def test_region_names_must_be_a_mapping(tmp_path: Path) -> None:
     (tmp_path / "labels.json").write_text('["lung"]')
     with pytest.raises(DataError, match="must map label values to names"):
         region_names(tmp_path)
-
-
-def test_seeds_depend_on_run_and_index_alone() -> None:
-    seeds = {sample_seed(run, index) for run in range(3) for index in range(100)}
-    assert len(seeds) == 300
-    assert all(0 <= seed < 2**63 for seed in seeds)
-    assert sample_seed(0, 0) == sample_seed(0, 0)

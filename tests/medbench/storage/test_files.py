@@ -66,3 +66,13 @@ def test_a_refusal_below_the_home_folder_names_the_variable(tmp_path: Path, monk
         make_folder(tmp_path / "home" / "cache")
     with pytest.raises(StorageError, match=r"choose another folder$"):
         make_folder(tmp_path / "out" / "cache")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+def test_a_full_disk_is_named_and_nothing_half_written_remains(tmp_path: Path) -> None:
+    with (
+        pytest.raises(StorageError, match="the disk is full"),
+        storage_errors(tmp_path / "x"),
+        Path("/dev/full").open("w") as handle,
+    ):
+        handle.write("x" * 100_000)

@@ -13,7 +13,6 @@ from monai.networks.schedulers import DDPMScheduler
 from medbench.budget.prediction import predict_peak
 from medbench.imaging.volume import LabelMap
 from medbench.spec import Window
-from medbench_models.medlord.presets import PRESETS
 from medbench_models.shared.arrays import scaled
 from medbench_models.shared.codes import Latents
 from medbench_models.shared.conditions import one_hot, region_numbers
@@ -23,6 +22,7 @@ from medbench_models.shared.samplers import SAMPLERS, Predict, times_for
 from medbench_models.shared.schedules import Discrete, cosine_alphas
 
 SCHEDULE = Discrete(cosine_alphas(50))
+
 ROWS, CODES = 131_072, 16_384  # a 512x512x256 volume at compression 8
 
 
@@ -107,12 +107,3 @@ def test_masks_drop_out_one_by_one_and_in_the_whole_batch() -> None:
         assert first == second
         seen.add(tuple(first))
     assert seen == {(0.0, 0.0), (0.0, 1.0), (1.0, 0.0), (1.0, 1.0)}
-
-
-@pytest.mark.parametrize("name", list(PRESETS))
-def test_masks_are_embedded_at_the_latents_resolution(name: str) -> None:
-    """The published ControlNet configuration shrinks masks by 4, and the published latents are 8 times smaller."""
-    network = PRESETS[name].network
-    assert network.controlnet is not None
-    shrinks = network.controlnet.embedding_stride * 2 ** (len(network.controlnet.embedding_channels) - 1)
-    assert shrinks == network.vqvae.factor

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from medbench.errors import CheckpointError, Unavailable
+from medbench.errors import Unavailable
 from medbench.features.lpips import load_lpips
 from medbench.imaging.volume import Volume
 from medbench.metrics.reconstruction.metric import Reconstruction, ms_ssim, psnr, scales_that_fit
@@ -138,13 +138,6 @@ def test_lpips_takes_the_backbones_weights_and_is_zero_for_equal_volumes(alexnet
     assert torch.equal(lpips.network.net.slice3[1].weight, published["features.6.weight"])
     unit = smooth_volume(0) / 2000 + np.float32(0.5)
     assert lpips(unit, unit, planes=("xy", "yz", "zx")) == 0
-
-
-def test_lpips_of_another_network_is_refused(monkeypatch, tmp_path):
-    torch.save({"fc.weight": torch.zeros(2)}, tmp_path / "other.pth")
-    monkeypatch.setenv("MEDBENCH_WEIGHTS_LPIPS_ALEXNET", str(tmp_path / "other.pth"))
-    with pytest.raises(CheckpointError, match=r"does not fit lpips-alexnet: .* missing"):
-        load_lpips()
 
 
 def test_slices_too_small_for_lpips_are_noted(measure, alexnet, monkeypatch):

@@ -1,20 +1,12 @@
-"""A header is read without any voxel, and tells whether two images have one grid."""
+"""Grids and axes."""
 
 from __future__ import annotations
 
-import nibabel as nib
 import numpy as np
 
-from medbench.imaging.formats import Header, read_header
+from medbench.errors import GeometryError
+from medbench.imaging.formats import Header
 from medbench.imaging.formats.geometry import same_grid
-
-
-def test_no_voxel_is_read(tmp_path):
-    path = tmp_path / "v.nii.gz"
-    voxels = np.random.default_rng(0).integers(0, 999, (20, 20, 20)).astype(np.int16)
-    nib.save(nib.Nifti1Image(voxels, np.eye(4)), path)
-    path.write_bytes(path.read_bytes()[:-100])
-    assert read_header(path).shape == (20, 20, 20)
 
 
 def test_grids_are_one_where_shape_and_places_agree():
@@ -22,3 +14,9 @@ def test_grids_are_one_where_shape_and_places_agree():
     assert same_grid(header, Header((6, 5, 4), np.eye(4) + 1e-4, np.dtype(np.uint8)))
     assert not same_grid(header, Header((6, 5, 4), np.eye(4) + 1e-2, np.dtype(np.int16)))
     assert not same_grid(header, Header((6, 5, 5), np.eye(4), np.dtype(np.int16)))
+
+
+def test_parallel_axes(tmp_path, refusal, metaimage, nrrd):
+    matrix = ("TransformMatrix = 1 0 0 0 1 0 0 0 1", "TransformMatrix = 1 0 0 1 0 0 0 0 1")
+    assert "singular" in refusal(metaimage(tmp_path, replace=matrix), GeometryError)
+    assert "singular" in refusal(nrrd(tmp_path, ("(0,1,0) (0,0,1)", "(1,0,0) (0,0,1)")), GeometryError)

@@ -1,0 +1,67 @@
+"""``medbench list`` tells what is declared, in JSON and in words."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from cli.main import app
+from medbench import protocols, registry
+from medbench.spec import fingerprint
+
+
+@pytest.mark.parametrize("what", ["models", "datasets", "metrics", "protocols", "segmenters", "features"])
+def test_list_prints_declarations(what: str, medbench: Callable[..., Any]) -> None:
+    rows = json.loads(medbench("list", what, "--json").stdout)
+    assert rows
+    assert all(row["name"] for row in rows)
+    assert medbench("list", what).stdout
+
+
+def test_list_protocols_tells_every_field_and_its_fingerprint(medbench: Callable[..., Any]) -> None:
+    rows = {row["name"]: row for row in json.loads(medbench("list", "protocols", "--json").stdout)}
+    assert set(rows) == set(protocols.names())
+    maisi = protocols.load("maisi-2.5d")
+    told = {field: rows["maisi-2.5d"][field] for field in type(maisi).model_fields}
+    assert told == maisi.model_dump(mode="json")
+    assert rows["maisi-2.5d"]["fingerprint"] == fingerprint(maisi)
+    lines = CliRunner().invoke(app, ["list", "protocols"], env={"COLUMNS": "40"}).stdout.splitlines()
+    assert max(map(len, lines)) <= 40
+    assert {"maisi-2.5d", "  HU are clipped to -1000..1000."} <= {line.rstrip() for line in lines}
+
+
+def test_list_metrics_can_be_read_in_a_narrow_terminal() -> None:
+    lines = CliRunner().invoke(app, ["list", "metrics"], env={"COLUMNS": "60"}).stdout.splitlines()
+    at = next(index for index, line in enumerate(lines) if line.rstrip() == "fid25d")
+    told = " ".join(line.strip() for line in lines[at : at + 6])
+    assert "summary: Fréchet distance between the features" in told
+    assert max(map(len, lines)) <= 60
+
+
+def test_list_models_has_the_keys_of_the_contract(medbench: Callable[..., Any]) -> None:
+    rows = json.loads(medbench("list", "models", "--json").stdout)
+    assert {"medlord", "real"} <= {row["name"] for row in rows}
+    for row in rows:
+        assert {"name", "version", "capabilities", "presets", "license", "paper"} <= set(row)
+
+
+def test_a_broken_plugin_hides_no_other_and_is_told_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, medbench: Callable[..., Any]
+) -> None:
+    about = tmp_path / "theirs-1.0.dist-info"
+    about.mkdir()
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: theirs\nVersion: 1.0\n")
+    (about / "entry_points.txt").write_text("[medbench.metrics]\nodd = odd_metric:Odd\n")
+    (tmp_path / "odd_metric.py").write_text("import absent_library")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(registry, "_table", registry._table.__wrapped__)
+    result = medbench("list", "metrics", "--json")
+    assert result.returncode == 2
+    assert {row["name"] for row in json.loads(result.stdout)} == {*registry.names("metrics")} - {"odd"}
+    [line] = result.stderr.splitlines()
+    assert "'odd' (odd_metric:Odd)" in line and "absent_library" in line and "uninstall the package theirs" in line

@@ -1,0 +1,70 @@
+"""The console script: exit codes, and one line for whatever goes wrong."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["run", "--model", "medlrod", "--dataset", "phantom"], "did you mean medlord"),
+        (["run", "--model", "real", "--dataset", "fantom"], "did you mean phantom"),
+        (["run", "--model", "real", "--dataset", "phantom", "--metrics", "fid2d"], "did you mean fid25d"),
+        (["run", "--model", "real", "--dataset", "phantom", "--protocol", "fantom-2.5d"], "did you mean phantom-2.5d"),
+        (["run", "--model", "real", "--dataset", "phantom", "--preset", "big"], "choose from"),
+        (["run", "--model", "real", "--dataset", "phantom", "--budget", "much"], "is no memory size"),
+        (["run", "--model", "real", "--dataset", "phantom", "--device", "tpu"], "is no device"),
+        (["run", "--model", "real", "--dataset", "phantom", "--samples", "17"], "lower --samples"),
+        (["run", "--model", "real", "--dataset", "luna"], "--data-root"),
+        (["run", "--model", "real", "--dataset", "phantom", "--weights", "x=absent.pth"], "file that exists"),
+        (["evaluate", "absent", "--real", "absent"], "no such folder"),
+        (["evaluate", "absent"], "either --dataset NAME or --real DIR"),
+        (["report", "absent"], "is no run folder"),
+    ],
+)
+def test_bad_input_gets_one_line(
+    arguments: list[str], words: str, tmp_path: Path, refused: Callable[..., Any], medbench: Callable[..., Any]
+) -> None:
+    assert words in refused(medbench(*arguments, cwd=tmp_path))
+    assert not list(tmp_path.rglob("results.json"))
+
+
+def test_the_console_script_ends_with_the_exit_code_and_one_line(
+    tmp_path: Path, refused: Callable[..., Any], medbench: Callable[..., Any]
+) -> None:
+    command = [str(Path(sys.executable).with_name("medbench")), "evaluate", "absent", "--real", "absent"]
+    result = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", cwd=tmp_path, check=False)
+    line = refused(result)
+    assert result.stderr.strip() == line
+
+
+def test_unexpected_failures_name_the_log(
+    folders: dict[str, Path], tmp_path: Path, refused: Callable[..., Any], medbench: Callable[..., Any]
+) -> None:
+    (tmp_path / "broken.py").write_text(
+        "from medbench.metrics.fid25d.metric import Fid25d\n"
+        "class Broken(Fid25d):\n    def measure(self, evidence):\n        raise RuntimeError('a defect')\n"
+    )
+    arguments = ("evaluate", folders["near"], "--real", folders["real"], "--out", tmp_path / "out")
+    result = medbench(*arguments, "--metrics", f"{tmp_path / 'broken.py'}:Broken")
+    line = refused(result, code=1)
+    assert "a defect" in line
+    assert "Traceback" in (tmp_path / "out" / "log.txt").read_text(encoding="utf-8")
+
+
+def test_misspelt_options_get_one_line_too(refused: Callable[..., Any], medbench: Callable[..., Any]) -> None:
+    for arguments in (["run", "--modl", "x"], ["nonsense"], ["evaluate"]):
+        command = [str(Path(sys.executable).with_name("medbench")), *arguments]
+        result = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", check=False)
+        assert "--help' shows" in refused(result)
+
+
+def test_the_version_is_the_packages(medbench: Callable[..., Any]) -> None:
+    assert medbench("--version").stdout.startswith("medbench ")

@@ -1,0 +1,46 @@
+"""Tests mirror the source: what holds ``medbench/a/b.py`` is found in ``tests/medbench/a/test_b.py``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+PACKAGES = ("medbench", "medbench_models", "leaderboard", "cli")
+FEWEST_LINES = 40  # shorter ones may be held by what uses them
+
+# Modules without a test file of their name: why not, and what tests them in its place.
+ELSEWHERE = {
+    "medbench/api.py": "the public face: tests/test_public_face.py, and every test that begins at medbench.evaluate",
+    "medbench/datasets/base.py": "a contract: tests/contract/test_datasets.py",
+    "medbench/drawing/style.py": "looks alone; each test_figure.py draws by it",
+    "medbench/errors.py": "plain data: tests/cli/test_session.py has the exit codes; refusals name their class",
+    "medbench/evaluation/comparison.py": "tests/medbench/pipeline/test_folder.py compares whole folders",
+    "medbench/evaluation/evaluation.py": "tests/medbench/pipeline/test_folder.py evaluates whole folders",
+    "medbench/features/base.py": "a contract: tests/contract/test_instruments.py",
+    "medbench/generators/real.py": "tests/medbench/pipeline/test_run.py runs it; tests/contract/test_generators.py",
+    "medbench/metrics/base.py": "a contract: tests/contract/test_metrics.py",
+    "medbench/metrics/downstream/arm.py": ".../downstream/test_metric.py goes its whole way with a double",
+    "medbench/metrics/downstream/task.py": ".../downstream/test_metric.py states what is trained on what",
+    "medbench/metrics/downstream/trainers/medbench_trainers.py": "runs inside nnU-Net: .../downstream/test_real.py",
+    "medbench/metrics/evidence.py": "a contract: tests/contract/test_metrics.py",
+    "medbench/metrics/hu/volume.py": "tests/medbench/metrics/hu/test_metric.py states each of its figures",
+    "medbench/segmenters/base.py": "a contract: tests/contract/test_instruments.py",
+    "medbench_models/medlord/config.py": "plain data: .../medlord/test_checkpoint.py refuses another one",
+    "medbench_models/medlord/published.py": ".../medlord/test_convert.py looks for what was published",
+    "medbench_models/shared/config.py": "plain data: .../medlord/test_checkpoint.py refuses another one",
+}
+
+
+def _untested() -> set[str]:
+    return {
+        path.relative_to(ROOT).as_posix()
+        for package in PACKAGES
+        for path in (ROOT / package).rglob("*.py")
+        if path.name != "__init__.py"
+        and len(path.read_text(encoding="utf-8").splitlines()) >= FEWEST_LINES
+        and not (ROOT / "tests" / path.relative_to(ROOT).parent / f"test_{path.name}").is_file()
+    }
+
+
+def test_every_module_has_a_test_of_its_name_or_a_reason() -> None:
+    assert _untested() == set(ELSEWHERE)
