@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from medbench import doctor as health
+from medbench.doctor import checks
 from medbench.errors import MissingExtraError, Unavailable
 from medbench.segmenters import total_models
 from medbench.segmenters.total_models import HEART_CHAMBERS, TOTAL, licence_number, models_sha256, require_licence
@@ -78,13 +78,14 @@ def test_a_configured_number_is_read_and_a_damaged_configuration_is_named(licens
 
 
 def test_doctor_has_a_line_for_weights_and_for_the_licence(licensed):
-    lines = {check["check"]: check for check in health._weights()}
+    lines = {check["check"]: check for check in checks()}
     assert not lines["weights totalsegmentator"]["ok"]
     assert "totalseg_download_weights -t total" in lines["weights totalsegmentator"]["mend"]
-    licence = health._licence()
+    licence = lines["licence totalsegmentator-heartchambers"]
     assert licence["ok"]
     assert "declared by the user" in licence["detail"]
     assert licence_number() not in licence["detail"]
     licensed.unlink()
-    assert not health._licence()["ok"]
-    assert "totalseg_set_license" in health._licence()["mend"]
+    licence = {check["check"]: check for check in checks()}[licence["check"]]
+    assert not licence["ok"]
+    assert "totalseg_set_license" in licence["mend"]
