@@ -10,18 +10,16 @@ WIDTHS = (8, 16, 32, 32)
 MULTIPLE = 2 ** (len(WIDTHS) - 1)
 
 
-class _Pair(nn.Sequential):
-    """Two convolutions with instance normalisation."""
-
-    def __init__(self, inputs: int, outputs: int) -> None:
-        layers: list[nn.Module] = []
-        for width in (inputs, outputs):
-            layers += [
-                nn.Conv3d(width, outputs, 3, padding=1, bias=False),
-                nn.InstanceNorm3d(outputs, affine=True),
-                nn.LeakyReLU(0.01, inplace=True),
-            ]
-        super().__init__(*layers)
+def _pair(inputs: int, outputs: int) -> nn.Sequential:
+    """Return two convolutions with instance normalisation."""
+    layers: list[nn.Module] = []
+    for width in (inputs, outputs):
+        layers += [
+            nn.Conv3d(width, outputs, 3, padding=1, bias=False),
+            nn.InstanceNorm3d(outputs, affine=True),
+            nn.LeakyReLU(0.01, inplace=True),
+        ]
+    return nn.Sequential(*layers)
 
 
 class PhantomUnet(nn.Module):
@@ -33,10 +31,10 @@ class PhantomUnet(nn.Module):
 
     def __init__(self, classes: int) -> None:
         super().__init__()
-        self.down = nn.ModuleList(_Pair(inputs, outputs) for inputs, outputs in zip((1, *WIDTHS), WIDTHS))
+        self.down = nn.ModuleList(_pair(inputs, outputs) for inputs, outputs in zip((1, *WIDTHS), WIDTHS))
         pairs = list(zip(WIDTHS[:0:-1], WIDTHS[-2::-1]))
         self.upsample = nn.ModuleList(nn.ConvTranspose3d(inputs, outputs, 2, stride=2) for inputs, outputs in pairs)
-        self.up = nn.ModuleList(_Pair(2 * outputs, outputs) for _, outputs in pairs)
+        self.up = nn.ModuleList(_pair(2 * outputs, outputs) for _, outputs in pairs)
         self.head = nn.Conv3d(WIDTHS[0], classes, 1)
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:

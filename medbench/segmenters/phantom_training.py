@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import argparse
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 import torch  # noqa: TID253  a training module, imported by nothing else
+import typer
 from lightning_fabric import Fabric
 from numpy.typing import NDArray
 from torch.nn import functional  # noqa: TID253  as above
@@ -16,7 +17,7 @@ from torch.nn import functional  # noqa: TID253  as above
 from medbench.datasets.base import Split
 from medbench.datasets.phantom.dataset import PhantomDataset, generate
 from medbench.datasets.phantom.thorax import LABELS
-from medbench.progress import Progress, silent
+from medbench.progress import silent
 from medbench.segmenters.phantom import CLASSES, MODEL, WINDOW
 from medbench.segmenters.phantom_network import PhantomUnet
 from medbench.storage.files import write_json
@@ -138,8 +139,8 @@ def _scaled(voxels: NDArray[np.int16]) -> torch.Tensor:
     return torch.from_numpy(scaled)[:, None]
 
 
-def _from_seeds(seeds: Sequence[int], progress: Progress) -> Phantoms:
-    pairs = [generate(seed) for seed in progress.track(seeds, task="make phantoms", total=len(seeds))]
+def _from_seeds(seeds: Sequence[int]) -> Phantoms:
+    pairs = [generate(seed) for seed in seeds]
     return np.stack([volume.voxels for volume, _ in pairs]), np.stack([label.voxels for _, label in pairs])
 
 
@@ -149,22 +150,21 @@ def _from_split(split: Split, count: int) -> Phantoms:
     return volumes, np.stack([case.read_label_map().voxels for case in cases if case.read_label_map])
 
 
-def make(out: Path, *, workspace: Path, seed: int, steps: int, device: str, progress: Progress = silent) -> None:
-    """Train the segmenter and write its weights, and beside them a JSON file with its scores on the test split.
-
-    Args:
-        out: the safetensors file.
-        workspace: keeps the training's state, so that the same command goes on after a kill.
-        seed: of the training.
-        steps: optimiser steps.
-        device: torch device.
-        progress: reports the steps.
-    """
+def make(
+    out: Annotated[Path, typer.Option(help="the safetensors file to write")],
+    workspace: Annotated[Path | None, typer.Option(help="keeps the training's state, so that it can go on")] = None,
+    seed: int = 0,
+    steps: int = STEPS,
+    device: str = "cpu",
+) -> None:
+    """Train the segmenter and write its weights, and beside them a JSON file with its scores on the test split."""
     fabric = launch(device, PRECISION)
-    phantoms = _from_seeds(range(FIRST_SEED, FIRST_SEED + PHANTOMS), progress)
+    phantoms = _from_seeds(range(FIRST_SEED, FIRST_SEED + PHANTOMS))
     task = SegmenterTask(phantoms, _from_split("select", 16), steps=steps, seed=seed)
     plan = Plan(name="train segmenter", steps=steps, seed=seed, settings={"seed": seed, "steps": steps})
-    trained = train(task, plan, fabric=fabric, folder=workspace, resume=True, progress=progress)
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = workspace or Path(temporary)
+        trained = train(task, plan, fabric=fabric, folder=folder, resume=True, progress=silent)
 
     network = PhantomUnet(CLASSES)
     network.load_state_dict({name: value.half().float() for name, value in trained.weights.items()})
@@ -185,24 +185,5 @@ def make(out: Path, *, workspace: Path, seed: int, steps: int, device: str, prog
         write_json(out.with_suffix(".json"), description)
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--out", type=Path, required=True, help="the safetensors file to write")
-    parser.add_argument("--workspace", type=Path, help="keeps the training's state; default: a temporary folder")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--steps", type=int, default=STEPS)
-    parser.add_argument("--device", default="cpu")
-    options = parser.parse_args(arguments)
-    with tempfile.TemporaryDirectory() as temporary:
-        make(
-            options.out,
-            workspace=options.workspace or Path(temporary),
-            seed=options.seed,
-            steps=options.steps,
-            device=options.device,
-        )
-
-
 if __name__ == "__main__":
-    main()
+    typer.run(make)
