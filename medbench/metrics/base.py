@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
 from medbench.errors import NotEnoughCasesError
+from medbench.statistics.resampling import NOT_ASKED, jackknifed
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from medbench.metrics.evidence import Evidence
     from medbench.records.results import CaseColumns, Result
-    from medbench.statistics.resampling import Interval, Replicates
+    from medbench.statistics.resampling import Interval, Replicates, Stay
     from medbench.storage.weights import WeightFile
 
 Need = Literal[
@@ -159,6 +160,40 @@ class Measurement:
     def of(cls, value: float, interval: Interval, **found: Any) -> Measurement:
         """Return a measurement with all that its interval knows; ``found`` are further fields, by name."""
         return cls(value, interval.ends, interval.method, replicates=interval.replicates, **found)
+
+    @classmethod
+    def between(
+        cls,
+        evidence: Evidence,
+        value: float,
+        statistic: Callable[[Stay, Stay], float],
+        *,
+        table: Callable[[], pd.DataFrame],
+        non_negative: bool,
+        undefined: str = "without one group of subjects the value is no finite number",
+        by_subject: bool = False,
+        **found: Any,
+    ) -> Measurement:
+        """Return the measurement of a statistic of both sides; interval and table only where they are asked for.
+
+        Args:
+            evidence: both sides.
+            value: the statistic of all that they hold.
+            statistic: see ``jackknifed``, as ``non_negative`` and ``undefined``.
+            table: makes the table.
+            non_negative: the statistic cannot be below 0.
+            undefined: why there is no interval, if the statistic is not finite without one of the groups.
+            by_subject: the statistic takes the subjects that stay, in the order of their names, and not the volumes.
+            found: further fields, by name.
+        """
+        if not evidence.intervals:
+            return cls.of(value, NOT_ASKED, **found)
+        sides = (evidence.real.subjects, evidence.synthetic.subjects)
+        real, synthetic = (sorted(set(names)) if by_subject else names for names in sides)
+        interval = jackknifed(
+            value, statistic, real=real, synthetic=synthetic, non_negative=non_negative, undefined=undefined
+        )
+        return cls.of(value, interval, table=table(), **found)
 
 
 class Metric(Protocol):

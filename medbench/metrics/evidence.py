@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
@@ -156,3 +156,18 @@ class Evidence:
     held_out: Side | None
     workspace: Workspace
     intervals: bool = True
+
+
+def volume_table(parts: Iterable[tuple[str, Side, Mapping[str, Any]]]) -> pd.DataFrame:
+    """Return one row a volume with the columns ``side``, ``id``, ``subject`` and those of each part.
+
+    Args:
+        parts: name of the side, the side, and its columns: one value a volume, or one for all.
+    """
+    import pandas as pd
+
+    frames = [
+        pd.DataFrame({"side": name, "id": list(side.ids), "subject": list(side.subjects), **columns})
+        for name, side, columns in parts
+    ]
+    return pd.concat(frames, ignore_index=True)

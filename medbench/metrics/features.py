@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from medbench.errors import Unavailable
-from medbench.metrics.evidence import Side
+from medbench.metrics.evidence import Evidence, Side, volume_table
 from medbench.spec import Plane
 
 if TYPE_CHECKING:
@@ -18,8 +18,8 @@ MOST_SLICES = 32
 """Slices of a volume that are kept: neighbours beyond that resemble each other and cost the square of their number."""
 
 
-def slices_by_subject(side: Side, plane: Plane) -> dict[str, np.ndarray]:
-    """Return the features (slices, d) of each subject, by its name, in the order of the names.
+def slices_by_subject(side: Side, plane: Plane) -> list[np.ndarray]:
+    """Return the features (slices, d) of each subject, in the order of the subjects' names.
 
     Of each volume at most 32 slices are kept, spread evenly along it, as float32: 256 kB for d = 2048.
 
@@ -29,7 +29,7 @@ def slices_by_subject(side: Side, plane: Plane) -> dict[str, np.ndarray]:
     found: dict[str, list[np.ndarray]] = {subject: [] for subject in sorted(set(side.subjects))}
     for subject, features in zip(side.subjects, finite_features(side, plane)):
         found[subject].append(np.asarray(thinned(features), dtype=np.float32))
-    return {subject: np.concatenate(rows) for subject, rows in found.items()}
+    return [np.concatenate(rows) for rows in found.values()]
 
 
 def thinned(features: np.ndarray, most: int = MOST_SLICES) -> np.ndarray:
@@ -65,38 +65,31 @@ def _finite(features: np.ndarray, what: str) -> np.ndarray:
     return features
 
 
-def volumes_by_subject(vectors: np.ndarray, side: Side) -> dict[str, np.ndarray]:
-    """Return the rows of a side's features (volumes, d) of each subject, by its name, in the order of the names."""
+def volumes_by_subject(vectors: np.ndarray, side: Side) -> list[np.ndarray]:
+    """Return the rows of a side's features (volumes, d) of each subject, in the order of the subjects' names."""
     owners = np.asarray(side.subjects)
-    return {subject: vectors[owners == subject] for subject in sorted(set(side.subjects))}
+    return [vectors[owners == subject] for subject in sorted(set(side.subjects))]
 
 
-def vector_table(real_side: Side, synthetic_side: Side, *, real: np.ndarray, synthetic: np.ndarray) -> pd.DataFrame:
+def vector_table(evidence: Evidence, *, real: np.ndarray, synthetic: np.ndarray) -> pd.DataFrame:
     """Return one row a volume: how far it lies from the mean of the real volumes, and from the nearest other one.
 
     Args:
-        real_side: gives the ids and subjects of the real rows.
-        synthetic_side: likewise.
+        evidence: gives the ids and subjects of the rows.
         real: (n, d) features; n of at least two.
         synthetic: (m, d) likewise.
     """
-    import pandas as pd
     from scipy.spatial.distance import cdist
 
-    frames = []
-    for name, side, rows in (("real", real_side, real), ("synthetic", synthetic_side, synthetic)):
+    parts = []
+    for name, side, rows in (("real", evidence.real, real), ("synthetic", evidence.synthetic, synthetic)):
         nearest = cdist(rows, real)
         if rows is real:
             np.fill_diagonal(nearest, np.inf)
-        columns = {
-            "side": name,
-            "id": list(side.ids),
-            "subject": list(side.subjects),
-            "distance_to_real_mean": np.linalg.norm(rows - real.mean(axis=0), axis=1),
-            "distance_to_nearest_real": nearest.min(axis=1),
-        }
-        frames.append(pd.DataFrame(columns))
-    return pd.concat(frames, ignore_index=True)
+        to_mean = np.linalg.norm(rows - real.mean(axis=0), axis=1)
+        columns = {"distance_to_real_mean": to_mean, "distance_to_nearest_real": nearest.min(axis=1)}
+        parts.append((name, side, columns))
+    return volume_table(parts)
 
 
 def notes_on_bias(count: int, rows: str, dimension: int) -> tuple[str, ...]:

@@ -14,7 +14,6 @@ from medbench.metrics.base import Measurement, MetricInfo, require_subjects
 from medbench.metrics.evidence import Evidence
 from medbench.metrics.features import notes_on_bias, vector_table, volume_vectors
 from medbench.metrics.functional.frechet import frechet_between
-from medbench.statistics.resampling import NOT_ASKED, jackknifed
 
 
 class Fid3d:
@@ -39,23 +38,14 @@ class Fid3d:
             Unavailable: the extractor's weights are not here, or features are not finite.
             NotEnoughCasesError: fewer than two subjects on a side.
         """
-        sides = evidence.real, evidence.synthetic
-        require_subjects(self.info, real=sides[0].subjects, synthetic=sides[1].subjects)
-        real, synthetic = (volume_vectors(side) for side in sides)
-        value, interval, table = frechet_between(real=real, synthetic=synthetic), NOT_ASKED, None
-        if evidence.intervals:
-            interval = jackknifed(
-                value,
-                lambda r, s: frechet_between(real=real[r], synthetic=synthetic[s]),
-                real=sides[0].subjects,
-                synthetic=sides[1].subjects,
-                non_negative=True,
-            )
-            table = vector_table(*sides, real=real, synthetic=synthetic)
-        return Measurement.of(
-            value,
-            interval,
+        require_subjects(self.info, real=evidence.real.subjects, synthetic=evidence.synthetic.subjects)
+        real, synthetic = (volume_vectors(side) for side in (evidence.real, evidence.synthetic))
+        return Measurement.between(
+            evidence,
+            frechet_between(real=real, synthetic=synthetic),
+            lambda r, s: frechet_between(real=real[r], synthetic=synthetic[s]),
+            table=lambda: vector_table(evidence, real=real, synthetic=synthetic),
+            non_negative=True,
             parts={"means": float(np.square(real.mean(axis=0) - synthetic.mean(axis=0)).sum())},
-            table=table,
             notes=notes_on_bias(min(len(real), len(synthetic)), "volumes", real.shape[1]),
         )

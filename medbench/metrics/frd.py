@@ -18,12 +18,11 @@ import numpy as np
 
 from medbench.errors import Unavailable
 from medbench.metrics.base import Measurement, MetricInfo, require_subjects
-from medbench.metrics.evidence import Evidence, Side
+from medbench.metrics.evidence import Evidence, Side, volume_table
 from medbench.metrics.features import notes_on_bias
 from medbench.metrics.functional.frechet import frechet_between
 from medbench.metrics.functional.radiomics import FAMILIES, radiomics, settings
 from medbench.spec import Window
-from medbench.statistics.resampling import NOT_ASKED, jackknifed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -63,23 +62,15 @@ class Frd:
             raise Unavailable("no radiomics feature is defined for all volumes and varies among the real ones")
         matrices = real.frame[kept].to_numpy(float), synthetic.frame[kept].to_numpy(float)
         value = radiomics_distance(real=matrices[0], synthetic=matrices[1])
-        interval, table = NOT_ASKED, None
-        if evidence.intervals:
-            interval = jackknifed(
-                value,
-                lambda r, s: radiomics_distance(real=matrices[0][r], synthetic=matrices[1][s]),
-                real=sides[0].subjects,
-                synthetic=sides[1].subjects,
-                non_negative=True,
-                undefined="a feature varies only by one group of real subjects",
-            )
-            table = _table(sides, (real, synthetic), kept)
         parts, skipped = _parts(value, real, synthetic, kept)
-        return Measurement.of(
+        return Measurement.between(
+            evidence,
             value,
-            interval,
+            lambda r, s: radiomics_distance(real=matrices[0][r], synthetic=matrices[1][s]),
+            table=lambda: _table(sides, (real, synthetic), kept),
+            non_negative=True,
+            undefined="a feature varies only by one group of real subjects",
             parts=parts,
-            table=table,
             notes=_notes(real, synthetic, kept, dropped),
             skipped=skipped,
             scope={"mirp": version("mirp"), "features": len(kept), "dropped": sorted(dropped)},
@@ -182,14 +173,11 @@ def _notes(real: _Features, synthetic: _Features, kept: Sequence[str], dropped: 
 
 
 def _table(sides: tuple[Side, Side], features: tuple[_Features, _Features], kept: Sequence[str]) -> pd.DataFrame:
-    import pandas as pd
-
     reference = features[0].frame[list(kept)]
     centre, scale = reference.mean(), reference.std()
-    frames = []
+    parts = []
     for name, side, found in zip(("real", "synthetic"), sides, features):
         away = np.linalg.norm(((found.frame[list(kept)] - centre) / scale).to_numpy(float), axis=1)
-        about = {"side": name, "id": side.ids, "subject": side.subjects, "body_voxels": found.body_voxels}
-        about |= {"distance_to_real_mean": away}
-        frames.append(pd.concat([pd.DataFrame(about), found.frame], axis=1))
-    return pd.concat(frames, ignore_index=True)
+        about = {"body_voxels": found.body_voxels, "distance_to_real_mean": away}
+        parts.append((name, side, {**about, **found.frame}))
+    return volume_table(parts)

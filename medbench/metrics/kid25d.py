@@ -6,17 +6,16 @@ subsets. Pairs of slices of one subject take no part (see ``mmd``). At most 32 s
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
 from medbench.metrics.base import Measurement, MetricInfo, require_subjects
-from medbench.metrics.evidence import Evidence, Side
+from medbench.metrics.evidence import Evidence
 from medbench.metrics.features import slices_by_subject
 from medbench.metrics.functional.mmd import KernelSums, cubic_kernel
 from medbench.spec import Plane
-from medbench.statistics.resampling import NOT_ASKED, jackknifed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -44,34 +43,29 @@ class Kid25d:
             Unavailable: the extractor's weights are not here, or features are not finite.
             NotEnoughCasesError: fewer than two subjects on a side.
         """
-        sides = evidence.real, evidence.synthetic
-        require_subjects(self.info, real=sides[0].subjects, synthetic=sides[1].subjects)
-        sums = {plane: _sums(plane, *sides) for plane in evidence.protocol.slices.planes}
+        require_subjects(self.info, real=evidence.real.subjects, synthetic=evidence.synthetic.subjects)
+        sums = {}
+        for plane in evidence.protocol.slices.planes:
+            real, synthetic = (slices_by_subject(side, plane) for side in (evidence.real, evidence.synthetic))
+            sums[plane] = KernelSums.of(cubic_kernel, real=real, synthetic=synthetic)
         parts = {plane: of_plane.mmd2() for plane, of_plane in sums.items()}
-        value, interval, table = float(np.mean(list(parts.values()))), NOT_ASKED, None
-        if evidence.intervals:
-            real, synthetic = (sorted(set(side.subjects)) for side in sides)
-            interval = jackknifed(
-                value,
-                lambda r, s: float(np.mean([of_plane.mmd2(r, s) for of_plane in sums.values()])),
-                real=real,
-                synthetic=synthetic,
-                non_negative=False,
-            )
-            table = _table(sums, real=real, synthetic=synthetic)
-        return Measurement.of(value, interval, parts=parts, table=table)
+        return Measurement.between(
+            evidence,
+            float(np.mean(list(parts.values()))),
+            lambda r, s: float(np.mean([of_plane.mmd2(r, s) for of_plane in sums.values()])),
+            table=lambda: _table(sums, evidence),
+            non_negative=False,
+            by_subject=True,
+            parts=parts,
+        )
 
 
-def _sums(plane: Plane, real: Side, synthetic: Side) -> KernelSums:
-    reference, judged = slices_by_subject(real, plane), slices_by_subject(synthetic, plane)
-    return KernelSums.of(cubic_kernel, real=[*reference.values()], synthetic=[*judged.values()])
-
-
-def _table(planes: Mapping[Plane, KernelSums], *, real: Sequence[str], synthetic: Sequence[str]) -> pd.DataFrame:
+def _table(planes: Mapping[Plane, KernelSums], evidence: Evidence) -> pd.DataFrame:
     """Return the mean kernel of each subject's slices with those of all other subjects, one row a subject and plane."""
     import pandas as pd
 
     frames = []
+    real, synthetic = (sorted(set(side.subjects)) for side in (evidence.real, evidence.synthetic))
     for plane, sums in planes.items():
         for side, subjects, counts, within, across, others in (
             ("real", real, sums.real_rows, sums.real, sums.cross, sums.synthetic_rows),

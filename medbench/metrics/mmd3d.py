@@ -15,7 +15,6 @@ from medbench.metrics.base import Measurement, MetricInfo, require_subjects
 from medbench.metrics.evidence import Evidence
 from medbench.metrics.features import vector_table, volume_vectors, volumes_by_subject
 from medbench.metrics.functional.mmd import KernelSums, gaussian_kernel, median_distance
-from medbench.statistics.resampling import NOT_ASKED, jackknifed
 
 
 class Mmd3d:
@@ -47,10 +46,13 @@ class Mmd3d:
         if bandwidth == 0.0:
             raise Unavailable("most pairs of real volumes have equal features: no bandwidth can be had")
         real, synthetic = (volumes_by_subject(rows, side) for rows, side in zip(vectors, sides))
-        sums = KernelSums.of(gaussian_kernel(bandwidth), real=[*real.values()], synthetic=[*synthetic.values()])
-        value, interval, table = sums.mmd2(), NOT_ASKED, None
-        if evidence.intervals:
-            # The bandwidth stays that of all real volumes.
-            interval = jackknifed(value, sums.mmd2, real=[*real], synthetic=[*synthetic], non_negative=False)
-            table = vector_table(*sides, real=vectors[0], synthetic=vectors[1])
-        return Measurement.of(value, interval, parts={"bandwidth": bandwidth}, table=table)
+        sums = KernelSums.of(gaussian_kernel(bandwidth), real=real, synthetic=synthetic)
+        return Measurement.between(
+            evidence,
+            sums.mmd2(),
+            sums.mmd2,  # the bandwidth stays that of all real volumes
+            table=lambda: vector_table(evidence, real=vectors[0], synthetic=vectors[1]),
+            non_negative=False,
+            by_subject=True,
+            parts={"bandwidth": bandwidth},
+        )

@@ -1,4 +1,4 @@
-"""Quartiles, and the interval of a median from order statistics: it holds for every continuous distribution.
+"""The median with its spread, and its interval from order statistics: it holds for every continuous distribution.
 
 A bootstrap of a median can fail badly at the counts that generated volumes come in; two order statistics whose ranks
 the binomial distribution gives cover the median with at least the stated probability, whatever the distribution.
@@ -6,7 +6,7 @@ the binomial distribution gives cover the median with at least the stated probab
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -16,29 +16,23 @@ FEWEST = 6
 METHOD = "order statistics of the median (binomial ranks), at least 95 %"
 
 
-@dataclass(frozen=True)
-class Quartiles:
-    """The quartiles of some values, linearly interpolated between order statistics."""
-
-    q1: float
-    median: float
-    q3: float
-
-    @property
-    def iqr(self) -> float:
-        """Width of the middle half."""
-        return self.q3 - self.q1
-
-
-def quartiles(values: np.ndarray) -> Quartiles:
-    """Return the quartiles of (n,) values, n of at least 1.
+def median_figures(values: np.ndarray, *further: Literal["q1", "q3", "mean"]) -> dict[str, float]:
+    """Return median, iqr, what else is asked for, ci_low and ci_high (where there is an interval) and n of (n,) values.
 
     Example:
-        >>> quartiles(np.array([1.0, 2.0, 3.0, 4.0, 9.0]))
-        Quartiles(q1=2.0, median=3.0, q3=4.0)
+        >>> median_figures(np.array([1.0, 2.0, 3.0, 4.0, 9.0]), "q1")
+        {'median': 3.0, 'iqr': 2.0, 'q1': 2.0, 'n': 5.0}
     """
-    low, middle, high = np.quantile(values, [0.25, 0.5, 0.75])
-    return Quartiles(float(low), float(middle), float(high))
+    q1, median, q3 = np.quantile(values, [0.25, 0.5, 0.75]).tolist()
+    known = {"q1": q1, "q3": q3, "mean": float(values.mean())}
+    ends = dict(zip(("ci_low", "ci_high"), median_interval(values) or ()))
+    return {
+        "median": median,
+        "iqr": q3 - q1,
+        **{name: known[name] for name in further},
+        **ends,
+        "n": float(len(values)),
+    }
 
 
 def median_interval(values: np.ndarray, *, level: float = 0.95) -> tuple[float, float] | None:

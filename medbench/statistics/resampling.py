@@ -256,6 +256,15 @@ def mean_interval(values: np.ndarray, subjects: Sequence[str]) -> Interval:
     return Interval((float(means.mean()) - half, float(means.mean()) + half), "t interval of the mean over subjects")
 
 
+def share_interval(values: np.ndarray, subjects: Sequence[str], *, whose: str = "") -> Interval:
+    """Return ``mean_interval`` of values from 0 to 1, kept within these; ``whose`` names the subjects in its method."""
+    found = mean_interval(values, subjects)
+    if found.ends is None:
+        return found
+    low, high = found.ends
+    return Interval((max(low, 0.0), min(high, 1.0)), f"{found.method}{whose}, ends kept within 0 and 1")
+
+
 def subject_means(values: np.ndarray, subjects: Sequence[str]) -> np.ndarray:
     """Return one mean a subject, in the order of the subjects' names.
 

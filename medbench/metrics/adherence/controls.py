@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, islice
 
 import numpy as np
 
 from medbench.errors import Unavailable
-from medbench.imaging.volume import LabelMap
 from medbench.metrics.adherence.overlaps import Overlaps, by_unit, collect, mean_of_present
 from medbench.metrics.evidence import Evidence, Side
 from medbench.metrics.functional.overlap import dice_by_region
@@ -50,7 +49,8 @@ def shuffled_floor(side: Side, found: Overlaps) -> Control:
         return Control(None, "no floor: there are no two samples with different masks")
     dsc = np.full((len(shifts), *found.dsc.shape), np.nan)
     for index, shift in enumerate(shifts):
-        for place, (mask, segmentation) in enumerate(zip(_shifted(side, shift), side.segmentations())):
+        shifted = chain(islice(side.masks(), shift, None), islice(side.masks(), shift))
+        for place, (mask, segmentation) in enumerate(zip(shifted, side.segmentations())):
             if not _other(found, place, shift):
                 continue
             if mask.shape != segmentation.shape:
@@ -58,8 +58,7 @@ def shuffled_floor(side: Side, found: Overlaps) -> Control:
             dsc[index, place] = dice_by_region(mask, segmentation, found.regions)
     means = mean_of_present(dsc, axis=0)
     note = f"shuffled masks: each sample's segmentation against the masks of {len(shifts)} other samples, DSC"
-    columns = dict(zip(found.regions, means.T))
-    return Control(_value(means, found.units), note, _medians(columns, found.units), columns)
+    return _control(note, found.regions, means, found.units, by_sample=means)
 
 
 def shifts_of(found: Overlaps) -> list[int]:
@@ -73,10 +72,6 @@ def shifts_of(found: Overlaps) -> list[int]:
 def _other(found: Overlaps, place: int, shift: int) -> bool:
     other = (place + shift) % len(found.ids)
     return found.masks[place] != found.masks[other] and found.subjects[place] != found.subjects[other]
-
-
-def _shifted(side: Side, shift: int) -> Iterator[LabelMap]:
-    return chain(islice(side.masks(), shift, None), islice(side.masks(), shift))
 
 
 def ceiling_of(evidence: Evidence, found: Overlaps) -> Control:
@@ -110,16 +105,14 @@ def ceiling_of(evidence: Evidence, found: Overlaps) -> Control:
     else:
         note = f"the segmenter on all {len(own)} held-out real volumes with their own masks: none has a sample's mask"
     of_sample = np.stack([mean_of_present(dsc[np.asarray(real.masks)[rows] == mask], axis=0) for mask in found.masks])
-    medians = _medians(dict(zip(found.regions, dsc.T)), units)
-    return Control(_value(dsc, units), note, medians, dict(zip(found.regions, of_sample.T)))
+    return _control(note, found.regions, dsc, units, by_sample=of_sample)
 
 
-def _value(dsc: np.ndarray, units: np.ndarray) -> float | None:
-    """Return what ``Overlaps.scores`` and adherence make of (volumes, regions) DSC: means over regions, then units."""
+def _control(
+    note: str, regions: Sequence[str], dsc: np.ndarray, units: np.ndarray, *, by_sample: np.ndarray
+) -> Control:
+    """Make of DSC (volumes, regions) what adherence makes of its own: means over regions, then over units."""
     scores = by_unit(mean_of_present(dsc, axis=1), units)
-    return float(scores.mean()) if len(scores) else None
-
-
-def _medians(columns: Mapping[str, np.ndarray], units: np.ndarray) -> dict[str, float]:
-    means = {region: by_unit(dsc, units) for region, dsc in columns.items()}
-    return {region: float(np.median(one)) for region, one in means.items() if len(one)}
+    means = {region: by_unit(column, units) for region, column in zip(regions, dsc.T)}
+    medians = {region: float(np.median(one)) for region, one in means.items() if len(one)}
+    return Control(float(scores.mean()) if len(scores) else None, note, medians, dict(zip(regions, by_sample.T)))

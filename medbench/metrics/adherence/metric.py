@@ -19,13 +19,11 @@ from medbench.metrics.adherence.overlaps import Overlaps, by_unit, collect
 from medbench.metrics.base import Figure, Measurement, MetricInfo, require_subjects
 from medbench.metrics.evidence import Evidence
 from medbench.records.results import CaseColumns
-from medbench.statistics.order_statistics import FEWEST, median_interval, quartiles
-from medbench.statistics.resampling import NOT_ASKED, Interval, mean_interval
+from medbench.statistics.order_statistics import FEWEST, median_figures
+from medbench.statistics.resampling import NOT_ASKED, share_interval
 
 if TYPE_CHECKING:
     import pandas as pd
-
-_PERFECT = 1.0
 
 
 class Adherence:
@@ -72,20 +70,29 @@ class Adherence:
                 "name a segmenter that sees the samples' voxels with --segmenter"
             )
         found = collect(side, evidence.protocol)
-        scores = by_unit(found.scores, found.units)
+        scores, scope = by_unit(found.scores, found.units), {"compared": list(found.regions)}
         value = float(scores.mean())
         if not evidence.intervals:
-            return Measurement(value, None, NOT_ASKED.method, scope={"compared": list(found.regions)})
-        interval = _bounded(mean_interval(scores, [str(unit) for unit in range(len(scores))]))
+            return Measurement.of(value, NOT_ASKED, scope=scope)
         floor, ceiling = shuffled_floor(side, found), ceiling_of(evidence, found)
-        return Measurement(
+        parts = {
+            region: _figures(found, column)
+            | {
+                f"{name}_median": control.medians[region]
+                for name, control in (("ceiling", ceiling), ("shuffled", floor))
+                if region in control.medians
+            }
+            for column, region in enumerate(found.regions)
+        }
+        few = [region for region in found.regions if parts[region]["n"] < FEWEST]
+        note = f"no interval of the median of {', '.join(few)}: it needs {FEWEST} subjects, there are fewer"
+        return Measurement.of(
             value,
-            interval.ends,
-            interval.method,
-            parts_of(found, floor=floor, ceiling=ceiling),
-            _table(found, floor=floor, ceiling=ceiling),
-            (*found.notes, *_median_notes(found)),
-            scope={"compared": list(found.regions)},
+            share_interval(scores, [str(unit) for unit in range(len(scores))]),
+            parts=parts | {"overall": _with_quartiles(scores)},
+            table=_table(found, floor=floor, ceiling=ceiling),
+            notes=(*found.notes, *([note] if few else [])),
+            scope=scope,
             floor=floor.value,
             floor_note=floor.note,
             ceiling=ceiling.value,
@@ -93,63 +100,19 @@ class Adherence:
         )
 
 
-def parts_of(found: Overlaps, *, floor: Control, ceiling: Control) -> dict[str, dict[str, float]]:
-    """Return each region's figures over subjects, and those of a sample's mean DSC as ``overall``.
-
-    Args:
-        found: the samples' overlaps.
-        floor: the shuffled masks.
-        ceiling: the real images.
-    """
-    parts = {}
-    for column, region in enumerate(found.regions):
-        has = ~np.isnan(found.dsc[:, column])
-        dsc, nsd, hd95_mm = (by_unit(one[:, column], found.units) for one in (found.dsc, found.nsd, found.hd95_mm))
-        parts[region] = (
-            _median_figures(dsc)
-            | _named("nsd", nsd)
-            | _named("hd95", hd95_mm)
-            | {"missing_rate": float((found.segmentation_voxels[has, column] == 0).mean())}
-            | {
-                f"{name}_median": control.medians[region]
-                for name, control in (("ceiling", ceiling), ("shuffled", floor))
-                if region in control.medians
-            }
-        )
-    parts["overall"] = _median_figures(by_unit(found.scores, found.units))
-    return parts
+def _figures(found: Overlaps, column: int) -> dict[str, float]:
+    """Return a region's figures over subjects."""
+    dsc, nsd, hd95_mm = (by_unit(one[:, column], found.units) for one in (found.dsc, found.nsd, found.hd95_mm))
+    figures = _with_quartiles(dsc)
+    for name, values in (("nsd", nsd), ("hd95", hd95_mm)):
+        of_name = median_figures(values)
+        figures |= {f"{name}_median": of_name["median"], f"{name}_iqr": of_name["iqr"]}
+    has = ~np.isnan(found.dsc[:, column])
+    return figures | {"missing_rate": float((found.segmentation_voxels[has, column] == 0).mean())}
 
 
-def _median_figures(values: np.ndarray) -> dict[str, float]:
-    found = quartiles(values)
-    figures = {"median": found.median, "iqr": found.iqr, "q1": found.q1, "q3": found.q3}
-    ends = median_interval(values)
-    if ends is not None:
-        figures |= {"ci_low": ends[0], "ci_high": ends[1]}
-    return figures | {"n": float(len(values))}
-
-
-def _named(name: str, values: np.ndarray) -> dict[str, float]:
-    found = quartiles(values)
-    return {f"{name}_median": found.median, f"{name}_iqr": found.iqr}
-
-
-def _median_notes(found: Overlaps) -> list[str]:
-    counts = {
-        region: len(set(found.units[~np.isnan(found.dsc[:, column])])) for column, region in enumerate(found.regions)
-    }
-    few = [region for region, count in counts.items() if count < FEWEST]
-    if not few:
-        return []
-    return [f"no interval of the median of {', '.join(few)}: it needs {FEWEST} subjects, there are fewer"]
-
-
-def _bounded(interval: Interval) -> Interval:
-    """Keep an interval of a mean DSC within what a DSC can be."""
-    if interval.ends is None:
-        return interval
-    low, high = interval.ends
-    return Interval((max(low, 0.0), min(high, _PERFECT)), f"{interval.method}, ends kept within 0 and 1")
+def _with_quartiles(values: np.ndarray) -> dict[str, float]:
+    return median_figures(values, "q1", "q3")
 
 
 def _table(found: Overlaps, *, floor: Control, ceiling: Control) -> pd.DataFrame:

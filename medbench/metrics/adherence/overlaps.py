@@ -96,8 +96,7 @@ def collect(side: Side, protocol: Protocol) -> Overlaps:
     compute = partial(volume_overlaps, regions=wanted, tolerance_mm=protocol.nsd_tolerance_mm)
     rows = list(side.derived("adherence", compute, of=("mask", "segmentation"), settings=settings))
     known = [str(name) for name in dict.fromkeys(name for row in rows for name in row["regions"])]
-    filled = {name: _column(rows, "dsc", name) for name in known}
-    regions = [name for name in known if not np.isnan(filled[name]).all()]
+    regions = [name for name in known if not np.isnan(_column(rows, "dsc", name)).all()]
     notes = _left_out(rows, wanted, known)
     notes += [f"{name} left out: neither masks nor segmentations hold it" for name in known if name not in regions]
     if not regions:
@@ -107,10 +106,15 @@ def collect(side: Side, protocol: Protocol) -> Overlaps:
         name: np.stack([_column(rows, name, region) for region in regions], axis=1)
         for name in ("dsc", "nsd", "hd95_mm", "mask_voxels", "segmentation_voxels")
     }
-    found = Overlaps(
-        side.ids, side.subjects, [row["mask"].item() for row in rows], regions, **figures, notes=notes
-    )  # fmt: skip
-    notes += [*_unit_notes(found), *_tolerance_notes(rows, protocol.nsd_tolerance_mm)]
+    masks = [row["mask"].item() for row in rows]
+    found = Overlaps(side.ids, side.subjects, masks, regions, **figures, notes=notes)
+    notes += _unit_notes(found)
+    finest = min(float(row["spacing_mm"].min()) for row in rows)
+    if protocol.nsd_tolerance_mm < finest:
+        notes.append(
+            f"NSD: the tolerance of {protocol.nsd_tolerance_mm:g} mm is below the smallest voxel edge ({finest:.3g} "
+            "mm): only surfaces that coincide voxel for voxel count as equal"
+        )
     return found
 
 
@@ -132,8 +136,7 @@ def volume_overlaps(
     """
     names = _comparable(mask, segmentation, regions)
     found = overlaps(mask, segmentation, names, tolerance_mm=tolerance_mm)
-    figures = [[one.dsc, one.nsd, one.hd95_mm] if one else [np.nan] * 3 for one in found]
-    dsc, nsd, hd95_mm = np.array(figures, dtype=float).reshape(-1, 3).T
+    dsc, nsd, hd95_mm = np.array([one or [np.nan] * 3 for one in found], dtype=float).reshape(-1, 3).T
     return {
         "regions": np.array(names, dtype=np.str_),
         "dsc": dsc,
@@ -202,13 +205,3 @@ def _unit_notes(found: Overlaps) -> list[str]:
     if without:
         notes.append(f"{without} volumes are left out: neither their masks nor their segmentations hold a region")
     return notes
-
-
-def _tolerance_notes(rows: Sequence[Mapping[str, np.ndarray]], tolerance_mm: float) -> list[str]:
-    finest = min(float(row["spacing_mm"].min()) for row in rows)
-    if tolerance_mm >= finest:
-        return []
-    return [
-        f"NSD: the tolerance of {tolerance_mm:g} mm is below the smallest voxel edge ({finest:.3g} mm): "
-        "only surfaces that coincide voxel for voxel count as equal"
-    ]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import shutil
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
@@ -17,11 +17,12 @@ from pathlib import Path
 from typing import Final
 
 from medbench.errors import Unavailable
-from medbench.imaging.volume import Volume
-from medbench.metrics.downstream.dataset import DATASET, Case, image_name, label_name, write_dataset
-from medbench.metrics.downstream.presets import CONFIGURATION, Preset, adapted
-from medbench.metrics.downstream.process import locked, run
-from medbench.progress import Progress
+from medbench.metrics.downstream.dataset import DATASET, image_name, label_name, write_dataset
+from medbench.metrics.downstream.presets import CONFIGURATION, adapted
+from medbench.metrics.downstream.process import environment, locked, run
+from medbench.metrics.downstream.task import Task
+from medbench.metrics.evidence import Workspace
+from medbench.spec import fingerprint
 from medbench.storage.files import make_folder, write_json
 
 _PLANS: Final = "nnUNetPlans"
@@ -41,24 +42,25 @@ class Arm:
     """One training set.
 
     Args:
-        name: ``real``, ``synthetic`` or ``both``; for logs and progress.
+        name: ``real``, ``synthetic`` or ``both``.
         folder: belongs to this training set, these regions and this preset alone.
-        preset: the schedule.
-        device: ``cpu``, ``cuda`` or ``mps``, as nnU-Net names it.
-        environment: see ``process.environment``.
-        logs: where the logs are copied for the reader of the results.
-        progress: told about every step.
+        task: what is trained on, tested on, and for how long.
+        plans_of: folder with another arm's plans; None: nnU-Net plans for these cases.
+        workspace: device, progress, and where the logs are copied for the reader of the results.
         keep: descriptors of the folder's lock, while it is held.
     """
 
     name: str
     folder: Path
-    preset: Preset
-    device: str
-    environment: Mapping[str, str]
-    logs: Path
-    progress: Progress
+    task: Task
+    plans_of: Path | None
+    workspace: Workspace
     keep: tuple[int, ...] = ()
+
+    @property
+    def device(self) -> str:
+        """``cpu``, ``cuda`` or ``mps``, as nnU-Net names it."""
+        return self.workspace.device.partition(":")[0]
 
     @property
     def plans(self) -> Path:
@@ -79,7 +81,7 @@ class Arm:
     def trained(self) -> Path:
         """The folder of nnU-Net's checkpoints."""
         results = self.folder / "results" / DATASET
-        return results / f"{self.preset.trainer}__{_PLANS}__{CONFIGURATION}" / f"fold_{_FOLD}"
+        return results / f"{self.task.preset.trainer}__{_PLANS}__{CONFIGURATION}" / f"fold_{_FOLD}"
 
     def marker(self, step: str) -> Path:
         """Return the file that says that a step is complete."""
@@ -90,45 +92,27 @@ class Arm:
         return self.folder / "logs" / f"downstream-{self.name}-{step}.log"
 
 
-@dataclass(frozen=True)
-class Work:
-    """What an arm is trained and tested on.
-
-    Args:
-        cases: opens the training cases.
-        regions: names.
-        plans: folder with another arm's plans; None: nnU-Net plans for these cases.
-        test: opens the test volumes.
-        test_key: a fingerprint of the test volumes.
-    """
-
-    cases: Callable[[], Iterable[Case]]
-    regions: Sequence[str]
-    plans: Path | None
-    test: Callable[[], Iterable[Volume]]
-    test_key: str
-
-
-def complete(arm: Arm, work: Work) -> Path:
+def complete(arm: Arm) -> Path:
     """Train and test an arm, or do what is left of that; return the folder with one label map a test volume.
 
     Raises:
         Unavailable: a command of nnU-Net failed; the message names its log.
         StorageError: the disk is full.
     """
-    with locked(arm.folder, arm.progress) as keep:
+    with locked(arm.folder, arm.workspace.progress) as keep:
         arm = replace(arm, keep=keep)
         try:
-            _train(arm, work)
-            return _test(arm, work)
+            _train(arm)
+            return _test(arm)
         finally:
-            _copy_logs(arm)
+            for log in sorted((arm.folder / "logs").glob("*.log")):
+                shutil.copyfile(log, arm.workspace.logs / log.name)
 
 
-def _train(arm: Arm, work: Work) -> None:
+def _train(arm: Arm) -> None:
     if not arm.marker("train").is_file():
         for step, action in (("dataset", _write), ("plan", _plan), ("preprocess", _preprocess), ("train", _fit)):
-            _step(arm, step, partial(action, arm, work))
+            _step(arm, step, partial(action, arm))
     # Checkpoint and plans are all that prediction needs; the rest may be tens of gigabytes.
     for folder in (arm.raw, arm.preprocessed):
         shutil.rmtree(folder, ignore_errors=True)
@@ -141,81 +125,89 @@ def _step(arm: Arm, step: str, action: Callable[[], None]) -> None:
     clock = time.monotonic()
     action()
     write_json(arm.marker(step), {"seconds": round(time.monotonic() - clock, 1)})
-    arm.progress.note(f"downstream: {step} of {arm.name} took {time.monotonic() - clock:.0f} s")
+    arm.workspace.progress.note(f"downstream: {step} of {arm.name} took {time.monotonic() - clock:.0f} s")
 
 
-def _write(arm: Arm, work: Work) -> None:
+def _write(arm: Arm) -> None:
     _empty(arm.raw)
-    write_dataset(arm.raw, work.cases(), work.regions)
+    write_dataset(arm.raw, arm.task.cases(arm.name), arm.task.regions)
 
 
-def _plan(arm: Arm, work: Work) -> None:
+def _plan(arm: Arm) -> None:
     """Make plans, or take over those of another arm together with the intensities that they rest on."""
     _empty(arm.plans)
-    if work.plans is not None:
-        _copy(work.plans, arm.plans)
+    if arm.plans_of is not None:
+        _copy(arm.plans_of, arm.plans)
         shutil.copyfile(arm.raw / "dataset.json", arm.plans / "dataset.json")
         return
     _empty(arm.preprocessed)
     _tool(arm, "plan", "nnUNetv2_extract_fingerprint", ["-d", _ID, "-np", "1", "--clean", "--no_pbar"])
     # The planner takes the number of loaders for a number of threads, and stops at 0.
-    one_loader = replace(arm, environment={**arm.environment, "nnUNet_n_proc_DA": "1"})
-    _tool(one_loader, "plan", "nnUNetv2_plan_experiment", ["-d", _ID])
+    _tool(arm, "plan", "nnUNetv2_plan_experiment", ["-d", _ID], variables={"nnUNet_n_proc_DA": "1"})
     _copy(arm.preprocessed, arm.plans)
     plans = json.loads((arm.plans / _PLANS_FILE).read_bytes())
-    write_json(arm.plans / _PLANS_FILE, adapted(plans, arm.preset))
+    write_json(arm.plans / _PLANS_FILE, adapted(plans, arm.task.preset))
 
 
-def _preprocess(arm: Arm, work: Work) -> None:
-    del work
+def _preprocess(arm: Arm) -> None:
     _empty(arm.preprocessed)
     _copy(arm.plans, arm.preprocessed)
     arguments = ["-d", _ID, "-plans_name", _PLANS, "-c", CONFIGURATION, "-np", "1", "--no_pbar"]
     _tool(arm, "preprocess", "nnUNetv2_preprocess", arguments)
 
 
-def _fit(arm: Arm, work: Work) -> None:
+def _fit(arm: Arm) -> None:
     """Train, or go on; what nnU-Net has finished stays as it is."""
-    del work
+    preset = arm.task.preset
     if not (arm.trained / _FINISHED).is_file():
-        arguments = [_ID, CONFIGURATION, _FOLD, "-tr", arm.preset.trainer, "-p", _PLANS, "-device", arm.device]
+        arguments = [_ID, CONFIGURATION, _FOLD, "-tr", preset.trainer, "-p", _PLANS, "-device", arm.device]
         if any((arm.trained / name).is_file() for name in _UNFINISHED):
             arguments.append("--c")
-        _tool(arm, "train", "nnUNetv2_train", arguments, ticks=(_EPOCH, arm.preset.epochs))
+        _tool(arm, "train", "nnUNetv2_train", arguments, ticks=(_EPOCH, preset.epochs))
     if not (arm.trained / _FINISHED).is_file():
         raise Unavailable(f"nnUNetv2_train ended without {_FINISHED} (log: {arm.log('train')})")
 
 
-def _test(arm: Arm, work: Work) -> Path:
-    folder = arm.folder / f"test-{work.test_key}"
-    _step(arm, f"predict-{work.test_key}", partial(_predict, arm, work, folder))
+def _test(arm: Arm) -> Path:
+    key = fingerprint(arm.task.test.volumes)
+    folder = arm.folder / f"test-{key}"
+    _step(arm, f"predict-{key}", partial(_predict, arm, folder))
     shutil.rmtree(folder / "images", ignore_errors=True)
     return folder / "predictions"
 
 
-def _predict(arm: Arm, work: Work, folder: Path) -> None:
+def _predict(arm: Arm, folder: Path) -> None:
     _empty(folder)
     images, predictions = folder / "images", folder / "predictions"
     make_folder(images)
     count = 0
-    for count, volume in enumerate(work.test(), start=1):
+    for count, volume in enumerate(arm.task.test.images(), start=1):
         volume.write(images / image_name(count))
     arguments = ["-i", str(images), "-o", str(predictions), "-d", _ID, "-p", _PLANS, "-f", _FOLD, "-c", CONFIGURATION]
     # One process: a volume at a time, and nothing that outlives it. Without mirroring there is nothing to average.
-    arguments += ["-tr", arm.preset.trainer, "-device", arm.device, "-npp", "0", "-nps", "0", "--disable_tta"]
-    arguments += ["--disable_progress_bar"]
+    arguments += ["-tr", arm.task.preset.trainer, "-device", arm.device, "-npp", "0", "-nps", "0"]
+    arguments += ["--disable_tta", "--disable_progress_bar"]
     _tool(arm, "predict", "nnUNetv2_predict", arguments, ticks=(_VOLUME, count))
     absent = [name for name in map(label_name, range(1, count + 1)) if not (predictions / name).is_file()]
     if absent:
         raise Unavailable(f"nnUNetv2_predict left out {absent[0]} (log: {arm.log('predict')})")
 
 
-def _tool(arm: Arm, step: str, tool: str, arguments: Sequence[str], *, ticks: tuple[str, int] | None = None) -> None:
+def _tool(
+    arm: Arm,
+    step: str,
+    tool: str,
+    arguments: Sequence[str],
+    *,
+    ticks: tuple[str, int] | None = None,
+    variables: dict[str, str] | None = None,
+) -> None:
     """Run a command of nnU-Net; tell progress by the lines that hold a text, of which so many are expected."""
     text, total = ticks or (None, 1)
-    with closing(run(tool, arguments, environment=arm.environment, log=arm.log(step), keep=arm.keep)) as lines:
+    settings = environment(arm.folder, arm.task.preset, device=arm.workspace.device) | (variables or {})
+    with closing(run(tool, arguments, environment=settings, log=arm.log(step), keep=arm.keep)) as lines:
         told = (line for line in lines if text is not None and text in line)
-        for _ in arm.progress.track(told, task=f"downstream: {step} of {arm.name}", total=total):
+        for _ in arm.workspace.progress.track(told, task=f"downstream: {step} of {arm.name}", total=total):
             pass
 
 
@@ -229,8 +221,3 @@ def _empty(folder: Path) -> None:
 def _copy(source: Path, target: Path) -> None:
     for name in _PLAN_FILES:
         shutil.copyfile(source / name, target / name)
-
-
-def _copy_logs(arm: Arm) -> None:
-    for log in sorted((arm.folder / "logs").glob("*.log")):
-        shutil.copyfile(log, arm.logs / log.name)

@@ -30,19 +30,8 @@ class Difference:
 
     def figures(self) -> dict[str, float]:
         """Return the numbers for a metric's parts."""
-        ends = self.interval.ends
-        bounds = {"ci_low": ends[0], "ci_high": ends[1]} if ends is not None else {}
-        return {"mean": self.mean, **bounds, "hodges_lehmann": self.hodges_lehmann, "p_value": self.p_value}
-
-
-def case_scores(dsc: np.ndarray) -> np.ndarray:
-    """Return the mean DSC of each case over the regions that it or its prediction holds.
-
-    Args:
-        dsc: (cases, regions) 0 to 1; NaN where neither holds the region; one number a case at least.
-    """
-    scores: np.ndarray = np.nanmean(dsc, axis=1)
-    return scores
+        ends = dict(zip(("ci_low", "ci_high"), self.interval.ends or ()))
+        return {"mean": self.mean, **ends, "hodges_lehmann": self.hodges_lehmann, "p_value": self.p_value}
 
 
 def paired_difference(*, synthetic: np.ndarray, real: np.ndarray, subjects: Sequence[str]) -> Difference:

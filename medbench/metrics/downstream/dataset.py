@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 import numpy as np
 
@@ -65,18 +65,14 @@ def labelled(side: Side, count: int, *, sources: Sequence[LabelSource]) -> Label
     Raises:
         Unavailable: no source has labels; the reason is the last one's.
     """
-    *others, last = sources
-    for source in others:
-        try:
-            return _labelled(side, count, source)
-        except Unavailable:
-            continue
-    return _labelled(side, count, last)
-
-
-def _labelled(side: Side, count: int, source: LabelSource) -> Labelled:
-    found = side.derived("labelled", _describe, of=("volume", source), settings={"version": 1})
-    rows = list(islice(found, count))
+    source, *others = sources
+    try:
+        found = side.derived("labelled", _describe, of=("volume", source), settings={"version": 1})
+        rows = list(islice(found, count))
+    except Unavailable:
+        if not others:
+            raise
+        return labelled(side, count, sources=others)
     regions = dict.fromkeys(name for row in rows for name in row["regions"].tolist())
     volumes, labels = (tuple(str(row[what]) for row in rows) for what in ("volume", "labels"))
     return Labelled(side, count, source, tuple(regions), volumes, labels)
@@ -109,8 +105,8 @@ def remapped(label_map: LabelMap, regions: Sequence[str], *, affine: np.ndarray)
     return LabelMap(table[label_map.voxels], affine, {index: region for region, index in place.items()})
 
 
-def write_dataset(folder: Path, cases: Iterable[Case], regions: Sequence[str]) -> int:
-    """Write a training set as nnU-Net v2 wants it; return the number of cases.
+def write_dataset(folder: Path, cases: Iterable[Case], regions: Sequence[str]) -> None:
+    """Write a training set as nnU-Net v2 wants it.
 
     Args:
         folder: ``Dataset001_...``.
@@ -129,18 +125,13 @@ def write_dataset(folder: Path, cases: Iterable[Case], regions: Sequence[str]) -
     for count, (volume, label_map) in enumerate(cases, start=1):
         volume.write(folder / "imagesTr" / image_name(count))
         remapped(label_map, regions, affine=volume.affine).write(folder / "labelsTr" / label_name(count))
-    write_json(folder / "dataset.json", description(count, regions))
-    return count
-
-
-def description(count: int, regions: Sequence[str]) -> Mapping[str, Any]:
-    """Return ``dataset.json``."""
-    return {
+    description = {
         "channel_names": {"0": "CT"},
         "labels": {"background": 0} | {region: index for index, region in enumerate(regions, start=1)},
         "numTraining": count,
         "file_ending": FILE_ENDING,
     }
+    write_json(folder / "dataset.json", description)
 
 
 def image_name(number: int) -> str:

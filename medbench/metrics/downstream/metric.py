@@ -9,29 +9,27 @@ its own would look perfect where both networks are bad.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from functools import partial
+from collections.abc import Mapping
+from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from typing import TYPE_CHECKING, ClassVar, Final
 
 import numpy as np
 
 from medbench.errors import Unavailable
 from medbench.imaging.volume import LabelMap
 from medbench.metrics.base import Measurement, MetricInfo, require_subjects
-from medbench.metrics.downstream.arm import Arm, Work, complete
-from medbench.metrics.downstream.comparison import case_scores, paired_difference, verdict
+from medbench.metrics.downstream.arm import Arm, complete
+from medbench.metrics.downstream.comparison import paired_difference, verdict
 from medbench.metrics.downstream.dataset import label_name
 from medbench.metrics.downstream.presets import CONFIGURATION
-from medbench.metrics.downstream.process import environment
 from medbench.metrics.downstream.task import Task, task_of
 from medbench.metrics.evidence import Evidence
 from medbench.metrics.functional.overlap import dice_by_region
 from medbench.records.results import CaseColumns
-from medbench.spec import fingerprint
-from medbench.statistics.order_statistics import median_interval, quartiles
-from medbench.statistics.resampling import NOT_ASKED, Interval, mean_interval, subject_means
+from medbench.statistics.order_statistics import median_figures
+from medbench.statistics.resampling import NOT_ASKED, share_interval, subject_means
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -68,10 +66,39 @@ class Downstream:
             NotEnoughCasesError: fewer than four subjects on a side.
         """
         require_subjects(self.info, real=evidence.real.subjects, synthetic=evidence.synthetic.subjects)
-        task = task_of(evidence)
-        tested = _trained_and_tested(task, evidence, nnunet=_nnunet_version())
+        task, nnunet = task_of(evidence), _nnunet_version()
+        tested = _trained_and_tested(task, evidence, nnunet=nnunet)
         dsc = {arm: _dsc(task, predictions) for arm, predictions in tested.items()}
-        return measurement(task, dsc, intervals=evidence.intervals)
+        kept = np.logical_and.reduce([~np.isnan(one).all(axis=1) for one in dsc.values()])
+        if not kept.any():
+            raise Unavailable(f"no held-out volume holds any of the regions {', '.join(task.regions)}")
+        subjects = np.asarray(task.subjects)[kept].tolist()
+        scores = {arm: np.nanmean(one[kept], axis=1) for arm, one in dsc.items()}
+        means = {arm: float(subject_means(one, subjects).mean()) for arm, one in scores.items()}
+        differences = {
+            arm: paired_difference(synthetic=scores[arm], real=scores["real"], subjects=subjects)
+            for arm in ("synthetic", "both")
+        }
+        interval = share_interval(scores["synthetic"], subjects, whose=" (held-out subjects)")
+        return Measurement.of(
+            means["synthetic"],
+            interval if evidence.intervals else NOT_ASKED,
+            parts=_parts(task, dsc) | {f"{arm}_minus_real": found.figures() for arm, found in differences.items()},
+            table=_table(task, dsc),
+            notes=(verdict(differences["synthetic"], margin=MARGIN), *_notes(task, int(np.sum(~kept)))),
+            scope={
+                "nnunetv2": nnunet,
+                "configuration": CONFIGURATION,
+                "steps": task.preset.steps,
+                "training_volumes": {arm: sum(part.count for part in task.training_set(arm)) for arm in _ARMS},
+                "labels": {"real": task.real.source, "synthetic": task.synthetic.source, "held_out": task.test.source},
+                "n_test": len(task.subjects),
+                "compared": list(task.regions),
+            },
+            floor_note="no floor: the ceiling is what equally many real volumes reach",
+            ceiling=means["real"],
+            ceiling_note=f"the same nnU-Net trained on {task.real.count} real volumes",
+        )
 
 
 def _nnunet_version() -> str:
@@ -83,24 +110,20 @@ def _nnunet_version() -> str:
 
 def _trained_and_tested(task: Task, evidence: Evidence, *, nnunet: str) -> dict[str, Path]:
     """Return the folder of predictions of each arm; what other evaluations have finished is taken over."""
-    workspace = evidence.workspace
     settings = {
         "version": Downstream.info.version,
         "nnunetv2": nnunet,
-        "preset": task.preset.settings(),
+        "preset": asdict(task.preset),
         "regions": list(task.regions),
+        "plans_from": [task.real.volumes, task.real.labels],
     }
-    plans_from = [task.real.volumes, task.real.labels]
     tested: dict[str, Path] = {}
     plans: Path | None = None
     for name in _ARMS:
         trained_on = [[part.volumes, part.labels] for part in task.training_set(name)]
-        folder = workspace.folder("downstream", settings | {"trained_on": trained_on, "plans_from": plans_from})
-        device = workspace.device.partition(":")[0]
-        variables = environment(folder, task.preset, device=workspace.device)
-        arm = Arm(name, folder, task.preset, device, variables, workspace.logs, workspace.progress)
-        work = Work(partial(task.cases, name), task.regions, plans, task.test.images, fingerprint(task.test.volumes))
-        tested[name] = complete(arm, work)
+        folder = evidence.workspace.folder("downstream", settings | {"trained_on": trained_on})
+        arm = Arm(name, folder, task, plans, evidence.workspace)
+        tested[name] = complete(arm)
         plans = plans or arm.plans
     return tested
 
@@ -115,79 +138,19 @@ def _dsc(task: Task, predictions: Path) -> np.ndarray:
     return np.array(rows)
 
 
-def measurement(task: Task, dsc: Mapping[str, np.ndarray], *, intervals: bool) -> Measurement:
-    """Return value, parts and notes from the scores.
-
-    Args:
-        task: what was trained on what.
-        dsc: (cases, regions) of each arm.
-        intervals: whether more than the value is wanted.
-
-    Raises:
-        Unavailable: no test volume holds any of the regions.
-    """
-    kept = np.logical_and.reduce([~np.isnan(one).all(axis=1) for one in dsc.values()])
-    if not kept.any():
-        raise Unavailable(f"no held-out volume holds any of the regions {', '.join(task.regions)}")
-    subjects = [subject for subject, stays in zip(task.subjects, kept) if stays]
-    scores = {arm: case_scores(one[kept]) for arm, one in dsc.items()}
-    means = {arm: float(subject_means(one, subjects).mean()) for arm, one in scores.items()}
-    if not intervals:
-        return Measurement(means["synthetic"], None, NOT_ASKED.method, scope=_scope(task))
-    interval = _bounded(mean_interval(scores["synthetic"], subjects))
-    differences = {
-        arm: paired_difference(synthetic=scores[arm], real=scores["real"], subjects=subjects)
-        for arm in ("synthetic", "both")
-    }
-    parts = parts_of(dsc, regions=task.regions, subjects=task.subjects)
-    return Measurement(
-        means["synthetic"],
-        interval.ends,
-        interval.method,
-        parts | {f"{arm}_minus_real": difference.figures() for arm, difference in differences.items()},
-        _table(task, dsc),
-        (verdict(differences["synthetic"], margin=MARGIN), *_notes(task, int(np.sum(~kept)))),
-        scope=_scope(task),
-        floor_note="no floor: the ceiling is what equally many real volumes reach",
-        ceiling=means["real"],
-        ceiling_note=f"the same nnU-Net trained on {task.real.count} real volumes",
-    )
-
-
-def parts_of(
-    dsc: Mapping[str, np.ndarray], *, regions: Sequence[str], subjects: Sequence[str]
-) -> dict[str, dict[str, float]]:
-    """Return median and quartiles over subjects by region and arm, and of a volume's mean over regions as ``overall``.
-
-    Args:
-        dsc: (cases, regions) of each arm; NaN where a figure is not applicable.
-        regions: names.
-        subjects: the subject of each case.
-    """
+def _parts(task: Task, dsc: Mapping[str, np.ndarray]) -> dict[str, dict[str, float]]:
+    """Return the figures over subjects by region and arm, and of a volume's mean over regions as ``overall``."""
     parts = {}
-    for column, region in enumerate([*regions, "overall"]):
+    for column, region in enumerate([*task.regions, "overall"]):
         for arm, one in dsc.items():
-            has = ~np.isnan(one).all(axis=1) if region == "overall" else ~np.isnan(one[:, column])
+            of_region = one if region == "overall" else one[:, [column]]
+            has = ~np.isnan(of_region).all(axis=1)
             if has.any():
-                values = case_scores(one[has]) if region == "overall" else one[has, column]
-                owners = [subject for subject, there in zip(subjects, has) if there]
-                parts[f"{region}.{arm}"] = _figures(subject_means(values, owners))
+                values = np.nanmean(of_region[has], axis=1)
+                parts[f"{region}.{arm}"] = median_figures(
+                    subject_means(values, np.asarray(task.subjects)[has].tolist()), "mean"
+                )
     return parts
-
-
-def _figures(values: np.ndarray) -> dict[str, float]:
-    found = quartiles(values)
-    ends = median_interval(values)
-    bounds = {"ci_low": ends[0], "ci_high": ends[1]} if ends is not None else {}
-    return {"median": found.median, "iqr": found.iqr, "mean": float(values.mean()), **bounds, "n": float(len(values))}
-
-
-def _bounded(interval: Interval) -> Interval:
-    """Keep the interval of a mean DSC within what a DSC can be."""
-    if interval.ends is None:
-        return interval
-    low, high = interval.ends
-    return Interval((max(low, 0.0), min(high, 1.0)), f"{interval.method} (held-out subjects), ends kept within 0 and 1")
 
 
 def _notes(task: Task, empty: int) -> tuple[str, ...]:
@@ -198,19 +161,6 @@ def _notes(task: Task, empty: int) -> tuple[str, ...]:
     )
     without = (f"{empty} held-out volumes hold none of the regions and are left out",) if empty else ()
     return (trained, *task.notes, *without)
-
-
-def _scope(task: Task) -> dict[str, Any]:
-    """Return what only measuring tells and the value rests on."""
-    return {
-        "nnunetv2": _nnunet_version(),
-        "configuration": CONFIGURATION,
-        "steps": task.preset.steps,
-        "training_volumes": {arm: sum(part.count for part in task.training_set(arm)) for arm in _ARMS},
-        "labels": {"real": task.real.source, "synthetic": task.synthetic.source, "held_out": task.test.source},
-        "n_test": len(task.subjects),
-        "compared": list(task.regions),
-    }
 
 
 def _table(task: Task, dsc: Mapping[str, np.ndarray]) -> pd.DataFrame:

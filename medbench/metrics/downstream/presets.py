@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from types import MappingProxyType
+from dataclasses import dataclass
 from typing import Any, Final
 
 from medbench.errors import Unavailable
@@ -42,26 +42,14 @@ class Preset:
         """Training steps in all."""
         return self.epochs * self.iterations
 
-    def settings(self) -> dict[str, Any]:
-        """Return the preset as JSON-ready numbers, for the trainer and for cache keys."""
-        return asdict(self)
 
-
-PRESETS: Final[Mapping[str, Preset]] = MappingProxyType(
-    {
-        "full": Preset("MedbenchTrainer", epochs=1000, iterations=250),
-        "short": Preset("MedbenchTrainer", epochs=100, iterations=250),
-        "tiny": Preset(
-            "MedbenchTrainerTiny",
-            epochs=10,
-            iterations=30,
-            learning_rate=0.01,
-            validation_iterations=1,
-            save_every=1,
-            smaller=True,
-        ),
-    }
-)
+PRESETS: Final[Mapping[str, Preset]] = {
+    "full": Preset("MedbenchTrainer", epochs=1000, iterations=250),
+    "short": Preset("MedbenchTrainer", epochs=100, iterations=250),
+    "tiny": Preset(
+        "MedbenchTrainerTiny", epochs=10, iterations=30, validation_iterations=1, save_every=1, smaller=True
+    ),
+}
 
 
 def adapted(plans: Mapping[str, Any], preset: Preset) -> dict[str, Any]:
@@ -85,18 +73,10 @@ def adapted(plans: Mapping[str, Any], preset: Preset) -> dict[str, Any]:
     network["features_per_stage"] = [max(1, features // _TINY_FEATURES) for features in network["features_per_stage"]]
     for part in ("n_conv_per_stage", "n_conv_per_stage_decoder"):
         network[part] = [1] * len(network[part])
+    # Edges of 64 voxels or less, still divisible by all of the network's strides together.
+    whole = [math.prod(strides) for strides in zip(*network["strides"])]
     configuration["patch_size"] = [
-        _cut(size, [stride[axis] for stride in network["strides"]])
-        for axis, size in enumerate(configuration["patch_size"])
+        size if size <= _TINY_PATCH else max(step, _TINY_PATCH // step * step)
+        for size, step in zip(configuration["patch_size"], whole)
     ]
     return changed
-
-
-def _cut(size: int, strides: list[int]) -> int:
-    """Cut a patch's edge to 64 voxels or less, still divisible by all of the network's strides together."""
-    if size <= _TINY_PATCH:
-        return size
-    total = 1
-    for stride in strides:
-        total *= stride
-    return max(total, _TINY_PATCH // total * total)

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Generator, Iterator, Mapping, Sequence
+from dataclasses import asdict
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import BinaryIO, Final
@@ -62,7 +63,7 @@ def environment(folder: Path, preset: Preset, *, device: str, base: Mapping[str,
         "nnUNet_n_proc_DA": str(min(_MOST_LOADERS, os.cpu_count() or 1)) if on_gpu else "0",
         "nnUNet_def_n_proc": "1",
         "nnUNet_compile": "f",
-        "MEDBENCH_NNUNET": json.dumps(preset.settings()),
+        "MEDBENCH_NNUNET": json.dumps(asdict(preset)),
         "MPLBACKEND": "Agg",
         "PYTHONUNBUFFERED": "1",
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
@@ -65,32 +65,20 @@ def task_of(evidence: Evidence) -> Task:
         shared = set(training.volumes) & set(test.volumes)
         if shared:
             raise Unavailable(f"{len(shared)} of the {name} volumes to train on are test volumes: scores would be void")
-    regions, left_out = shared_regions(evidence.protocol.regions, real=real, synthetic=synthetic, test=test)
-    notes = (
-        *left_out,
-        *_label_notes(real=real, synthetic=synthetic, segmenter=evidence.protocol.segmenter),
-        *_anatomy_notes(synthetic=synthetic, test=test),
-    )
+    sets = {"real": real, "synthetic": synthetic, "held-out": test}
+    regions, left_out = _shared_regions(evidence.protocol.regions, sets)
+    notes = (*left_out, *_notes(real=real, synthetic=synthetic, test=test, segmenter=evidence.protocol.segmenter))
     return Task(real, synthetic, test, regions, tuple(held_out.subjects), PRESETS[evidence.protocol.downstream], notes)
 
 
-def shared_regions(
-    wanted: Sequence[str], *, real: Labelled, synthetic: Labelled, test: Labelled
-) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return the regions whose names all label maps know, and a note on each that is left out.
-
-    Args:
-        wanted: the protocol's regions; empty: all that the real volumes' label maps know.
-        real: the real training set.
-        synthetic: the synthetic one.
-        test: the test set.
+def _shared_regions(wanted: Sequence[str], sets: Mapping[str, Labelled]) -> tuple[tuple[str, ...], list[str]]:
+    """Return the regions that all label maps know, and a note on each other one that is wanted or the real ones know.
 
     Raises:
         Unavailable: none is left.
     """
-    sets = {"real": real, "synthetic": synthetic, "held-out": test}
     regions, notes = [], []
-    for region in wanted or real.regions:
+    for region in wanted or sets["real"].regions:
         lacking = [name for name, one in sets.items() if region not in one.regions]
         if lacking:
             notes.append(f"{region} left out: the label maps of the {' and '.join(lacking)} volumes do not know it")
@@ -98,20 +86,10 @@ def shared_regions(
             regions.append(region)
     if not regions:
         raise Unavailable(f"no region can be compared: {'; '.join(notes) or 'the label maps name none'}")
-    return tuple(regions), tuple(notes)
+    return tuple(regions), notes
 
 
-def _anatomy_notes(*, synthetic: Labelled, test: Labelled) -> list[str]:
-    known = sum(label in set(test.labels) for label in synthetic.labels)
-    if not known:
-        return []
-    return [
-        f"{known} of the {synthetic.count} samples have the label map of a test volume (they were steered by it): the "
-        "synthetic arm has learnt the test's own anatomy, which flatters it"
-    ]
-
-
-def _label_notes(*, real: Labelled, synthetic: Labelled, segmenter: str | None) -> list[str]:
+def _notes(*, real: Labelled, synthetic: Labelled, test: Labelled, segmenter: str | None) -> list[str]:
     notes = []
     if real.source == "segmentation":
         notes.append(
@@ -121,5 +99,11 @@ def _label_notes(*, real: Labelled, synthetic: Labelled, segmenter: str | None) 
     if synthetic.source == "segmentation":
         notes.append(
             f"the samples' labels are what {segmenter} sees in them: the value judges samples and segmenter together"
+        )
+    known = sum(label in set(test.labels) for label in synthetic.labels)
+    if known:
+        notes.append(
+            f"{known} of the {synthetic.count} samples have the label map of a test volume (they were steered by it): "
+            "the synthetic arm has learnt the test's own anatomy, which flatters it"
         )
     return notes

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from medbench.metrics.base import Figure, Measurement, MetricInfo, require_subjects
-from medbench.metrics.evidence import Evidence, Side
+from medbench.metrics.evidence import Evidence, Side, volume_table
 from medbench.metrics.features import finite_features, notes_on_bias
 from medbench.metrics.fid25d.figure import draw
 from medbench.metrics.functional.frechet import (
@@ -38,8 +38,6 @@ from medbench.statistics.resampling import (
 )
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from medbench.progress import Progress
 
 _WIDE = 512
@@ -80,16 +78,21 @@ class Fid25d:
         real, synthetic = evidence.real, evidence.synthetic
         require_subjects(self.info, real=real.subjects, synthetic=synthetic.subjects)
         absent = too_few(real.subjects, synthetic.subjects) if evidence.intervals else NOT_ASKED
-        planes = evidence.protocol.slices.planes
         progress = evidence.workspace.progress if absent is None else None
-        found = [_compare(plane, real=real, synthetic=synthetic, progress=progress) for plane in planes]
-        value = float(np.mean([plane.distance for plane in found]))
+        found = {plane: _compare(plane, real, synthetic, progress) for plane in evidence.protocol.slices.planes}
+        parts = {plane: one.distance for plane, one in found.items()}
+        value = float(np.mean(list(parts.values())))
+        first, *_ = found.values()
+        means = {
+            side: Replicates(np.mean([one.replicates[side].values for one in found.values()], axis=0), replicates.sizes)
+            for side, replicates in first.replicates.items()
+        }
         return Measurement.of(
             value,
-            absent or jackknife_interval(value, **_means(found), non_negative=True),
-            parts={plane: comparison.distance for plane, comparison in zip(planes, found)},
-            table=_table(found),
-            notes=notes_on_bias(min(plane.slices for plane in found), "slices", found[0].dimension),
+            absent or jackknife_interval(value, **means, non_negative=True),
+            parts=parts,
+            table=volume_table(rows for one in found.values() for rows in one.rows),
+            notes=notes_on_bias(min(one.slices for one in found.values()), "slices", first.dimension),
         )
 
 
@@ -107,40 +110,26 @@ class _Pooled:
 class _Comparison:
     distance: float
     replicates: Mapping[str, Replicates]
-    rows: list[dict[str, object]]
+    rows: Sequence[tuple[str, Side, Mapping[str, object]]]
     slices: int
     dimension: int
 
 
-def _compare(plane: Plane, *, real: Side, synthetic: Side, progress: Progress | None) -> _Comparison:
-    reference, judged = _pool(real, plane), _pool(synthetic, plane)
-    all_real, all_judged = merged(reference.groups), merged(judged.groups)
-    rows = [
-        {
-            "side": name,
-            "id": volume,
-            "subject": subject,
-            "plane": plane,
-            "slices": slices,
-            "distance_to_real_mean": float(np.linalg.norm(mean - all_real.mean)),
-        }
-        for name, side, pooled in (("real", real, reference), ("synthetic", synthetic, judged))
-        for volume, subject, slices, mean in zip(side.ids, side.subjects, pooled.slices, pooled.means)
-    ]
+def _compare(plane: Plane, real: Side, synthetic: Side, progress: Progress | None) -> _Comparison:
+    pooled = {"real": _pool(real, plane), "synthetic": _pool(synthetic, plane)}
+    all_real, all_synthetic = (merged(side.groups) for side in pooled.values())
+    rows = []
+    for (name, one), side in zip(pooled.items(), (real, synthetic)):
+        distances = [float(np.linalg.norm(mean - all_real.mean)) for mean in one.means]
+        rows.append((name, side, {"plane": plane, "slices": one.slices, "distance_to_real_mean": distances}))
     replicates = {}
     if progress is not None:
-        task = f"fid25d of {plane} without parts of"
         replicates = {
-            "real": _replicates(reference, all_judged, progress, task=f"{task} real"),
-            "synthetic": _replicates(judged, all_real, progress, task=f"{task} synthetic"),
+            name: _replicates(pooled[name], fixed, progress, task=f"fid25d of {plane} without parts of {name}")
+            for name, fixed in (("real", all_synthetic), ("synthetic", all_real))
         }
-    return _Comparison(
-        distance=frechet_distance(all_real, all_judged),
-        replicates=replicates,
-        rows=rows,
-        slices=min(all_real.count, all_judged.count),
-        dimension=len(all_real.mean),
-    )
+    distance, slices = frechet_distance(all_real, all_synthetic), min(all_real.count, all_synthetic.count)
+    return _Comparison(distance, replicates, rows, slices, len(all_real.mean))
 
 
 def _replicates(varied: _Pooled, fixed: FeatureStatistics, progress: Progress, *, task: str) -> Replicates:
@@ -162,20 +151,5 @@ def _pool(side: Side, plane: Plane) -> _Pooled:
         groups[group] = groups[group].merge(statistics) if group in groups else statistics
         means.append(statistics.mean)
         slices.append(statistics.count)
-    return _Pooled(
-        [groups[group] for group in sorted(groups)], group_sizes(side.subjects, most=most), np.array(means), slices
-    )
-
-
-def _means(planes: Sequence[_Comparison]) -> dict[str, Replicates]:
-    """Return the replicates of the mean over planes."""
-    return {
-        side: Replicates(np.mean([plane.replicates[side].values for plane in planes], axis=0), first.sizes)
-        for side, first in planes[0].replicates.items()
-    }
-
-
-def _table(planes: Sequence[_Comparison]) -> pd.DataFrame:
-    import pandas as pd
-
-    return pd.DataFrame([row for plane in planes for row in plane.rows])
+    sizes = group_sizes(side.subjects, most=most)
+    return _Pooled([groups[group] for group in sorted(groups)], sizes, np.array(means), slices)

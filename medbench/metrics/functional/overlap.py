@@ -8,7 +8,7 @@ bytes, and about 100 bytes a surface voxel; no distance map of the volume is mad
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -20,27 +20,18 @@ _ROUNDING = 1e-6
 _SLAB_VOXELS = 4_000_000
 
 
-@dataclass(frozen=True)
-class Overlap:
+class Overlap(NamedTuple):
     """How far two outlines of one region agree.
 
     Args:
-        dsc: 0 to 1.
-        nsd: 0 to 1.
-        hd95_mm: 0 or more.
+        dsc: Dice coefficient, 0 to 1.
+        nsd: share of all surface voxels of both regions that lie within a tolerance of the other's surface, 0 to 1.
+        hd95_mm: the larger of both directions' 95th percentile of the surface distances, 0 or more.
     """
 
     dsc: float
     nsd: float
     hd95_mm: float
-
-
-@dataclass(frozen=True, eq=False)
-class SurfaceDistances:
-    """Distances (mm) from each surface voxel of one region to the nearest surface voxel of the other, both ways."""
-
-    mask: np.ndarray
-    segmentation: np.ndarray
 
 
 def dice_by_region(mask: LabelMap, segmentation: LabelMap, regions: Sequence[str]) -> np.ndarray:
@@ -101,37 +92,18 @@ def overlap(
         return None
     if not all(sizes):
         return Overlap(0.0, 0.0, worst_mm)
-    distances = surface_distances(mask=mask, segmentation=segmentation, spacing_mm=spacing_mm)
+    both_ways = surface_distances(mask=mask, segmentation=segmentation, spacing_mm=spacing_mm)
     return Overlap(
         dsc=2.0 * int((mask & segmentation).sum()) / sum(sizes),
-        nsd=normalised_surface_dice(distances, tolerance_mm=tolerance_mm),
-        hd95_mm=hausdorff(distances, percentile=PERCENTILE),
+        nsd=float((np.concatenate(both_ways) <= tolerance_mm * (1.0 + _ROUNDING)).mean()),
+        hd95_mm=float(max(np.percentile(one, PERCENTILE) for one in both_ways)),
     )
 
 
-def normalised_surface_dice(distances: SurfaceDistances, *, tolerance_mm: float) -> float:
-    """Return the share of all surface voxels of both regions that lie within a tolerance of the other's surface.
-
-    Example:
-        >>> normalised_surface_dice(SurfaceDistances(np.array([0.0, 2.0]), np.array([0.0, 1.0])), tolerance_mm=1.0)
-        0.75
-    """
-    both = np.concatenate([distances.mask, distances.segmentation])
-    return float((both <= tolerance_mm * (1.0 + _ROUNDING)).mean())
-
-
-def hausdorff(distances: SurfaceDistances, *, percentile: float) -> float:
-    """Return the larger of both directions' percentile (0 to 100) of the surface distances, in mm.
-
-    Example:
-        >>> hausdorff(SurfaceDistances(np.array([0.0, 2.0]), np.array([0.0, 1.0])), percentile=100)
-        2.0
-    """
-    return float(max(np.percentile(one, percentile) for one in (distances.mask, distances.segmentation)))
-
-
-def surface_distances(*, mask: np.ndarray, segmentation: np.ndarray, spacing_mm: Sequence[float]) -> SurfaceDistances:
-    """Return the distances between the surfaces of two regions.
+def surface_distances(
+    *, mask: np.ndarray, segmentation: np.ndarray, spacing_mm: Sequence[float]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the distances (mm) from each surface voxel of either region to the nearest one of the other.
 
     Args:
         mask: (x, y, z) bool, at least one voxel.
@@ -141,15 +113,15 @@ def surface_distances(*, mask: np.ndarray, segmentation: np.ndarray, spacing_mm:
     Example:
         >>> mask = np.zeros((5, 1, 1), bool)
         >>> mask[1] = True
-        >>> surface_distances(mask=mask, segmentation=np.roll(mask, 2), spacing_mm=(1.5, 1, 1)).mask.tolist()
-        [3.0]
+        >>> surface_distances(mask=mask, segmentation=np.roll(mask, 2), spacing_mm=(1.5, 1, 1))
+        (array([3.]), array([3.]))
     """
     from scipy.spatial import cKDTree
 
     points = [surface_voxels(region) * np.asarray(spacing_mm, float) for region in (mask, segmentation)]
     # Voxel centres share their coordinates in great numbers; trees that split at the middle are built faster then.
     trees = [cKDTree(one, balanced_tree=False, compact_nodes=False) for one in points]
-    return SurfaceDistances(mask=trees[1].query(points[0])[0], segmentation=trees[0].query(points[1])[0])
+    return trees[1].query(points[0])[0], trees[0].query(points[1])[0]
 
 
 def surface_voxels(region: np.ndarray) -> np.ndarray:

@@ -11,7 +11,7 @@ arXiv:2002.09797, eqs. 3 and 4 (density, coverage).
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,25 +22,24 @@ from medbench.statistics.resampling import Stay
 
 @dataclass(frozen=True, eq=False)
 class Prdc:
-    """The four figures, and for each slice what decides them.
+    """The four figures, and what each subject's slices add to them.
 
     Args:
         precision: share of synthetic slices inside the ball of some real slice.
         recall: share of real slices inside the ball of some synthetic slice.
         density: synthetic subjects that reach a real ball, over their number if both sides were one population.
         coverage: share of real slices whose ball some synthetic slice reaches.
-        real_inside: (real slices,) bool behind recall.
-        real_reached: (real slices,) bool behind coverage.
-        synthetic_inside: (synthetic slices,) bool behind precision.
+        real: of each real subject, its ``slices`` and the shares of them behind recall (``inside``) and coverage
+            (``covered``).
+        synthetic: of each synthetic subject, its ``slices`` and the share of them behind precision (``inside``).
     """
 
     precision: float
     recall: float
     density: float
     coverage: float
-    real_inside: np.ndarray
-    real_reached: np.ndarray
-    synthetic_inside: np.ndarray
+    real: Mapping[str, np.ndarray]
+    synthetic: Mapping[str, np.ndarray]
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,11 +126,18 @@ def prdc(*, real: Sequence[np.ndarray], synthetic: Sequence[np.ndarray], k: int)
         recall=float(real_inside.mean()),
         density=float(reached.sum(axis=1).mean() * len(real) / (k * len(synthetic))),
         coverage=float(covered.mean()),
-        real_inside=real_inside,
-        real_reached=covered,
-        synthetic_inside=synthetic_inside,
+        real=_by_subject(real, inside=real_inside, covered=covered),
+        synthetic=_by_subject(synthetic, inside=synthetic_inside),
     )
     return figures, RealSlices(owner, to_real, to_synthetic)
+
+
+def _by_subject(subjects: Sequence[np.ndarray], **flags: np.ndarray) -> dict[str, np.ndarray]:
+    counts = np.array([len(rows) for rows in subjects])
+    starts = np.cumsum([0, *counts[:-1]])
+    return {"slices": counts} | {
+        name: np.add.reduceat(one.astype(float), starts) / counts for name, one in flags.items()
+    }
 
 
 def _to_own_side(subjects: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:

@@ -62,30 +62,6 @@ def mean_wasserstein(*, real: np.ndarray, synthetic: np.ndarray) -> float:
     return float(np.mean(distances / real.std(axis=0, ddof=1)))
 
 
-def ks_p_values(*, real: np.ndarray, synthetic: np.ndarray) -> list[float]:
-    """Return the p-values of the two-sided two-sample Kolmogorov-Smirnov test, region by region.
-
-    The p-values are exact up to 10000 volumes a side, and hold for independent volumes; ties only raise them.
-
-    Args:
-        real: (n, regions).
-        synthetic: (m, regions).
-
-    Returns:
-        one a region, not adjusted for their number.
-
-    Example:
-        >>> ratios = np.arange(8.0)[:, None]
-        >>> [round(p, 4) for p in ks_p_values(real=ratios, synthetic=ratios + 8)]
-        [0.0002]
-
-    Source: Hodges 1958, Arkiv för Matematik 3:469 (as in scipy.stats.ks_2samp).
-    """
-    from scipy.stats import ks_2samp
-
-    return [float(ks_2samp(real[:, column], synthetic[:, column]).pvalue) for column in range(real.shape[1])]
-
-
 def log_volume_distance(*, real: np.ndarray, synthetic: np.ndarray) -> float:
     """Return the Fréchet distance of log volumes, each region scaled by the real standard deviation.
 

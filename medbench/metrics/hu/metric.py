@@ -9,7 +9,6 @@ Source: quality check of NV-Generate (bounds of the median HU by organ); texture
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
@@ -17,10 +16,10 @@ import numpy as np
 
 from medbench.errors import Unavailable
 from medbench.metrics.base import Measurement, MetricInfo, require_subjects
-from medbench.metrics.evidence import Evidence, Side
+from medbench.metrics.evidence import Evidence, Side, volume_table
 from medbench.metrics.hu.regions import mean_distance, published_bounds, region_figures
 from medbench.metrics.hu.volume import FEWEST_VOXELS, NOISE, SLICES, Figures, collected, volume_figures
-from medbench.statistics.resampling import NOT_ASKED, jackknifed, subject_means
+from medbench.statistics.resampling import subject_means
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -52,35 +51,33 @@ class Hu:
         """
         require_subjects(self.info, real=evidence.real.subjects, synthetic=evidence.synthetic.subjects)
         real, synthetic = (self._figures(side, evidence) for side in (evidence.real, evidence.synthetic))
-        regions, skipped = _usable(real, synthetic, evidence.protocol.regions)
+        lacking = {
+            region: _lacking(real, region, "real") or _lacking(synthetic, region, "synthetic")
+            for region in evidence.protocol.regions or dict.fromkeys([*real.voxels, *synthetic.voxels])
+        }
+        regions = [region for region, why in lacking.items() if not why]
+        skipped = {region: why for region, why in lacking.items() if why}
         if not regions:
             raise Unavailable(f"no region can be compared: {'; '.join(f'{k}: {v}' for k, v in skipped.items())}")
-        value = mean_distance(real=real, synthetic=synthetic, regions=regions)
         parts = {region: region_figures(region, real=real, synthetic=synthetic) for region in regions}
-        for name, figures in (("noise", _noise(real, synthetic)), ("slices", _slices(real, synthetic))):
-            if isinstance(figures, str):
-                skipped[name] = figures
-            else:
-                parts[name] = figures
-        if "noise" in parts and not _same_rings(real, synthetic):
+        for name, figures_of in (("noise", _noise), ("slices", _slices)):
+            try:
+                parts[name] = figures_of(real, synthetic)
+            except Unavailable as reason:
+                skipped[name] = str(reason)
+        if "spectrum_distance" not in parts.get("noise", ("spectrum_distance",)):
             skipped["noise.spectrum_distance"] = "squares of several sizes: the volumes' planes differ too much in size"
-        interval, table = NOT_ASKED, None
-        if evidence.intervals:
-            interval = jackknifed(
-                value,
-                lambda r, s: mean_distance(real=real.only(r), synthetic=synthetic.only(s), regions=regions),
-                real=real.subjects,
-                synthetic=synthetic.subjects,
-                non_negative=True,
-                undefined="a region is there in one group of subjects alone",
-            )
-            table = _table(evidence, real, synthetic)
-        return Measurement.of(
-            value,
-            interval,
+        unpublished = ", ".join(region for region in regions if published_bounds(region) is None)
+        bounds = f"no published HU bounds; bounds made from the real medians by the same rule: {unpublished}"
+        return Measurement.between(
+            evidence,
+            mean_distance(real=real, synthetic=synthetic, regions=regions),
+            lambda r, s: mean_distance(real=real, synthetic=synthetic, regions=regions, stay=(r, s)),
+            table=lambda: _table(evidence, real, synthetic),
+            non_negative=True,
+            undefined="a region is there in one group of subjects alone",
             parts=parts,
-            table=table,
-            notes=_notes(regions),
+            notes=(bounds,) if unpublished else (),
             skipped=skipped,
             scope={"compared": regions},
         )
@@ -96,41 +93,31 @@ class Hu:
         return collected(found, side.subjects)
 
 
-def _usable(real: Figures, synthetic: Figures, wanted: Sequence[str]) -> tuple[list[str], dict[str, str]]:
-    """Return the regions that can be compared, and why the others cannot."""
-    regions, skipped = [], {}
-    for region in wanted or dict.fromkeys([*real.voxels, *synthetic.voxels]):
-        why = _lacking(real, region, "real") or _lacking(synthetic, region, "synthetic")
-        if why:
-            skipped[region] = why
-        else:
-            regions.append(region)
-    return regions, skipped
-
-
-def _lacking(figures: Figures, region: str, side: str) -> str | None:
+def _lacking(figures: Figures, region: str, side: str) -> str:
+    """Return why a side's region cannot be compared, or nothing."""
     if region not in figures.voxels:
         return f"the masks of the {side} volumes do not know it"
     has = np.isfinite(figures.quantiles[region][:, 0])
     count = len(set(np.asarray(figures.subjects)[has]))
     if count >= _FEWEST:
-        return None
+        return ""
     if not figures.voxels[region].any():
         return f"no {side} volume has it"
     return f"{FEWEST_VOXELS} voxels or more are left after erosion in {count} {side} subjects, {_FEWEST} are needed"
 
 
-def _noise(real: Figures, synthetic: Figures) -> dict[str, float] | str:
+def _noise(real: Figures, synthetic: Figures) -> dict[str, float]:
     """Return both sides' noise SD, mean and peak frequency, their ratios, and the spectra's distance in shape."""
     measured = {name: _over_subjects(side, side.noise) for name, side in (("real", real), ("synthetic", synthetic))}
     for name, means in measured.items():
         if len(means) < _FEWEST:
-            return f"{len(means)} {name} subjects have four or more squares of even tissue, {_FEWEST} are needed"
+            reason = f"{len(means)} {name} subjects have four or more squares of even tissue, {_FEWEST} are needed"
+            raise Unavailable(reason)
     figures: dict[str, float] = {}
     for column, name in enumerate(NOISE):
         ours, theirs = (float(measured[side][:, column].mean()) for side in ("synthetic", "real"))
         figures |= {name: ours, f"{name}_real": theirs, f"{name}_ratio": ours / theirs}
-    if _same_rings(real, synthetic):
+    if real.spectrum.shape[1] == synthetic.spectrum.shape[1] > 0:
         shapes = [
             _over_subjects(side, side.spectrum / side.spectrum.sum(axis=1, keepdims=True)).mean(axis=0)
             for side in (real, synthetic)
@@ -139,12 +126,7 @@ def _noise(real: Figures, synthetic: Figures) -> dict[str, float] | str:
     return figures | {"n": float(len(measured["synthetic"])), "n_real": float(len(measured["real"]))}
 
 
-def _same_rings(real: Figures, synthetic: Figures) -> bool:
-    rings: tuple[int, int] = real.spectrum.shape[1], synthetic.spectrum.shape[1]
-    return rings[0] == rings[1] > 0
-
-
-def _slices(real: Figures, synthetic: Figures) -> dict[str, float] | str:
+def _slices(real: Figures, synthetic: Figures) -> dict[str, float]:
     """Return the correlation of adjacent slices, its worst dip, and the share of samples below all real dips."""
     sides = {
         name: side.slices[np.isfinite(side.slices).all(axis=1)]
@@ -152,7 +134,8 @@ def _slices(real: Figures, synthetic: Figures) -> dict[str, float] | str:
     }
     for name, rows in sides.items():
         if len(rows) < _FEWEST:
-            return f"{len(rows)} {name} volumes have five pairs of adjacent slices that vary, {_FEWEST} are needed"
+            reason = f"{len(rows)} {name} volumes have five pairs of adjacent slices that vary, {_FEWEST} are needed"
+            raise Unavailable(reason)
     (correlation, dip), (correlation_real, dip_real) = (
         np.median(sides[name][:, :2], axis=0).tolist() for name in ("synthetic", "real")
     )
@@ -176,25 +159,15 @@ def _over_subjects(side: Figures, values: np.ndarray) -> np.ndarray:
     return np.stack([subject_means(column, subjects) for column in values[has].T], axis=1)
 
 
-def _notes(regions: Sequence[str]) -> tuple[str, ...]:
-    unpublished = [region for region in regions if published_bounds(region) is None]
-    if not unpublished:
-        return ()
-    return (f"no published HU bounds; bounds made from the real medians by the same rule: {', '.join(unpublished)}",)
-
-
 def _table(evidence: Evidence, real: Figures, synthetic: Figures) -> pd.DataFrame:
     """Return one row a volume and region, and one a volume (region "volume") for noise and slices."""
-    import pandas as pd
-
-    frames = []
+    parts = []
     for name, side, figures in (("real", evidence.real, real), ("synthetic", evidence.synthetic, synthetic)):
-        who = {"side": name, "id": list(side.ids), "subject": list(side.subjects)}
-        frames += [
-            pd.DataFrame({**who, "region": region, "voxels": voxels, "median_hu": figures.medians(region)})
+        rows = [
+            {"region": region, "voxels": voxels, "median_hu": figures.medians(region)}
             for region, voxels in figures.voxels.items()
         ]
         texture = {f"noise_{what}": figures.noise[:, column] for column, what in enumerate(NOISE)}
         texture |= {f"slices_{what}": figures.slices[:, column] for column, what in enumerate(SLICES)}
-        frames.append(pd.DataFrame({**who, "region": "volume", **texture}))
-    return pd.concat(frames, ignore_index=True)
+        parts += [(name, side, columns) for columns in (*rows, {"region": "volume", **texture})]
+    return volume_table(parts)

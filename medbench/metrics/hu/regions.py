@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from medbench.metrics.hu.volume import LEVELS, Figures
+from medbench.statistics.resampling import Stay
 
 # NV-Generate's quality check: from min(mean - 6 SD, 0.5th percentile) to max(mean + 6 SD, 99.5th) of real medians.
 _PUBLISHED: Mapping[str, tuple[float, float]] = {
@@ -21,38 +22,39 @@ _BONES = (
 )
 
 
-def distance(region: str, *, real: Figures, synthetic: Figures) -> float:
-    """Return the Wasserstein-1 distance (HU) of a region's voxels between two sets of subjects of equal weight.
+def mean_distance(
+    *, real: Figures, synthetic: Figures, regions: Sequence[str], stay: tuple[Stay, Stay] = (slice(None), slice(None))
+) -> float:
+    """Return the mean over regions of the Wasserstein-1 distance (HU) between two sets of subjects of equal weight.
 
     A subject's voxels stand as 100 quantiles, shared among its volumes.
 
     Args:
-        region: known to both.
         real: figures of the real volumes.
         synthetic: likewise.
+        regions: known to both.
+        stay: which volumes of both sides stay.
 
     Returns:
-        NaN if a side has no volume with the region.
+        NaN if a side has no volume with one of the regions.
     """
     from scipy.stats import wasserstein_distance
 
-    sides = [_points(side, region) for side in (real, synthetic)]
-    if not all(len(points) for points, _ in sides):
-        return float("nan")
-    (first, first_weights), (second, second_weights) = sides
-    return float(wasserstein_distance(first, second, first_weights, second_weights))
+    distances = []
+    for region in regions:
+        sides = [_points(side, region, which) for side, which in zip((real, synthetic), stay)]
+        if not all(len(points) for points, _ in sides):
+            return float("nan")
+        (first, first_weights), (second, second_weights) = sides
+        distances.append(wasserstein_distance(first, second, first_weights, second_weights))
+    return float(np.mean(distances))
 
 
-def _points(figures: Figures, region: str) -> tuple[np.ndarray, np.ndarray]:
-    quantiles = figures.quantiles[region]
+def _points(figures: Figures, region: str, stay: Stay) -> tuple[np.ndarray, np.ndarray]:
+    quantiles = figures.quantiles[region][stay]
     has = np.isfinite(quantiles[:, 0])
-    _, subject, volumes = np.unique(np.asarray(figures.subjects)[has], return_inverse=True, return_counts=True)
+    _, subject, volumes = np.unique(np.asarray(figures.subjects)[stay][has], return_inverse=True, return_counts=True)
     return quantiles[has].ravel(), np.repeat(1.0 / volumes[subject], len(LEVELS))
-
-
-def mean_distance(*, real: Figures, synthetic: Figures, regions: Sequence[str]) -> float:
-    """Return the mean of ``distance`` over regions; NaN if one of them is NaN."""
-    return float(np.mean([distance(region, real=real, synthetic=synthetic) for region in regions]))
 
 
 def region_figures(region: str, *, real: Figures, synthetic: Figures) -> dict[str, float]:
@@ -73,7 +75,7 @@ def region_figures(region: str, *, real: Figures, synthetic: Figures) -> dict[st
     return {
         "median_hu": float(np.nanmedian(medians)),
         "median_hu_real": float(np.nanmedian(medians_real)),
-        "wasserstein_hu": distance(region, real=real, synthetic=synthetic),
+        "wasserstein_hu": mean_distance(real=real, synthetic=synthetic, regions=[region]),
         "outside_bounds": float(np.mean((medians < low) | (medians > high))),
         "bound_low": low,
         "bound_high": high,

@@ -22,7 +22,6 @@ from medbench.metrics.functional.texture import (
 if TYPE_CHECKING:
     from medbench.imaging.volume import LabelMap, Volume
     from medbench.spec import Window
-    from medbench.statistics.resampling import Stay
 
 LEVELS = (np.arange(100) + 0.5) / 100
 FEWEST_VOXELS = 20
@@ -110,17 +109,6 @@ class Figures:
     spectrum: np.ndarray
     slices: np.ndarray
 
-    def only(self, stay: Stay) -> Figures:
-        """Return the figures of the volumes that stay."""
-        return Figures(
-            subjects=np.asarray(self.subjects)[stay].tolist(),
-            voxels={region: values[stay] for region, values in self.voxels.items()},
-            quantiles={region: values[stay] for region, values in self.quantiles.items()},
-            noise=self.noise[stay],
-            spectrum=self.spectrum[stay],
-            slices=self.slices[stay],
-        )
-
     def medians(self, region: str) -> np.ndarray:
         """Return the median HU (volumes,) inside a region; NaN where there is none."""
         found: np.ndarray = self.quantiles[region][:, 49:51].mean(axis=1)
@@ -137,21 +125,19 @@ def collected(volumes: Iterable[Mapping[str, np.ndarray]], subjects: Sequence[st
         subjects: the subject of each volume.
     """
     found = list(volumes)
-    names = list(dict.fromkeys(name for figures in found for name in figures["names"].tolist()))
     rows = [{name: row for row, name in enumerate(figures["names"].tolist())} for figures in found]
-    empty = np.full(len(LEVELS), np.nan)
-    spectra = [one["spectrum"] for one in found]
-    alike = len({len(spectrum) for spectrum in spectra}) == 1
+
+    def by_region(what: str, absent: np.ndarray) -> dict[str, np.ndarray]:
+        return {
+            name: np.stack([one[what][row[name]] if name in row else absent for one, row in zip(found, rows)])
+            for name in dict.fromkeys(name for row in rows for name in row)
+        }
+
+    alike = len({len(one["spectrum"]) for one in found}) == 1
     return Figures(
         subjects=subjects,
-        voxels={
-            name: np.array([one["voxels"][row[name]] if name in row else 0 for one, row in zip(found, rows)])
-            for name in names
-        },
-        quantiles={
-            name: np.stack([one["quantiles"][row[name]] if name in row else empty for one, row in zip(found, rows)])
-            for name in names
-        },
-        spectrum=np.stack(spectra) if alike else np.empty((len(found), 0)),
+        voxels=by_region("voxels", np.array(0)),
+        quantiles=by_region("quantiles", np.full(len(LEVELS), np.nan)),
+        spectrum=np.stack([one["spectrum"] for one in found]) if alike else np.empty((len(found), 0)),
         **{name: np.stack([one[name] for one in found]) for name in ("noise", "slices")},
     )

@@ -90,7 +90,7 @@ class Reconstruction:
             if name in table
         }
         parts["ms_ssim"]["scales"] = float(table["ms_ssim_scales"].min())
-        return Measurement(parts["psnr"]["mean"], interval.ends, interval.method, parts, table, skipped=skipped)
+        return Measurement.of(parts["psnr"]["mean"], interval, parts=parts, table=table, skipped=skipped)
 
 
 def psnr(*, real: np.ndarray, reconstructed: np.ndarray) -> float:
@@ -109,14 +109,7 @@ def scales_that_fit(smallest_axis: int) -> int:
 
     MONAI asks for more than (kernel - 1) · (scales - 1)² voxels; halving needs kernel · 2^(scales - 1) of them.
     """
-    return max(
-        (
-            scales
-            for scales in range(1, len(_SCALE_WEIGHTS) + 1)
-            if smallest_axis >= _KERNEL * max((scales - 1) ** 2, 2 ** (scales - 1))
-        ),
-        default=0,
-    )
+    return sum(smallest_axis >= _KERNEL * max(halvings**2, 2**halvings) for halvings in range(len(_SCALE_WEIGHTS)))
 
 
 def ms_ssim(*, real: np.ndarray, reconstructed: np.ndarray) -> float:

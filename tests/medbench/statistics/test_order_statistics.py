@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from medbench.statistics.order_statistics import FEWEST, median_interval, quartiles
+from medbench.statistics.order_statistics import FEWEST, median_figures, median_interval
 
 
 # Ranks k of the interval [x(k), x(n + 1 - k)]: the two-sided sign test's critical values at 5 % plus one
@@ -29,11 +29,13 @@ def test_another_level_has_other_ranks():
     assert median_interval(np.arange(1.0, 6), level=0.9) == (1, 5)
 
 
-def test_quartiles_match_numpy():
+def test_figures_match_numpy():
     values = np.random.default_rng(0).normal(size=21)
-    found = quartiles(values)
-    assert (found.q1, found.median, found.q3) == tuple(np.percentile(values, [25, 50, 75]))
-    assert found.iqr == found.q3 - found.q1
+    found = median_figures(values, "q1", "q3", "mean")
+    assert (found["q1"], found["median"], found["q3"]) == tuple(np.percentile(values, [25, 50, 75]))
+    assert (found["iqr"], found["mean"], found["n"]) == (found["q3"] - found["q1"], values.mean(), 21)
+    assert (found["ci_low"], found["ci_high"]) == median_interval(values)
+    assert list(median_figures(values[:5])) == ["median", "iqr", "n"]
 
 
 @pytest.mark.parametrize("draw", [lambda rng, n: rng.beta(40, 1, n), lambda rng, n: rng.standard_cauchy(n)])

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from medbench.metrics.downstream.comparison import Difference, case_scores, hodges_lehmann, paired_difference, verdict
+from medbench.metrics.downstream.comparison import Difference, hodges_lehmann, paired_difference, verdict
 from medbench.statistics.resampling import Interval
 
 
@@ -37,7 +37,3 @@ def test_hodges_lehmann_is_the_median_of_pairwise_means():
 def test_verdict_goes_by_the_interval(ends, said):
     found = Difference(-0.01, Interval(ends, "too few"), -0.01, 0.5)
     assert verdict(found, margin=0.05).startswith(said)
-
-
-def test_a_region_that_nobody_has_does_not_count():
-    assert case_scores(np.array([[0.5, np.nan], [1.0, 0.0]])).tolist() == [0.5, 0.5]

@@ -6,7 +6,7 @@ import pytest
 from medbench.datasets.phantom.dataset import generate
 from medbench.errors import GeometryError, Unavailable
 from medbench.imaging.volume import LabelMap, Volume
-from medbench.metrics.downstream.dataset import description, labelled, remapped, write_dataset
+from medbench.metrics.downstream.dataset import labelled, remapped, write_dataset
 
 REGIONS = ("lung_left", "lung_right", "spine")
 
@@ -26,7 +26,7 @@ def test_labels_become_consecutive_and_keep_their_names():
 
 
 def test_the_data_set_lies_as_nnunet_reads_it(tmp_path, phantoms):
-    assert write_dataset(tmp_path / "set", phantoms[:2], REGIONS) == 2
+    write_dataset(tmp_path / "set", phantoms[:2], REGIONS)
     found = sorted(path.relative_to(tmp_path / "set").as_posix() for path in (tmp_path / "set").rglob("*.*"))
     assert found == [
         "dataset.json",
@@ -35,8 +35,12 @@ def test_the_data_set_lies_as_nnunet_reads_it(tmp_path, phantoms):
         "labelsTr/case00001.nii.gz",
         "labelsTr/case00002.nii.gz",
     ]
-    assert json.loads((tmp_path / "set" / "dataset.json").read_text()) == description(2, REGIONS)
-    assert description(2, REGIONS)["labels"] == {"background": 0, "lung_left": 1, "lung_right": 2, "spine": 3}
+    assert json.loads((tmp_path / "set" / "dataset.json").read_text()) == {
+        "channel_names": {"0": "CT"},
+        "labels": {"background": 0, "lung_left": 1, "lung_right": 2, "spine": 3},
+        "numTraining": 2,
+        "file_ending": ".nii.gz",
+    }
     assert np.array_equal(Volume.read(tmp_path / "set" / "imagesTr" / "case00002_0000.nii.gz").voxels,
                           phantoms[1][0].voxels)  # fmt: skip
 

@@ -5,10 +5,7 @@ import pytest
 
 from medbench.imaging.volume import LabelMap
 from medbench.metrics.functional.overlap import (
-    SurfaceDistances,
     dice_by_region,
-    hausdorff,
-    normalised_surface_dice,
     overlap,
     overlaps,
     surface_distances,
@@ -95,13 +92,7 @@ def test_a_far_speck_moves_the_percentile_only_beyond_its_share():
     speck[39, 15, 15] = True
     assert compare(mask, speck).hd95_mm == 0
     distances = surface_distances(mask=mask, segmentation=speck, spacing_mm=(1, 1, 1))
-    assert hausdorff(distances, percentile=100) == pytest.approx(np.linalg.norm([28, 4, 4]))
-
-
-def test_one_surface_of_two_within_tolerance_counts_by_its_share():
-    distances = SurfaceDistances(mask=np.array([0.0, 0.5, 3.0]), segmentation=np.array([5.0]))
-    assert normalised_surface_dice(distances, tolerance_mm=1.0) == 0.5
-    assert hausdorff(distances, percentile=95) == 5
+    assert max(one.max() for one in distances) == pytest.approx(np.linalg.norm([28, 4, 4]))
 
 
 def test_an_absent_region_is_the_worst_and_two_absent_ones_are_nothing():
