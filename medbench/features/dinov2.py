@@ -110,13 +110,7 @@ def _build(path: Path) -> torch.nn.Module:
 
 
 def resampled_positions(positions: torch.Tensor) -> torch.Tensor:
-    """Return position embeddings for 16 x 16 patches.
-
-    Args:
-        positions: (1, 1 + m², d), that of the class token first.
-
-    Returns:
-        (1, 257, d).
+    """Return position embeddings (1, 257, d), of 16 x 16 patches, of those of m x m: (1, 1 + m², d), class token first.
 
     Raises:
         CheckpointError: the patches form no square.

@@ -47,22 +47,12 @@ _BATCH_PIXELS = 2**20
 
 @dataclass(frozen=True, eq=False)
 class Lpips25d:
-    """LPIPS averaged over all slices of a plane, then over planes.
-
-    Args:
-        network: the LPIPS module, in evaluation mode.
-    """
+    """LPIPS averaged over all slices of a plane, then over planes; ``network`` is its module in evaluation mode."""
 
     network: torch.nn.Module
 
     def __call__(self, real: np.ndarray, reconstructed: np.ndarray, *, planes: Sequence[Plane]) -> float:
-        """Return the distance of two volumes; 0 for equal ones.
-
-        Args:
-            real: (x, y, z) float32 in 0..1.
-            reconstructed: likewise.
-            planes: which planes.
-        """
+        """Return the distance of two volumes (x, y, z) float32 in 0..1; 0 for equal ones."""
         import torch
 
         means = []
@@ -90,10 +80,6 @@ def load_lpips() -> Lpips25d:
 
 def lpips_network(net: Literal["alex", "squeeze"], backbone: WeightFile) -> torch.nn.Module:
     """Return the LPIPS module with a backbone's weights from their file, on the CPU, in evaluation mode.
-
-    Args:
-        net: the package's name of the backbone.
-        backbone: torchvision's weights for it.
 
     Raises:
         Unavailable: the weights are not here.

@@ -33,10 +33,7 @@ def file_sha256(network: Any) -> str:
 def loaded(weights: WeightFile, build: Build, device: str) -> Any:
     """Return the network of a weight file in evaluation mode, kept as long as the file stays the same.
 
-    Args:
-        weights: the file.
-        build: makes the network from the file's path; a function of a module, since it is part of the key.
-        device: torch device.
+    ``build`` makes it from the file's path; it is a function of a module, since it is part of the key.
 
     Raises:
         Unavailable: the weights are not here.
@@ -52,15 +49,7 @@ def _loaded(path: Path, sha256: str, build: Build, device: str) -> torch.nn.Modu
 
 
 def features_of_slices(slices: np.ndarray, forward: Forward, *, batch: int, dimension: int, device: str) -> np.ndarray:
-    """Return features (n, dimension) float32 of slices (n, height, width).
-
-    Args:
-        slices: in 0..1.
-        forward: features of slices on the device, at most ``batch`` at once.
-        batch: 1 or more.
-        dimension: length of a feature vector.
-        device: torch device.
-    """
+    """Return features (n, dimension) float32 of slices (n, height, width) in 0..1, at most ``batch`` at once."""
     found = np.empty((len(slices), dimension), dtype=np.float32)
     with _exact():
         for start in range(0, len(slices), batch):
@@ -69,13 +58,9 @@ def features_of_slices(slices: np.ndarray, forward: Forward, *, batch: int, dime
 
 
 def features_of_volume(voxels: np.ndarray, forward: Forward, *, most_voxels: int, device: str) -> np.ndarray:
-    """Return the features (dimension,) float32 of voxels (x, y, z).
+    """Return the features (dimension,) float32 of voxels (x, y, z) in 0..1.
 
-    Args:
-        voxels: in 0..1.
-        forward: features (1, dimension) of a volume (1, 1, x, y, z) on the device.
-        most_voxels: a larger volume is averaged over blocks first (see ``shrunk``).
-        device: torch device.
+    ``forward`` has (1, dimension) of (1, 1, x, y, z); a volume of more than ``most_voxels`` is ``shrunk`` first.
     """
     with _exact():
         volume = shrunk(_placed(voxels, device)[None, None], most_voxels=most_voxels)

@@ -15,10 +15,6 @@ def factors(shape: Sequence[int], *, most_voxels: int) -> tuple[int, ...]:
 
     The axis that is longest after shrinking is halved (the first of equal ones) until the volume is small enough.
 
-    Args:
-        shape: voxels along each axis.
-        most_voxels: one or more.
-
     >>> factors((512, 512, 256), most_voxels=2**22)
     (4, 4, 1)
     """
@@ -32,11 +28,9 @@ def factors(shape: Sequence[int], *, most_voxels: int) -> tuple[int, ...]:
 
 
 def shrunk(volumes: torch.Tensor, *, most_voxels: int) -> torch.Tensor:
-    """Return volumes averaged over blocks (see ``factors``); incomplete blocks at the far ends average what they hold.
+    """Return volumes (n, c, x, y, z) float32 averaged over blocks (see ``factors``).
 
-    Args:
-        volumes: (n, c, x, y, z) float32.
-        most_voxels: of a channel of a volume.
+    Incomplete blocks at the far ends average what they hold.
     """
     from torch.nn.functional import avg_pool3d
 

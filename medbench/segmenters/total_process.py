@@ -19,6 +19,7 @@ import tempfile
 import threading
 import weakref
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 
@@ -58,13 +59,7 @@ class TotalProcess:
     def segment(self, volume: Volume, *, task: str, device: str) -> tuple[np.ndarray, np.ndarray]:
         """Return the labels of a volume and their affine, as TotalSegmentator gave them back.
 
-        Args:
-            volume: any shape and affine.
-            task: TotalSegmentator's name.
-            device: in TotalSegmentator's words (see ``device_word``).
-
-        Returns:
-            (x, y, z) uint8 and (4, 4) float64.
+        Task and device are in TotalSegmentator's words (see ``device_word``); what comes is (x, y, z) uint8 and (4, 4).
 
         Raises:
             MedbenchError: TotalSegmentator failed or its process died; the note holds the end of its output.
@@ -94,8 +89,7 @@ class TotalProcess:
         assert self._process.stdin is not None and self._process.stdout is not None  # both are pipes
         pickle.dump(request, self._process.stdin, pickle.HIGHEST_PROTOCOL)
         self._process.stdin.flush()
-        answer: Answer = pickle.load(self._process.stdout)
-        return answer
+        return cast(Answer, pickle.load(self._process.stdout))
 
     def _give_up(self) -> None:
         process_for.cache_clear()  # the next volume starts another

@@ -105,12 +105,10 @@ class TotalSegmentatorHeartChambers(TotalSegmentator):
 
 def region_names(task: Task) -> dict[int, str]:
     """Return medbench's region of each label that a task may set."""
-    names: dict[int, str] = {}
+    first: dict[str, int] = {}
     for value, structure in _structures(task).items():
-        region = _region_of(structure)
-        if region not in names.values():
-            names[value] = region
-    return names
+        first.setdefault(_region_of(structure), value)
+    return {value: region for region, value in first.items()}
 
 
 def _merged(task: Task) -> np.ndarray:
