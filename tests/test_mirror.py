@@ -25,6 +25,7 @@ ELSEWHERE = {
     "medbench/metrics/evidence.py": "a contract: tests/contract/test_metrics.py",
     "medbench/metrics/hu/volume.py": "tests/medbench/metrics/hu/test_metric.py states each of its figures",
     "medbench/segmenters/base.py": "a contract: tests/contract/test_instruments.py",
+    "medbench/segmenters/precomputed.py": "tests/contract/test_instruments.py tries it like every segmenter",
     "medbench_models/medlord/config.py": "plain data: .../medlord/test_checkpoint.py refuses another one",
     "medbench_models/medlord/published.py": ".../medlord/test_convert.py looks for what was published",
     "medbench_models/shared/config.py": "plain data: .../medlord/test_checkpoint.py refuses another one",
