@@ -15,21 +15,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
 from medbench.errors import NotEnoughCasesError, Unavailable
 from medbench.metrics.base import Figure, Measurement, MetricInfo, require_subjects
-from medbench.metrics.evidence import Evidence, Side
+from medbench.metrics.evidence import Evidence, Side, volume_table
 from medbench.metrics.memorization.copies import Recipe, aligned_ncc, working_copy
 from medbench.metrics.memorization.figure import draw
 from medbench.metrics.memorization.nearest import (
-    Likeness,
-    Similarities,
+    Nearness,
     Threshold,
     Turn,
-    Verdict,
     averaged,
     distance_ratios,
     newcombe_interval,
@@ -40,8 +38,6 @@ from medbench.statistics.resampling import NOT_ASKED, Interval, groups_of, subje
 from medbench.storage.files import atomic_path
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from medbench.metrics.memorization.contrastive import TrainedEncoder
 
 _FEWEST_HELD_OUT = 8
@@ -96,34 +92,28 @@ class Memorization:
         at_training, at_samples, at_held_out = (
             self._embeddings(side, encoder, evidence) for side in (real, synthetic, held_out)
         )
-        found = Similarities(
-            samples=similarity(at_samples, at_training),
-            held_out=similarity(at_held_out, at_training),
-            samples_to_held_out=similarity(at_samples, at_held_out),
-            among_held_out=similarity(at_held_out, at_held_out),
-        )
-        likeness = Likeness(
-            samples=_nearest_ncc(synthetic, found.samples, training, evidence),
-            held_out=_nearest_ncc(held_out, found.held_out, training, evidence),
-        )
+        nearness = []
+        for side, embeddings in ((synthetic, at_samples), (held_out, at_held_out)):
+            to_training = similarity(embeddings, at_training)
+            ncc = _nearest_ncc(side, to_training, training, evidence)
+            nearness.append(Nearness(to_training, similarity(embeddings, at_held_out), ncc))
+        samples, strangers = nearness
         stored_held_out = self._stored_copies(held_out, evidence)
         half = groups_of(held_out.subjects, most=2)
         turns = []
-        for turn in (0, 1):
-            makes, judged = half == turn, half != turn
-            threshold = _thresholds(found.held_out, makes, training, stored_held_out)
-            turns.append(turn_of(found, likeness, makes=makes, judged=judged, threshold=threshold))
-        return _measurement(found, likeness, turns, evidence)
+        for makes in (half == 0, half == 1):
+            threshold = _thresholds(strangers.to_training, makes, training, stored_held_out)
+            turns.append(turn_of(samples, strangers, makes=makes, threshold=threshold))
+        return _measurement(samples, strangers, turns, evidence, held_out)
 
     def _stored_copies(self, side: Side, evidence: Evidence) -> np.ndarray:
         """Return the working copies of a side (n, x, y, z), memory-mapped; made where absent."""
-        settings = {"version": self.info.version, "volumes": side.content, **_seen(evidence)}
+        settings = _settings(evidence, volumes=side.content)
         path = evidence.workspace.folder("memorization-copies", settings) / _COPIES_FILE
         if not path.is_file():
             with atomic_path(path) as temporary:
                 stored = None
-                copies = zip(side.ids, _working_copies(side, evidence))
-                for row, (volume, copy) in enumerate(copies):
+                for row, (volume, copy) in enumerate(_working_copies(side, evidence)):
                     if stored is None:
                         shape = (len(side.ids), *copy.shape)
                         stored = np.lib.format.open_memmap(temporary, "w+", copy.dtype, shape)
@@ -137,12 +127,7 @@ class Memorization:
         from medbench.metrics.memorization.contrastive import trained_encoder
 
         workspace = evidence.workspace
-        settings = {
-            "version": self.info.version,
-            "volumes": evidence.real.content,
-            "recipe": asdict(self.recipe),
-            **_seen(evidence),
-        }
+        settings = _settings(evidence, volumes=evidence.real.content, recipe=asdict(self.recipe))
         folder = workspace.folder("memorization", settings)
         return trained_encoder(
             training, self.recipe, folder=folder, device=workspace.device, progress=workspace.progress
@@ -150,12 +135,11 @@ class Memorization:
 
     def _embeddings(self, side: Side, encoder: TrainedEncoder, evidence: Evidence) -> np.ndarray:
         window = evidence.protocol.window
-        settings = {"version": self.info.version, "encoder": encoder.sha256, **_seen(evidence)}
         found = side.derived(
             "memorization",
             lambda volume: {"embedding": encoder.embed(working_copy(volume.voxels, window=window))},
             of=("volume",),
-            settings=settings,
+            settings=_settings(evidence, encoder=encoder.sha256),
         )
         return np.stack([arrays["embedding"] for arrays in found])
 
@@ -172,18 +156,19 @@ def _held_out(evidence: Evidence) -> Side:
     return held_out
 
 
-def _seen(evidence: Evidence) -> dict[str, Any]:
-    """Return what decides how a volume looks to the encoder."""
+def _settings(evidence: Evidence, **further: object) -> dict[str, object]:
+    """Return what decides how a volume looks to the encoder, and further settings."""
     grid = evidence.protocol.grid
-    return {
+    return further | {
+        "version": Memorization.info.version,
         "window": evidence.protocol.window.model_dump(mode="json"),
         "grid": grid.model_dump(mode="json") if grid else None,
     }
 
 
-def _working_copies(side: Side, evidence: Evidence) -> Iterator[np.ndarray]:
-    for volume in side.volumes():
-        yield working_copy(volume.voxels, window=evidence.protocol.window)
+def _working_copies(side: Side, evidence: Evidence) -> Iterator[tuple[str, np.ndarray]]:
+    for volume, name in zip(side.volumes(), side.ids):
+        yield name, working_copy(volume.voxels, window=evidence.protocol.window)
 
 
 def _require_shape(volume: str, copy: np.ndarray, others: np.ndarray) -> None:
@@ -194,7 +179,7 @@ def _require_shape(volume: str, copy: np.ndarray, others: np.ndarray) -> None:
 def _nearest_ncc(side: Side, similarities: np.ndarray, training: np.ndarray, evidence: Evidence) -> np.ndarray:
     """Return each volume's voxel correlation with the training volume that is nearest by embedding."""
     found = []
-    for name, copy, nearest in zip(side.ids, _working_copies(side, evidence), similarities.argmax(axis=1)):
+    for (name, copy), nearest in zip(_working_copies(side, evidence), similarities.argmax(axis=1)):
         _require_shape(name, copy, training)
         found.append(aligned_ncc(copy, training[nearest]))
     return np.array(found)
@@ -211,36 +196,37 @@ def _thresholds(held_out: np.ndarray, makes: np.ndarray, training: np.ndarray, s
     )
 
 
-def _measurement(found: Similarities, likeness: Likeness, turns: Sequence[Turn], evidence: Evidence) -> Measurement:
-    synthetic, held_out = evidence.synthetic, _held_out(evidence)
+def _measurement(
+    samples: Nearness, strangers: Nearness, turns: Sequence[Turn], evidence: Evidence, held_out: Side
+) -> Measurement:
+    synthetic, training = evidence.synthetic, evidence.real.ids
     of_samples, of_held_out = averaged(turns)
-    copied, floor = _share(of_samples.flagged, synthetic), _share(of_held_out.flagged, held_out)
-    ratios = distance_ratios(found, turns)
-    parts = {
-        "copied": copied,
-        "copied_floor": floor,
-        "copied_confirmed": _share(of_samples.confirmed, synthetic),
-        "copied_confirmed_floor": _share(of_held_out.confirmed, held_out),
-        "memorized": float(np.mean([turn.memorized for turn in turns])),
-        "memorized_floor": float(np.mean([turn.memorized_floor for turn in turns])),
-        "memorized_all": float(np.mean([turn.memorized_all for turn in turns])),
-        **{name: ratio for name, ratio in ratios.items() if isinstance(ratio, float)},
-        "threshold_similarity": float(np.mean([turn.threshold.similarity for turn in turns])),
-        "threshold_ncc": float(np.mean([turn.threshold.ncc for turn in turns])),
-    }
+    copied, confirmed = (_share(one, synthetic) for one in of_samples)
+    floor, confirmed_floor = (_share(one, held_out) for one in of_held_out)
+    ratios = distance_ratios(samples, turns)
     interval, table = NOT_ASKED, None
     if evidence.intervals:
         interval = _interval(copied, synthetic, floor, held_out)
-        sides = (
-            ("synthetic", synthetic, found.samples, likeness.samples, of_samples),
-            ("held_out", held_out, found.held_out, likeness.held_out, of_held_out),
+        judged = (
+            ("synthetic", synthetic, samples, of_samples),
+            ("held_out", held_out, strangers, of_held_out),
         )
-        table = _table(sides, evidence.real.ids)
-    return Measurement(
-        value=copied - floor,
-        ci95=interval.ends,
-        ci_method=interval.method,
-        parts=parts,
+        table = volume_table((name, side, _columns(one, found, training)) for name, side, one, found in judged)
+    return Measurement.of(
+        copied - floor,
+        interval,
+        parts={
+            "copied": copied,
+            "copied_floor": floor,
+            "copied_confirmed": confirmed,
+            "copied_confirmed_floor": confirmed_floor,
+            "memorized": float(np.mean([turn.memorized for turn in turns])),
+            "memorized_floor": float(np.mean([turn.memorized_floor for turn in turns])),
+            "memorized_all": float(np.mean([turn.memorized_all for turn in turns])),
+            **{name: ratio for name, ratio in ratios.items() if isinstance(ratio, float)},
+            "threshold_similarity": float(np.mean([turn.threshold.similarity for turn in turns])),
+            "threshold_ncc": float(np.mean([turn.threshold.ncc for turn in turns])),
+        },
         table=table,
         skipped={name: ratio for name, ratio in ratios.items() if isinstance(ratio, str)},
         scope={"n_held_out": len(held_out.ids)},
@@ -265,25 +251,13 @@ def _interval(copied: float, synthetic: Side, floor: float, held_out: Side) -> I
     )
 
 
-def _table(sides: Sequence[tuple[str, Side, np.ndarray, np.ndarray, Verdict]], training: Sequence[str]) -> pd.DataFrame:
-    """Return one row a judged volume; flagged and confirmed are the share of the thresholds that it lies above."""
-    import pandas as pd
-
-    return pd.concat(
-        [
-            pd.DataFrame(
-                {
-                    "side": name,
-                    "id": list(side.ids),
-                    "subject": list(side.subjects),
-                    "nearest_training": [training[index] for index in similarities.argmax(axis=1)],
-                    "similarity": similarities.max(axis=1),
-                    "ncc": ncc,
-                    "flagged": verdict.flagged,
-                    "confirmed": verdict.confirmed,
-                }
-            )
-            for name, side, similarities, ncc, verdict in sides
-        ],
-        ignore_index=True,
-    )
+def _columns(nearness: Nearness, verdicts: np.ndarray, training: Sequence[str]) -> dict[str, object]:
+    """Return the columns of a side; flagged and confirmed are the share of the thresholds that a volume lies above."""
+    flagged, confirmed = verdicts
+    return {
+        "nearest_training": [training[index] for index in nearness.to_training.argmax(axis=1)],
+        "similarity": nearness.to_training.max(axis=1),
+        "ncc": nearness.ncc,
+        "flagged": flagged,
+        "confirmed": confirmed,
+    }

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -16,44 +17,25 @@ _NO_DISTANCE = 1e-9
 
 
 @dataclass(frozen=True, eq=False)
-class Similarities:
-    """Correlations of embeddings, rows by columns.
+class Nearness:
+    """How like the training volumes the volumes of a judged side are, samples or held-out ones.
 
     Args:
-        samples: samples by training volumes.
-        held_out: held-out by training volumes.
-        samples_to_held_out: samples by held-out volumes.
-        among_held_out: held-out by held-out volumes.
+        to_training: (volumes, training) correlations of embeddings.
+        to_held_out: (volumes, held-out) likewise.
+        ncc: (volumes,) correlation voxel by voxel with the nearest training volume.
     """
 
-    samples: np.ndarray
-    held_out: np.ndarray
-    samples_to_held_out: np.ndarray
-    among_held_out: np.ndarray
+    to_training: np.ndarray
+    to_held_out: np.ndarray
+    ncc: np.ndarray
 
 
-@dataclass(frozen=True, eq=False)
-class Likeness:
-    """Correlation voxel by voxel of each judged volume with its nearest training volume."""
-
-    samples: np.ndarray
-    held_out: np.ndarray
-
-
-@dataclass(frozen=True)
-class Threshold:
+class Threshold(NamedTuple):
     """Above these a volume is too similar: to embeddings' correlation and to the voxels'."""
 
     similarity: float
     ncc: float
-
-
-@dataclass(frozen=True, eq=False)
-class Verdict:
-    """Who is too similar by embedding (flagged), and of these by its voxels too (confirmed): 0..1 a volume."""
-
-    flagged: np.ndarray
-    confirmed: np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,8 +45,8 @@ class Turn:
     Args:
         threshold: these.
         judged: (held-out,) which of them were judged: the other half.
-        samples: verdict on every sample.
-        held_out: verdict on the judged held-out volumes.
+        samples: (2, samples) which are too similar by embedding (flagged), and of these by their voxels (confirmed).
+        held_out: (2, judged) likewise of the judged held-out volumes.
         memorized: share of training volumes near a sample, as many samples as judged held-out volumes (or the fewer).
         memorized_floor: share of training volumes near a judged held-out volume, at the same count.
         memorized_all: share of training volumes near any sample.
@@ -74,8 +56,8 @@ class Turn:
 
     threshold: Threshold
     judged: np.ndarray
-    samples: Verdict
-    held_out: Verdict
+    samples: np.ndarray
+    held_out: np.ndarray
     memorized: float
     memorized_floor: float
     memorized_all: float
@@ -147,80 +129,69 @@ def nearest_among(similarities: np.ndarray, *, among: int) -> np.ndarray:
     return expected
 
 
-def turn_of(
-    found: Similarities, likeness: Likeness, *, makes: np.ndarray, judged: np.ndarray, threshold: Threshold
-) -> Turn:
+def turn_of(samples: Nearness, held_out: Nearness, *, makes: np.ndarray, threshold: Threshold) -> Turn:
     """Judge the samples and one half of the held-out volumes by the thresholds that the other half made.
 
     Args:
-        found: similarities of embeddings.
-        likeness: of the voxels.
+        samples: of all samples.
+        held_out: of all held-out volumes.
         makes: (held-out,) which of them made the thresholds.
-        judged: (held-out,) which of them are judged.
         threshold: of both.
     """
-    samples, held_out = found.samples, found.held_out[judged]
-    equal = min(len(samples), len(held_out))
-    near = min(int(makes.sum()), samples.shape[1])
+    judged = ~makes
+    of_samples, of_judged = samples.to_training, held_out.to_training[judged]
+    equal = min(len(of_samples), len(of_judged))
+    near = min(int(makes.sum()), of_samples.shape[1])
     return Turn(
         threshold=threshold,
         judged=judged,
-        samples=_verdict(samples, likeness.samples, threshold),
-        held_out=_verdict(held_out, likeness.held_out[judged], threshold),
-        memorized=share_with_neighbour(samples.T, threshold.similarity, among=equal),
-        memorized_floor=share_with_neighbour(held_out.T, threshold.similarity, among=equal),
-        memorized_all=share_with_neighbour(samples.T, threshold.similarity, among=len(samples)),
+        samples=_verdict(of_samples, samples.ncc, threshold),
+        held_out=_verdict(of_judged, held_out.ncc[judged], threshold),
+        memorized=share_with_neighbour(of_samples.T, threshold.similarity, among=equal),
+        memorized_floor=share_with_neighbour(of_judged.T, threshold.similarity, among=equal),
+        memorized_all=share_with_neighbour(of_samples.T, threshold.similarity, among=len(of_samples)),
         distances=(
-            1.0 - nearest_among(held_out, among=near),
-            1.0 - nearest_among(found.among_held_out[np.ix_(judged, makes)], among=near),
+            1.0 - nearest_among(of_judged, among=near),
+            1.0 - nearest_among(held_out.to_held_out[np.ix_(judged, makes)], among=near),
         ),
     )
 
 
-def _verdict(similarities: np.ndarray, ncc: np.ndarray, threshold: Threshold) -> Verdict:
+def _verdict(similarities: np.ndarray, ncc: np.ndarray, threshold: Threshold) -> np.ndarray:
     flagged = similarities.max(axis=1) > threshold.similarity
-    return Verdict(flagged, flagged & (ncc > threshold.ncc))
+    return np.stack([flagged, flagged & (ncc > threshold.ncc)])
 
 
-def averaged(turns: Sequence[Turn]) -> tuple[Verdict, Verdict]:
-    """Return the verdict on samples, averaged over both turns, and on held-out volumes, each from its own turn.
+def averaged(turns: Sequence[Turn]) -> tuple[np.ndarray, np.ndarray]:
+    """Return flagged and confirmed (2, n) samples, averaged over both turns, and held-out volumes, each from its turn.
 
     Args:
         turns: both; each held-out volume is judged in exactly one.
     """
     judged = np.concatenate([np.flatnonzero(turn.judged) for turn in turns]).argsort()
-    samples = Verdict(
-        np.mean([turn.samples.flagged for turn in turns], axis=0),
-        np.mean([turn.samples.confirmed for turn in turns], axis=0),
-    )
-    held_out = Verdict(
-        np.concatenate([turn.held_out.flagged for turn in turns])[judged].astype(float),
-        np.concatenate([turn.held_out.confirmed for turn in turns])[judged].astype(float),
-    )
-    return samples, held_out
+    held_out: np.ndarray = np.concatenate([turn.held_out for turn in turns], axis=1)[:, judged].astype(float)
+    return np.mean([turn.samples for turn in turns], axis=0), held_out
 
 
-def distance_ratios(found: Similarities, turns: Sequence[Turn]) -> dict[str, float | str]:
+def distance_ratios(samples: Nearness, turns: Sequence[Turn]) -> dict[str, float | str]:
     """Return how much nearer volumes lie to training than to held-out volumes: 1 is equally near, below 1 nearer.
 
     A ratio is the mean distance (1 - correlation) to the nearest training volume over that to the nearest held-out
     one, both among equally many.
 
     Args:
-        found: similarities of embeddings.
+        samples: of all samples.
         turns: both.
 
     Returns:
         nn_ratio: of the samples; nn_ratio_floor: of held-out volumes, against the other half; or, where a distance
         is 0 throughout, the reason why there is none.
     """
-    columns = min(found.samples.shape[1], found.samples_to_held_out.shape[1])
+    sides = samples.to_training, samples.to_held_out
+    columns = min(similarities.shape[1] for similarities in sides)
     pairs = {
-        "nn_ratio": (
-            1.0 - nearest_among(found.samples, among=columns),
-            1.0 - nearest_among(found.samples_to_held_out, among=columns),
-        ),
-        "nn_ratio_floor": tuple(np.concatenate([turn.distances[which] for turn in turns]) for which in (0, 1)),
+        "nn_ratio": [1.0 - nearest_among(similarities, among=columns) for similarities in sides],
+        "nn_ratio_floor": [np.concatenate(distances) for distances in zip(*(turn.distances for turn in turns))],
     }
     return {
         name: float(train.mean() / other.mean())

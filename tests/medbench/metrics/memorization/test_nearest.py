@@ -8,8 +8,7 @@ from scipy import stats
 
 from medbench.errors import Unavailable
 from medbench.metrics.memorization.nearest import (
-    Likeness,
-    Similarities,
+    Nearness,
     Threshold,
     averaged,
     nearest_among,
@@ -45,20 +44,17 @@ def test_equal_counts_are_the_mean_over_all_choices(among):
 
 
 def test_each_held_out_volume_is_judged_once_by_the_other_half():
-    samples = np.array([[0.95, 0.1], [0.2, 0.3]])
-    held_out = np.array([[0.9, 0.0], [0.1, 0.1], [0.2, 0.6], [0.1, 0.0]])
-    found = Similarities(samples, held_out, np.zeros((2, 4)), np.zeros((4, 4)))
-    likeness = Likeness(np.array([0.99, 0.5]), np.array([0.5, 0.5, 0.99, 0.5]))
+    samples = Nearness(np.array([[0.95, 0.1], [0.2, 0.3]]), np.zeros((2, 4)), np.array([0.99, 0.5]))
+    to_training = np.array([[0.9, 0.0], [0.1, 0.1], [0.2, 0.6], [0.1, 0.0]])
+    held_out = Nearness(to_training, np.zeros((4, 4)), np.array([0.5, 0.5, 0.99, 0.5]))
     first = np.array([True, False, True, False])
     turns = [
-        turn_of(found, likeness, makes=first, judged=~first, threshold=Threshold(0.92, 0.9)),
-        turn_of(found, likeness, makes=~first, judged=first, threshold=Threshold(0.5, 0.9)),
+        turn_of(samples, held_out, makes=first, threshold=Threshold(0.92, 0.9)),
+        turn_of(samples, held_out, makes=~first, threshold=Threshold(0.5, 0.9)),
     ]
     of_samples, of_held_out = averaged(turns)
-    assert of_samples.flagged.tolist() == [1, 0]
-    assert of_samples.confirmed.tolist() == [1, 0]
-    assert of_held_out.flagged.tolist() == [1, 0, 1, 0]
-    assert of_held_out.confirmed.tolist() == [0, 0, 1, 0]
+    assert of_samples.tolist() == [[1, 0], [1, 0]]
+    assert of_held_out.tolist() == [[1, 0, 1, 0], [0, 0, 1, 0]]
     assert [turn.memorized_all for turn in turns] == [0.5, 0.5]
     assert [turn.memorized_floor for turn in turns] == [0.0, 1.0]
 
