@@ -14,7 +14,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from medbench import NOT_ASKED, Evidence, Measurement, MetricInfo, jackknifed, require_subjects
+from medbench import Evidence, Measurement, MetricInfo, require_subjects
 
 
 def distances(rows: np.ndarray, others: np.ndarray) -> np.ndarray:
@@ -47,8 +47,4 @@ class Energy3d:
         def energy(r: np.ndarray | slice, s: np.ndarray | slice) -> float:
             return float(2 * across[r][:, s].mean() - within[r][:, r].mean() - among[s][:, s].mean())
 
-        value = energy(slice(None), slice(None))
-        if not evidence.intervals:  # floors ask for the value alone
-            return Measurement.of(value, NOT_ASKED)
-        subjects, others = sides[0].subjects, sides[1].subjects
-        return Measurement.of(value, jackknifed(value, energy, real=subjects, synthetic=others, non_negative=True))
+        return Measurement.between(evidence, energy(slice(None), slice(None)), energy, non_negative=True)

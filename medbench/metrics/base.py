@@ -168,8 +168,8 @@ class Measurement:
         value: float,
         statistic: Callable[[Stay, Stay], float],
         *,
-        table: Callable[[], pd.DataFrame],
         non_negative: bool,
+        table: Callable[[], pd.DataFrame] | None = None,
         undefined: str = "without one group of subjects the value is no finite number",
         by_subject: bool = False,
         **found: Any,
@@ -180,8 +180,8 @@ class Measurement:
             evidence: both sides.
             value: the statistic of all that they hold.
             statistic: see ``jackknifed``, as ``non_negative`` and ``undefined``.
-            table: makes the table.
             non_negative: the statistic cannot be below 0.
+            table: makes the table; None: there is none.
             undefined: why there is no interval, if the statistic is not finite without one of the groups.
             by_subject: the statistic takes the subjects that stay, in the order of their names, and not the volumes.
             found: further fields, by name.
@@ -193,7 +193,7 @@ class Measurement:
         interval = jackknifed(
             value, statistic, real=real, synthetic=synthetic, non_negative=non_negative, undefined=undefined
         )
-        return cls.of(value, interval, table=table(), **found)
+        return cls.of(value, interval, table=table() if table else None, **found)
 
 
 class Metric(Protocol):

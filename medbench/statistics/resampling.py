@@ -257,7 +257,18 @@ def mean_interval(values: np.ndarray, subjects: Sequence[str]) -> Interval:
 
 
 def share_interval(values: np.ndarray, subjects: Sequence[str], *, whose: str = "") -> Interval:
-    """Return ``mean_interval`` of values from 0 to 1, kept within these; ``whose`` names the subjects in its method."""
+    """Return ``mean_interval`` of values from 0 to 1, kept within these.
+
+    Args:
+        values: (volumes,) one number a volume.
+        subjects: the subject of each volume.
+        whose: names the subjects in the interval's method.
+
+    Example:
+        >>> low, high = share_interval(np.array([1.0, 1.0, 0.9, 0.6]), ["a", "b", "c", "d"]).ends
+        >>> round(low, 2), high
+        (0.57, 1.0)
+    """
     found = mean_interval(values, subjects)
     if found.ends is None:
         return found
