@@ -37,8 +37,9 @@ class ConsoleProgress:
             return
         started = time.monotonic()
         count = 0
-        for count, item in enumerate(items, start=1):  # noqa: B007  the last count is read below
+        for item in items:
             yield item
+            count += 1
         self._console.print(f"{task}: {count} in {time.monotonic() - started:.1f} s")
 
     def note(self, message: str) -> None:
