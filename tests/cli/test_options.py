@@ -1,9 +1,37 @@
+"""How the texts of options are read, and that every option of a command arrives."""
+
 from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import fields
 
 import pytest
 
+from cli import audit, evaluate, run
 from cli.options import parse_shape
+from medbench.audit.audit import AuditOptions
 from medbench.errors import SpecError
+from medbench.pipeline.options import FolderOptions, RunOptions, TrackOptions
+
+# Read by the commands themselves or under another name.
+ELSEWHERE = {"weights", "budget", "as_json", "quiet", "debug"}
+
+
+@pytest.mark.parametrize(
+    ("command", "kind", "own"),
+    [
+        (run.run, RunOptions, set()),
+        (run.fit, RunOptions, set()),
+        (run.sample, RunOptions, set()),
+        (evaluate.evaluate, FolderOptions, set()),
+        (audit.audit_metrics, AuditOptions, {"out"}),
+    ],
+)
+def test_no_option_of_a_command_is_lost(command: Callable[..., None], kind: type[TrackOptions], own: set[str]) -> None:
+    """``asked`` leaves out what is no option of that kind: a parameter named otherwise would be ignored in silence."""
+    given = {*inspect.signature(command).parameters}
+    assert given - {field.name for field in fields(kind)} - ELSEWHERE == own
 
 
 @pytest.mark.parametrize("text", ["512x64x8", "512X64X8", " 512,64,8 "])
