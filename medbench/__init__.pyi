@@ -19,7 +19,7 @@ from .errors import (
     UnknownPluginError,
 )
 from .features.base import ExtractorInfo, SliceExtractor, VolumeExtractor
-from .generators.base import Generator, GeneratorInfo, Predicts, SampleRequest, sample_seed
+from .generators.base import FitRequest, Generator, GeneratorInfo, Predicts, SampleRequest, sample_seed
 from .imaging.grid import label_map_to_grid, to_grid
 from .imaging.slices import plane_slices
 from .imaging.volume import LabelMap, Volume
@@ -49,6 +49,7 @@ __all__ = [
     "ExtractorInfo",
     "Fetchable",
     "Figure",
+    "FitRequest",
     "FormatError",
     "Generator",
     "GeneratorInfo",

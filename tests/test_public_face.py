@@ -17,15 +17,15 @@ ROOT = Path(__file__).parents[1]
 # fmt: off
 PROMISED = [
     "BudgetExceededError", "Case", "CaseColumns", "Check", "CheckpointError", "DataError", "Dataset",
-    "DatasetInfo", "Evidence", "ExtractorInfo", "Fetchable", "Figure", "FormatError", "Generator",
-    "GeneratorInfo", "GeometryError", "Grid", "IntensityError", "Interval", "LabelMap", "Measured",
-    "Measurement", "MedbenchError", "Meter", "Metric", "MetricInfo", "MissingExtraError", "NOT_ASKED",
-    "NotEnoughCasesError", "Plane", "Prediction", "Predicts", "Progress", "Protocol", "Replicates", "Report",
-    "Result", "SampleRequest", "Segmenter", "SegmenterInfo", "Side", "SliceExtractor", "SliceProtocol",
-    "SpecError", "Split", "StorageError", "Unavailable", "UnknownPluginError", "Volume", "VolumeExtractor",
-    "WeightFile", "Window", "Workspace", "atomic_path", "evaluate", "fingerprint", "jackknifed",
-    "label_map_to_grid", "load_dataset", "mean_interval", "plane_slices", "predict_peak", "require_subjects",
-    "sample_seed", "silent", "to_grid",
+    "DatasetInfo", "Evidence", "ExtractorInfo", "Fetchable", "Figure", "FitRequest", "FormatError",
+    "Generator", "GeneratorInfo", "GeometryError", "Grid", "IntensityError", "Interval", "LabelMap",
+    "Measured", "Measurement", "MedbenchError", "Meter", "Metric", "MetricInfo", "MissingExtraError",
+    "NOT_ASKED", "NotEnoughCasesError", "Plane", "Prediction", "Predicts", "Progress", "Protocol",
+    "Replicates", "Report", "Result", "SampleRequest", "Segmenter", "SegmenterInfo", "Side", "SliceExtractor",
+    "SliceProtocol", "SpecError", "Split", "StorageError", "Unavailable", "UnknownPluginError", "Volume",
+    "VolumeExtractor", "WeightFile", "Window", "Workspace", "atomic_path", "evaluate", "fingerprint",
+    "jackknifed", "label_map_to_grid", "load_dataset", "mean_interval", "plane_slices", "predict_peak",
+    "require_subjects", "sample_seed", "silent", "to_grid",
 ]
 # fmt: on
 
