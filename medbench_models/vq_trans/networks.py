@@ -1,0 +1,68 @@
+"""VQ-Trans's networks: the VQ-VAE is ``shared.vqvae.Vqvae``; the transformer begins with positions that mean places."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch.nn import functional
+
+from medbench.errors import DataError
+from medbench_models.vq_trans.config import NetworkConfig
+from medbench_models.vq_trans.transformer import Transformer
+
+
+def build_transformer(config: NetworkConfig, shape: Sequence[int]) -> Transformer:
+    """Return the transformer for volumes of a shape (x, y, z).
+
+    Its position embeddings, which are learnt, begin as waves along the three axes (upstream: as chance has it), so that
+    neighbours in y and x, a row and a plane earlier in the sequence, look alike from the first step.
+    """
+    architecture = config.transformer
+    transformer = Transformer(
+        config.num_tokens,
+        config.max_seq_len(shape),
+        dim=architecture.dim,
+        depth=architecture.depth,
+        heads=architecture.heads,
+    )
+    with torch.no_grad():
+        transformer.position_embeddings.embedding.weight.copy_(axis_waves(config.latent(shape), architecture.dim))
+    return transformer
+
+
+_AMPLITUDE = 0.5  # beside token embeddings of standard deviation 1
+
+
+def axis_waves(shape: Sequence[int], dim: int) -> torch.Tensor:
+    """Return the first position embeddings (x y z, dim), in raster order: a third of the channels an axis.
+
+    An axis of s positions has waves of 2 to 2 s positions a period, as sine and cosine; channels left over are 0.
+
+    >>> axis_waves((4, 4, 2), 12).shape
+    torch.Size([32, 12])
+    """
+    count = dim // (2 * len(shape))  # waves an axis
+    parts = []
+    for size, place in zip(shape, torch.meshgrid(*(torch.arange(size) for size in shape), indexing="ij")):
+        frequencies = math.pi * float(max(2, size)) ** (-torch.arange(count) / max(1, count - 1))
+        angles = place.reshape(-1, 1) * frequencies
+        parts += [angles.sin(), angles.cos()]
+    waves = _AMPLITUDE * torch.cat(parts, dim=1)
+    return functional.pad(waves, (0, dim - waves.shape[1]))
+
+
+def require_shape(config: NetworkConfig, shape: Sequence[int]) -> None:
+    """Check that volumes have whole latent positions along every axis.
+
+    Raises:
+        DataError: they have not; the message names the nearest shape that has.
+    """
+    factor = config.vqvae.factor
+    nearest = [max(1, round(size / factor)) * factor for size in shape]
+    if list(shape) != nearest:
+        asked, near = ("x".join(map(str, one)) for one in (shape, nearest))
+        raise DataError(
+            f"volumes of {asked} voxels do not fit: every axis must be a multiple of {factor}; {near} is the nearest"
+        )
