@@ -19,13 +19,11 @@ from medbench.training.loop import Trained
 from medbench_models.shared.codes import encode_volumes
 from medbench_models.shared.fitting import Fitting, Weights
 from medbench_models.shared.losses import PerceptualLoss
-from medbench_models.shared.memory import require_memory
 from medbench_models.shared.vqgan import VqganTask
 from medbench_models.shared.vqvae import TRAINING_ONLY, Vqvae
 from medbench_models.vq_trans.autoregression import Codes, SequenceTask
 from medbench_models.vq_trans.checkpoint import MODEL, Description
 from medbench_models.vq_trans.config import VqTransConfig
-from medbench_models.vq_trans.memory import predict
 from medbench_models.vq_trans.networks import build_transformer, require_shape
 
 _FEW_CODES = 0.1  # share of the codebook
@@ -43,7 +41,6 @@ class VqTransFitting(Fitting[VqTransConfig]):
         volumes = self.volumes(fabric, smallest=self.config.stage1.crop)
         shape = volumes["train"].shape[1:]
         require_shape(self.config.network, shape)
-        require_memory(partial(predict, self.config), "fit", shape, device=fabric.device)
         stages = {"stage1": self._stage1(volumes)}
         codes = self._codes(fabric, stages["stage1"], volumes)
         used = self._share_used(codes["train"])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -76,15 +75,11 @@ class VqTrans(Plugin[VqTransConfig, "Loaded"]):
 
         Raises:
             SpecError: label maps were given.
-            BudgetExceededError: the GPU has too little memory.
         """
-        from medbench_models.shared.memory import require_memory
-        from medbench_models.vq_trans.memory import predict
         from medbench_models.vq_trans.sampling import sample
 
         if request.conditions is not None:
             raise SpecError("vq-trans is unconditional and cannot follow label maps: leave out --conditional")
-        require_memory(partial(predict, self.config), "sample", self.networks.description.shape, device=self.device)
         for seed in request.seeds:
             yield sample(self.networks, seed, self.config.sampling)
 
