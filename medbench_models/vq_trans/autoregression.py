@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -17,6 +18,16 @@ from medbench_models.shared.averaged import AveragedTask
 from medbench_models.vq_trans.config import NetworkConfig, SequenceConfig
 from medbench_models.vq_trans.networks import build_transformer
 from medbench_models.vq_trans.ordering import inputs_of, to_sequence
+
+
+class Sequences(Protocol):
+    """What a transformer is trained on; see ``Codes``."""
+
+    def __len__(self) -> int:
+        """Return how many there are."""
+
+    def sequences(self, rows: torch.Tensor) -> torch.Tensor:
+        """Return some of them (n, length) int64."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,13 +51,13 @@ class Codes:
         return len(np.unique(self.indices))
 
 
-class SequenceTask(AveragedTask[Codes]):
+class SequenceTask(AveragedTask[Sequences]):
     """Training of a transformer by cross-entropy, in nats a token; whole sequences, never windows of them.
 
     Args:
         network: takes tokens, returns logits.
         config: training settings.
-        train: code numbers of the training volumes.
+        train: sequences of the training volumes.
         select: of the selection volumes.
         seed: of the training.
         begin: the token that begins a sequence.
@@ -55,19 +66,34 @@ class SequenceTask(AveragedTask[Codes]):
     logged = "cross_entropy"
 
     def __init__(
-        self, network: nn.Module, config: SequenceConfig, *, train: Codes, select: Codes, seed: int, begin: int
+        self, network: nn.Module, config: SequenceConfig, *, train: Sequences, select: Sequences, seed: int, begin: int
     ) -> None:
         super().__init__(network, config, train=train, select=select, seed=seed)
         self.begin = begin
         if config.checkpointing:
             checkpoint_activations(network.blocks)
 
-    def loss(self, network: nn.Module, examples: Codes, rows: torch.Tensor, chance: torch.Generator) -> torch.Tensor:
+    def loss(
+        self, network: nn.Module, examples: Sequences, rows: torch.Tensor, chance: torch.Generator
+    ) -> torch.Tensor:
         """Return the mean cross-entropy of some volumes' tokens."""
         del chance
         (sequence,) = self.placed(examples.sequences(rows))
         logits = network(inputs_of(sequence, self.begin))
         return functional.cross_entropy(logits.float().flatten(0, 1), sequence.flatten())
+
+
+@dataclass(frozen=True)
+class _Empty:
+    """Takes the place of training sequences: tensors of their length."""
+
+    length: int
+
+    def __len__(self) -> int:
+        return 1
+
+    def sequences(self, rows: torch.Tensor) -> torch.Tensor:
+        return torch.zeros(len(rows), self.length, dtype=torch.int64)
 
 
 def step_sequences(
@@ -81,7 +107,7 @@ def step_sequences(
         shape: voxels (x, y, z).
         fabric: a rehearsal, to predict the memory that it takes, or the real one, to measure it.
     """
-    nothing = Codes(np.zeros((1, *network.latent(shape)), np.uint16))
+    nothing = _Empty(network.max_seq_len(shape))
     task = SequenceTask(
         build_transformer(network, shape), config, train=nothing, select=nothing, seed=0, begin=network.begin
     )

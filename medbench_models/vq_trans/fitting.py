@@ -43,7 +43,7 @@ class VqTransFitting(Fitting[VqTransConfig]):
         require_shape(self.config.network, shape)
         stages = {"stage1": self._stage1(volumes)}
         codes = self._codes(fabric, stages["stage1"], volumes)
-        used = self._share_used(codes["train"])
+        used = self.share_used(codes["train"])
         stages["stage2"] = self._stage2(codes, shape)
         weights = {"vqvae": stages["stage1"].weights, "transformer": stages["stage2"].weights}
         scores = {
@@ -74,7 +74,7 @@ class VqTransFitting(Fitting[VqTransConfig]):
                 for name, part in volumes.items()
             }
 
-    def _share_used(self, codes: Codes) -> float:
+    def share_used(self, codes: Codes) -> float:
         """Return the share of the codebook that an epoch uses; say so where it is little."""
         size = self.config.network.vqvae.codebook_size
         share = codes.used() / size
