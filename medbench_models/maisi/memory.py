@@ -11,7 +11,6 @@ from lightning_fabric import Fabric
 from torch import nn
 
 from medbench.budget.prediction import Prediction, predict_peak
-from medbench.errors import DataError
 from medbench.generators.base import Stage
 from medbench.training.rehearsal import Rehearsal
 from medbench_models.maisi import windows
@@ -21,6 +20,7 @@ from medbench_models.maisi.processes import build_schedule
 from medbench_models.shared.arrays import require_divisible
 from medbench_models.shared.config import DiffusionConfig
 from medbench_models.shared.diffusion import step_diffusion
+from medbench_models.shared.gan import require_crops
 from medbench_models.shared.klgan import step_klgan
 from medbench_models.shared.memory import bytes_of
 from medbench_models.shared.precision import sampling_dtype
@@ -46,10 +46,9 @@ def predict(
     require_divisible(shape, config.network.multiple)
     if stage == "sample":
         parts = predict_sampling(config.network, shape, limit_bytes=limit_bytes)
-    elif not frozen and any(size < least for size, least in zip(shape, config.stage1.crop)):
-        size, needed = ("x".join(map(str, one)) for one in (shape, config.stage1.crop))
-        raise DataError(f"volumes of {size} voxels are too small: this preset's crops are {needed}")
     else:
+        if not frozen:
+            require_crops(config.stage1, shape)
         parts = predict_fitting(config, shape, limit_bytes=limit_bytes, frozen=frozen)
     return max(parts.values(), key=lambda prediction: prediction.tensor_bytes)
 

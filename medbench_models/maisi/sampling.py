@@ -14,9 +14,10 @@ from medbench_models.maisi.config import Region
 from medbench_models.maisi.labels import bits_of, maisi_numbers
 from medbench_models.maisi.networks import REGIONS
 from medbench_models.maisi.processes import denoise
-from medbench_models.shared.arrays import require_divisible, scaled
+from medbench_models.shared.arrays import require_divisible
 from medbench_models.shared.klgan import as_positive, as_signed
 from medbench_models.shared.samplers import Predict
+from medbench_models.shared.volumes import hu_of, reconstructed
 
 
 @torch.no_grad()
@@ -45,7 +46,7 @@ def sample(networks: Loaded, seed: int, steps: int, *, device: str, condition: L
     noise = torch.randn(1, network.autoencoder.latent_channels, *positions, generator=chance).to(device)
     latent = denoise(network, predict, noise, chance, steps=steps)
     image = windows.decode(networks.autoencoder, latent / description.scale_factor)
-    return Volume(_hu(networks, image), affine)
+    return Volume(hu_of(as_signed(image), window=network.window, flipped=description.flipped), affine)
 
 
 def predictor(networks: Loaded, spacing_mm: tuple[float, float, float], bits: torch.Tensor | None = None) -> Predict:
@@ -67,23 +68,17 @@ def regions_of(regions: tuple[Region, Region]) -> torch.Tensor:
     return torch.tensor([[REGIONS.index(region) for region in regions]])
 
 
-@torch.no_grad()
 def reconstruct(networks: Loaded, volume: Volume) -> Volume:
-    """Return a volume after the autoencoder, on its own grid; sizes the factor does not divide are padded with air."""
-    network = networks.description.network
-    missing = [(0, -size % network.autoencoder.factor) for size in volume.shape]
-    padded = np.pad(volume.voxels, missing, constant_values=int(network.window.low))
-    seen = np.ascontiguousarray(np.flip(padded, networks.description.flipped))
-    image = windows.through(networks.autoencoder, as_positive(scaled(seen[None], network.window)))
-    x, y, z = volume.shape
-    return Volume(np.ascontiguousarray(_hu(networks, image)[:x, :y, :z]), volume.affine)
-
-
-def _hu(networks: Loaded, image: torch.Tensor) -> np.ndarray:
-    """Return the voxels of an image (1, 1, x, y, z) in 0..1; what lies outside is clipped."""
+    """Return a volume after the autoencoder, by the latent's mean, on its own grid."""
     description = networks.description
-    hu = description.network.window.unscale(as_signed(image[0, 0].float())).cpu().numpy()
-    return np.ascontiguousarray(np.flip(np.rint(hu).astype(np.int16), description.flipped))
+    network = description.network
+
+    def through(image: torch.Tensor) -> torch.Tensor:
+        return as_signed(windows.through(networks.autoencoder, as_positive(image)))
+
+    return reconstructed(
+        through, volume, factor=network.autoencoder.factor, window=network.window, flipped=description.flipped
+    )
 
 
 def _bits(networks: Loaded, condition: LabelMap, device: str) -> torch.Tensor:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -15,6 +15,7 @@ from lightning_fabric import Fabric
 from monai.networks.nets import PatchDiscriminator
 from torch.nn import functional
 
+from medbench.errors import DataError
 from medbench.spec import Window
 from medbench.training.averaging import descend, learning_rate, set_learning_rate
 from medbench.training.loop import Stateful
@@ -189,6 +190,17 @@ class GanTask(ABC, Generic[Config]):
         config = self.config
         progress = (index / config.steps - config.adversarial_from) / config.adversarial_ramp
         return config.adversarial_weight * min(1.0, max(0.0, progress))
+
+
+def require_crops(config: GanConfig, shape: Sequence[int]) -> None:
+    """Check that a training's crops fit into volumes of a shape.
+
+    Raises:
+        DataError: they are larger.
+    """
+    if any(size < least for size, least in zip(shape, config.crop)):
+        size, needed = ("x".join(map(str, one)) for one in (shape, config.crop))
+        raise DataError(f"volumes of {size} voxels are too small: this preset's crops are {needed}")
 
 
 def rehearse(task: GanTask[Config], fabric: Rehearsal | Fabric) -> None:
