@@ -16,6 +16,7 @@ from medbench.imaging.volume import Volume
 from medbench.spec import Grid
 from medbench.training.averaging import seeded
 from medbench.training.loop import Trained
+from medbench_models.shared.arrays import require_divisible
 from medbench_models.shared.codes import encode_volumes
 from medbench_models.shared.fitting import Fitting, Weights
 from medbench_models.shared.losses import PerceptualLoss
@@ -24,7 +25,7 @@ from medbench_models.shared.vqvae import TRAINING_ONLY, Vqvae
 from medbench_models.vq_trans.autoregression import Codes, SequenceTask
 from medbench_models.vq_trans.checkpoint import MODEL, Description
 from medbench_models.vq_trans.config import VqTransConfig
-from medbench_models.vq_trans.networks import build_transformer, require_shape
+from medbench_models.vq_trans.networks import build_transformer
 
 _FEW_CODES = 0.1  # share of the codebook
 
@@ -40,7 +41,7 @@ class VqTransFitting(Fitting[VqTransConfig]):
         """Train both stages; see ``Fitting``."""
         volumes = self.volumes(fabric, smallest=self.config.stage1.crop)
         shape = volumes["train"].shape[1:]
-        require_shape(self.config.network, shape)
+        require_divisible(shape, self.config.network.vqvae.factor)
         stages = {"stage1": self._stage1(volumes)}
         codes = self._codes(fabric, stages["stage1"], volumes)
         used = self.share_used(codes["train"])

@@ -10,6 +10,8 @@ import torch
 from medbench.budget.prediction import Prediction, predict_peak
 from medbench.generators.base import Stage
 from medbench.training.rehearsal import Rehearsal
+from medbench_models.shared.arrays import require_divisible
+from medbench_models.shared.gan import require_crops
 from medbench_models.shared.precision import sampling_dtype
 from medbench_models.shared.vqvae import slabs_needed
 from medbench_models.shared.vqvae_memory import (
@@ -18,11 +20,10 @@ from medbench_models.shared.vqvae_memory import (
     predict_decoding,
     predict_encoding,
     predict_vqgan,
-    require_crops,
 )
 from medbench_models.vq_trans.autoregression import step_sequences
 from medbench_models.vq_trans.config import NetworkConfig, VqTransConfig
-from medbench_models.vq_trans.networks import build_transformer, require_shape
+from medbench_models.vq_trans.networks import build_transformer
 from medbench_models.vq_trans.transformer import Cache, Transformer
 
 Shape = Sequence[int]
@@ -41,7 +42,7 @@ def predict(config: VqTransConfig, stage: Stage, shape: Shape, *, limit_bytes: f
         DataError: a shape that the VQ-VAE cannot halve as often as it does, or that is smaller than a training crop.
     """
     shape = config.network.shape or shape
-    require_shape(config.network, shape)
+    require_divisible(shape, config.network.vqvae.factor)
     if stage == "sample":
         parts = predict_sampling(config.network, shape, limit_bytes=limit_bytes)
     else:
@@ -75,12 +76,12 @@ def predict_fitting(config: VqTransConfig, shape: Shape, *, limit_bytes: float =
         shape: voxels (x, y, z) of the training volumes.
         limit_bytes: memory in all; whole volumes pass the VQ-VAE in as many slabs as it demands.
     """
-    network = config.network
-    fabric = Rehearsal(config.stage2.precision)
+    network, fabric = config.network, Rehearsal(config.stage2.precision)
+    stage2 = config.stage2.model_copy(update={"accumulate": min(2, config.stage2.accumulate)})  # as in predict_vqgan
     return {
         "stage1": predict_vqgan(network.vqvae, config.stage1, shape, limit_bytes=limit_bytes),
         "encode": predict_encoding(network.vqvae, shape, limit_bytes=limit_bytes),
-        "stage2": predict_peak(lambda: step_sequences(network, config.stage2, shape, fabric)),
+        "stage2": predict_peak(lambda: step_sequences(network, stage2, shape, fabric)),
     }
 
 

@@ -107,7 +107,7 @@ def test_resampling_changes_the_volumes_and_nothing_else(tmp_path: Path, make_ca
 def test_volumes_that_the_vqvae_cannot_halve_are_refused_with_the_nearest_shape(tmp_path: Path) -> None:
     volume = Volume(np.zeros((18, 16, 16), np.int16), np.eye(4))
     cases = [Case(str(index), "train", str(index), lambda: volume) for index in range(2)]
-    with pytest.raises(DataError, match=r"18x16x16 voxels do not fit: .* multiple of 4; 16x16x16 is the nearest"):
+    with pytest.raises(DataError, match=r"18x16x16 voxels do not fit: .* multiple of 4, and 16x16x16 is nearest"):
         VqTrans("tiny", device="cpu").fit(FitRequest(cases, cases, tmp_path, 0, True, silent))
 
 

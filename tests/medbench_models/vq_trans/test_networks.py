@@ -4,9 +4,8 @@ import pytest
 import torch
 from monai.networks.nets import DecoderOnlyTransformer
 
-from medbench.errors import DataError
 from medbench_models.shared.vqvae import Vqvae
-from medbench_models.vq_trans.networks import axis_waves, build_transformer, require_shape
+from medbench_models.vq_trans.networks import axis_waves, build_transformer
 from medbench_models.vq_trans.presets import PRESETS
 
 PAPER = PRESETS["paper"].network
@@ -76,15 +75,3 @@ def test_positions_begin_as_waves_that_tell_all_places_apart() -> None:
     steps = waves.reshape(4, 6, 2, 24)
     along_x = steps[:, 0, 0] - steps[:, 5, 1]  # what the other axes add is the same all along x
     torch.testing.assert_close(along_x, along_x[:1].expand_as(along_x))
-
-
-@pytest.mark.parametrize(
-    ("shape", "nearest"),
-    [((512, 512, 250), "512x512x256"), ((440, 448, 256), "448x448x256"), ((5, 16, 16), "16x16x16")],
-)
-def test_shapes_without_whole_latent_positions_are_refused_with_the_nearest(
-    shape: tuple[int, int, int], nearest: str
-) -> None:
-    with pytest.raises(DataError, match=f"multiple of 16; {nearest} is the nearest"):
-        require_shape(PAPER, shape)
-    require_shape(PAPER, (448, 448, 256))
