@@ -22,13 +22,13 @@ _TINY = VqTransConfig(
         transformer=TransformerConfig(dim=128, depth=3, heads=4),
     ),
     stage1=VqganConfig(
-        steps=6000, batch=4, crop=(32, 32, 32), centred=True, rate=1.5e-3, schedule="cosine", mse_weight=10.0,
+        steps=4500, batch=4, crop=(32, 32, 32), centred=True, rate=1.5e-3, schedule="cosine", mse_weight=10.0,
         spectral_weight=1.0, perceptual_weight=0.0, quantise_from=0.25, restart_until=0.8, adversarial_from=0.7,
         adversarial_ramp=0.1, adversarial_weight=0.001, discriminator_channels=16, discriminator_layers=2,
         discriminator_rate=2e-4, precision="bf16-mixed",
     ),
     stage2=SequenceConfig(
-        steps=2800, batch=1, rate=8e-3, schedule="cosine", ema_decay=0.99, precision="bf16-mixed"
+        steps=2400, batch=1, rate=8e-3, schedule="cosine", ema_decay=0.99, precision="bf16-mixed"
     ),
     sampling=SamplingConfig(),
 )  # fmt: skip
