@@ -45,8 +45,8 @@ def test_a_case_that_is_longer(packet_of) -> None:
     packet = packet_of()
     with packet.case_path("C003").open("ab") as file:
         file.write(b"\0")
-    with pytest.raises(DataError, match=r"C003.nii.gz is not as long"):
-        Packet.open(packet.path)
+    with pytest.raises(DataError, match=r"C003.nii.gz is not the file"):
+        packet.verify()
 
 
 def test_a_case_that_was_changed(packet_of) -> None:
