@@ -9,7 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from medbench.datasets.phantom.dataset import generate
 from medbench.imaging.formats.nifti import write_nifti
+from medbench.progress import silent
+from medbench.reader_study.create import CreateOptions, create
 from medbench.reader_study.criteria import load_criteria
 from medbench.reader_study.packet import Packet
 from medbench.storage.files import sha256_of, write_json
@@ -67,3 +70,21 @@ def pairs_packet(packet_of: Callable[..., Packet]) -> Packet:
     }
     names = tuple(f"C00{number}" for number in range(1, 7))
     return packet_of(names, pairs=pairs, training=["T001"], cases=4)
+
+
+@pytest.fixture(scope="session")
+def volumes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two folders of twelve phantoms each, ``alpha`` and ``beta``, which nothing tells apart."""
+    root = tmp_path_factory.mktemp("volumes")
+    for index in range(24):
+        generate(5000 + index, (24, 24, 12))[0].write(root / ("alpha", "beta")[index % 2] / f"{index}.nii.gz")
+    return root
+
+
+@pytest.fixture(scope="session")
+def created(volumes: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A created packet of ten cases of each folder, and its key."""
+    folder = tmp_path_factory.mktemp("created")
+    options = CreateOptions(runs=(volumes / "alpha", volumes / "beta"), out=folder / "packet", key=folder / "key.json")
+    create(options, silent)
+    return folder / "packet", folder / "key.json"
