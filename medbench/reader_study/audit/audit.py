@@ -142,4 +142,4 @@ def _difference(facts: pd.DataFrame, name: str, sources: Mapping[str, str]) -> s
     """Say which fact differs that should not, and how well it tells one source."""
     texts = facts[[name]].astype(str)
     best = each_fact(texts, [sources[case] for case in facts.index])[0]
-    return f"{name} differs between cases: it tells {best.source} from the rest with AUC {best.auc:.2f}"
+    return f"{name}: not the same in every case, tells {best.source} from the rest (AUC {best.auc:.2f})"

@@ -143,7 +143,7 @@ def test_a_packet_that_gives_itself_away_is_not_finished(
             packet.case_path(name).chmod(0o640)
 
     monkeypatch.setattr(module, "_write_case", leaky)
-    with pytest.raises(DataError, match="permissions differs between cases"):
+    with pytest.raises(DataError, match="permissions: not the same in every case"):
         create(options(volumes, tmp_path), silent)
     assert list(tmp_path.iterdir()) == []
 

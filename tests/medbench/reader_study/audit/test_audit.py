@@ -105,12 +105,12 @@ def name_length(planted: Planted) -> None:
 @pytest.mark.parametrize(
     ("plant", "said"),
     [
-        (header_byte, "NIfTI header: descrip differs"),
-        (fifth_digit, "NIfTI header: pixdim differs"),
-        (gzip_level, "compression differs"),
+        (header_byte, "NIfTI header: descrip: not the same"),
+        (fifth_digit, "NIfTI header: pixdim: not the same"),
+        (gzip_level, "compression: not the same"),
         (file_order, "number in the name tells"),
-        (time_of_change, "time of change differs"),
-        (name_length, "length of the name differs"),
+        (time_of_change, "time of change: not the same"),
+        (name_length, "length of the name: not the same"),
     ],
 )
 def test_a_leak_planted_in_the_container_is_found(
