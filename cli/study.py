@@ -15,6 +15,8 @@ from medbench.errors import SpecError
 
 if TYPE_CHECKING:
     from medbench.reader_study.audit.audit import Part
+    from medbench.reader_study.plan import PlanRow
+    from medbench.reader_study.score.score import StudyScore
 
 app = typer.Typer(no_args_is_help=True, help="Blinded reader studies: plan, create, audit, serve, score.")
 
@@ -46,6 +48,73 @@ def one_of(value: str, allowed: tuple[str, ...], option: str) -> Any:
     if value.lower() not in allowed:
         raise SpecError(f"{option} {value}: choose from {', '.join(allowed)}")
     return value.lower()
+
+
+@app.command()
+@in_session
+def plan(
+    ui: Session,
+    design: DesignName = "2afc",
+    effect: Annotated[
+        float | None,
+        typer.Option(help="True share: of right choices (0.6), or of the model's cases called real (0.5)."),
+    ] = None,
+    reference: Annotated[float, typer.Option(help="Rating: share of real cases that are called real.")] = 0.8,
+    readers: Annotated[
+        int | None, typer.Option(min=1, help="How many readers; 1, 3, 5 and 10 where not given.")
+    ] = None,
+    rho: Annotated[float, typer.Option(help="Correlation of answers to one case, and of one reader's.")] = 0.1,
+    simulations: Annotated[int, typer.Option(min=20, help="Simulated studies a line.")] = 200,
+    seed: Annotated[int, typer.Option(help="Decides the simulation's chance.")] = 0,
+    out: Annotated[Path | None, typer.Option(help="Write the table to this CSV file, too.")] = None,
+) -> None:
+    """Simulate studies before anybody reads: power, false positives, equivalence and widths by cases and readers."""
+    from medbench.reader_study.plan import READERS, PlanOptions
+    from medbench.reader_study.plan import plan as plan_study
+
+    chosen = one_of(design, ("rating", "2afc"), "--design")
+    options = PlanOptions(
+        design=chosen,
+        effect=effect if effect is not None else {"2afc": 0.6, "rating": 0.5}[chosen],
+        reference=reference,
+        readers=READERS if readers is None else (readers,),
+        rho=rho,
+        simulations=simulations,
+        seed=seed,
+    )
+    rows = plan_study(options, ui.progress)
+    if out is not None:
+        _write_plan(rows, out)
+    if ui.as_json:
+        ui.print_json([asdict(row) for row in rows])
+        return
+    _print_plan(ui, rows)
+
+
+def _write_plan(rows: list[PlanRow], out: Path) -> None:
+    import pandas as pd
+
+    from medbench.evaluation.measure import write_table
+
+    write_table(out, pd.DataFrame(map(asdict, rows)))
+
+
+def _print_plan(ui: Session, rows: list[PlanRow]) -> None:
+    from medbench.reader_study.plan import ENOUGH, needed
+
+    unit = "pairs" if rows[0].design == "2afc" else "cases of each source"
+    cells = [
+        (
+            str(row.readers), str(row.cases), f"{row.power:.2f}", f"{row.false_positive:.2f}",
+            f"{row.equivalence_power:.2f}", f"{row.half_width:.2f}",
+        )
+        for row in rows
+    ]  # fmt: skip
+    ui.table(("readers", unit, "power", "false positive", "power (equal)", "half width"), cells)
+    for readers in dict.fromkeys(row.readers for row in rows):
+        fewest = needed(rows, readers)
+        told = f"{fewest} {unit}" if fewest else f"more than {max(row.cases for row in rows)} {unit}"
+        ui.say(f"{readers} reader{'s' * (readers > 1)}: {told} for a power of {ENOUGH:g}")
 
 
 @app.command()
@@ -136,3 +205,53 @@ def _say_part(ui: Session, name: str, part: Part) -> None:
     else:
         ui.say(f"{name}: AUC {part.auc:.2f} [{part.ci95[0]:.2f}, {part.ci95[1]:.2f}], 0.5 is chance")
     ui.say(*(f"  {leak}" for leak in part.leaks))
+
+
+@app.command()
+@in_session
+def score(
+    ui: Session,
+    packet: PacketFolder,
+    key: KeyFile,
+    ratings: Annotated[
+        list[Path] | None, typer.Option("--ratings", help="Tables of ratings; all in PACKET/ratings where not given.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Where scores go; scores/PACKET where not given.")] = None,
+) -> None:
+    """Unblind a study that has been read: figures of each source, tests, agreement, a page and tables."""
+    from medbench.reader_study.score.output import save
+    from medbench.reader_study.score.score import open_study
+    from medbench.reader_study.score.score import score as score_study
+
+    scored = open_study(packet, key, ratings or [], ui.progress)
+    found = score_study(scored)
+    page = save(scored, found, out or Path("scores") / packet.resolve().name)
+    if ui.as_json:
+        ui.print_json(found.document())
+        return
+    _print_scores(ui, found)
+    ui.say(*found.notes, f"report: {page}")
+
+
+def _print_scores(ui: Session, found: StudyScore) -> None:
+    from medbench.drawing.text import interval, label, number
+
+    rows = [
+        (
+            label(criterion), model, str(one.n), number(one.share), interval(one.ci95), number(one.mean),
+            number(one.median),
+        )
+        for criterion, of_model in found.criteria.items()
+        for model, one in of_model.items()
+    ]  # fmt: skip
+    ui.table(("criterion", "source", "n", "share", "95 % interval", "mean", "median"), rows)
+    tests = [
+        (
+            label(test.criterion), f"{test.a} - {test.b}", number(test.area), interval(test.ci95),
+            number(test.p_adjusted), number(test.equivalence_p),
+        )
+        for test in found.tests
+    ]  # fmt: skip
+    if tests:
+        ui.say("")
+        ui.table(("criterion", "sources", "area", "95 % interval", "p (Holm)", "p (equal)"), tests)
