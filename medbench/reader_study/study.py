@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Annotated, Final, Literal, Self
 
 from pydantic import ConfigDict, Field, PositiveInt, StringConstraints, model_validator
@@ -95,7 +96,7 @@ class Study(Spec):
             raise ValueError("the number of cases is not that of the checksums")
         return self
 
-    @property
+    @cached_property
     def trials(self) -> Mapping[str, Trial]:
         """Every trial by id, also those of the training."""
         cases: dict[str, tuple[str, ...]] = {name: (pair.left, pair.right) for name, pair in self.pairs.items()}

@@ -119,7 +119,7 @@ def table_text(study: Study, ratings: Mapping[str, Mapping[str, Rating]]) -> str
             seconds = "" if rating.seconds is None else f"{rating.seconds:.1f}"
             shown = dict(zip(("left", "right"), trials[rating.trial].cases))
             head = {"reader": reader, _kind(study): rating.trial, **shown}
-            writer.writerow({**head, **rating.answers, "comment": _neutral(rating.comment), "seconds": seconds})
+            writer.writerow({**head, **rating.answers, "comment": neutral(rating.comment), "seconds": seconds})
     return rows.getvalue()
 
 
@@ -175,8 +175,13 @@ def _kind(study: Study) -> str:
     return "pair" if study.design == "2afc" else "case"
 
 
-def _neutral(comment: str) -> str:
-    """Return a comment that no spreadsheet takes for a formula."""
+def neutral(comment: str) -> str:
+    """Return a comment that no spreadsheet takes for a formula.
+
+    Example:
+        >>> neutral("=1+1"), neutral("odd vessels")
+        ("'=1+1", 'odd vessels')
+    """
     return f"'{comment}" if comment.startswith(_FORMULA) else comment
 
 

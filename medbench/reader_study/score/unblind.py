@@ -12,7 +12,7 @@ from medbench.reader_study.criteria import Criterion
 from medbench.reader_study.key import REAL, Key
 from medbench.reader_study.packet import Packet
 from medbench.reader_study.study import Study
-from medbench.reader_study.tables import Rating, read_table
+from medbench.reader_study.tables import Rating, neutral, read_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -112,7 +112,11 @@ def unblind(packet: Packet, key: Key, ratings: Mapping[str, Mapping[str, Rating]
             rows.append(
                 {"reader": reader, "trial": trial, "model": model, "first": first, "left": shown[0] if first else ""}
                 | {criterion.id: answers.get(criterion.id) for criterion in study.criteria}
-                | {"comment": rating.comment, "seconds": rating.seconds, "repeat_of": key.repeats.get(trial, "")}
+                | {
+                    "comment": neutral(rating.comment),
+                    "seconds": rating.seconds,
+                    "repeat_of": key.repeats.get(trial, ""),
+                }
             )
     table = pd.DataFrame(rows).astype(
         {criterion.id: "float64" for criterion in study.criteria} | {"seconds": "float64"}

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from medbench.errors import DataError
-from medbench.reader_study.key import Key
+from medbench.reader_study.key import Key, Origin
 from medbench.reader_study.packet import Packet
 from medbench.reader_study.ratings import Ratings
 from medbench.reader_study.score.unblind import collect, unblind
@@ -20,6 +20,14 @@ def test_ratings_meet_their_sources(created: tuple[Path, Path]) -> None:
     assert row["model"] == key.cases["C001"].model
     assert (row["realism"], row["anatomy"], row["seconds"], row["comment"]) == (1.0, 4.0, 9.0, "odd")
     assert found.notes == ("ada has answered 0 of 20 trials in full; what is there counts",)
+
+
+def test_no_comment_becomes_a_formula_in_the_tables(packet_of) -> None:
+    packet = packet_of()
+    origins = {case: Origin(model="a", file=case, sha256="0" * 64) for case in packet.study.checksums}
+    key = Key(nonce="0" * 32, study="0" * 64, seed=0, cases=origins)
+    found = unblind(packet, key, {"ada": {"C001": Rating("C001", {"realism": "real"}, "=1+1")}})
+    assert found.table["comment"].tolist() == ["'=1+1"]
 
 
 def test_training_and_untouched_rows_do_not_count(packet_of, tmp_path: Path) -> None:
