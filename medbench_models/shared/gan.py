@@ -156,7 +156,7 @@ class GanTask(ABC, Generic[Config]):
         return 0.5 * (adversarial_loss(real, real=True) + adversarial_loss(fake, real=False))
 
     def validate(self) -> Mapping[str, float]:
-        """Return the mean PSNR (dB) on whole selection volumes, in the precision of training; negated it is the score."""
+        """Return the mean PSNR (dB) on whole selection volumes, in the precision of training; the score is minus it."""
         self.autoencoder.eval()
         with torch.no_grad(), self.fabric.autocast():
             batches = (batch.to(self.fabric.device) for batch in self.select.split(1))

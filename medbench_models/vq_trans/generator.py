@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from medbench.errors import SpecError
 from medbench.features.lpips import SQUEEZENET
-from medbench.generators.base import FitRequest, GeneratorInfo, SampleRequest, Stage
+from medbench.generators.base import FitRequest, GeneratorInfo, SampleRequest, Stage, TrainingData
 from medbench.imaging.volume import Volume
 from medbench_models.shared.plugin import Plugin
 from medbench_models.vq_trans.config import VqTransConfig
@@ -41,7 +41,8 @@ class VqTrans(Plugin[VqTransConfig, "Loaded"]):
         native_shape=(64, 64, 32),
         license="Apache-2.0; Apache-2.0",
         paper="PMLR 172:457",
-        trained_on={"tiny": ("phantom train split",)},
+        trained_on={"tiny": (TrainingData("phantom", note="train split"),)},
+        native_shapes={"paper": (448, 448, 256), "paper-full": (512, 512, 256), "paper-ds8": (512, 512, 256)},
     )
 
     presets = PRESETS
