@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Sequence
 
@@ -43,10 +44,16 @@ def predict(config: VqTransConfig, stage: Stage, shape: Shape, *, limit_bytes: f
     """
     shape = config.network.shape or shape
     require_divisible(shape, config.network.vqvae.factor)
+    if stage == "fit":
+        require_crops(config.stage1, shape)
+    return _heaviest(config, stage, tuple(shape), limit_bytes)
+
+
+@functools.lru_cache(maxsize=16)  # a search for the largest shape asks the same of a preset that resamples
+def _heaviest(config: VqTransConfig, stage: Stage, shape: tuple[int, ...], limit_bytes: float) -> Prediction:
     if stage == "sample":
         parts = predict_sampling(config.network, shape, limit_bytes=limit_bytes)
     else:
-        require_crops(config.stage1, shape)
         parts = predict_fitting(config, shape, limit_bytes=limit_bytes)
     return max(parts.values(), key=lambda prediction: prediction.tensor_bytes)
 
