@@ -140,6 +140,6 @@ def _groups(packet: Packet, cases: Sequence[str]) -> list[str]:
 
 def _difference(facts: pd.DataFrame, name: str, sources: Mapping[str, str]) -> str:
     """Say which fact differs that should not, and how well it tells one source."""
-    texts = facts[[name]].astype(str)
-    best = each_fact(texts, [sources[case] for case in facts.index])[0]
-    return f"{name}: not the same in every case, tells {best.source} from the rest (AUC {best.auc:.2f})"
+    told = each_fact(facts[[name]].astype(str), [sources[case] for case in facts.index])
+    which = f", tells {told[0].source} from the rest (AUC {told[0].auc:.2f})" if told else ""
+    return f"{name}: not the same in every case{which}"
