@@ -97,11 +97,7 @@ def audit_container(packet: Packet, sources: Mapping[str, str]) -> Part:
         if one.p_value < CONTAINER_ALPHA
     ]
     found = cross_validate(facts.loc[counted, shuffled + wrong], labels, groups=_groups(packet, counted))
-    if found is None:
-        return Part(None, None, tuple(leaks))
-    if not leaks and found.p_value < CONTAINER_ALPHA:
-        leaks.append(f"names, places and orders together tell the source (AUC {found.auc:.2f})")
-    return Part(found.auc, found.ci95, tuple(leaks))
+    return Part(None, None, tuple(leaks)) if found is None else Part(found.auc, found.ci95, tuple(leaks))
 
 
 def audit_voxels(packet: Packet, key: Key, progress: Progress) -> Part:

@@ -12,7 +12,7 @@ from medbench.reader_study.packet import Packet
 if TYPE_CHECKING:
     import pandas as pd
 
-SHUFFLED: Final = ("number in the name", "place in the folder", "place in order", "side")
+SHUFFLED: Final = ("number in the name", "place in the folder", "place in order", "mean place", "side")
 """Facts, by the beginnings of their names, that differ between cases by design: they must be independent of the source.
 Every other fact must be the same for all cases."""
 
@@ -54,6 +54,9 @@ def _places(packet: Packet) -> dict[str, dict[str, Any]]:
             for case, side in zip(study.trials[trial].cases, ("left", "right")):
                 facts = found.setdefault(case, {})
                 facts.setdefault(f"place in order {number}", place)
+                facts["mean place in the orders"] = facts.get("mean place in the orders", 0.0) + place / len(
+                    study.orders
+                )
                 if study.pairs:
                     facts.setdefault("side", side)
     return found
