@@ -52,11 +52,9 @@ def _places(packet: Packet) -> dict[str, dict[str, Any]]:
     for number, order in enumerate(study.orders, start=1):
         for place, trial in enumerate(order):
             for case, side in zip(study.trials[trial].cases, ("left", "right")):
-                facts = found.setdefault(case, {})
+                facts = found.setdefault(case, {"mean place in the orders": 0.0})
                 facts.setdefault(f"place in order {number}", place)
-                facts["mean place in the orders"] = facts.get("mean place in the orders", 0.0) + place / len(
-                    study.orders
-                )
+                facts["mean place in the orders"] += place / len(study.orders)
                 if study.pairs:
                     facts.setdefault("side", side)
     return found
