@@ -17,7 +17,7 @@ from medbench.training.averaging import seeded
 from medbench.training.loop import Trained
 from medbench_models.maisi import windows
 from medbench_models.maisi.checkpoint import Description
-from medbench_models.maisi.config import MaisiConfig
+from medbench_models.maisi.config import AutoencoderConfig, MaisiConfig
 from medbench_models.maisi.labels import BODY, bits_of, maisi_numbers, with_body
 from medbench_models.maisi.memory import predict
 from medbench_models.maisi.networks import Autoencoder, Steered, build_trained, parts_of
@@ -37,6 +37,7 @@ from medbench_models.shared.memory import require_memory
 from medbench_models.shared.precision import sampling_dtype
 
 State = Mapping[str, torch.Tensor]
+_FIRST_LOG_VARIANCE = -6.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -211,12 +212,19 @@ def autoencoder_task(config: MaisiConfig, volumes: Mapping[str, np.ndarray], see
         volumes: ``train`` and ``select``, each (n, x, y, z) HU.
         seed: of the initial weights.
     """
-    build = partial(Autoencoder, config.network.autoencoder)
     perceptual = PerceptualLoss() if config.stage1.perceptual_weight > 0.0 else None
+    build = partial(_begun, config.network.autoencoder)
     return KlganTask(
         build, config.stage1, through=windows.through, window=config.network.window, **volumes, seed=seed,
         perceptual=perceptual,
     )  # fmt: skip
+
+
+def _begun(config: AutoencoderConfig) -> Autoencoder:
+    """Return an autoencoder that begins with little noise in its latents: at MONAI's deviation of 1 it learns late."""
+    autoencoder = Autoencoder(config)
+    torch.nn.init.constant_(autoencoder.quant_conv_log_sigma.conv.bias, _FIRST_LOG_VARIANCE)
+    return autoencoder
 
 
 def _numbers_of(case: Case) -> np.ndarray:

@@ -25,7 +25,6 @@ State = Mapping[str, torch.Tensor]
 CT: Final = 1  # among MAISI's modalities
 REGIONS: Final = ("head", "chest", "abdomen", "pelvis")
 BITS: Final = 8  # of a label
-_PER_UNIT: Final = 100.0  # spacings (mm) and regions (0 or 1) are told a hundredfold
 _SPLIT_AXIS: Final = 1
 _FEWEST_POSITIONS: Final = 3
 
@@ -54,6 +53,7 @@ class Autoencoder(AutoencoderKlMaisi):
             with_encoder_nonlocal_attn=False,
             with_decoder_nonlocal_attn=False,
             num_splits=1,
+            dim_split=_SPLIT_AXIS,
             save_mem=False,
         )
         self.config = config
@@ -135,9 +135,9 @@ class Denoiser(nn.Module):
             regions: (n, 2) indices of ``REGIONS``, the uppermost and the lowest; only some networks are told them.
             residuals: of a ControlNet; MONAI adds to them in place.
         """
-        told: dict[str, object] = {"spacing_tensor": (_PER_UNIT * spacing).to(latent.dtype)}
+        told: dict[str, object] = {"spacing_tensor": (self.config.told_as * spacing).to(latent.dtype)}
         if self.config.body_regions:
-            ends = _PER_UNIT * nn.functional.one_hot(regions, len(REGIONS)).to(latent.dtype)
+            ends = self.config.told_as * nn.functional.one_hot(regions.long(), len(REGIONS)).to(latent.dtype)
             told |= {"top_region_index_tensor": ends[:, 0], "bottom_region_index_tensor": ends[:, 1]}
         if residuals is not None:
             told |= {"down_block_additional_residuals": residuals[0], "mid_block_additional_residual": residuals[1]}
