@@ -19,7 +19,6 @@ from medbench_models.maisi import windows
 from medbench_models.maisi.checkpoint import Description
 from medbench_models.maisi.config import AutoencoderConfig, MaisiConfig
 from medbench_models.maisi.labels import BODY, bits_of, maisi_numbers, with_body
-from medbench_models.maisi.memory import predict
 from medbench_models.maisi.networks import Autoencoder, Steered, build_trained, parts_of
 from medbench_models.maisi.processes import build_schedule
 from medbench_models.maisi.published import FROZEN
@@ -33,7 +32,6 @@ from medbench_models.shared.fitting import Fitting, Weights
 from medbench_models.shared.klgan import KlganTask
 from medbench_models.shared.latents import Latents, encode_moments, scale_factor
 from medbench_models.shared.losses import PerceptualLoss
-from medbench_models.shared.memory import require_memory
 from medbench_models.shared.precision import sampling_dtype
 
 State = Mapping[str, torch.Tensor]
@@ -82,7 +80,7 @@ class MaisiFitting(Fitting[MaisiConfig]):
     def train(self, fabric: Fabric) -> tuple[Weights, Description]:
         """Train all stages; see ``Fitting``."""
         volumes = self.volumes(fabric, smallest=(1, 1, 1) if self.frozen else self.config.stage1.crop)
-        stage3 = self._planned(volumes["train"].shape[1:], fabric)
+        stage3 = self._planned(volumes["train"].shape[1:])
         self._trained: dict[str, Trained] = {}
         state, origin = self.autoencoder(volumes)
         examples, factor = self._examples(fabric, state, volumes)
@@ -92,15 +90,13 @@ class MaisiFitting(Fitting[MaisiConfig]):
             weights["controlnet"] = self._denoiser(fabric, "stage3", stage3, examples, unet=weights["unet"])
         return weights, self._describe(factor, origin)
 
-    def _planned(self, shape: Sequence[int], fabric: Fabric) -> DiffusionConfig | None:
+    def _planned(self, shape: Sequence[int]) -> DiffusionConfig | None:
         """Check that the training can be; return stage 3 where the preset has it and the cases have label maps."""
-        config = self.config
-        require_divisible(shape, config.network.multiple)
-        if any(case.read_label_map is None for cases in self.cases.values() for case in cases):
-            self.request.progress.note("no ControlNet is trained: not every case has a label map")
-            config = config.model_copy(update={"stage3": None})
-        require_memory(partial(predict, config, frozen=self.frozen), "fit", shape, device=fabric.device)
-        return config.stage3
+        require_divisible(shape, self.config.network.multiple)
+        if all(case.read_label_map is not None for cases in self.cases.values() for case in cases):
+            return self.config.stage3
+        self.request.progress.note("no ControlNet is trained: not every case has a label map")
+        return None
 
     def _examples(
         self, fabric: Fabric, state: State, volumes: Mapping[str, np.ndarray]

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -66,20 +64,10 @@ class Maisi(Plugin[MaisiConfig, "Loaded"]):
         Raises:
             CheckpointError: label maps were given, and the weights have no ControlNet.
             DataError: a label map has labels without a translation, or a shape that does not fit.
-            BudgetExceededError: the GPU has too little memory for the largest sample.
         """
-        from medbench_models.maisi.memory import predict
         from medbench_models.maisi.sampling import sample
-        from medbench_models.shared.memory import require_memory
 
         conditions = request.conditions if request.conditions is not None else [None] * len(request.seeds)
-        described = self.networks.description
-        steered = any(condition is not None for condition in conditions)
-        network = described.network if steered else described.network.model_copy(update={"controlnet": None})
-        shapes = (condition.shape for condition in conditions if condition is not None)
-        shape = max(shapes, key=math.prod, default=described.shape)
-        planned = self.config.model_copy(update={"network": network})
-        require_memory(partial(predict, planned, frozen=self.frozen), "sample", shape, device=self.device)
         for seed, condition in zip(request.seeds, conditions, strict=True):
             yield sample(self.networks, seed, self.config.steps, device=self.device, condition=condition)
 

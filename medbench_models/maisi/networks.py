@@ -18,6 +18,7 @@ from torch import nn
 from medbench.errors import DataError
 from medbench.training.checkpointing import checkpoint_activations
 from medbench_models.maisi.config import AutoencoderConfig, NetworkConfig
+from medbench_models.shared.attention import use_attention
 from medbench_models.shared.config import DiffusionConfig
 
 State = Mapping[str, torch.Tensor]
@@ -113,9 +114,10 @@ class Denoiser(nn.Module):
             include_spacing_input=True,
             include_top_region_index_input=config.body_regions,
             include_bottom_region_index_input=config.body_regions,
-            use_flash_attention=False,  # the constructor demands a GPU for it; ``use_attention`` chooses
+            use_flash_attention=False,  # the constructor demands a GPU for what PyTorch has everywhere
             **_shared(network),
         )
+        use_attention(self.unet, "sdpa")
         self.config = config
 
     def forward(
@@ -191,7 +193,7 @@ def build_controlnet(network: NetworkConfig, *, checkpointing: bool = False) -> 
         checkpointing: compute the embedding of label maps again in the backward pass.
     """
     assert network.controlnet is not None  # the caller asked
-    return ControlNetMaisi(
+    controlnet = ControlNetMaisi(
         spatial_dims=3,
         in_channels=network.autoencoder.latent_channels,
         conditioning_embedding_in_channels=BITS,
@@ -200,6 +202,8 @@ def build_controlnet(network: NetworkConfig, *, checkpointing: bool = False) -> 
         use_flash_attention=False,
         **_shared(network),
     )
+    use_attention(controlnet, "sdpa")
+    return controlnet
 
 
 def build_trained(network: NetworkConfig, config: DiffusionConfig, unet: State | None) -> Denoiser | Steered:

@@ -21,7 +21,6 @@ from medbench_models.maisi.networks import (
     splits_are_exact,
 )
 from medbench_models.maisi.presets import PRESETS
-from medbench_models.shared.attention import use_attention
 
 Golden = Callable[[str], dict[str, torch.Tensor]]
 Fill = Callable[[torch.nn.Module, str], torch.nn.Module]
@@ -59,7 +58,6 @@ def test_the_unet_and_what_it_is_told(
 ) -> None:
     denoiser = Denoiser(golden_network(process))
     fill_golden(denoiser.unet, f"{process}_unet")
-    use_attention(denoiser, "sdpa")
     wanted = {name.removeprefix(f"{process}/"): one for name, one in golden("networks.npz").items()}
     spacing, regions = wanted["spacing_tensor"] / 100, torch.tensor([[1, 2]])
     for index in range(3):
