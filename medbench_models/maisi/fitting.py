@@ -21,7 +21,7 @@ from medbench_models.maisi.config import AutoencoderConfig, MaisiConfig
 from medbench_models.maisi.labels import BODY, bits_of, maisi_numbers, with_body
 from medbench_models.maisi.networks import Autoencoder, Steered, build_trained, parts_of
 from medbench_models.maisi.processes import build_schedule
-from medbench_models.maisi.published import FROZEN
+from medbench_models.maisi.published import FROZEN, FROZEN_SAW
 from medbench_models.maisi.sampling import regions_of
 from medbench_models.maisi.upstream import read_autoencoder
 from medbench_models.shared.arrays import cached, require_divisible, spacings_beside
@@ -160,8 +160,9 @@ class MaisiFitting(Fitting[MaisiConfig]):
                 scores["select_psnr_db"] = trained.scores["psnr"]
             else:
                 scores[f"select_{name}_{getattr(self.config, name).loss}"] = trained.scores["score"]
+        facts = self.facts(self._trained)
         return Description(
-            **self.facts(self._trained),
+            **facts | {"saw": (*facts["saw"], *(FROZEN_SAW[self.preset] if self.frozen else ()))},
             network=network if "stage3" in self._trained else network.model_copy(update={"controlnet": None}),
             scale_factor=factor,
             regions=self.config.regions,

@@ -7,12 +7,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from medbench.features.lpips import SQUEEZENET
-from medbench.generators.base import FitRequest, GeneratorInfo, SampleRequest, Stage
+from medbench.generators.base import FitRequest, GeneratorInfo, SampleRequest, Stage, TrainingData
 from medbench.imaging.volume import Volume
 from medbench.storage.weights import WeightFile
 from medbench_models.maisi.config import MaisiConfig
 from medbench_models.maisi.presets import PRESETS
-from medbench_models.maisi.published import CHECKPOINTS_PT, CHECKPOINTS_ST, TINY_AUTOENCODER
+from medbench_models.maisi.published import (
+    CHECKPOINTS_PT,
+    CHECKPOINTS_ST,
+    FROZEN_SAW,
+    TINY_AUTOENCODER,
+    UNET_SAW,
+)
 from medbench_models.shared.plugin import Plugin
 
 if TYPE_CHECKING:
@@ -21,9 +27,7 @@ if TYPE_CHECKING:
 
 _PAPER = "arXiv 2409.11169, 2508.05772"
 _NATIVE_SHAPE = (64, 64, 32)
-# Source: generation/maisi/data/README.md of Project-MONAI/tutorials.
-_AUTOENCODER_SAW = ("luna (450 LIDC-IDRI scans, by the autoencoder)", "NLST, TCIA Colon, COVID-19 sets and others")
-_UNET_SAW = ("luna (422 LIDC-IDRI scans, by U-Net and ControlNet)", *_AUTOENCODER_SAW)
+_PAPER_SHAPES = dict.fromkeys(("paper", "ddpm", "rflow"), (512, 512, 128))
 
 
 class Maisi(Plugin[MaisiConfig, "Loaded"]):
@@ -107,7 +111,8 @@ class MaisiSt(Maisi):
         native_shape=_NATIVE_SHAPE,
         license="Apache-2.0; Apache-2.0",
         paper=_PAPER,
-        trained_on={"tiny": ("phantom train split",)},
+        trained_on={"tiny": (TrainingData("phantom", note="train split"),)},
+        native_shapes=_PAPER_SHAPES,
     )
 
     checkpoints = CHECKPOINTS_ST
@@ -135,11 +140,12 @@ class MaisiPt(Maisi):
         license="Apache-2.0; tiny Apache-2.0, the others NVIDIA's (stated in two ways: docs/models/maisi.md)",
         paper=_PAPER,
         trained_on={
-            "tiny": ("phantom train split", "phantoms of other seeds (by the autoencoder)"),
-            "paper": _AUTOENCODER_SAW,
-            "ddpm": _UNET_SAW,
-            "rflow": _UNET_SAW,
+            "tiny": (TrainingData("phantom", note="train split"), *FROZEN_SAW["tiny"]),
+            "paper": FROZEN_SAW["paper"],
+            "ddpm": (*UNET_SAW, *FROZEN_SAW["ddpm"]),
+            "rflow": (*UNET_SAW, *FROZEN_SAW["rflow"]),
         },
+        native_shapes=_PAPER_SHAPES,
     )
 
     checkpoints = CHECKPOINTS_PT
