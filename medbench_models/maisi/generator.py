@@ -11,7 +11,7 @@ from medbench.generators.base import FitRequest, GeneratorInfo, SampleRequest, S
 from medbench.imaging.volume import Volume
 from medbench.storage.weights import WeightFile
 from medbench_models.maisi.config import MaisiConfig
-from medbench_models.maisi.presets import PRESETS
+from medbench_models.maisi.presets import PRESETS, PRESETS_PT
 from medbench_models.maisi.published import (
     CHECKPOINTS_PT,
     CHECKPOINTS_ST,
@@ -40,7 +40,6 @@ class Maisi(Plugin[MaisiConfig, "Loaded"]):
     Source: Guo et al. 2025 (arXiv 2409.11169); Zhao et al. 2026 (arXiv 2508.05772).
     """
 
-    presets = PRESETS
     frozen: ClassVar[bool]  # whether the autoencoder is a public one
 
     def fit(self, request: FitRequest) -> Path:
@@ -115,6 +114,7 @@ class MaisiSt(Maisi):
         native_shapes=_PAPER_SHAPES,
     )
 
+    presets = PRESETS
     checkpoints = CHECKPOINTS_ST
     weights = (SQUEEZENET,)
     frozen = False
@@ -148,6 +148,7 @@ class MaisiPt(Maisi):
         native_shapes=_PAPER_SHAPES,
     )
 
+    presets = PRESETS_PT
     checkpoints = CHECKPOINTS_PT
     weights: ClassVar[tuple[WeightFile, ...]] = (*CHECKPOINTS_PT.files, TINY_AUTOENCODER)
     frozen = True

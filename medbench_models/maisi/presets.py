@@ -1,4 +1,4 @@
-"""MAISI's presets, alike for both models. ``follows`` says what a preset takes from where, and why."""
+"""MAISI's presets, alike for both models but for tiny. ``follows`` says what a preset takes from where, and why."""
 
 from __future__ import annotations
 
@@ -91,3 +91,7 @@ _PAPER = _DDPM.model_copy(
 )
 
 PRESETS: dict[str, MaisiConfig] = {"tiny": _TINY, "paper": _PAPER, "ddpm": _DDPM, "rflow": _RFLOW}
+
+# Some of the minutes that MAISI-PT's tiny preset may take went into its autoencoder.
+_TINY_PT = _TINY.model_copy(update={"stage2": _TINY.stage2.model_copy(update={"steps": 2000})})
+PRESETS_PT: dict[str, MaisiConfig] = PRESETS | {"tiny": _TINY_PT}

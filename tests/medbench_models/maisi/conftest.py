@@ -112,7 +112,8 @@ def small() -> MaisiConfig:
 @pytest.fixture
 def small_preset(small: MaisiConfig, monkeypatch: pytest.MonkeyPatch) -> str:
     """The small configuration under the name of the shipped preset."""
-    monkeypatch.setitem(presets.PRESETS, "tiny", small)
+    for known in (presets.PRESETS, presets.PRESETS_PT):
+        monkeypatch.setitem(known, "tiny", small)
     return "tiny"
 
 

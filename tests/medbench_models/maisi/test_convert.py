@@ -22,7 +22,8 @@ from medbench_models.maisi.published import CHECKPOINTS_PT, LICENSE
 @pytest.fixture
 def files(small: MaisiConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Path]:
     """Files in the public layout, of small networks that take the place of the preset ``rflow``."""
-    monkeypatch.setitem(presets.PRESETS, "rflow", small)
+    for known in (presets.PRESETS, presets.PRESETS_PT):
+        monkeypatch.setitem(known, "rflow", small)
     torch.manual_seed(0)
     unet = Denoiser(small.network).unet
     torch.nn.init.normal_(unet.out[2].conv.weight)

@@ -66,6 +66,6 @@ def test_shapes_that_do_not_suit_are_refused() -> None:
         model.predict("fit", (64, 64, 32), limit_bytes=math.inf)
 
 
-def test_a_frozen_autoencoder_needs_no_crops(small: MaisiConfig, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(PRESETS, "tiny", small)
+@pytest.mark.usefixtures("small_preset")
+def test_a_frozen_autoencoder_needs_no_crops() -> None:
     assert MaisiPt("tiny", device="cpu").predict("fit", (8, 8, 8), limit_bytes=math.inf).tensor_bytes > 0
