@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Literal
 
-from medbench.spec import Spec
+from pydantic import Field
+
+from medbench.spec import Spec, Window
 from medbench.training import Precision
 
 RateSchedule = Literal["constant", "cosine", "exponential"]
@@ -108,3 +110,30 @@ class SamplingConfig(Spec):
 
     sampler: Literal["ddim", "dpm", "ddpm"]
     steps: int
+
+
+class SlabGanConfig(Spec):
+    """Architecture of a GAN that trains on slabs; see ``hierarchical``.
+
+    Args:
+        latent: numbers of the noise.
+        widths: channels after each convolution of the trunk (five) and after the head's first.
+        doublings: of the trunk, 1 to 4; the head doubles twice more.
+        slabs: how many of them a volume's depth makes.
+        critic_width: channels of the critic's widest layer.
+        classes: labels that steer the generator and that the critic recognises; 0: none.
+        window: of the HU.
+    """
+
+    latent: int = 1024
+    widths: tuple[int, int, int, int, int, int] = (512, 512, 256, 128, 64, 32)
+    doublings: int = Field(4, ge=1, le=4)
+    slabs: int = 8
+    critic_width: int = 512
+    classes: int = 0
+    window: Window = Window(low=-1024, high=600)
+
+    @property
+    def feature_width(self) -> int:
+        """Channels of the features between trunk and head."""
+        return self.widths[4]
