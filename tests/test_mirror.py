@@ -27,8 +27,10 @@ ELSEWHERE = {
     "medbench/segmenters/base.py": "a contract: tests/contract/test_instruments.py",
     "medbench/segmenters/precomputed.py": "tests/contract/test_instruments.py tries it like every segmenter",
     "medbench_models/medlord/config.py": "plain data: .../medlord/test_checkpoint.py refuses another one",
-    "medbench_models/medlord/published.py": ".../medlord/test_convert.py looks for what was published",
+    "medbench_models/shared/checkpoint.py": ".../medlord/test_checkpoint.py refuses what does not fit",
     "medbench_models/shared/config.py": "plain data: .../medlord/test_checkpoint.py refuses another one",
+    "medbench_models/shared/fitting.py": "each generator's test_fitting.py trains by it, kills it and resumes",
+    "medbench_models/shared/plugin.py": "a base of plug-ins: tests/contract/test_generators.py",
 }
 
 

@@ -25,14 +25,16 @@ import torch
 
 from medbench.errors import MedbenchError, SpecError, Unavailable
 from medbench.storage.files import sha256_of
-from medbench_models.medlord.checkpoint import MODEL, Description, save
+from medbench_models.medlord.checkpoint import MODEL, Description
 from medbench_models.medlord.config import NetworkConfig
 from medbench_models.medlord.networks import build_controlnet, build_unet
-from medbench_models.medlord.presets import preset
-from medbench_models.medlord.published import PUBLISHED, checkpoint_of
+from medbench_models.medlord.presets import PRESETS
+from medbench_models.medlord.published import CHECKPOINTS
 from medbench_models.medlord.upstream import Weights, Which, read
 from medbench_models.shared.arrays import require_divisible
-from medbench_models.shared.vqvae import Vqvae
+from medbench_models.shared.checkpoint import save
+from medbench_models.shared.config import preset_of
+from medbench_models.shared.vqvae import TRAINING_ONLY, Vqvae
 
 
 @dataclass(frozen=True)
@@ -119,7 +121,7 @@ def convert(preset_name: str, files: Files, out: Path, *, unstated: Unstated) ->
         CheckpointError: a file is damaged, holds code, or is of another network.
         StorageError: the file cannot be written.
     """
-    network = preset(preset_name).network
+    network = preset_of(MODEL, PRESETS, preset_name).network
     stated = unstated.checked()
     require_divisible(stated.shape, network.multiple)
     states = _read(network, files)
@@ -144,7 +146,7 @@ def convert(preset_name: str, files: Files, out: Path, *, unstated: Unstated) ->
         converted_from={f"{name}_sha256": sha256_of(path) for name, path in files.paths.items()}
         | {"unet_weights": files.which},
     )
-    save(out, states, description, stored="float32")
+    save(out, states, description, stored="float32", leave_out=TRAINING_ONLY)
     return out
 
 
@@ -166,7 +168,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     unstated = Unstated(*(getattr(options, field.name) for field in fields(Unstated)))
     try:
         files = Files(*_files(options), options.controlnet, options.unet_weights)
-        path = convert(options.preset, files, options.out or checkpoint_of(options.preset), unstated=unstated)
+        path = convert(options.preset, files, options.out or CHECKPOINTS.path(options.preset), unstated=unstated)
     except MedbenchError as error:
         parser.exit(error.exit_code, f"medbench: {error}\n")
     assumed = f"scale factor {unstated.scale_factor:g}, {unstated.timesteps} time steps (the files state neither)"
@@ -202,9 +204,9 @@ def _parser() -> argparse.ArgumentParser:
 def _files(options: argparse.Namespace) -> tuple[Path, Path]:
     if options.vqvae is not None and options.unet is not None:
         return options.vqvae, options.unet
-    if options.preset not in PUBLISHED:
+    if options.preset not in CHECKPOINTS.published:
         raise SpecError(f"no weights of the preset {options.preset!r} are published: give --vqvae and --unet")
-    files = PUBLISHED[options.preset]
+    files = CHECKPOINTS.published[options.preset]
     try:
         return options.vqvae or files["vqvae"].locate(), options.unet or files["unet"].locate()
     except Unavailable as reason:

@@ -2,62 +2,44 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
+from functools import partial
 
 import numpy as np
 import torch
 from lightning_fabric import Fabric
 
-from medbench.generators.base import FitRequest
-from medbench.spec import Spec
-from medbench.storage.files import make_folder
 from medbench.training.attention import best_backend
 from medbench.training.averaging import seeded
-from medbench.training.loop import Plan, Task, Trained, launch, precision_on, train
-from medbench_models.medlord.checkpoint import MODEL, Description, save
+from medbench.training.loop import Trained
+from medbench_models.medlord.checkpoint import MODEL, Description
 from medbench_models.medlord.config import MedLoRDConfig
 from medbench_models.medlord.controlnet import Steered
-from medbench_models.medlord.memory import require_memory
+from medbench_models.medlord.memory import predict
 from medbench_models.medlord.networks import build_denoiser, build_schedule, checkpoint_layers, parts_of
-from medbench_models.shared.arrays import cache_labels, cache_volumes, require_cases, require_divisible
+from medbench_models.shared.arrays import cache_labels, require_divisible
 from medbench_models.shared.attention import use_attention
 from medbench_models.shared.codes import Latents, encode_volumes, scale_factor
-from medbench_models.shared.config import DiffusionConfig, VqganConfig
+from medbench_models.shared.config import DiffusionConfig
 from medbench_models.shared.diffusion import DiffusionTask
+from medbench_models.shared.fitting import Fitting, Weights
 from medbench_models.shared.losses import PerceptualLoss
+from medbench_models.shared.memory import require_memory
 from medbench_models.shared.vqgan import VqganTask
-from medbench_models.shared.vqvae import Vqvae
+from medbench_models.shared.vqvae import TRAINING_ONLY, Vqvae
 
 
-class Fitting:
-    """One training of MedLoRD in a workspace, which holds volumes, codes, the stages' states and the checkpoint.
+class MedLoRDFitting(Fitting[MedLoRDConfig]):
+    """The VQ-VAE as a GAN, the U-Net on its codes, and the ControlNet where there are label maps."""
 
-    Args:
-        preset: the preset's name, for the checkpoint.
-        config: the preset.
-        request: cases, workspace and seed.
-        device: torch device.
-    """
+    model = MODEL
+    stages = ("stage1", "stage2", "stage3")
+    leave_out = TRAINING_ONLY
 
-    def __init__(self, preset: str, config: MedLoRDConfig, request: FitRequest, *, device: str) -> None:
-        self.preset = preset
-        self.config = config
-        self.request = request
-        self.device = device
-        self.cases = {"train": request.train, "select": request.select}
-
-    def run(self) -> Path:
-        """Train all stages and return the checkpoint.
-
-        Raises:
-            DataError: a split has no cases, or the cases do not suit the preset.
-        """
-        require_cases(**self.cases)
-        fabric = launch(self.device, self.config.stage1.precision)
-        volumes = self._volumes(fabric)
+    def train(self, fabric: Fabric) -> tuple[Weights, Description]:
+        """Train all stages; see ``Fitting``."""
+        volumes = self.volumes(fabric, smallest=self.config.stage1.crop)
         stage3 = self._planned(volumes["train"].shape[1:], fabric)
         stages = {"stage1": self._stage1(volumes)}
         latents, factor = self._latents(fabric, stages["stage1"], volumes)
@@ -69,41 +51,18 @@ class Fitting:
             stages["stage3"] = self._denoiser(fabric, "stage3", stage3, latents, unet=weights["unet"])
             trained = stages["stage3"].weights.items()
             weights["controlnet"] = {name.removeprefix("controlnet."): value for name, value in trained}
-        path = self.request.workspace / f"{MODEL}-{self.preset}.safetensors"
-        if fabric.is_global_zero:
-            save(path, weights, self._describe(stages, factor, ignored))
-        fabric.barrier()
-        return path
-
-    def _volumes(self, fabric: Fabric) -> dict[str, np.ndarray]:
-        workspace = make_folder(self.request.workspace)
-        smallest = {"train": self.config.stage1.crop, "select": (1, 1, 1)}
-        with fabric.rank_zero_first():
-            if fabric.is_global_zero and not self.request.resume:
-                for name in ("stage1", "stage2", "stage3"):
-                    shutil.rmtree(workspace / name, ignore_errors=True)
-                for path in (*workspace.glob("*-*.npy"), *workspace.glob("*.safetensors")):
-                    path.unlink()
-            return {
-                name: cache_volumes(
-                    cases, workspace / f"volumes-{name}.npy", self.request.progress, smallest=smallest[name]
-                )
-                for name, cases in self.cases.items()
-            }
+        return weights, self._describe(stages, factor, ignored)
 
     def _planned(self, shape: Sequence[int], fabric: Fabric) -> DiffusionConfig | None:
         """Check that the training can be; return stage 3 where the preset has it and the cases have label maps."""
-        config, note = self.config, self.request.progress.note
+        config = self.config
         require_divisible(shape, config.network.multiple)
-        stages = (config.stage1, config.stage2, config.stage3)
-        if any(one is not None and precision_on(self.device, one.precision) != one.precision for one in stages):
-            note("a CPU mixes bfloat16 where this preset mixes float16: the weights will differ a little")
         steered = config.stage3 is not None and config.network.controlnet is not None
         if steered and any(case.read_label_map is None for cases in self.cases.values() for case in cases):
-            note("no ControlNet is trained: not every case has a label map")
+            self.request.progress.note("no ControlNet is trained: not every case has a label map")
             steered = False
         planned = config.model_copy(update={} if steered else {"stage3": None})
-        require_memory(planned, "fit", shape, device=fabric.device)
+        require_memory(partial(predict, planned), "fit", shape, device=fabric.device)
         return planned.stage3
 
     def _stage1(self, volumes: Mapping[str, np.ndarray]) -> Trained:
@@ -112,7 +71,7 @@ class Fitting:
         task = VqganTask(
             network.vqvae, config, window=network.window, **volumes, seed=self.request.seed, perceptual=perceptual
         )
-        return self._train(task, "stage1", config, {"vqvae": network.vqvae, "window": network.window})
+        return self.stage(task, "stage1", config, {"vqvae": network.vqvae, "window": network.window})
 
     def _latents(
         self, fabric: Fabric, stage1: Trained, volumes: Mapping[str, np.ndarray]
@@ -166,46 +125,17 @@ class Fitting:
         schedule = build_schedule(network.unet)
         task = DiffusionTask(denoiser, config, **latents, schedule=schedule, seed=self.request.seed)
         described = {"vqvae": network.vqvae, "unet": network.unet} if unet is None else {"network": network}
-        return self._train(task, name, config, described)
-
-    def _train(
-        self, task: Task, name: str, config: VqganConfig | DiffusionConfig, described: Mapping[str, Spec]
-    ) -> Trained:
-        told = {part: spec.model_dump(mode="json") for part, spec in described.items()}
-        plan = Plan(
-            name=f"train {name}",
-            steps=config.steps,
-            seed=self.request.seed,
-            validate_every=1000,
-            settings={"seed": self.request.seed, **told, **config.model_dump(mode="json")},
-        )
-        return train(
-            task,
-            plan,
-            fabric=launch(self.device, config.precision),
-            folder=self.request.workspace / name,
-            resume=self.request.resume,
-            progress=self.request.progress,
-        )
+        return self.stage(task, name, config, described)
 
     def _describe(self, stages: Mapping[str, Trained], factor: float, ignored: tuple[str, ...]) -> Description:
-        volume = self.request.train[0].read_volume()
         network = self.config.network
-        configs = {name: getattr(self.config, name) for name in stages}
         scores = {"select_psnr_db": stages["stage1"].scores["psnr"]}
         for name in list(stages)[1:]:
-            scores[f"select_{name}_{configs[name].loss}"] = stages[name].scores["score"]
+            scores[f"select_{name}_{getattr(self.config, name).loss}"] = stages[name].scores["score"]
         return Description(
-            model=MODEL,
-            preset=self.preset,
+            **self.facts(stages),
             network=network if "stage3" in stages else network.model_copy(update={"controlnet": None}),
             scale_factor=factor,
-            shape=volume.shape,
-            affine=tuple(tuple(map(float, row)) for row in volume.affine),
-            seed=self.request.seed,
-            steps={name: config.steps for name, config in configs.items()}
-            | {f"{name}_kept": trained.step for name, trained in stages.items()},
             scores=scores,
-            trained_on=len(self.request.train),
             ignored_regions=ignored,
         )

@@ -4,23 +4,24 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from medbench.errors import MissingExtraError, SpecError
 from medbench.features.lpips import SQUEEZENET
 from medbench.generators.base import FitRequest, GeneratorInfo, SampleRequest, Stage
 from medbench.imaging.volume import Volume
-from medbench.storage.weights import WeightFile
-from medbench_models.medlord.presets import PRESETS, preset
-from medbench_models.medlord.published import PUBLISHED, checkpoint_of, how_to_have
+from medbench_models.medlord.config import MedLoRDConfig
+from medbench_models.medlord.presets import PRESETS
+from medbench_models.medlord.published import CHECKPOINTS
+from medbench_models.shared.plugin import Plugin
 
 if TYPE_CHECKING:
     from medbench.budget.prediction import Prediction
     from medbench_models.medlord.checkpoint import Loaded
 
 
-class MedLoRD:
+class MedLoRD(Plugin[MedLoRDConfig, "Loaded"]):
     """Latent diffusion in the codebook of a VQ-VAE, for high-resolution 3D CT.
 
     Args:
@@ -44,15 +45,9 @@ class MedLoRD:
         },
     )
 
-    weights: ClassVar[tuple[WeightFile, ...]] = (
-        *(file for files in PUBLISHED.values() for file in files.values()),
-        SQUEEZENET,
-    )
-
-    def __init__(self, preset: str, *, device: str) -> None:
-        self.preset = preset
-        self.device = device
-        self._loaded: Loaded | None = None
+    presets = PRESETS
+    checkpoints = CHECKPOINTS
+    weights = (*CHECKPOINTS.files, SQUEEZENET)
 
     def fit(self, request: FitRequest) -> Path:
         """Train all stages; return the checkpoint (safetensors, float16).
@@ -62,39 +57,22 @@ class MedLoRD:
             DataError: no cases, or cases of several shapes.
             CheckpointError: the workspace holds a damaged training or one with other settings.
         """
-        from medbench_models.medlord.fitting import Fitting
+        from medbench_models.medlord.fitting import MedLoRDFitting
 
-        return Fitting(self.preset, preset(self.preset), request, device=self.device).run()
+        return MedLoRDFitting(self.preset, self.config, request, device=self.device).run()
 
-    def default_checkpoint(self) -> Path:
-        """Return the shipped weights of the preset, or the public ones where they were converted.
-
-        Raises:
-            MissingExtraError: they are not here; the message says how to get or to train them.
-        """
-        path = checkpoint_of(self.preset)
-        if not path.is_file():
-            raise MissingExtraError(
-                f"the weights of medlord's preset {self.preset!r} are not here: {how_to_have(self.preset)}"
-            )
-        return path
-
-    def load(self, checkpoint: Path | None) -> None:
-        """Load a checkpoint, the shipped one for None.
-
-        Raises:
-            CheckpointError: damaged, another model's, or another preset's.
-        """
+    def _read(self, path: Path) -> Loaded:
         from medbench.training.attention import best_backend
         from medbench_models.medlord.checkpoint import load
         from medbench_models.shared.attention import use_attention
         from medbench_models.shared.precision import sampling_dtype
 
-        self._loaded = load(checkpoint or self.default_checkpoint(), preset(self.preset).network, self.device)
-        for network in (self._loaded.unet, self._loaded.controlnet):
+        loaded = load(path, self.config.network, self.device)
+        for network in (loaded.unet, loaded.controlnet):
             if network is not None:
                 use_attention(network, best_backend(self.device))
                 network.to(sampling_dtype(self.device))
+        return loaded
 
     def sample(self, request: SampleRequest) -> Iterator[Volume]:
         """Yield one volume a seed, one at a time: neither order nor number changes a sample.
@@ -104,26 +82,26 @@ class MedLoRD:
             DataError: a label map has labels that the model does not know.
             BudgetExceededError: the GPU has too little memory for the largest sample.
         """
-        from medbench_models.medlord.memory import require_memory
+        from medbench_models.medlord.memory import predict
         from medbench_models.medlord.sampling import sample
+        from medbench_models.shared.memory import require_memory
 
-        config = preset(self.preset).sampling
         conditions = request.conditions if request.conditions is not None else [None] * len(request.seeds)
-        described = self._networks().description
+        described = self.networks.description
         steered = any(condition is not None for condition in conditions)
         network = described.network if steered else described.network.model_copy(update={"controlnet": None})
         shapes = (condition.shape for condition in conditions if condition is not None)
         shape = max(shapes, key=math.prod, default=described.shape)
-        planned = preset(self.preset).model_copy(update={"network": network})
-        require_memory(planned, "sample", shape, device=self.device)
+        planned = self.config.model_copy(update={"network": network})
+        require_memory(partial(predict, planned), "sample", shape, device=self.device)
         for seed, condition in zip(request.seeds, conditions, strict=True):
-            yield sample(self._networks(), seed, config, device=self.device, condition=condition)
+            yield sample(self.networks, seed, self.config.sampling, device=self.device, condition=condition)
 
     def reconstruct(self, volume: Volume) -> Volume:
         """Return the volume after the VQ-VAE, on its own grid."""
         from medbench_models.medlord.sampling import reconstruct
 
-        return reconstruct(self._networks(), volume, device=self.device)
+        return reconstruct(self.networks, volume, device=self.device)
 
     def predict(self, stage: Stage, shape: tuple[int, int, int], *, limit_bytes: float) -> Prediction:
         """Return the memory that a stage needs on a GPU, without one; the ControlNet counts where the preset has one.
@@ -134,9 +112,4 @@ class MedLoRD:
         """
         from medbench_models.medlord.memory import predict
 
-        return predict(preset(self.preset), stage, shape, limit_bytes=limit_bytes)
-
-    def _networks(self) -> Loaded:
-        if self._loaded is None:
-            raise SpecError("medlord has no weights yet: call load() first")
-        return self._loaded
+        return predict(self.config, stage, shape, limit_bytes=limit_bytes)

@@ -59,20 +59,6 @@ def predict(config: MedLoRDConfig, stage: Stage, shape: Shape, *, limit_bytes: f
     return max(parts.values(), key=lambda prediction: prediction.tensor_bytes)
 
 
-def require_memory(config: MedLoRDConfig, stage: Stage, shape: Shape, *, device: torch.device | str) -> None:
-    """Refuse a stage that a GPU has not enough memory for, before it starts; on a CPU nothing is asked.
-
-    Raises:
-        BudgetExceededError: the prediction exceeds what this process may use.
-    """
-    what = {"fit": "training on", "sample": "generating"}[stage]
-    memory.require_memory(
-        lambda limit: predict(config, stage, shape, limit_bytes=limit),
-        what=f"{what} {'x'.join(map(str, shape))} voxels",
-        device=device,
-    )
-
-
 def predict_sampling(network: NetworkConfig, shape: Shape, *, limit_bytes: float = math.inf) -> dict[str, Prediction]:
     """Return the predictions of one sample's parts: a denoising step, and decoding in as many slabs as fit the limit.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from medbench.datasets.phantom.thorax import LABELS
-from medbench.errors import SpecError
 from medbench.spec import Window
 from medbench_models.medlord.config import ControlNetConfig, MedLoRDConfig, NetworkConfig, UnetConfig
 from medbench_models.shared.config import DiffusionConfig, SamplingConfig, VqganConfig, VqvaeConfig
@@ -94,14 +93,3 @@ _PAPER = MedLoRDConfig(
 )  # fmt: skip
 
 PRESETS: dict[str, MedLoRDConfig] = {"tiny": _TINY, "luna-ds8": _LUNA_DS8, "paper": _PAPER}
-
-
-def preset(name: str) -> MedLoRDConfig:
-    """Return a preset's configuration.
-
-    Raises:
-        SpecError: there is none of that name.
-    """
-    if name not in PRESETS:
-        raise SpecError(f"medlord has no preset {name!r}: choose one of {', '.join(PRESETS)}")
-    return PRESETS[name]

@@ -118,11 +118,14 @@ def require_divisible(shape: Sequence[int], multiple: int) -> None:
     """Check that networks can halve every axis as often as they do.
 
     Raises:
-        DataError: they cannot; the message names the multiple that is needed.
+        DataError: they cannot; the message names the multiple that is needed and the nearest shape.
     """
     if any(size % multiple for size in shape):
-        size = "x".join(map(str, shape))
-        raise DataError(f"volumes of {size} voxels do not fit: every axis must be a multiple of {multiple}")
+        nearest = [max(multiple, round(size / multiple) * multiple) for size in shape]
+        size, other = ("x".join(map(str, one)) for one in (shape, nearest))
+        raise DataError(
+            f"volumes of {size} voxels do not fit: every axis must be a multiple of {multiple}; the nearest is {other}"
+        )
 
 
 def scaled(volumes: np.ndarray, window: Window) -> torch.Tensor:

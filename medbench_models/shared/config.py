@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Literal, TypeVar
 
 from pydantic import Field
 
+from medbench.errors import SpecError
 from medbench.spec import Spec, Window
 from medbench.training import Precision
 
 RateSchedule = Literal["constant", "cosine", "exponential"]
+Config = TypeVar("Config")
+
+
+def preset_of(model: str, presets: Mapping[str, Config], name: str) -> Config:
+    """Return a model's preset.
+
+    Raises:
+        SpecError: there is none of that name.
+    """
+    if name not in presets:
+        raise SpecError(f"{model} has no preset {name!r}: choose one of {', '.join(presets)}")
+    return presets[name]
 
 
 class VqvaeConfig(Spec):

@@ -11,6 +11,7 @@ import itertools
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import torch
 from monai.networks.nets import VQVAE
@@ -20,6 +21,8 @@ from medbench_models.shared.config import VqvaeConfig
 from medbench_models.shared.memory import memory_limit
 from medbench_models.shared.quantiser import EmaQuantiser
 
+# Only training needs the codebook's moving averages.
+TRAINING_ONLY: Final = ("quantizer.quantizer.ema_cluster_size", "quantizer.quantizer.ema_w")
 # Beside the activations there are the latent, distances to codes and weights in half precision.
 _SPARE = 1.1
 

@@ -135,7 +135,7 @@ def test_a_converted_controlnet_steers_as_upstreams(
     monkeypatch.setattr(sampling, "one_hot", lambda numbers, regions: wanted["cond"].float())
     labels = LabelMap(np.ones(SHAPE, np.uint8), np.eye(4), {1: "mask0"})
     made = sampled(model, wanted["x_init"], monkeypatch, labels)
-    decoded = model._networks().vqvae.decode_stage_2_outputs(wanted["x_prev_4"] / SCALE_FACTOR)
+    decoded = model.networks.vqvae.decode_stage_2_outputs(wanted["x_prev_4"] / SCALE_FACTOR)
     exact = (decoded[0, 0].clamp(-1, 1).numpy() + 1.0) * 1000.0 - 1000.0
     assert (made.voxels != np.rint(exact)).mean() <= 0.001
     averaged = loaded(
@@ -166,7 +166,7 @@ def test_raw_and_averaged_weights_are_told_apart(files: Files, tmp_path: Path) -
 def test_the_description_says_where_it_comes_from(files: Files, tmp_path: Path) -> None:
     stated = Unstated(scale_factor=1.14, timesteps=1000, shape=SHAPE)
     model = loaded(convert("luna-ds8", files, tmp_path / "m.safetensors", unstated=stated))
-    found = model._networks().description
+    found = model.networks.description
     assert found.converted_from == {
         "vqvae_sha256": sha256_of(files.vqvae),
         "unet_sha256": sha256_of(files.unet),
@@ -185,7 +185,7 @@ def test_the_command_line(files: Files, tmp_path: Path, capsys: pytest.CaptureFi
     given = ["--vqvae", files.vqvae, "--unet", files.unet, "--shape", "32x32x16", "--spacing", "1x1x2", "--out", out]
     main([*map(str, given), "--orientation", "ras"])
     assert capsys.readouterr().out == f"checkpoint: {out}\n"
-    assert loaded(out)._networks().description.affine[2][2] == 2.0
+    assert loaded(out).networks.description.affine[2][2] == 2.0
     with pytest.raises(SystemExit) as stopped:
         main([*map(str, given), "--scale-factor", "0"])
     assert stopped.value.code == 2

@@ -15,15 +15,16 @@ from medbench.imaging.volume import LabelMap
 from medbench.progress import silent
 from medbench.training.loop import launch
 from medbench.training.rehearsal import Rehearsal
-from medbench_models.medlord.checkpoint import MODEL, Description, save
+from medbench_models.medlord.checkpoint import MODEL, Description
 from medbench_models.medlord.config import MedLoRDConfig
 from medbench_models.medlord.generator import MedLoRD
 from medbench_models.medlord.memory import predict, predict_encoding, predict_fitting, predict_sampling, step_denoiser
 from medbench_models.medlord.networks import build_controlnet, build_unet
 from medbench_models.medlord.presets import PRESETS
 from medbench_models.shared import memory, vqvae
+from medbench_models.shared.checkpoint import save
 from medbench_models.shared.vqgan import step_vqgan
-from medbench_models.shared.vqvae import Vqvae
+from medbench_models.shared.vqvae import TRAINING_ONLY, Vqvae
 
 GIB = 2**30
 
@@ -126,7 +127,7 @@ def model(small: MedLoRDConfig, small_preset: str, tmp_path: Path) -> MedLoRD:
         scores={},
         trained_on=0,
     )
-    save(tmp_path / "random.safetensors", states, description)
+    save(tmp_path / "random.safetensors", states, description, leave_out=TRAINING_ONLY)
     loaded = MedLoRD(small_preset, device="cpu")
     loaded.load(tmp_path / "random.safetensors")
     return loaded

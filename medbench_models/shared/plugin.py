@@ -1,0 +1,76 @@
+"""What generators on PyTorch share as plug-ins. PyTorch is imported where it is used, so that listing stays quick."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar, Generic, TypeVar
+
+from medbench.errors import SpecError
+from medbench.generators.base import GeneratorInfo
+from medbench.storage.weights import WeightFile
+from medbench_models.shared.config import preset_of
+from medbench_models.shared.weights import Checkpoints
+
+Config = TypeVar("Config")
+Loaded = TypeVar("Loaded")
+
+
+class Plugin(Generic[Config, Loaded]):
+    """A generator with presets and one checkpoint file; a subclass trains, reads, samples and predicts.
+
+    Args:
+        preset: one of ``info.presets``.
+        device: torch device.
+    """
+
+    info: ClassVar[GeneratorInfo]
+    presets: ClassVar[Mapping[str, Any]]
+    checkpoints: ClassVar[Checkpoints]
+    weights: ClassVar[tuple[WeightFile, ...]] = ()
+
+    def __init__(self, preset: str, *, device: str) -> None:
+        self.preset = preset
+        self.device = device
+        self._loaded: Loaded | None = None
+
+    @property
+    def config(self) -> Config:
+        """The preset's configuration.
+
+        Raises:
+            SpecError: there is none of that name.
+        """
+        config: Config = preset_of(self.info.name, self.presets, self.preset)
+        return config
+
+    def default_checkpoint(self) -> Path:
+        """Return the preset's own weights: the shipped ones, or the public ones where they were converted.
+
+        Raises:
+            MissingExtraError: they are not here; the message says how to get or to train them.
+        """
+        return self.checkpoints.require(self.preset)
+
+    def load(self, checkpoint: Path | None) -> None:
+        """Load a checkpoint, the preset's own for None.
+
+        Raises:
+            CheckpointError: damaged, another model's, or another preset's.
+        """
+        self._loaded = self._read(checkpoint or self.default_checkpoint())
+
+    @property
+    def networks(self) -> Loaded:
+        """The networks that were loaded, with their description.
+
+        Raises:
+            SpecError: none were.
+        """
+        if self._loaded is None:
+            raise SpecError(f"{self.info.name} has no weights yet: call load() first")
+        return self._loaded
+
+    def _read(self, path: Path) -> Loaded:
+        """Read a checkpoint and make its networks ready to sample on the device."""
+        raise NotImplementedError
