@@ -17,3 +17,16 @@ class NetworkConfig(SlabGanConfig):
 
     small_critic_width: int = 256
     code_width: int = 256
+
+
+class TrainingConfig(Spec):
+    steps: int
+    batch: int
+    rate: float = 1e-4
+    critic_rate: float = 4e-4
+    encoder_rate: float = 1e-4
+    schedule: str = "constant"
+    ema_decay: float = 0.999
+    encoders_every: int = 1
+    shift: int = 0
+    precision: Precision = "32-true"

@@ -21,6 +21,7 @@ from torch.nn import functional
 
 from medbench.errors import DataError
 from medbench_models.shared.config import SlabGanConfig
+from medbench_models.shared.precision import training_autocast
 from medbench_models.shared.spectral import SpectralConv3d, SpectralLinear
 
 REDUCTION = 4  # voxels of one position of the features along each axis
@@ -147,7 +148,8 @@ class SlabGenerator(nn.Module):
 
     def _layer(self, number: int, features: torch.Tensor) -> torch.Tensor:
         convolve, norm = self.get_submodule(f"tp_conv{number}"), self.get_submodule(f"bn{number}")
-        found: torch.Tensor = functional.relu(norm(convolve(features)))
+        with training_autocast(features):
+            found: torch.Tensor = functional.relu(norm(convolve(features)))
         return found
 
 

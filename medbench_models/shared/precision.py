@@ -22,3 +22,14 @@ def decoding_autocast(device: torch.device | str) -> contextlib.AbstractContextM
     """Return the mixed precision of decoding; the codes are looked up in float32 all the same."""
     kind = torch.device(device).type
     return torch.autocast(kind, dtype=sampling_dtype(kind)) if kind == "cuda" else contextlib.nullcontext()
+
+
+# oneDNN computes gradients of 3 x 3 x 3 weights wrongly in bfloat16 where an axis has two positions (torch 2.14).
+_FEWEST_POSITIONS = 4
+
+
+def training_autocast(features: torch.Tensor) -> contextlib.AbstractContextManager[object]:
+    """Return the precision of a layer in training: that around it, but float32 on a CPU where an axis is too short."""
+    kind = features.device.type
+    short = kind == "cpu" and min(features.shape[2:]) < _FEWEST_POSITIONS
+    return torch.autocast(kind, enabled=False) if short else contextlib.nullcontext()
