@@ -99,9 +99,10 @@ class MedLoRD(Plugin[MedLoRDConfig, "Loaded"]):
 
     def reconstruct(self, volume: Volume) -> Volume:
         """Return the volume after the VQ-VAE, on its own grid."""
-        from medbench_models.medlord.sampling import reconstruct
+        from medbench_models.shared.volumes import reconstruct
 
-        return reconstruct(self.networks, volume, device=self.device)
+        vqvae, described = self.networks.vqvae, self.networks.description
+        return reconstruct(vqvae, volume, window=described.network.window, flipped=described.flipped)
 
     def predict(self, stage: Stage, shape: tuple[int, int, int], *, limit_bytes: float) -> Prediction:
         """Return the memory that a stage needs on a GPU, without one; the ControlNet counts where the preset has one.

@@ -18,13 +18,14 @@ from medbench.training.rehearsal import Rehearsal
 from medbench_models.medlord.checkpoint import MODEL, Description
 from medbench_models.medlord.config import MedLoRDConfig
 from medbench_models.medlord.generator import MedLoRD
-from medbench_models.medlord.memory import predict, predict_encoding, predict_fitting, predict_sampling, step_denoiser
+from medbench_models.medlord.memory import predict, predict_fitting, predict_sampling, step_denoiser
 from medbench_models.medlord.networks import build_controlnet, build_unet
 from medbench_models.medlord.presets import PRESETS
 from medbench_models.shared import memory, vqvae
 from medbench_models.shared.checkpoint import save
 from medbench_models.shared.vqgan import step_vqgan
 from medbench_models.shared.vqvae import TRAINING_ONLY, Vqvae
+from medbench_models.shared.vqvae_memory import predict_encoding
 
 GIB = 2**30
 
@@ -34,7 +35,7 @@ FULL = (512, 512, 256)
 @pytest.mark.parametrize("name", ["luna-ds8", "paper"])
 def test_full_size_is_sampled_and_encoded_within_24_gib(name: str) -> None:
     network = PRESETS[name].network
-    parts = [*predict_sampling(network, FULL).values(), predict_encoding(network, FULL)]
+    parts = [*predict_sampling(network, FULL).values(), predict_encoding(network.vqvae, FULL)]
     assert max(part.peak_bytes for part in parts) <= 24 * GIB
 
 
@@ -56,7 +57,7 @@ def test_a_lower_limit_costs_slabs_instead_of_memory() -> None:
     network = PRESETS["luna-ds8"].network
     for limit in (8 * GIB, 7 * GIB):
         assert predict_sampling(network, FULL, limit_bytes=limit)["decode"].peak_bytes <= limit
-    assert predict_encoding(network, FULL, limit_bytes=12 * GIB).peak_bytes <= 12 * GIB
+    assert predict_encoding(network.vqvae, FULL, limit_bytes=12 * GIB).peak_bytes <= 12 * GIB
 
 
 def test_activation_checkpointing_is_seen() -> None:
