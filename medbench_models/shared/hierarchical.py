@@ -21,7 +21,7 @@ from torch.nn import functional
 
 from medbench.errors import DataError
 from medbench_models.shared.config import SlabGanConfig
-from medbench_models.shared.precision import training_autocast
+from medbench_models.shared.precision import applied
 from medbench_models.shared.spectral import SpectralConv3d, SpectralLinear
 
 REDUCTION = 4  # voxels of one position of the features along each axis
@@ -148,9 +148,7 @@ class SlabGenerator(nn.Module):
 
     def _layer(self, number: int, features: torch.Tensor) -> torch.Tensor:
         convolve, norm = self.get_submodule(f"tp_conv{number}"), self.get_submodule(f"bn{number}")
-        with training_autocast(features):
-            found: torch.Tensor = functional.relu(norm(convolve(features)))
-        return found
+        return applied(lambda found: functional.relu(norm(convolve(found))), features)
 
 
 class SlabCritic(nn.Module):

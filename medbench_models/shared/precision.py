@@ -9,6 +9,7 @@ distances; its decoder runs under autocast.
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable
 
 import torch
 
@@ -28,8 +29,14 @@ def decoding_autocast(device: torch.device | str) -> contextlib.AbstractContextM
 _FEWEST_POSITIONS = 4
 
 
-def training_autocast(features: torch.Tensor) -> contextlib.AbstractContextManager[object]:
-    """Return the precision of a layer in training: that around it, but float32 on a CPU where an axis is too short."""
-    kind = features.device.type
-    short = kind == "cpu" and min(features.shape[2:]) < _FEWEST_POSITIONS
-    return torch.autocast(kind, enabled=False) if short else contextlib.nullcontext()
+def applied(layer: Callable[[torch.Tensor], torch.Tensor], features: torch.Tensor) -> torch.Tensor:
+    """Return a layer's output, computed in float32 where a CPU's mixed precision would have wrong gradients.
+
+    Args:
+        layer: a convolution and what follows it.
+        features: (n, c, x, y, z).
+    """
+    if torch.is_autocast_enabled("cpu") and min(features.shape[2:]) < _FEWEST_POSITIONS:
+        with torch.autocast("cpu", enabled=False):
+            return layer(features.float())
+    return layer(features)
