@@ -25,6 +25,7 @@ from medbench_models.medlord.sampling import predictor
 from medbench_models.shared.arrays import require_divisible
 from medbench_models.shared.config import DiffusionConfig
 from medbench_models.shared.diffusion import step_diffusion
+from medbench_models.shared.gan import require_crops
 from medbench_models.shared.precision import sampling_dtype
 from medbench_models.shared.vqvae import slabs_needed
 from medbench_models.shared.vqvae_memory import (
@@ -33,7 +34,6 @@ from medbench_models.shared.vqvae_memory import (
     predict_decoding,
     predict_encoding,
     predict_vqgan,
-    require_crops,
 )
 
 Shape = Sequence[int]

@@ -25,7 +25,7 @@ class Examples(Protocol):
     def __len__(self) -> int:
         """Return how many there are."""
 
-    def clean(self, rows: torch.Tensor) -> torch.Tensor:
+    def clean(self, rows: torch.Tensor, chance: torch.Generator) -> torch.Tensor:
         """Return some of them (n, ...)."""
 
     def conditions(self, rows: torch.Tensor, chance: torch.Generator) -> tuple[torch.Tensor, ...]:
@@ -62,7 +62,7 @@ class DiffusionTask(AveragedTask[Examples]):
 
     def loss(self, network: nn.Module, examples: Examples, rows: torch.Tensor, chance: torch.Generator) -> torch.Tensor:
         """Return the loss of some examples at random times."""
-        clean = examples.clean(rows)
+        clean = examples.clean(rows, chance)
         times = self.schedule.random_times(len(clean), chance)
         noise = torch.randn(clean.shape, generator=chance)
         noisy = add_noise(self.schedule, clean, noise, times)
@@ -82,7 +82,8 @@ class _Empty:
     def __len__(self) -> int:
         return 1
 
-    def clean(self, rows: torch.Tensor) -> torch.Tensor:
+    def clean(self, rows: torch.Tensor, chance: torch.Generator) -> torch.Tensor:
+        del chance
         return torch.zeros(len(rows), *self.shape)
 
     def conditions(self, rows: torch.Tensor, chance: torch.Generator) -> tuple[torch.Tensor, ...]:

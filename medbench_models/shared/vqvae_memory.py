@@ -8,12 +8,12 @@ from collections.abc import Callable, Sequence
 import torch
 
 from medbench.budget.prediction import Prediction, predict_peak
-from medbench.errors import DataError
 from medbench.training.rehearsal import Rehearsal
 from medbench_models.shared.config import VqganConfig, VqvaeConfig
+from medbench_models.shared.gan import build_discriminator
 from medbench_models.shared.memory import bytes_of
 from medbench_models.shared.nearest import one_chunk
-from medbench_models.shared.vqgan import build_discriminator, step_vqgan
+from medbench_models.shared.vqgan import step_vqgan
 from medbench_models.shared.vqvae import Vqvae, decode, encode, slabs_needed, through
 
 
@@ -95,17 +95,6 @@ def predict_vqgan(
             through(task.vqvae.eval(), torch.empty(1, 1, *shape), count=count)
 
     return predict_peak(call)
-
-
-def require_crops(config: VqganConfig, shape: Sequence[int]) -> None:
-    """Check that a training's crops fit into volumes of a shape.
-
-    Raises:
-        DataError: they are larger.
-    """
-    if any(size < least for size, least in zip(shape, config.crop)):
-        size, needed = ("x".join(map(str, one)) for one in (shape, config.crop))
-        raise DataError(f"volumes of {size} voxels are too small: this preset's crops are {needed}")
 
 
 def _latent(config: VqvaeConfig, shape: Sequence[int]) -> list[int]:
