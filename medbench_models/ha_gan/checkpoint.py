@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from medbench.errors import CheckpointError, DataError
 from medbench.storage.tensors import fill
 from medbench_models.ha_gan.config import NetworkConfig
 from medbench_models.shared import checkpoint
@@ -42,6 +43,10 @@ def load(path: Path, network: NetworkConfig, device: str) -> Loaded:
     convert = "python -m medbench_models.ha_gan.convert --generator FILE --preset PRESET"
     weights, description = checkpoint.read(path, Description, model=MODEL, how_to_convert=convert)
     checkpoint.require_same_network(path, description, network)
-    generator = SlabGenerator(network, pyramid(network, description.shape))
+    try:
+        grids = pyramid(network, description.shape)
+    except DataError as error:
+        raise CheckpointError(f"{path} describes what cannot be: {error}") from error
+    generator = SlabGenerator(network, grids)
     fill(generator, {name.removeprefix(f"{NETWORK}."): value for name, value in weights.items()}, path=path)
     return Loaded(generator.eval().to(device), description)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from medbench.spec import Spec
-from medbench.training import Precision
-from medbench_models.shared.config import SlabGanConfig
+from medbench_models.shared.config import SlabGanConfig, SlabTrainingConfig
+
+Shape = tuple[int, int, int]
 
 
 class NetworkConfig(SlabGanConfig):
@@ -19,14 +20,17 @@ class NetworkConfig(SlabGanConfig):
     code_width: int = 256
 
 
-class TrainingConfig(Spec):
-    steps: int
-    batch: int
-    rate: float = 1e-4
-    critic_rate: float = 4e-4
-    encoder_rate: float = 1e-4
-    schedule: str = "constant"
-    ema_decay: float = 0.999
-    encoders_every: int = 1
-    shift: int = 0
-    precision: Precision = "32-true"
+class HaganConfig(Spec):
+    """A preset.
+
+    Args:
+        network: the architecture.
+        gan: its training.
+        cube: voxels (x, y, z) that volumes are stretched to before anything else; None: they stay as they are.
+        follows: what it takes from where.
+    """
+
+    network: NetworkConfig
+    gan: SlabTrainingConfig
+    cube: Shape | None
+    follows: str

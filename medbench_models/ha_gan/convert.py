@@ -26,9 +26,9 @@ import torch
 
 from medbench.errors import CheckpointError, MedbenchError, SpecError
 from medbench.storage.files import sha256_of
-from medbench.storage.tensors import read_saved, require_same
+from medbench.storage.tensors import fill, read_saved
 from medbench_models.ha_gan.checkpoint import MODEL, NETWORK, Description
-from medbench_models.ha_gan.networks import Generator, sampled_only
+from medbench_models.ha_gan.networks import Generator
 from medbench_models.ha_gan.presets import PRESETS
 from medbench_models.ha_gan.published import CHECKPOINTS
 from medbench_models.shared.checkpoint import save
@@ -84,9 +84,8 @@ def convert(preset: str, generator: Path, out: Path, *, unstated: Unstated) -> P
     if config.cube is None:
         cubes = ", ".join(name for name, one in PRESETS.items() if one.cube is not None)
         raise SpecError(f"the public code makes cubes, and the preset {preset!r} does not: choose from {cubes}")
-    with torch.device("meta"):  # only names and shapes are wanted
-        wanted = Generator(config.network, pyramid(config.network, config.cube)).state_dict()
-    weights = read(generator, wanted)
+    network = Generator(config.network, pyramid(config.network, config.cube))
+    fill(network, read(generator), path=generator, name=f"the generator of the preset {preset!r}")
     description = Description(
         model=MODEL,
         preset=preset,
@@ -100,27 +99,21 @@ def convert(preset: str, generator: Path, out: Path, *, unstated: Unstated) -> P
         flipped=stated.flipped,
         converted_from={"generator_sha256": sha256_of(generator)},
     )
-    save(out, {NETWORK: sampled_only(weights)}, description, stored="float32")
+    save(out, {NETWORK: network.sampled_state()}, description, stored="float32")
     return out
 
 
-def read(path: Path, wanted: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """Return the weights of a checkpoint of the public trainer, by the names of one process.
-
-    Args:
-        path: ``G_iter<N>.pth``, or that of another network.
-        wanted: the state dict of the network that they are for.
+def read(path: Path) -> dict[str, torch.Tensor]:
+    """Return the weights in a checkpoint of the public trainer, by the names that one process gives them.
 
     Raises:
-        CheckpointError: damaged, a pickle with code in it, or of another network.
+        CheckpointError: damaged, a pickle with code in it, or no such checkpoint.
     """
     document = read_saved(path)
     state = document.get("model")
     if not isinstance(state, Mapping) or not all(isinstance(value, torch.Tensor) for value in state.values()):
         raise CheckpointError(f"{path} holds no state dict under 'model': it is no checkpoint of HA-GAN")
-    weights = {name.removeprefix("module."): value for name, value in state.items()}
-    require_same(wanted, weights, path=path, name="this preset's generator")
-    return weights
+    return {name.removeprefix("module."): value for name, value in state.items()}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

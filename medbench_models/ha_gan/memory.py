@@ -5,9 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-import numpy as np
 import torch
-from lightning_fabric import Fabric
 
 from medbench.budget.prediction import Prediction, predict_peak
 from medbench.generators.base import Stage
@@ -16,6 +14,7 @@ from medbench_models.ha_gan.adversarial import HaganTask
 from medbench_models.ha_gan.config import HaganConfig, NetworkConfig
 from medbench_models.shared.hierarchical import Pyramid, SlabGenerator, pyramid
 from medbench_models.shared.precision import sampling_dtype
+from medbench_models.shared.slab_gan import nothing_of, rehearse
 
 
 def predict(
@@ -36,23 +35,13 @@ def predict(
     grids = pyramid(config.network, config.cube or shape)
     if stage == "sample":
         return predict_peak(lambda: _generate(config.network, grids))
-    return predict_peak(lambda: rehearse(config, grids, Rehearsal(config.gan.precision)))
+    return predict_peak(lambda: rehearse(fitting(config, grids), Rehearsal(config.gan.precision)))
 
 
-def rehearse(config: HaganConfig, grids: Pyramid, fabric: Rehearsal | Fabric) -> HaganTask:
-    """Take a step of the training and validate once, on empty volumes; return the training.
-
-    Args:
-        config: a preset.
-        grids: of the volumes.
-        fabric: a rehearsal, to predict the memory that it takes, or the real one, to measure it.
-    """
-    depth, height, width = grids.volume
-    nothing = np.zeros((1, width, height, depth), np.int16)
-    task = HaganTask(config.network, config.gan, grids=grids, train=nothing, select=nothing, seed=0)
-    task.setup(fabric)
-    task.step(0, torch.Generator())
-    return task
+def fitting(config: HaganConfig, grids: Pyramid) -> HaganTask:
+    """Return a training on no volumes, to rehearse it or to measure it."""
+    nothing = nothing_of(grids)
+    return HaganTask(config.network, config.gan, grids=grids, train=nothing, select=nothing, seed=0)
 
 
 @torch.no_grad()

@@ -7,6 +7,7 @@ import torch
 
 from medbench.imaging.volume import Volume
 from medbench_models.ha_gan.checkpoint import Loaded
+from medbench_models.shared.slab_gan import as_images
 
 
 @torch.no_grad()
@@ -22,11 +23,6 @@ def sample(loaded: Loaded, seed: int, *, device: str) -> Volume:
     chance = torch.Generator("cpu").manual_seed(seed)
     noise = torch.randn(1, description.network.latent, generator=chance)
     image = generator.volume(noise.to(device, generator.fc1.weight.dtype))
-    hu = description.network.window.unscale(as_volumes(image)[0, 0].float()).cpu().numpy()
+    hu = description.network.window.unscale(as_images(image)[0, 0].float()).cpu().numpy()
     voxels = np.ascontiguousarray(np.flip(np.rint(hu).astype(np.int16), description.flipped))
     return Volume(voxels, np.array(description.affine))
-
-
-def as_volumes(images: torch.Tensor) -> torch.Tensor:
-    """Return arrays (n, c, z, y, x) as (n, c, x, y, z), and the other way round."""
-    return images.permute(0, 1, 4, 3, 2)

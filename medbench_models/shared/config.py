@@ -153,6 +153,7 @@ class SlabGanConfig(Spec):
         doublings: of the trunk, 1 to 4; the head doubles twice more.
         slabs: how many of them a volume's depth makes.
         critic_width: channels of the critic's widest layer.
+        batch_spread: critics also see how much a batch varies, against mode collapse.
         classes: labels that steer the generator and that the critic recognises; 0: none.
         window: of the HU.
     """
@@ -162,6 +163,7 @@ class SlabGanConfig(Spec):
     doublings: int = Field(4, ge=1, le=4)
     slabs: int = 8
     critic_width: int = 512
+    batch_spread: bool = False
     classes: int = 0
     window: Window = Window(low=-1024, high=600)
 
@@ -169,3 +171,29 @@ class SlabGanConfig(Spec):
     def feature_width(self) -> int:
         """Channels of the features between trunk and head."""
         return self.widths[4]
+
+
+class SlabTrainingConfig(Spec):
+    """Training of such a GAN; what is left out is as in the public code of HA-GAN.
+
+    Args:
+        steps: iterations, in each of which every network takes its turn.
+        batch: volumes.
+        rate: Adam's learning rate of the generator, ``critic_rate`` of the critic, ``encoder_rate`` of encoders.
+        encoder_every: iterations between two turns of the encoders, from which the generator learns nothing.
+        schedule: of the learning rates.
+        energy_weight: of the energy distance between generated and real volumes at low resolution, against mode collapse.
+        ema_decay: of the averaged weights, which are kept; 0: the weights as they are.
+        precision: of the networks' arithmetic.
+    """
+
+    steps: int = 80_000
+    batch: int = 4
+    rate: float = 1e-4
+    critic_rate: float = 4e-4
+    encoder_rate: float = 1e-4
+    encoder_every: int = 1
+    schedule: RateSchedule = "constant"
+    energy_weight: float = 0.0
+    ema_decay: float = 0.0
+    precision: Precision = "32-true"

@@ -125,6 +125,7 @@ class SlabGenerator(nn.Module):
             self.add_module(f"bn{number}", normed(after))
             before = after
         self.tp_conv7 = nn.Conv3d(before, 1, 3, padding=1)
+        self._sampled = tuple(name for name, _ in self.named_children())
 
     def features(self, noise: torch.Tensor) -> torch.Tensor:
         """Return the features (n, c, depth, height, width) / 4 of noise (n, latent), classes one-hot behind it."""
@@ -141,6 +142,11 @@ class SlabGenerator(nn.Module):
         """Return the features of the slab that begins at a voxel of the depth."""
         start = first // REDUCTION
         return features[:, :, start : start + self.grids.slab_features]
+
+    def sampled_state(self) -> dict[str, torch.Tensor]:
+        """Return the state of what makes volumes; what a subclass adds only trains."""
+        state = self.state_dict().items()
+        return {name: value for name, value in state if name.partition(".")[0] in self._sampled}
 
     def volume(self, noise: torch.Tensor) -> torch.Tensor:
         """Return whole volumes (n, 1, depth, height, width) in -1..1."""
@@ -175,7 +181,8 @@ class SlabCritic(nn.Module):
             before = after
         width = config.critic_width // 4
         self.conv7 = SpectralConv3d(before, width, size)
-        self.fc1 = SpectralLinear(width + 1, width // 2)
+        self.spread = config.batch_spread
+        self.fc1 = SpectralLinear(width + 1 + self.spread, width // 2)
         self.fc2 = SpectralLinear(width // 2, 1)
         if config.classes:
             self.fc2_class = SpectralLinear(width // 2, config.classes)
@@ -183,14 +190,25 @@ class SlabCritic(nn.Module):
     def judge_slab(self, slab: torch.Tensor, first: int) -> torch.Tensor:
         """Return logits (n, 1 + classes) of slabs (n, 1, depth, height, width) that begin at a voxel of the depth."""
         found = slab
-        for number in (*self.numbers, CRITIC_LAYERS + 1):
+        for number in self.numbers:
             found = functional.leaky_relu(self.get_submodule(f"conv{number}")(found), _SLOPE)
-        place = found.new_full((len(found), 1), first / self.room)
-        found = functional.leaky_relu(self.fc1(torch.cat([found.flatten(1), place], dim=1)), _SLOPE)
+        told = [batch_spread(found).flatten(1)] if self.spread else []
+        found = functional.leaky_relu(self.conv7(found), _SLOPE).flatten(1)
+        told.append(found.new_full((len(found), 1), first / self.room))
+        found = functional.leaky_relu(self.fc1(torch.cat([found, *told], dim=1)), _SLOPE)
         logits = [self.fc2(found)]
         if hasattr(self, "fc2_class"):
             logits.append(self.fc2_class(found))
         return torch.cat(logits, dim=1)
+
+
+def batch_spread(features: torch.Tensor) -> torch.Tensor:
+    """Return how much features (n, c, x, y, z) vary within the batch, their mean standard deviation: (n, 1, 1, 1, 1).
+
+    Source: Karras et al. 2018 (arXiv 1710.10196), section 3.
+    """
+    spread = (features.float().var(dim=0, correction=0) + 1e-8).sqrt().mean()
+    return spread.to(features.dtype).expand(len(features), 1, 1, 1, 1)
 
 
 def _halving(depth: int) -> tuple[int, int, int]:

@@ -1,4 +1,4 @@
-"""Golden outputs of HA-GAN's own networks, with the weights and inputs that they were made from."""
+"""Golden outputs of HA-GAN's own networks with what they were made from, and a HA-GAN that trains in seconds."""
 
 import json
 import zlib
@@ -11,8 +11,10 @@ import numpy as np
 import pytest
 import torch
 
-from medbench_models.ha_gan.config import NetworkConfig
+from medbench_models.ha_gan import presets
+from medbench_models.ha_gan.config import HaganConfig, NetworkConfig
 from medbench_models.ha_gan.networks import Networks, build_networks
+from medbench_models.shared.config import SlabTrainingConfig
 from medbench_models.shared.hierarchical import Pyramid, pyramid
 
 DATA = Path(__file__).parents[2] / "data" / "ha_gan"
@@ -99,3 +101,25 @@ class Golden:
 @pytest.fixture(scope="session")
 def golden() -> Callable[[str], Golden]:
     return Golden
+
+
+@pytest.fixture
+def small() -> HaganConfig:
+    """Networks of a few channels on volumes of 16 x 16 x 16 voxels, trained for a few iterations."""
+    network = NetworkConfig(
+        latent=4, widths=(8, 8, 8, 8, 32, 8), doublings=1, slabs=2, critic_width=32, batch_spread=True,
+        small_critic_width=16, code_width=16,
+    )  # fmt: skip
+    return HaganConfig(
+        follows="a test",
+        network=network,
+        gan=SlabTrainingConfig(steps=6, batch=2, ema_decay=0.9),
+        cube=None,
+    )
+
+
+@pytest.fixture
+def small_preset(small: HaganConfig, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The small configuration under the name of the shipped preset."""
+    monkeypatch.setitem(presets.PRESETS, "tiny", small)
+    return "tiny"
