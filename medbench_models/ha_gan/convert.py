@@ -1,6 +1,6 @@
 """Checkpoints of the authors' public code, converted: ``python -m medbench_models.ha_gan.convert --help``.
 
-Its trainer writes ``G_iter<N>.pth``, {``model``, ``optimizer``}, names perhaps behind ``module.``; only the generator is
+Its trainer writes ``G_iter<N>.pth``, {``model``, ``optimizer``}, names perhaps behind ``module.``; only this file is
 needed. Generators of 128 and of 256 voxels have the same names and shapes: which of them a file is, the preset says.
 What a file does not hold has to be said:
 
@@ -122,7 +122,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     try:
         if options.generator is None:
-            raise SpecError("HA-GAN's weights cannot be fetched (no licence is stated): give your file, --generator FILE")
+            raise SpecError(
+                "HA-GAN's weights cannot be fetched (no licence is stated): give your file, --generator FILE"
+            )
         out = options.out or CHECKPOINTS.path(options.preset)
         unstated = Unstated(options.spacing, options.orientation)
         path = convert(options.preset, options.generator, out, unstated=unstated)

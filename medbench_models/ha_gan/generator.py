@@ -40,7 +40,10 @@ class HaGan(Plugin[HaganConfig, "Loaded"]):
         native_shape=(64, 64, 32),
         license="Apache-2.0; tiny: Apache-2.0, copdgene: none stated by its authors",
         paper="doi 10.1109/JBHI.2022.3172976",
-        trained_on={"tiny": ("phantom train split",), "copdgene": ("copdgene (chest CT; which scans is not published)",)},
+        trained_on={
+            "tiny": ("phantom train split",),
+            "copdgene": ("copdgene (chest CT; which scans is not published)",),
+        },
     )
 
     presets = PRESETS

@@ -17,9 +17,7 @@ from medbench_models.shared.precision import sampling_dtype
 from medbench_models.shared.slab_gan import nothing_of, rehearse
 
 
-def predict(
-    config: HaganConfig, stage: Stage, shape: Sequence[int], *, limit_bytes: float = math.inf
-) -> Prediction:
+def predict(config: HaganConfig, stage: Stage, shape: Sequence[int], *, limit_bytes: float = math.inf) -> Prediction:
     """Return the prediction of a stage; where the preset stretches volumes to its cube, their own shape is no matter.
 
     Args:
@@ -49,6 +47,6 @@ def _generate(network: NetworkConfig, grids: Pyramid) -> None:
     before = torch.get_default_dtype()
     torch.set_default_dtype(sampling_dtype("cuda"))  # weights without contents cannot be converted
     try:
-        SlabGenerator(network, grids).eval().volume(torch.empty(1, network.latent + network.classes))
+        SlabGenerator(network, grids).eval()(torch.empty(1, network.latent + network.classes))
     finally:
         torch.set_default_dtype(before)

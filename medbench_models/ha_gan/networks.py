@@ -46,7 +46,7 @@ def build_networks(config: NetworkConfig, grids: Pyramid) -> Networks:
 
 
 def shrunk(volume: torch.Tensor) -> torch.Tensor:
-    """Return every fourth voxel of volumes (n, 1, depth, height, width), as the low-resolution critic sees real ones."""
+    """Return every fourth voxel of volumes (n, 1, depth, height, width), as the public code shrinks real ones."""
     return volume[..., ::REDUCTION, ::REDUCTION, ::REDUCTION]
 
 

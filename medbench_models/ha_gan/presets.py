@@ -46,8 +46,8 @@ _CUBE128 = HaganConfig(
 
 _FULL = HaganConfig(
     follows=(
-        "the public code's widths on the volumes' own grid, such as 512x512x256, which the public code cannot make; batch "
-        "2 for the sake of memory"
+        "the public code's widths on the volumes' own grid, such as 512x512x256, which the public code cannot make; "
+        "batch 2 for the sake of memory"
     ),
     network=_CUBE256,
     gan=SlabTrainingConfig(batch=2),

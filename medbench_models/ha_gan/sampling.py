@@ -22,7 +22,7 @@ def sample(loaded: Loaded, seed: int, *, device: str) -> Volume:
     description, generator = loaded.description, loaded.generator
     chance = torch.Generator("cpu").manual_seed(seed)
     noise = torch.randn(1, description.network.latent, generator=chance)
-    image = generator.volume(noise.to(device, generator.fc1.weight.dtype))
+    image = generator(noise.to(device, generator.fc1.weight.dtype))
     hu = description.network.window.unscale(as_images(image)[0, 0].float()).cpu().numpy()
     voxels = np.ascontiguousarray(np.flip(np.rint(hu).astype(np.int16), description.flipped))
     return Volume(voxels, np.array(description.affine))

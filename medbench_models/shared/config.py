@@ -182,7 +182,7 @@ class SlabTrainingConfig(Spec):
         rate: Adam's learning rate of the generator, ``critic_rate`` of the critic, ``encoder_rate`` of encoders.
         encoder_every: iterations between two turns of the encoders, from which the generator learns nothing.
         schedule: of the learning rates.
-        energy_weight: of the energy distance between generated and real volumes at low resolution, against mode collapse.
+        energy_weight: of the energy distance of generated from real volumes at low resolution, against mode collapse.
         ema_decay: of the averaged weights, which are kept; 0: the weights as they are.
         precision: of the networks' arithmetic.
     """

@@ -1,10 +1,10 @@
 """What GANs have in common that train on a slab of a volume: HA-GAN and its kin.
 
-A trunk turns noise into features at a quarter of the resolution; a head of two convolutions turns a slab of them, or all
-of them, into voxels. Training never holds a whole volume at full resolution. A critic judges slabs, an encoder brings
-slabs back to features. Arrays are (n, c, depth, height, width), which are the axes z, y, x of a volume: slabs are cut
-across the first of the three. Layers that a size does not need are left out and keep no number, so that the numbers of
-the others are those of the public checkpoints.
+A trunk turns noise into features at a quarter of the resolution; a head of two convolutions turns a slab of them, or
+all of them, into voxels. Training never holds a whole volume at full resolution. A critic judges slabs, an encoder
+brings slabs back to features. Arrays are (n, c, depth, height, width), the axes z, y, x of a volume: slabs are cut along
+the first of the three. Layers that a size does not need are left out, and the others keep the numbers that they have in
+the public checkpoints.
 
 Source: Sun et al. 2022 (IEEE JBHI 26(8), doi 10.1109/JBHI.2022.3172976).
 """
@@ -147,6 +147,10 @@ class SlabGenerator(nn.Module):
         """Return the state of what makes volumes; what a subclass adds only trains."""
         state = self.state_dict().items()
         return {name: value for name, value in state if name.partition(".")[0] in self._sampled}
+
+    def forward(self, noise: torch.Tensor) -> torch.Tensor:
+        """Return whole volumes; what a pass of training returns, a subclass says."""
+        return self.volume(noise)
 
     def volume(self, noise: torch.Tensor) -> torch.Tensor:
         """Return whole volumes (n, 1, depth, height, width) in -1..1."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar, Generic, TypeVar
@@ -24,7 +24,7 @@ from medbench.training.loop import Stateful, step_chance
 from medbench.training.rehearsal import Rehearsal
 from medbench_models.shared.arrays import scaled
 from medbench_models.shared.config import SlabGanConfig, SlabTrainingConfig
-from medbench_models.shared.crops import random_crops, random_start
+from medbench_models.shared.crops import random_start
 from medbench_models.shared.energy import energy_distance
 from medbench_models.shared.hierarchical import REDUCTION, Pyramid, SlabGenerator
 
@@ -98,7 +98,6 @@ class SlabGanTask(ABC, Generic[Network, Training]):
         self.nets: dict[str, Any] = {}
         self.optimisers: dict[str, Any] = {}
         for name, module in self.networks.items():
-            module.to(memory_format=torch.channels_last_3d)
             optimiser = torch.optim.Adam(module.parameters(), lr=self.rates()[name], betas=_BETAS)
             self.nets[name], self.optimisers[name] = fabric.setup(module, optimiser)
         self.averaged = Ema(self.networks["generator"], self.config.ema_decay)
@@ -137,14 +136,18 @@ class SlabGanTask(ABC, Generic[Network, Training]):
         """Return as ``score`` how far as many samples lie from the selection volumes."""
         return {"score": float(energy_distance(self.samples(len(self.select)), self.select))}
 
-    @torch.no_grad()
     def samples(self, count: int) -> torch.Tensor:
         """Return whole samples of the averaged weights, reduced; the same noise every time."""
-        generator = self.averaged.applied_to(self.networks["generator"]).eval()
+        generator = self.averaged.applied_to(self.networks["generator"])
+        noise = torch.randn(count, self.network.latent, generator=step_chance(self.seed, -1))
+        return torch.cat([self.sampled(generator, one) for one in noise.to(self.fabric.device).split(1)])
+
+    @torch.no_grad()
+    def sampled(self, generator: nn.Module, noise: torch.Tensor) -> torch.Tensor:
+        """Return what a generator makes of noise, whole, reduced, on the CPU."""
         assert isinstance(generator, SlabGenerator)
-        noise = torch.randn(count, self.network.latent, generator=step_chance(self.seed, -1)).to(self.fabric.device)
         with self.fabric.autocast():
-            return torch.cat([reduced(generator.volume(one).float()).cpu() for one in noise.split(1)])
+            return reduced(generator.volume(noise).float()).cpu()
 
     def weights(self) -> dict[str, torch.Tensor]:
         """Return the averaged weights of what sampling needs of the generator."""
@@ -180,7 +183,10 @@ def rehearse(task: SlabGanTask[Network, Training], fabric: Rehearsal | Fabric) -
     task.draw = lambda chance: Drawn(torch.zeros(batch, 1, *size, device=fabric.device), 0, noise)
     task.setup(fabric)
     task.step(0, torch.Generator())
-    task.samples(1)
+    generator = task.networks["generator"]
+    copied = [torch.empty_like(value) for value in generator.parameters()]  # a validation's, with averaged weights
+    task.sampled(generator, torch.zeros(1, latent, device=fabric.device))
+    del copied
 
 
 def nothing_of(grids: Pyramid) -> np.ndarray:

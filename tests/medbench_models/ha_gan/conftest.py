@@ -84,7 +84,7 @@ class Golden:
 
     def uniform(self, name: str, *shape: int) -> torch.Tensor:
         seed = zlib.crc32(f"ha_gan/{self.case}:input:{name}".encode())
-        return torch.from_numpy(np.random.RandomState(seed).uniform(-1, 1, shape).astype(np.float32))  # noqa: NPY002
+        return torch.from_numpy(np.random.RandomState(seed).uniform(-1, 1, shape).astype(np.float32))
 
     def noise(self, batch: int) -> torch.Tensor:
         """The noise of the case, followed by its classes."""
@@ -94,7 +94,7 @@ class Golden:
 
     @staticmethod
     def _draw(text: str, shape: tuple[int, ...]) -> np.ndarray:
-        chance = np.random.RandomState(zlib.crc32(text.encode()))  # noqa: NPY002  the stream that is frozen
+        chance = np.random.RandomState(zlib.crc32(text.encode()))
         return chance.standard_normal(np.prod(shape, dtype=int)).reshape(shape)
 
 

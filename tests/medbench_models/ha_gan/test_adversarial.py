@@ -4,7 +4,6 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-import torch
 
 from medbench.training.loop import launch
 from medbench_models.ha_gan.adversarial import HaganTask

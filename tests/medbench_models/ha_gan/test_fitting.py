@@ -57,7 +57,9 @@ def test_a_killed_training_goes_on_as_if_it_had_not_been(
     (weights, description), (others, other) = read_weights(whole), read_weights(resumed)
     assert description == other
     assert all(torch.equal(weights[name], others[name]) for name in weights)
-    states = [torch.load(tmp_path / name / "gan" / "state.pt", weights_only=True)["state"] for name in ("whole", "killed")]
+    states = [
+        torch.load(tmp_path / name / "gan" / "state.pt", weights_only=True)["state"] for name in ("whole", "killed")
+    ]
     assert torch.equal(*(state["discriminator"]["sub_D.conv5.u0"] for state in states))
 
 
@@ -113,6 +115,6 @@ def test_volumes_that_it_cannot_make_are_refused_before_they_are_read(tmp_path: 
         Case(case.id, case.split, case.patient, lambda: Volume(np.zeros((16, 20, 10), np.int16), np.eye(4)))
         for case in make_cases("train", 2)
     ]
-    with pytest.raises(DataError, match="16x20x10 voxels .* can make is 16x16x8"):
+    with pytest.raises(DataError, match=r"16x20x10 voxels .* can make is 16x16x8"):
         HaGan("tiny", device="cpu").fit(FitRequest(cases, cases, tmp_path, 0, True, silent))
     assert not list(tmp_path.glob("*.npy"))

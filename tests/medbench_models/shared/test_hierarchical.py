@@ -37,7 +37,9 @@ def test_the_nearest_shape_is_named(shape: tuple, nearest: str) -> None:
         pyramid(SMALL, shape)
 
 
-@pytest.mark.parametrize(("shape", "doublings", "slabs"), [((32, 64, 32), 2, 8), ((32, 32, 96), 3, 2), ((32, 16, 64), 1, 4)])
+@pytest.mark.parametrize(
+    ("shape", "doublings", "slabs"), [((32, 64, 32), 2, 8), ((32, 32, 96), 3, 2), ((32, 16, 64), 1, 4)]
+)
 @torch.no_grad()
 def test_every_network_fits_every_shape(shape: tuple, doublings: int, slabs: int) -> None:
     config = SMALL.model_copy(update={"doublings": doublings, "slabs": slabs})
