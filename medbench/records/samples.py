@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from medbench.errors import DataError
 from medbench.imaging.formats import volume_files, volume_parts
@@ -59,6 +59,7 @@ class SampleRecord(Spec):
     spacing: tuple[float, float, float]
     native_shape: tuple[int, int, int]
     condition: str | None
+    condition_source: str | None = Field(None, description="split and case, or the file, that the condition came from")
     seconds: float
 
 
