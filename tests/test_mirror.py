@@ -26,6 +26,7 @@ ELSEWHERE = {
     "medbench/metrics/hu/volume.py": "tests/medbench/metrics/hu/test_metric.py states each of its figures",
     "medbench/segmenters/base.py": "a contract: tests/contract/test_instruments.py",
     "medbench/segmenters/precomputed.py": "tests/contract/test_instruments.py tries it like every segmenter",
+    "medbench_models/ha_gan/config.py": "plain data: .../ha_gan/test_checkpoint.py refuses another one",
     "medbench_models/medlord/config.py": "plain data: .../medlord/test_checkpoint.py refuses another one",
     "medbench_models/shared/checkpoint.py": ".../medlord/test_checkpoint.py refuses what does not fit",
     "medbench_models/shared/config.py": "plain data: .../medlord/test_checkpoint.py refuses another one",

@@ -6,7 +6,8 @@ What a file does not hold has to be said:
 
 * the spacing: the public code stretches every scan to a cube and stores no spacing; 1 mm unless it is given;
 * the orientation of the arrays: the public code takes scans as SimpleITK reads them, mostly LPS, so that samples are
-  turned to RAS+.
+  turned to RAS+;
+* the data that it was trained on, for the leak register: COPDGene for the preset ``copdgene``.
 
 Weights are kept in float32, so that the converted generator gives what the public code gives. Files are unpickled with
 ``weights_only``: code in them never runs.
@@ -25,12 +26,13 @@ import numpy as np
 import torch
 
 from medbench.errors import CheckpointError, MedbenchError, SpecError
+from medbench.generators.base import TrainingData
 from medbench.storage.files import sha256_of
 from medbench.storage.tensors import fill, read_saved
 from medbench_models.ha_gan.checkpoint import MODEL, NETWORK, Description
 from medbench_models.ha_gan.networks import Generator
 from medbench_models.ha_gan.presets import PRESETS
-from medbench_models.ha_gan.published import CHECKPOINTS
+from medbench_models.ha_gan.published import CHECKPOINTS, TRAINED_ON
 from medbench_models.shared.checkpoint import save
 from medbench_models.shared.config import preset_of
 from medbench_models.shared.hierarchical import pyramid
@@ -43,10 +45,12 @@ class Unstated:
     Args:
         spacing_mm: between voxels along x, y, z.
         orientation: where the arrays' axes point, like ``RAS`` or ``LPS``.
+        trained_on: name of the data set that it was trained on; None: what is known of the preset's weights.
     """
 
     spacing_mm: tuple[float, float, float] = (1.0, 1.0, 1.0)
     orientation: str = "LPS"
+    trained_on: str | None = None
 
     def checked(self) -> Unstated:
         """Return these where they are possible.
@@ -97,6 +101,7 @@ def convert(preset: str, generator: Path, out: Path, *, unstated: Unstated) -> P
         scores={},
         trained_on=0,
         flipped=stated.flipped,
+        saw=TRAINED_ON.get(preset, ()) if stated.trained_on is None else (TrainingData(stated.trained_on),),
         converted_from={"generator_sha256": sha256_of(generator)},
     )
     save(out, {NETWORK: network.sampled_state()}, description, stored="float32")
@@ -126,7 +131,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 "HA-GAN's weights cannot be fetched (no licence is stated): give your file, --generator FILE"
             )
         out = options.out or CHECKPOINTS.path(options.preset)
-        unstated = Unstated(options.spacing, options.orientation)
+        unstated = Unstated(options.spacing, options.orientation, options.trained_on)
         path = convert(options.preset, options.generator, out, unstated=unstated)
     except MedbenchError as error:
         parser.exit(error.exit_code, f"medbench: {error}\n")
@@ -146,6 +151,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--orientation", type=str.upper, default=unstated.orientation, help="of the arrays' axes; default: LPS"
     )
+    parser.add_argument("--trained-on", help="the data set; default: COPDGene for copdgene, else unknown")
     parser.add_argument("--out", type=Path, help="the safetensors file; default: where medbench looks for it")
     return parser
 

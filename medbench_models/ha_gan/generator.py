@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from medbench.errors import SpecError
-from medbench.generators.base import FitRequest, GeneratorInfo, SampleRequest, Stage
+from medbench.generators.base import FitRequest, GeneratorInfo, SampleRequest, Stage, TrainingData
 from medbench.imaging.volume import Volume
 from medbench_models.ha_gan.config import HaganConfig
 from medbench_models.ha_gan.presets import PRESETS
-from medbench_models.ha_gan.published import CHECKPOINTS
+from medbench_models.ha_gan.published import CHECKPOINTS, TRAINED_ON
 from medbench_models.shared.plugin import Plugin
 
 if TYPE_CHECKING:
@@ -38,13 +38,13 @@ class HaGan(Plugin[HaganConfig, "Loaded"]):
         capabilities=("unconditional",),
         presets=tuple(PRESETS),
         native_shape=(64, 64, 32),
-        license="Apache-2.0; tiny: Apache-2.0, copdgene: none stated by its authors",
+        license="Apache-2.0; Apache-2.0 (copdgene: none stated)",
         paper="doi 10.1109/JBHI.2022.3172976",
-        trained_on={
-            "tiny": ("phantom train split",),
-            "copdgene": ("copdgene (chest CT; which scans is not published)",),
+        trained_on={"tiny": (TrainingData("phantom", note="train split"),), **TRAINED_ON},
+        native_shapes={
+            "paper": (256, 256, 256), "cube128": (128, 128, 128), "full": (512, 512, 256), "copdgene": (256, 256, 256),
         },
-    )
+    )  # fmt: skip
 
     presets = PRESETS
     checkpoints = CHECKPOINTS

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from medbench.generators.base import TrainingData
 from medbench_models.shared.weights import Checkpoints
 
 CHECKPOINTS = Checkpoints(
@@ -12,3 +13,6 @@ CHECKPOINTS = Checkpoints(
     published={"copdgene": {}},
     converter="medbench_models.ha_gan.convert",
 )
+
+# What the authors' files saw, by the preset that they are for.
+TRAINED_ON = {"copdgene": (TrainingData("COPDGene", note="which of its chest CT is not published"),)}

@@ -2,8 +2,8 @@
 
 A trunk turns noise into features at a quarter of the resolution; a head of two convolutions turns a slab of them, or
 all of them, into voxels. Training never holds a whole volume at full resolution. A critic judges slabs, an encoder
-brings slabs back to features. Arrays are (n, c, depth, height, width), the axes z, y, x of a volume: slabs are cut along
-the first of the three. Layers that a size does not need are left out, and the others keep the numbers that they have in
+brings slabs back to features. Arrays are (n, c, depth, height, width), the axes z, y, x of a volume: slabs are cut
+along the first. Layers that a size does not need are left out, and the others keep the numbers that they have in
 the public checkpoints.
 
 Source: Sun et al. 2022 (IEEE JBHI 26(8), doi 10.1109/JBHI.2022.3172976).

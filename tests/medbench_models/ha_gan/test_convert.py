@@ -60,6 +60,7 @@ def test_samples_are_what_the_generator_makes_turned_to_ras(
     assert volume.spacing_mm == (1.5, 1.5, 2.0)
     _, description = read_weights(out)
     assert description["converted_from"] == {"generator_sha256": sha256_of(file)}
+    assert [one["dataset"] for one in description["saw"]] == ["COPDGene"]
 
 
 def test_the_public_layout_is_read(golden) -> None:
@@ -112,8 +113,11 @@ def test_impossible_wishes(file: Path, tmp_path: Path, preset: str, unstated: Un
 def test_the_command_line_converts_and_refuses_in_one_line(
     file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    main(["--generator", str(file), "--out", str(tmp_path / "out.safetensors"), "--spacing", "1x1x2"])
-    assert capsys.readouterr().out == f"checkpoint: {tmp_path / 'out.safetensors'}\n"
+    out = tmp_path / "out.safetensors"
+    main(["--generator", str(file), "--out", str(out), "--spacing", "1x1x2", "--trained-on", "own"])
+    _, description = read_weights(out)
+    assert [one["dataset"] for one in description["saw"]] == ["own"]
+    assert capsys.readouterr().out == f"checkpoint: {out}\n"
     with pytest.raises(SystemExit) as end:
         main([])
     assert end.value.code == 2
