@@ -55,6 +55,7 @@ def test_every_network_fits_every_shape(shape: tuple, doublings: int, slabs: int
     assert encoder(slab).shape == (1, 16, grids.slab_features, *grids.features[1:])
 
 
+@torch.no_grad()
 def test_the_critic_knows_where_a_slab_lies() -> None:
     grids = pyramid(SMALL.model_copy(update={"doublings": 2}), (32, 32, 32))
     critic, slab = SlabCritic(SMALL.model_copy(update={"doublings": 2}), grids).eval(), torch.zeros(1, 1, 4, 32, 32)
