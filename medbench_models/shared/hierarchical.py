@@ -19,7 +19,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from medbench.errors import DataError
+from medbench_models.shared.arrays import require_multiples
 from medbench_models.shared.config import SlabGanConfig
 from medbench_models.shared.precision import applied
 from medbench_models.shared.spectral import SpectralConv3d, SpectralLinear
@@ -82,11 +82,7 @@ def pyramid(config: SlabGanConfig, shape: Sequence[int]) -> Pyramid:
         DataError: the trunk cannot end there, or the depth cannot be cut into slabs; the message has the nearest shape.
     """
     halved = REDUCTION * 2**config.doublings
-    multiples = (halved, halved, math.lcm(halved, REDUCTION * config.slabs))
-    if any(size % multiple for size, multiple in zip(shape, multiples)):
-        nearest = [max(1, round(size / multiple)) * multiple for size, multiple in zip(shape, multiples)]
-        told, can = ("x".join(map(str, one)) for one in (shape, nearest))
-        raise DataError(f"volumes of {told} voxels do not fit this preset: the nearest shape that it can make is {can}")
+    require_multiples(shape, (halved, halved, math.lcm(halved, REDUCTION * config.slabs)))
     width, height, depth = shape
     return Pyramid((depth, height, width), config.doublings, config.slabs)
 

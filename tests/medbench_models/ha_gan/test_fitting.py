@@ -115,6 +115,6 @@ def test_volumes_that_it_cannot_make_are_refused_before_they_are_read(tmp_path: 
         Case(case.id, case.split, case.patient, lambda: Volume(np.zeros((16, 20, 10), np.int16), np.eye(4)))
         for case in make_cases("train", 2)
     ]
-    with pytest.raises(DataError, match=r"16x20x10 voxels .* can make is 16x16x8"):
+    with pytest.raises(DataError, match=r"16x20x10 voxels .* and 16x16x8 is nearest"):
         HaGan("tiny", device="cpu").fit(FitRequest(cases, cases, tmp_path, 0, True, silent))
     assert not list(tmp_path.glob("*.npy"))

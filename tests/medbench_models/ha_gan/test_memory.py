@@ -32,7 +32,7 @@ def test_the_widest_tensor_of_a_sample_is_in_half_precision() -> None:
 
 
 def test_a_shape_that_it_cannot_make_is_refused() -> None:
-    with pytest.raises(DataError, match="can make is 512x512x256"):
+    with pytest.raises(DataError, match="512x512x256 is nearest"):
         HaGan("full", device="cpu").predict("sample", (512, 512, 250), limit_bytes=math.inf)
 
 

@@ -33,7 +33,7 @@ def test_grids(shape: tuple, doublings: int, start: tuple, slab: tuple) -> None:
     [((500, 512, 256), "512x512x256"), ((512, 512, 10), "512x512x64"), ((30, 70, 100), "64x64x128")],
 )
 def test_the_nearest_shape_is_named(shape: tuple, nearest: str) -> None:
-    with pytest.raises(DataError, match=f"the nearest shape that it can make is {nearest}"):
+    with pytest.raises(DataError, match=f"and {nearest} is nearest"):
         pyramid(SMALL, shape)
 
 
