@@ -26,6 +26,7 @@ ELSEWHERE = {
     "medbench/metrics/hu/volume.py": "tests/medbench/metrics/hu/test_metric.py states each of its figures",
     "medbench/segmenters/base.py": "a contract: tests/contract/test_instruments.py",
     "medbench/segmenters/precomputed.py": "tests/contract/test_instruments.py tries it like every segmenter",
+    "medbench_models/ha_gan/config.py": "plain data: .../ha_gan/test_checkpoint.py refuses another one",
     "medbench_models/maisi/checkpoint.py": ".../maisi/test_sampling.py refuses those of something else",
     "medbench_models/maisi/config.py": "plain data: .../maisi/test_sampling.py refuses another one",
     "medbench_models/maisi/presets.py": "plain data: .../maisi/test_networks.py has the published sizes",
