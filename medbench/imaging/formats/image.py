@@ -61,7 +61,7 @@ def read_header(path: Path) -> Header:
         header = _opened(path).header
     turned, affine = to_ras(np.broadcast_to(0, header.shape), header.affine)
     x, y, z = turned.shape
-    return replace(header, shape=(x, y, z), affine=affine)
+    return replace(header, shape=(x, y, z), affine=affine, stored_affine=header.affine)
 
 
 @contextmanager
@@ -72,6 +72,8 @@ def _told(path: Path) -> Iterator[None]:
             yield
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
+    except MemoryError as error:
+        raise DataError(f"{path}: does not fit into this machine's memory: crop or resample it") from error
 
 
 def _opened(path: Path) -> Stored:
