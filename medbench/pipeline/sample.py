@@ -14,7 +14,8 @@ from medbench.generators.base import Generator, SampleRequest, sample_seed
 from medbench.imaging.grid import to_grid
 from medbench.imaging.volume import UNNAMED, LabelMap
 from medbench.progress import Progress
-from medbench.records.samples import CONDITIONS, REGION_NAMES, Manifest, SampleRecord
+from medbench.records.collection import CONDITIONS, REGION_NAMES
+from medbench.records.samples import Manifest, SampleRecord
 from medbench.spec import Grid
 from medbench.storage.files import sha256_of, write_json
 

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from medbench.errors import GeometryError
-from medbench.imaging.findings import Finding
+from medbench.imaging.findings import Finding, Severity
 from medbench.imaging.formats.geometry import axes_of, check_affine, check_spacing, spacing_of
 
 _MM_PER_UNIT = {1: 1000.0, 3: 0.001}  # metres and micrometres; mm and "unknown" are taken as they are
@@ -43,7 +43,7 @@ def nifti_affine(path: Path, header: Any) -> tuple[np.ndarray, list[Finding]]:
     pixdim = np.asarray(header["pixdim"][1:4], dtype=np.float64)
     if header["pixdim"][0] not in (-1, 1):
         header["pixdim"][0] = 1  # the standard's reading of a handedness that was never set
-    said: list[str] = []
+    said: list[tuple[Severity, str]] = []
     if header["sform_code"] <= 0:
         check_spacing(path, pixdim * mm)
         affine = _qform(path, header) if header["qform_code"] > 0 else np.array(header.get_base_affine())
@@ -53,41 +53,33 @@ def nifti_affine(path: Path, header: Any) -> tuple[np.ndarray, list[Finding]]:
         check_affine(path, _in_mm(sform, mm))
         signs = np.where(_same_steps(spacing_of(sform), np.abs(pixdim)), np.sign(pixdim), 1)
         if np.any(signs < 0):
-            said.append("pixdim is negative: the sform, whose steps are the same, places the voxels")
+            said.append(("note", "pixdim is negative: the sform, whose steps are the same, places the voxels"))
         check_spacing(path, pixdim * signs * mm)
-        affine = _chosen(path, header, sform, np.abs(pixdim), said)
-    severities = ("note" if text.startswith("pixdim is negative") else "warning" for text in said)
-    findings = [Finding(severity, str(path), "header", text) for severity, text in zip(severities, said)]
-    return _in_mm(affine, mm), findings
+        affine, contradiction = _chosen(path, header, sform, np.abs(pixdim))
+        if contradiction:
+            said.append(("warning", contradiction))
+    return _in_mm(affine, mm), [Finding(severity, str(path), "header", text) for severity, text in said]
 
 
-def _chosen(path: Path, header: Any, sform: np.ndarray, pixdim: np.ndarray, said: list[str]) -> np.ndarray:
-    """Return the sform or what is a better witness; ``said`` grows by what they disagree on."""
+def _chosen(path: Path, header: Any, sform: np.ndarray, pixdim: np.ndarray) -> tuple[np.ndarray, str]:
+    """Return the sform or what is a better witness, and on what they disagree (empty where they do not)."""
     steps = spacing_of(sform)
-    agree = bool(np.all(_same_steps(steps, pixdim)))
     header["pixdim"][1:4] = pixdim
     qform = None
     if header["qform_code"] > 0:
         with contextlib.suppress(GeometryError):  # one that is no rotation is no witness
             qform = _qform(path, header)
-    if agree:
-        if qform is not None and (difference := _difference(sform, qform)):
-            said.append(
-                f"sform and qform contradict each other ({difference}): the sform is taken, ITK takes the qform: "
-                "make them equal"
-            )
-        return sform
-    told = f"the sform says {_steps(steps)} mm"
+    if np.all(_same_steps(steps, pixdim)):
+        difference = "" if qform is None else _difference(sform, qform)
+        told = f"sform and qform contradict each other ({difference}): the sform is taken, ITK takes the qform"
+        return sform, f"{told}: make them equal" if difference else ""
+    told = f"the sform says {_steps(steps)} mm, "
     if qform is not None:
-        said.append(f"{told}, qform and pixdim {_steps(pixdim)} mm: the qform is taken, correct the sform")
-        return qform
+        return qform, f"{told}qform and pixdim {_steps(pixdim)} mm: the qform is taken, correct the sform"
     if np.array_equal(sform, np.eye(4)):
-        said.append(
-            f"{told} and is a placeholder (identity), pixdim {_steps(pixdim)} mm: pixdim is taken, write a true sform"
-        )
-        return np.diag([*pixdim, 1.0])
-    said.append(f"{told}, pixdim {_steps(pixdim)} mm: the sform is taken, correct pixdim")
-    return sform
+        told = f"the sform is the identity, a placeholder, pixdim says {_steps(pixdim)} mm"
+        return np.diag([*pixdim, 1.0]), f"{told}: pixdim is taken, write a true sform"
+    return sform, f"{told}pixdim {_steps(pixdim)} mm: the sform is taken, correct pixdim"
 
 
 def _qform(path: Path, header: Any) -> np.ndarray:
@@ -112,7 +104,8 @@ def _difference(sform: np.ndarray, qform: np.ndarray) -> str:
 
 
 def _same_steps(a: Any, b: Any) -> np.ndarray:
-    return np.isclose(a, b, rtol=_SAME_STEP, atol=0)
+    same: np.ndarray = np.isclose(a, b, rtol=_SAME_STEP, atol=0)
+    return same
 
 
 def _steps(steps: Any) -> str:

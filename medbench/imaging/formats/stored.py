@@ -85,6 +85,19 @@ def most_bytes() -> int:
     return int(limit * _GIB)
 
 
+def check_limit(path: Path, claimed: int) -> None:
+    """Refuse a header that claims more bytes of voxels than ``most_bytes``.
+
+    Raises:
+        FormatError: it does.
+    """
+    if claimed > (most := most_bytes()):
+        raise FormatError(
+            f"{path}: the header claims {claimed} bytes of voxels, at most {most} are read: export it again, or "
+            f"allow more GiB with {_LIMIT}"
+        )
+
+
 def check_claim(path: Path, *, claimed: int, stored: int, compressed: bool) -> None:
     """Refuse a header that claims more bytes than its file can keep, before anything is allocated.
 
@@ -96,11 +109,7 @@ def check_claim(path: Path, *, claimed: int, stored: int, compressed: bool) -> N
     Raises:
         FormatError: the claim is implausible.
     """
-    if claimed > (most := most_bytes()):
-        raise FormatError(
-            f"{path}: the header claims {claimed} bytes of voxels, at most {most} are read: export it again, or "
-            f"allow more GiB with {_LIMIT}"
-        )
+    check_limit(path, claimed)
     possible = DEFLATE_RATIO * stored if compressed else stored
     if claimed > possible:
         kind = " compressed" if compressed else ""

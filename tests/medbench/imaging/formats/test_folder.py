@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from medbench.errors import DataError, FormatError
-from medbench.imaging.formats import volume_files, volume_parts
+from medbench.imaging.formats import survey, volume_parts
 
 
 def touch(folder, *names, content=b"x"):
@@ -14,7 +14,7 @@ def touch(folder, *names, content=b"x"):
 
 
 def found(folder):
-    return [path.relative_to(folder).as_posix() for path in volume_files(folder)]
+    return [path.relative_to(folder).as_posix() for path in survey(folder).volumes]
 
 
 def test_volumes_of_every_format_are_found_in_the_tree(tmp_path):
@@ -52,7 +52,7 @@ def test_a_dicom_folder_counts_as_one_volume(tmp_path):
 
 def test_a_folder_may_itself_be_the_series(tmp_path):
     touch(tmp_path, "1.dcm", "2.dcm", content=b"\0" * 128 + b"DICM")
-    assert volume_files(tmp_path) == [tmp_path]
+    assert survey(tmp_path).volumes == (tmp_path,)
 
 
 def test_linked_folders_are_followed_but_not_in_circles(tmp_path):
@@ -67,7 +67,7 @@ def test_linked_folders_are_followed_but_not_in_circles(tmp_path):
 def test_a_folder_that_is_absent_or_holds_no_volume(tmp_path, name):
     touch(tmp_path, "a.txt", "empty/b.txt")
     with pytest.raises(DataError, match=name):
-        volume_files(tmp_path / name)
+        survey(tmp_path / name).require()
 
 
 def parts(path):
