@@ -58,7 +58,7 @@ class Intensities(TypedDict):
     scaled: bool
     levels: int
     flat: float
-    histogram: list[tuple[int, float]]
+    histogram: list[list[float]]
 
 
 def intensities(volume: Volume, *, header: Header | None = None) -> Intensities:
@@ -149,14 +149,14 @@ def _doubts(known: Intensities) -> Iterator[Told]:
         yield "warning", name, f"{_range(known)}: nothing is below water{why}: {mend}"
 
 
-def _histogram(counts: np.ndarray) -> list[tuple[int, float]]:
+def _histogram(counts: np.ndarray) -> list[list[float]]:
     """Return (lowest HU of a bin, share) of what is no padding; ``counts`` begins at -32768 HU."""
     lowest, total = int(np.flatnonzero(counts)[0]), int(counts.sum())
     if _PADDING * total <= counts[lowest] < total:
         counts = counts.copy()
         counts[lowest] = 0
     bins = counts.reshape(-1, _BIN).sum(axis=1)
-    return [(int(_BIN * bin - 2**15), round(float(bins[bin] / bins.sum()), 6)) for bin in np.flatnonzero(bins)]
+    return [[float(_BIN * bin - 2**15), round(float(bins[bin] / bins.sum()), 6)] for bin in np.flatnonzero(bins)]
 
 
 def _values(known: Intensities) -> tuple[np.ndarray, np.ndarray]:

@@ -78,14 +78,8 @@ def _volume_checks(known: Facts) -> Iterator[tuple[Severity, str, str]]:
         spacing = times(known["spacing_mm"])
         yield "warning", "spacing", f"a spacing of {spacing} mm is implausible for CT: check the header's units"
     if (degrees := shear_degrees(np.array(known["stored_affine"]))) > _SQUARE_DEGREES:
-        yield (
-            "warning",
-            "shear",
-            (
-                f"its grid is sheared by {degrees:.1f} degrees (a tilted gantry?), and is resampled as if it were square: "
-                "straighten it (dcm2niix writes such a copy)"
-            ),
-        )
+        told = f"its grid is sheared by {degrees:.1f} degrees (a tilted gantry?) and resampled as if it were square"
+        yield "warning", "shear", f"{told}: straighten it (dcm2niix writes such a copy)"
     if not known["orientation_stored"]:
         yield "warning", "orientation", "the file stores no orientation; left and right are assumed: write an sform"
 

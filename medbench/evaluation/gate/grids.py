@@ -94,7 +94,7 @@ def _exchanged_axes(real: SideReport, synthetic: SideReport) -> Iterator[Finding
 def _placeholders(side: SideReport, other: SideReport) -> Iterator[Finding]:
     """Yield a finding where one side's affine is what libraries fill in, and the other's tells a place."""
     odd = [(file, word) for file, known in side.volumes if (word := _placeholder(known))]
-    told = [known for _, known in other.volumes if not _placeholder(known)]
+    told = [known for _, known in other.volumes if known["orientation_stored"] and not _placeholder(known)]
     if odd and told:
         affine = np.array(told[0]["stored_affine"])
         place = ", ".join(f"{value:g}" for value in affine[:3, 3])

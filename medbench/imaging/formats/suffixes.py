@@ -39,6 +39,8 @@ def foreign_mend(path: Path) -> str:
         "it bears a volume's suffix within its name: finish or rename it"
     """
     name = path.name.lower()
+    if suffix_of(path):
+        return ""
     if mend := _FOREIGN.get(path.suffix.lower(), ""):
         return mend
-    return _UNFINISHED if re.search(r"\.(nii|mhd|mha|nrrd)([^a-z]|$)", name) and not suffix_of(path) else ""
+    return _UNFINISHED if re.search(r"\.(nii|mhd|mha|nrrd)([^a-z]|$)", name) else ""

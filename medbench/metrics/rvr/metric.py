@@ -90,7 +90,8 @@ class Rvr:
 
 def _require_common(real: pd.DataFrame, synthetic: pd.DataFrame) -> None:
     names = [[name for name in frame.columns if name not in _NOT_REGIONS] for frame in (real, synthetic)]
-    if all(names) and not set(names[0]) & set(names[1]):
+    unnamed = all(name.startswith(UNNAMED) for side in names for name in side)
+    if all(names) and unnamed and not set(names[0]) & set(names[1]):
         real_ones, others = (", ".join(one[:4]) + (", ..." if len(one) > 4 else "") for one in names)
         raise Unavailable(
             f"the two sides share no region: the real masks have {real_ones}, the synthetic ones {others}: give both "
