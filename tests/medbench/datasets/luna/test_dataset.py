@@ -194,6 +194,19 @@ def test_scans_too_many_and_scans_twice_are_refused(root: Path, write_itk: Write
         luna(root).cases("test")
 
 
+def test_what_macos_leaves_beside_each_file_counts_nowhere(root: Path) -> None:
+    before = ids(root)
+    for path in list(root.rglob("*.mhd")):
+        path.with_name(f"._{path.name}").write_bytes(b"\0\5\x16\7" + bytes(200))
+    assert ids(root) == before
+    assert all(row["ok"] for row in luna(root).verify())
+
+
+def test_what_is_no_scan_is_told(root: Path) -> None:
+    (root / "subset0" / "more.npy").write_bytes(b"x")
+    assert [Path(finding.file).name for finding in luna(root).noticed()] == ["more.npy"]
+
+
 def test_verify_reads_scans_and_masks(root: Path, write_itk: Write) -> None:
     rows = luna(root).verify()
     assert all(row["ok"] for row in rows)
