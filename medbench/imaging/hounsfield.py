@@ -19,7 +19,7 @@ from medbench.imaging.volume import Volume, as_int16
 
 _AIR: Final = (-1100, -500)  # HU: air and lung
 _TISSUE: Final = (-200, 800)  # fat, water, organs, blood with contrast, spongy bone
-_FEWEST_TISSUE: Final = 0.001  # share of voxels; real CT of 24 voxels a side holds more wherever it is cut
+_FEWEST_TISSUE: Final = 0.001  # share of voxels; cut-outs of 32 voxels a side of real CT hold 0.03 and more
 _SOUND, _DOUBTFUL = 0.9, 0.75  # at home once a mistake is undone, and as it is: an error
 _LIKELY, _BETTER = 0.8, 0.1  # at home once a mistake is undone, and by how much more: a warning
 _PADDING: Final = 0.005  # share of voxels at the very lowest value from which they are padding (or cut-off air)

@@ -35,7 +35,7 @@ def padded(values, hu):
 def test_real_ct_passes_whole_and_cut_out(name):
     whole, chance = voxels(name), np.random.default_rng(0)
     assert told(whole) == []
-    for size in (24, 32, 48):
+    for size in (32, 48):
         for _ in range(20):
             start = [chance.integers(0, max(1, length - size)) for length in whole.shape]
             cut = whole[tuple(slice(first, first + size) for first in start)]
