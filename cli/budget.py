@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
@@ -12,16 +11,16 @@ from cli.session import Session, in_session
 from medbench import registry
 from medbench.budget.meter import GIB, parse_bytes
 from medbench.errors import SpecError
-from medbench.generators.base import Predicts, Stage
+from medbench.generators.base import Stage
+from medbench.pipeline.forecast import Forecast
 from medbench.pipeline.options import resolve_preset
-
-if TYPE_CHECKING:
-    from medbench.budget.prediction import Prediction
 
 _STAGES: dict[str, Stage] = {"fit": "fit", "sample": "sample"}
 _LISTED = 5
 
-ShapeText = Annotated[str, typer.Option("--shape", help="Voxels, like 512x512x256.")]
+ShapeText = Annotated[
+    str | None, typer.Option("--shape", help="Voxels, like 512x512x256; those of the preset where not given.")
+]
 StageName = Annotated[str, typer.Option("--stage", help="fit or sample.")]
 Limit = Annotated[str, typer.Option("--limit", help="GPU memory, like 24GB.")]
 
@@ -30,46 +29,41 @@ Limit = Annotated[str, typer.Option("--limit", help="GPU memory, like 24GB.")]
 def budget(
     ui: Session,
     model: Model,
-    shape: ShapeText,
+    shape: ShapeText = None,
     stage: StageName = "sample",
     preset: Preset = None,
     limit: Limit = "24GB",
 ) -> None:
     """Predict the GPU memory that a generator needs, from its own code; exit code 3 where the limit is too small."""
-    asked, limit_bytes = parse_shape(shape), parse_bytes(limit)
+    limit_bytes = parse_bytes(limit)
     if stage not in _STAGES:
         raise SpecError(f"there is no stage '{stage}': choose from {', '.join(_STAGES)}")
-    generator, chosen = _generator(model, preset)
-    from medbench.budget.prediction import require_fits
-    from medbench.budget.search import largest_shape
-
-    def predict(size: tuple[int, int, int]) -> Prediction:
-        return generator.predict(_STAGES[stage], size, limit_bytes=limit_bytes)
-
-    found = predict(asked)
+    plugin = registry.load("generators", model)
+    chosen = resolve_preset(plugin.info, preset)
+    size = parse_shape(shape) if shape is not None else plugin.info.shape_of(chosen)
+    if size is None:
+        raise SpecError(f"{plugin.info.name} has no shape of its own: give --shape, like 512x512x256")
+    forecast = Forecast(plugin, chosen, _STAGES[stage], size, limit_bytes)
+    found = forecast.prediction
+    if found is None:
+        raise SpecError(f"{plugin.info.name} does not predict its memory: run it with --budget on a GPU and see")
+    largest = forecast.largest(limit_bytes)
     document = {
         "model": registry.canonical(model),
         "preset": chosen,
-        "shape": list(asked),
+        "shape": list(size),
         "stage": stage,
         "limit_bytes": limit_bytes,
         "predicted_peak_bytes": found.peak_bytes,
         "tensor_bytes": found.tensor_bytes,
-        "fits": found.peak_bytes <= limit_bytes,
-        "largest_tensors": [asdict(tensor) for tensor in found.largest_tensors],
-        "largest_shape_that_fits": largest_shape(asked, lambda size: predict(size).peak_bytes <= limit_bytes),
+        "fits": forecast.fits,
+        "largest_tensors": [tensor.model_dump(mode="json") for tensor in found.largest_tensors],
+        "largest_shape_that_fits": largest.shape,
+        "largest_shape_is_exact": largest.exact,
     }
     _show(ui, document)
-    require_fits(found, limit_bytes, what=f"{model}'s stage {stage} at {shape}")
-
-
-def _generator(model: str, preset: str | None) -> tuple[Predicts, str]:
-    plugin = registry.load("generators", model)
-    chosen = resolve_preset(plugin.info, preset)
-    generator = plugin(chosen, device="cpu")
-    if not isinstance(generator, Predicts):
-        raise SpecError(f"{plugin.info.name} does not predict its memory: run it with --budget on a GPU and see")
-    return generator, chosen
+    if not forecast.fits:
+        raise forecast.refusal("take a larger card and --limit, smaller volumes or another preset")
 
 
 def _show(ui: Session, document: dict[str, Any]) -> None:
@@ -90,4 +84,6 @@ def _show(ui: Session, document: dict[str, Any]) -> None:
     ui.table(("GiB", "shape", "dtype", "layer"), rows)
     largest = document["largest_shape_that_fits"]
     words = "no shape of these proportions fits" if largest is None else "x".join(map(str, largest))
+    if not document["largest_shape_is_exact"]:
+        words += " (as far as the search came in its time)"
     ui.out.print(f"largest shape that fits: {words}")

@@ -34,9 +34,16 @@ Seed = Annotated[int, typer.Option(min=0, help="The run's seed; each sample's ow
 BudgetSize = Annotated[str, typer.Option("--budget", help="GPU memory that fit and sample may use, like 24GB.")]
 Train = Annotated[bool, typer.Option("--train", help="Train from scratch instead of loading weights.")]
 Checkpoint = Annotated[Path | None, typer.Option(help="Weights to load instead of the preset's.")]
-Conditional = Annotated[
-    bool, typer.Option("--conditional", help="Steer samples by the label maps of the held-out cases.")
+Conditional = Annotated[bool, typer.Option("--conditional", help="Steer samples by label maps; see --conditions.")]
+ConditionsFrom = Annotated[
+    str | None,
+    typer.Option(
+        "--conditions",
+        help="Where they come from: train, select, test, or a folder of label maps with a labels.json; implies "
+        "--conditional. Held-out ones where not given, or those of the training split if the metrics want these.",
+    ),
 ]
+Force = Annotated[bool, typer.Option("--force", help="Try also what is predicted to exceed the budget.")]
 Out = Annotated[Path | None, typer.Option(help="The run folder; runs/MODEL-DATASET-FINGERPRINT where not given.")]
 Resume = Annotated[bool, typer.Option(help="Go on where an earlier run stopped; --no-resume starts over.")]
 
@@ -58,11 +65,13 @@ def _stages(body: Callable[[Session, RunOptions], None]) -> Callable[..., None]:
         train: Train = False,
         checkpoint: Checkpoint = None,
         conditional: Conditional = False,
+        conditions: ConditionsFrom = None,
         out: Out = None,
         data_root: DataRoot = None,
         device: Device = "auto",
         workers: Workers = None,
         resume: Resume = True,
+        force: Force = False,
         weights: Weights = None,
     ) -> None:
         body(ui, asked(RunOptions, locals()))

@@ -40,6 +40,12 @@ def toy_generator() -> str:
     return f"{TOYS}:ToyGenerator"
 
 
+@pytest.fixture
+def hungry_generator() -> str:
+    """Name a generator that needs memory and predicts how much."""
+    return f"{TOYS}:HungryGenerator"
+
+
 @dataclass
 class Loopback:
     """A web server on this machine: what it holds, its manners, and what it was asked."""

@@ -5,19 +5,22 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
 from medbench.datasets.base import Case, Check, DatasetInfo, Split
 from medbench.datasets.phantom.dataset import PhantomDataset, affine, generate
 from medbench.errors import CheckpointError
-from medbench.generators.base import FitRequest, GeneratorInfo, SampleRequest
+from medbench.generators.base import FitRequest, GeneratorInfo, SampleRequest, Shape, Stage
 from medbench.imaging.volume import Volume
 from medbench.metrics.base import Measurement, MetricInfo, require_subjects
 from medbench.metrics.evidence import Evidence
 from medbench.spec import Grid
 from medbench.storage.files import write_text
+
+if TYPE_CHECKING:
+    from medbench.budget.prediction import Prediction
 
 SHAPE = (32, 32, 16)
 SIZES: dict[Split, int] = {"train": 8, "select": 2, "test": 4}
@@ -130,3 +133,42 @@ class ToyMetric:
         means = [float(np.mean([volume.voxels.mean() for volume in side.volumes()])) for side in sides]
         fewest = min(len(set(side.subjects)) for side in sides)
         return Measurement(abs(means[0] - means[1]), None, f"absent: toys have none, and there are {fewest} subjects")
+
+
+class HungryGenerator(ToyGenerator):
+    """Passes its samples through two layers; its predictions are whatever a test claims, in GiB of live tensors."""
+
+    info: ClassVar = GeneratorInfo(
+        name="hungry",
+        version="1",
+        capabilities=("unconditional", "conditional"),
+        presets=("lavish", "frugal"),
+        native_shape=SHAPE,
+        license="Apache-2.0",
+        paper="",
+    )
+    claims: ClassVar[dict[str, float]] = {"lavish": 8.0, "frugal": 2.0}
+    channels: ClassVar[dict[str, int]] = {"lavish": 128, "frugal": 2}
+
+    def predict(self, stage: Stage, shape: Shape, *, limit_bytes: float) -> Prediction:
+        from medbench.budget.prediction import Prediction, TensorSize
+
+        claimed = int(self.claims[self.preset] * 2**30 * np.prod(shape) / np.prod(SHAPE))
+        return Prediction(claimed, (TensorSize(claimed // 2, (1, 128, *shape), "float32", "Sequential.0"),))
+
+    def fit(self, request: FitRequest) -> Path:
+        self._pass()
+        return super().fit(request)
+
+    def sample(self, request: SampleRequest) -> Iterator[Volume]:
+        for volume in super().sample(request):
+            self._pass()
+            yield volume
+
+    def _pass(self) -> None:
+        import torch
+
+        channels = self.channels[self.preset]
+        network = torch.nn.Sequential(torch.nn.Conv3d(1, channels, 1), torch.nn.Conv3d(channels, 1, 1))
+        with torch.no_grad():
+            network(torch.zeros(1, 1, *SHAPE))

@@ -11,18 +11,20 @@ import os
 import re
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import psutil
 
+from medbench.budget.place import place_of
 from medbench.errors import BudgetExceededError, SpecError
-from medbench.records.results import Budget, StageMemory
+from medbench.records.results import Budget, StageMemory, StagePrediction
 from medbench.records.run import RunFolder, RunRecord, StageName, StageRecord, library_versions
 
 GIB: Final = 1024**3
+_GENERATORS: Final[tuple[StageName, ...]] = ("fit", "sample")
 _UNITS: Final = {"": 1, "K": 1024, "M": 1024**2, "G": GIB, "T": 1024**4}
 _RSS_INTERVAL_S: Final = 0.05
 
@@ -53,21 +55,33 @@ class Meter:
     device: str
 
     @contextmanager
-    def stage(self, folder: RunFolder, record: RunRecord, name: StageName) -> Iterator[StageRecord]:
-        """Run a stage with its status, time and memory kept in ``run.json``."""
+    def stage(
+        self, folder: RunFolder, record: RunRecord, name: StageName, prediction: StagePrediction | None = None
+    ) -> Iterator[StageRecord]:
+        """Run a stage with its status, time, memory and prediction kept in ``run.json``.
+
+        Raises:
+            BudgetExceededError: see ``measure``.
+        """
         record.device, record.versions = self.device, library_versions()
         with folder.stage(record, name) as entry:
-            with self.measure(name) as measured:
-                yield entry
-            entry.memory = measured[0]
-            record.budget = self.budget({n: e.memory for n, e in record.stages.items() if e.memory is not None})
+            entry.prediction = prediction
+            measured: list[StageMemory] = []
+            try:
+                with self.measure(name) as measured:
+                    yield entry
+            finally:
+                entry.memory = measured[0] if measured else None
+                record.budget = self.budget(record.stages)
 
     @contextmanager
     def measure(self, stage: str) -> Iterator[list[StageMemory]]:
-        """Cap the device at the budget and measure the block; the yielded list holds one record afterwards.
+        """Cap the device at the budget and measure the block.
+
+        The yielded list holds one record afterwards, also where the block ran out of memory.
 
         Raises:
-            BudgetExceededError: the device ran out of memory within the budget.
+            BudgetExceededError: the device ran out of memory within the budget; the message has layer and shape.
         """
         measured: list[StageMemory] = []
         if self.device == "cpu":
@@ -78,40 +92,55 @@ class Meter:
         import torch
 
         device = torch.device(self.device)
-        total = torch.cuda.get_device_properties(device).total_memory
-        torch.cuda.set_per_process_memory_fraction(min(1.0, self.limit_bytes / total), device)
+        card = torch.cuda.get_device_properties(device).total_memory
+        torch.cuda.set_per_process_memory_fraction(min(1.0, self.limit_bytes / card), device)
         torch.cuda.reset_peak_memory_stats(device)
-        try:
-            with _watched() as found:
+        exceeded: BudgetExceededError | None = None
+        with _watched() as found:
+            try:
                 yield measured
-        except torch.OutOfMemoryError as error:
-            raise BudgetExceededError(
-                f"stage {stage} needs more than the budget of {self.limit_bytes / GIB:.1f} GiB on {self.device}: "
-                "raise --budget on a larger card, or take a smaller preset"
-            ) from error
+            except torch.OutOfMemoryError as error:
+                limit = f"the budget of {self.limit_bytes / GIB:.1f} GiB on {self.device}"
+                exceeded = BudgetExceededError(f"stage {stage} exceeded {limit} {place_of(error)}")
+                exceeded.__cause__ = error
         measured.append(
             StageMemory(
                 allocated_bytes=torch.cuda.max_memory_allocated(device),
                 reserved_bytes=torch.cuda.max_memory_reserved(device),
                 process_bytes=_device_bytes_of_process(),
+                card_bytes=card,
+                exceeded=exceeded is not None,
                 **found,
             )
         )
+        if exceeded is not None:
+            raise exceeded
 
-    def budget(self, stages: dict[str, StageMemory]) -> Budget:
-        """Return the record for ``results.json`` over what the stages of a run took."""
+    def allowed_bytes(self) -> float:
+        """Return what the device can give within the budget: no more than others have left; the budget on a CPU."""
         if self.device == "cpu":
-            return Budget(limit_bytes=self.limit_bytes, kind="absent", card="none", within=None, stages=stages)
+            return self.limit_bytes
         import torch
 
-        total = torch.cuda.get_device_properties(torch.device(self.device)).total_memory
-        peaks = [stage.process_bytes or stage.reserved_bytes or 0 for stage in stages.values()]
+        free, _ = torch.cuda.mem_get_info(torch.device(self.device))
+        return min(self.limit_bytes, free + torch.cuda.memory_reserved(torch.device(self.device)))
+
+    def budget(self, stages: Mapping[StageName, StageRecord]) -> Budget:
+        """Return the record for ``results.json``: the verdict is on what the generator's own stages took."""
+        memory = {name: entry.memory for name, entry in stages.items() if entry.memory is not None}
+        predicted = {name: entry.prediction for name, entry in stages.items() if entry.prediction is not None}
+        own = [memory[name] for name in _GENERATORS if name in memory]
+        cards = [one.card_bytes for one in own if one.card_bytes is not None]
+        kind: Literal["measured", "predicted", "absent"] = "predicted" if predicted else "absent"
+        card: Literal["real", "capped", "none"] = "none"
+        within = all(one.peak_bytes <= self.limit_bytes for one in predicted.values()) if predicted else None
+        if own and len(cards) == len(own):
+            kind = "measured"
+            card = "real" if max(cards) <= self.limit_bytes * 1.05 else "capped"
+            peaks = [one.process_bytes or one.reserved_bytes or 0 for one in own]
+            within = max(peaks) <= self.limit_bytes and not any(one.exceeded for one in own)
         return Budget(
-            limit_bytes=self.limit_bytes,
-            kind="measured",
-            card="real" if total <= self.limit_bytes * 1.05 else "capped",
-            within=max(peaks, default=0) <= self.limit_bytes,
-            stages=stages,
+            limit_bytes=self.limit_bytes, kind=kind, card=card, within=within, stages=memory, predicted=predicted
         )
 
 

@@ -40,7 +40,19 @@ class Case:
 
 @dataclass(frozen=True)
 class DatasetInfo:
-    """A data set's declaration, shown by ``medbench list datasets``."""
+    """A data set's declaration, shown by ``medbench list datasets``.
+
+    Args:
+        name: registered name, lower case.
+        version: raised whenever its cases, splits or voxels change.
+        summary: what it is, in half a sentence.
+        license: of the data.
+        source: where they come from.
+        protocol: name of the protocol that it is judged under.
+        known_as: other names that it is published under, for the leak register, as are the next two.
+        part_of: collections that contain it.
+        contains: data sets that are parts of it.
+    """
 
     name: str
     version: str
@@ -48,6 +60,9 @@ class DatasetInfo:
     license: str
     source: str
     protocol: str
+    known_as: tuple[str, ...] = ()
+    part_of: tuple[str, ...] = ()
+    contains: tuple[str, ...] = ()
 
 
 class Check(TypedDict):

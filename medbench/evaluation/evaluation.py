@@ -6,7 +6,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
+from medbench import registry
 from medbench.budget.meter import Meter
 from medbench.drawing.montage import MONTAGE, MOST_VOLUMES, montage
 from medbench.errors import Unavailable
@@ -16,7 +18,7 @@ from medbench.evaluation.instruments import Instruments
 from medbench.evaluation.measure import inspect, measure_all, write_table
 from medbench.metrics.base import Measured, MetricInfo
 from medbench.metrics.evidence import Evidence
-from medbench.records.results import Report, Result, StoredFigure
+from medbench.records.results import Report, Result, Skipped, StoredFigure
 from medbench.records.run import RunFolder, RunRecord
 from medbench.spec import fingerprint
 from medbench.storage.files import atomic_path
@@ -72,7 +74,7 @@ class Evaluation:
             model=model,
             model_version=version,
             dataset=dataset,
-            track=f"{dataset}/{fingerprint({'reference': comparison.identity, 'protocol': protocol})}",
+            track=self._track(dataset, comparison.identity),
             budget=self.record.budget,
             leaks=leaks,
             gate=tuple(found),
@@ -88,6 +90,46 @@ class Evaluation:
         self.record.evaluation.mark = self._mark()
         self.folder.write(self.record)
         return report
+
+    def give_up(
+        self,
+        reason: str,
+        *,
+        model: str,
+        version: str | None,
+        dataset: str,
+        identity: dict[str, Any],
+        leaks: tuple[str, ...] = (),
+    ) -> Report:
+        """Write ``results.json`` of a run that made no samples: every metric is skipped for one reason.
+
+        Args:
+            reason: why there are no samples.
+            model: as in ``run``, like ``version``, ``dataset`` and ``leaks``.
+            identity: what makes the data set this one.
+        """
+        self.record.evaluation.protocol = self.instruments.protocol.model_dump(mode="json")
+        self.record.evaluation.mark = None
+        assert self.record.budget is not None  # set by the stage that failed
+        names = [registry.load("metrics", metric).info.name for metric in self.metrics]
+        report = Report(
+            run=self.record.id,
+            model=model,
+            model_version=version,
+            dataset=dataset,
+            track=self._track(dataset, identity),
+            budget=self.record.budget,
+            leaks=leaks,
+            results=(),
+            skipped=tuple(Skipped(metric=name, reason=reason) for name in names),
+        )
+        report.save(self.folder.path)
+        self.folder.write(self.record)
+        return report
+
+    def _track(self, dataset: str, identity: dict[str, Any]) -> str:
+        protocol = self.instruments.protocol.model_dump(mode="json")
+        return f"{dataset}/{fingerprint({'reference': identity, 'protocol': protocol})}"
 
     def _mark(self) -> str:
         return self.instruments.fingerprint(self.metrics)

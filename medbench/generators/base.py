@@ -17,6 +17,22 @@ if TYPE_CHECKING:
 
 Capability = Literal["unconditional", "conditional", "reconstructs"]
 Stage = Literal["fit", "sample"]
+Shape = tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """What weights were trained on, for the leak declaration.
+
+    Args:
+        dataset: name of the data set, as it is registered or published under; case does not matter.
+        part: which part of the weights saw it.
+        note: what of the data set it was, or what nobody says about it.
+    """
+
+    dataset: str
+    part: str = "weights"
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -31,18 +47,23 @@ class GeneratorInfo:
         native_shape: voxels (x, y, z) of what the default preset generates; None: the asked-for cases' own.
         license: licence of the code and, after a semicolon, of the weights.
         paper: where it was published.
-        trained_on: the data that the shipped or published weights of each preset saw, for the leak declaration; every
-            entry begins with the data set's registered name.
+        trained_on: the data that the shipped or published weights of each preset saw.
+        native_shapes: by preset, where it is made for another shape than the default one.
     """
 
     name: str
     version: str
     capabilities: tuple[Capability, ...]
     presets: tuple[str, ...]
-    native_shape: tuple[int, int, int] | None
+    native_shape: Shape | None
     license: str
     paper: str
-    trained_on: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    trained_on: Mapping[str, tuple[TrainingData, ...]] = field(default_factory=dict)
+    native_shapes: Mapping[str, Shape] = field(default_factory=dict)
+
+    def shape_of(self, preset: str) -> Shape | None:
+        """Return the voxels (x, y, z) that a preset is made for; None: the asked-for cases' own."""
+        return self.native_shapes.get(preset, self.native_shape)
 
 
 @dataclass(frozen=True)
@@ -56,6 +77,7 @@ class FitRequest:
         seed: of the whole training.
         resume: go on where an earlier training in the workspace stopped; else it is replaced.
         progress: reports the steps.
+        trained_on: what the cases are, for the checkpoint to state.
     """
 
     train: Sequence[Case]
@@ -64,6 +86,7 @@ class FitRequest:
     seed: int
     resume: bool
     progress: Progress
+    trained_on: tuple[TrainingData, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -120,9 +143,9 @@ class Generator(Protocol):
 
 @runtime_checkable
 class Predicts(Protocol):
-    """A generator that says beforehand what memory it needs on a GPU."""
+    """A generator that says beforehand what memory it needs on a GPU: what cannot fit is refused before any work."""
 
-    def predict(self, stage: Stage, shape: tuple[int, int, int], *, limit_bytes: float) -> Prediction:
+    def predict(self, stage: Stage, shape: Shape, *, limit_bytes: float) -> Prediction:
         """Return the peak of a stage on volumes of a shape; no weights and no GPU are needed.
 
         Args:
@@ -133,6 +156,14 @@ class Predicts(Protocol):
         Raises:
             DataError: the shape does not suit the generator.
         """
+
+
+@runtime_checkable
+class Shaped(Protocol):
+    """A generator whose weights decide the shape of what it generates without label maps."""
+
+    def sample_shape(self) -> Shape:
+        """Return the voxels (x, y, z) of a sample of the loaded weights."""
 
 
 def sample_seed(run_seed: int, index: int) -> int:

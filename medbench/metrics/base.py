@@ -51,6 +51,8 @@ class MetricInfo:
         figures: what the report shows of it.
         not_audited: why an audit, whose samples are damaged held-out volumes, would mislead about it; empty where it
             would not.
+        steered_by: the split whose label maps steer the samples it judges, where samples are steered and the user
+            names none: ``train`` where held-out label maps would give the answer away.
     """
 
     name: str
@@ -69,6 +71,7 @@ class MetricInfo:
     cases: CaseColumns | None = None
     figures: tuple[Figure, ...] = ()
     not_audited: str = ""
+    steered_by: Literal["train", "test"] = "test"
 
 
 @dataclass(frozen=True)

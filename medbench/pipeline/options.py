@@ -44,7 +44,23 @@ class TrackOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class RunOptions(TrackOptions):
-    """The options of ``medbench run``; None means the default that belongs to the model, data set or protocol."""
+    """The options of ``medbench run``; None means the default that belongs to the model, data set or protocol.
+
+    Args:
+        model: registered name, or ``path/to/file.py:Class``.
+        preset: one of the model's.
+        samples: how many.
+        seed: of the run.
+        budget_bytes: GPU memory that fit and sample may use.
+        train: train first, in place of loading weights.
+        checkpoint: weights to load.
+        conditional: steer samples by label maps.
+        conditions: where these come from: a split, or a folder of label maps; None: what suits the metrics.
+        force: try also what is predicted to exceed the budget.
+        out: the run folder.
+        resume: go on where an earlier run stopped.
+        command: as it was typed, for the record.
+    """
 
     model: str
     dataset: str
@@ -55,6 +71,8 @@ class RunOptions(TrackOptions):
     train: bool = False
     checkpoint: Path | None = None
     conditional: bool = False
+    conditions: str | None = None
+    force: bool = False
     out: Path | None = None
     resume: bool = True
     command: str = ""
@@ -132,6 +150,22 @@ def resolve_metrics(asked: Sequence[str]) -> list[str]:
     for name in names:
         registry.load("metrics", name)
     return list(dict.fromkeys(names))
+
+
+def check(options: RunOptions, info: GeneratorInfo) -> None:
+    """Refuse options that contradict each other or the model.
+
+    Raises:
+        SpecError: they do; the message names them.
+    """
+    if options.train and options.checkpoint is not None:
+        raise SpecError("--train and --checkpoint exclude each other: give one of them")
+    if options.checkpoint is not None and not options.checkpoint.is_file():
+        raise SpecError(f"{options.checkpoint} does not exist: give a checkpoint file")
+    if "conditional" not in info.capabilities and (options.conditional or options.conditions is not None):
+        raise SpecError(f"{info.name} is not conditional: leave out --conditional and --conditions")
+    if options.samples is not None and options.samples < 1:
+        raise SpecError(f"--samples must be at least 1, and {options.samples} was given")
 
 
 def resolve_preset(info: GeneratorInfo, asked: str | None) -> str:

@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 
 from medbench import registry
 from medbench.budget.meter import Meter
 from medbench.datasets.base import Case, Dataset
-from medbench.errors import NotEnoughCasesError, SpecError
+from medbench.errors import BudgetExceededError, NotEnoughCasesError
 from medbench.evaluation.comparison import Comparison
 from medbench.evaluation.evaluation import Evaluation
-from medbench.generators.base import FitRequest, Generator, GeneratorInfo
+from medbench.generators.base import FitRequest, Generator, GeneratorInfo, Shape, Shaped, Stage, TrainingData
 from medbench.imaging.volume import Volume
-from medbench.pipeline.options import RunOptions, resolve_metrics, resolve_preset
+from medbench.pipeline.conditions import Conditions, conditions_of, split_for
+from medbench.pipeline.forecast import Forecasts
+from medbench.pipeline.leaks import leaks_of_checkpoint, leaks_of_preset, overlaps, stated_by
+from medbench.pipeline.options import RunOptions, check, resolve_metrics, resolve_preset
 from medbench.pipeline.prepare import on_grid
 from medbench.pipeline.sample import sample
 from medbench.pipeline.track import Track
 from medbench.progress import Progress
 from medbench.records.results import Report
-from medbench.records.run import GenerationSpec, Logged, RunFolder, RunRecord, StageName
+from medbench.records.run import GenerationSpec, Logged, RunFolder, RunRecord, StageName, StageRecord
 from medbench.records.samples import Manifest, first_by_name, open_folder, passed_over
 from medbench.spec import fingerprint
 from medbench.storage.files import sha256_of
@@ -48,14 +52,10 @@ class Run:
         self.metrics = resolve_metrics(options.metrics)
         self.track = Track.open(options)
         self.protocol = self.track.protocol
-        _check(options, self.info)
+        check(options, self.info)
         self.preset = resolve_preset(self.info, options.preset)
         self.spec = self._generation_spec()
-        self._needs_cases = options.conditional or self.info.native_shape is None
-        if self._needs_cases and self.spec.samples > len(self.held_out):
-            raise NotEnoughCasesError(
-                f"{len(self.held_out)} held-out cases are not enough for {self.spec.samples} samples: lower --samples"
-            )
+        self._require_enough()
         name = f"{self.info.name}-{self.dataset.info.name}-{fingerprint(self.spec)}"
         self.folder = RunFolder(options.out or Path("runs") / name)
         self.progress = Logged(progress, self.folder.log_file)
@@ -64,6 +64,14 @@ class Run:
     def held_out(self) -> Sequence[Case]:
         """The held-out cases of the data set."""
         return self.dataset.cases("test")
+
+    @cached_property
+    def conditions(self) -> Conditions | None:
+        """The label maps that steer the samples; None where nothing does."""
+        asked = self.options.conditions
+        if asked is None and not self.options.conditional:
+            return None
+        return conditions_of(asked or split_for(self.metrics), self.dataset, self.protocol.grid)
 
     @property
     def dataset(self) -> Dataset:
@@ -114,7 +122,8 @@ class Run:
             finished: Path = self.folder.path / self.record.stages["fit"].detail["checkpoint"]
             if finished.is_file():
                 return finished
-        with self.meter.stage(self.folder, self.record, "fit") as entry:
+        self._require_budget("fit")
+        with self._generating("fit") as entry:
             generator: Generator = self._generator_class(self.preset, device=self.track.device)
             request = FitRequest(
                 train=on_grid(self.dataset.cases("train"), self.protocol.grid),
@@ -123,6 +132,7 @@ class Run:
                 seed=self.options.seed,
                 resume=self.options.resume,
                 progress=self.progress,
+                trained_on=(self._train_split,),
             )
             checkpoint: Path = generator.fit(request)
             entry.detail["checkpoint"] = checkpoint.relative_to(self.folder.path).as_posix()
@@ -132,32 +142,30 @@ class Run:
         """Make the samples that are missing, training first if asked to."""
         if self._is_sampled():
             return
+        self._require_budget("fit", "sample")
         if self.options.train:
             self.fit()
         # Cases are opened only where they are needed: published weights can be sampled without the data set.
-        with self.meter.stage(self.folder, self.record, "sample"):
+        with self._generating("sample"):
             sample(
                 self.generator,
                 self.folder.samples,
                 count=self.spec.samples,
                 seed=self.spec.seed,
                 grid=self.protocol.grid,
-                cases=on_grid(self.held_out, self.protocol.grid) if self._needs_cases else (),
-                conditional=self.options.conditional,
+                cases=on_grid(self.held_out, self.protocol.grid) if self.info.native_shape is None else (),
+                conditions=self.conditions.items if self.conditions else None,
                 progress=self.progress,
             )
 
     def evaluate(self) -> Report:
         """Make whatever is missing, then compute the metrics unless that is done; return the results."""
-        instruments = self.track.instruments(
-            progress=self.progress,
-            logs=self.folder.logs,
-            reconstruct=self._reconstruct if "reconstructs" in self.info.capabilities else None,
-        )
-        evaluation = Evaluation(instruments, self.metrics, folder=self.folder, record=self.record, meter=self.meter)
+        evaluation = self._evaluation()
         finished = evaluation.finished() if self._is_sampled() else None
         if finished is not None:
             return finished
+        if not self._is_sampled():
+            self._require_budget("fit", "sample")
         with self.meter.stage(self.folder, self.record, "prepare"):
             real = self.track.real(self.progress)
         self.sample()
@@ -185,6 +193,50 @@ class Run:
                 write_report(self.folder.path)
         return results
 
+    def _evaluation(self) -> Evaluation:
+        instruments = self.track.instruments(
+            progress=self.progress,
+            logs=self.folder.logs,
+            reconstruct=self._reconstruct if "reconstructs" in self.info.capabilities else None,
+        )
+        return Evaluation(instruments, self.metrics, folder=self.folder, record=self.record, meter=self.meter)
+
+    @cached_property
+    def forecasts(self) -> Forecasts:
+        """What the generator's stages are predicted to need."""
+        return Forecasts(self._generator_class, self.preset, self.meter, self._shape)
+
+    def _require_budget(self, *stages: Stage) -> None:
+        left = [stage for stage in stages if not self._is_done(stage) and (stage == "sample" or self.options.train)]
+        self.forecasts.require(left, force=self.options.force, progress=self.progress)
+
+    @contextmanager
+    def _generating(self, stage: Stage) -> Iterator[StageRecord]:
+        """Run a stage of the generator; where it exceeds the budget, that is the run's result."""
+        forecast = self.forecasts.of(stage)
+        prediction = None if forecast is None else forecast.prediction
+        try:
+            with self.meter.stage(self.folder, self.record, stage, prediction) as entry:
+                yield entry
+        except BudgetExceededError as error:
+            reason = str(error) if forecast is None else f"{error}: {forecast.advice()}"
+            self._evaluation().give_up(
+                reason, model=self.info.name, version=self.info.version, dataset=self.track.name,
+                identity=self.dataset.identity(), leaks=self._leaks(),
+            )  # fmt: skip
+            raise BudgetExceededError(reason) from error
+
+    def _shape(self, stage: Stage) -> Shape | None:
+        """Return the voxels of what is trained on or sampled; a case is read only where no grid says it."""
+        if stage == "sample" and self.conditions is None and not self.options.train:
+            return self.generator.sample_shape() if isinstance(self.generator, Shaped) else self.info.native_shape
+        grid = self.protocol.grid
+        if grid is not None and grid.shape is not None and grid.fit in ("resize", "crop_pad"):
+            return grid.shape
+        if stage == "sample" and self.conditions is not None:
+            return self.conditions.items[0].read().shape
+        return on_grid(self.dataset.cases("train")[:1], grid)[0].read_volume().shape
+
     def _reconstruct(self, volume: Volume) -> Volume:
         return self.generator.reconstruct(volume)
 
@@ -201,38 +253,44 @@ class Run:
     def _generation_spec(self) -> GenerationSpec:
         options = self.options
         weights = None if options.train else self._weights()
+        own = len(self.conditions.items) if self.conditions and Path(options.conditions or "").is_dir() else 0
         return GenerationSpec(
             model=self.info.name,
             model_version=self.info.version,
             preset=self.preset,
             dataset=self.dataset.identity(),
             seed=options.seed,
-            samples=options.samples or len(self.held_out) or _DEFAULT_SAMPLES,
-            conditional=options.conditional,
+            samples=options.samples or own or len(self.held_out) or _DEFAULT_SAMPLES,
+            conditions=self.conditions.identity if self.conditions else None,
             grid=self.protocol.grid.model_dump(mode="json") if self.protocol.grid else None,
             source=registry.source_sha256(options.model),
             checkpoint="train" if options.train else sha256_of(weights) if weights else "none",
         )
 
+    def _require_enough(self) -> None:
+        if self.info.native_shape is None and self.spec.samples > len(self.held_out):
+            raise NotEnoughCasesError(
+                f"{len(self.held_out)} held-out cases are not enough for {self.spec.samples} samples: lower --samples"
+            )
+        if self.conditions is not None and self.spec.samples > len(self.conditions.items):
+            raise NotEnoughCasesError(
+                f"{len(self.conditions.items)} label maps are not enough for {self.spec.samples} samples: lower "
+                "--samples, or give others with --conditions"
+            )
+
+    @property
+    def _train_split(self) -> TrainingData:
+        return TrainingData(self.dataset.info.name, note="train split")
+
     def _leaks(self) -> tuple[str, ...]:
         """Say what the weights saw of the data that this run is judged by, or that nobody can say."""
-        name = self.dataset.info.name
+        if self.options.train:
+            finished = self.record.stages.get("fit")
+            made = finished.detail.get("checkpoint") if finished is not None else None
+            stated = stated_by(self.folder.path / made) if made is not None else None
+            return overlaps(self.info.name, stated or (self._train_split,), self.dataset.info)
         if self.options.checkpoint is not None:
-            return (f"{self.info.name}: what {self.options.checkpoint.name} was trained on is not declared",)
-        seen = (f"{name} train split",) if self.options.train else self.info.trained_on.get(self.preset, ())
-        return tuple(
-            f"{self.info.name}: weights trained on the {data}, of which the reference is a part"
-            for data in seen
-            if data.partition(" ")[0] == name
-        )
-
-
-def _check(options: RunOptions, info: GeneratorInfo) -> None:
-    if options.train and options.checkpoint is not None:
-        raise SpecError("--train and --checkpoint exclude each other: give one of them")
-    if options.checkpoint is not None and not options.checkpoint.is_file():
-        raise SpecError(f"{options.checkpoint} does not exist: give a checkpoint file")
-    if options.conditional and "conditional" not in info.capabilities:
-        raise SpecError(f"{info.name} is not conditional: leave out --conditional")
-    if options.samples is not None and options.samples < 1:
-        raise SpecError(f"--samples must be at least 1, and {options.samples} was given")
+            return leaks_of_checkpoint(self.info.name, self.options.checkpoint, self.dataset.info)
+        if self.spec.checkpoint == "none":
+            return ()
+        return leaks_of_preset(self.info, self.preset, self.dataset.info)

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from medbench.datasets.base import Case
-from medbench.errors import DataError, SpecError
+from medbench.errors import DataError
 from medbench.generators.base import Generator, SampleRequest, sample_seed
 from medbench.imaging.grid import to_grid
 from medbench.imaging.volume import UNNAMED, LabelMap
+from medbench.pipeline.conditions import Condition
 from medbench.progress import Progress
 from medbench.records.collection import CONDITIONS, REGION_NAMES
 from medbench.records.samples import Manifest, SampleRecord
@@ -27,8 +28,8 @@ def sample(
     count: int,
     seed: int,
     grid: Grid | None,
-    cases: Sequence[Case],
-    conditional: bool,
+    cases: Sequence[Case] = (),
+    conditions: Sequence[Condition] | None = None,
     progress: Progress,
 ) -> None:
     """Generate the samples that are missing, bring them to the canonical grid and list them in the manifest.
@@ -39,8 +40,8 @@ def sample(
         count: how many samples there are to be.
         seed: the run's seed; each sample's own is derived from it and the sample's index.
         grid: canonical grid, or None to keep the generator's.
-        cases: held-out cases, for pseudo-models and conditions; empty where neither needs them.
-        conditional: steer sample i by the label map of held-out case i.
+        cases: held-out cases, for pseudo-models.
+        conditions: sample i is steered by the label map i; None: nothing steers.
         progress: told about every sample.
 
     Raises:
@@ -50,28 +51,28 @@ def sample(
     manifest = Manifest(folder)
     done = manifest.complete(count)
     manifest.rewrite(done.values())
-    indices = [index for index in range(count) if index not in done]
+    seeds = {index: sample_seed(seed, index) for index in range(count) if index not in done}
     request = SampleRequest(
-        seeds=[sample_seed(seed, index) for index in indices],
-        conditions=_keep_conditions(cases, indices, folder) if conditional else None,
-        cases=[cases[index] for index in indices if index < len(cases)],
+        seeds=list(seeds.values()),
+        conditions=_keep_conditions(conditions, list(seeds), folder) if conditions else None,
+        cases=[cases[index] for index in seeds if index < len(cases)],
     )
-    made = progress.track(generator.sample(request), task="sample", total=len(indices))
+    made = progress.track(generator.sample(request), task="sample", total=len(seeds))
     clock = time.monotonic()
-    for volume, index in zip(made, indices):
-        path = folder / f"{index:06d}.nii.gz"
-        on_grid = to_grid(volume, grid) if grid else volume
+    for volume, index in zip(made, seeds):
+        on_grid, path = to_grid(volume, grid) if grid else volume, folder / f"{index:06d}.nii.gz"
         on_grid.write(path)
         manifest.append(
             SampleRecord(
                 index=index,
-                seed=sample_seed(seed, index),
+                seed=seeds[index],
                 file=path.name,
                 sha256=sha256_of(path),
                 shape=on_grid.shape,
                 spacing=on_grid.spacing_mm,
                 native_shape=volume.shape,
-                condition=_condition_file(index) if conditional else None,
+                condition=_condition_file(index) if conditions else None,
+                condition_source=conditions[index].source if conditions else None,
                 seconds=round(time.monotonic() - clock, 3),
             )
         )
@@ -98,14 +99,11 @@ class _Conditions(Sequence[LabelMap]):
         return LabelMap.read(self.files[place], self.names[place])
 
 
-def _keep_conditions(cases: Sequence[Case], indices: Sequence[int], folder: Path) -> _Conditions:
+def _keep_conditions(conditions: Sequence[Condition], indices: Sequence[int], folder: Path) -> _Conditions:
     """Write each sample's label map below ``folder``; only one of them is in memory at a time."""
     files, kept_names = [], []
     for index in indices:
-        read = cases[index].read_label_map
-        if read is None:
-            raise SpecError(f"--conditional needs label maps, and the held-out case {cases[index].id} has none")
-        label_map = read()
+        label_map = conditions[index].read()
         files.append(folder / _condition_file(index))
         label_map.write(files[-1])
         kept_names.append(label_map.names)

@@ -28,16 +28,47 @@ class StageMemory(_Record):
     process_bytes: int | None
     rss_bytes: int
     seconds: float
+    card_bytes: int | None = Field(None, description="memory of the whole card")
+    exceeded: bool = Field(False, description="the stage was stopped, since it wanted more than the budget")
+
+
+class TensorMemory(_Record):
+    """A tensor that is alive at a predicted peak; ``layer`` makes it."""
+
+    bytes: int
+    shape: tuple[int, ...]
+    dtype: str
+    layer: str
+
+
+class StagePrediction(_Record):
+    """What a stage was predicted to need on a GPU before it began.
+
+    Args:
+        shape: voxels (x, y, z) of the volumes.
+        peak_bytes: in all.
+        tensor_bytes: the live tensors alone.
+        largest_tensors: those of the peak, largest first.
+    """
+
+    shape: tuple[int, int, int]
+    peak_bytes: int
+    tensor_bytes: int
+    largest_tensors: tuple[TensorMemory, ...]
 
 
 class Budget(_Record):
-    """The VRAM budget and how it was checked: ``absent`` where no CUDA device took part."""
+    """The VRAM that fit and sample may use, and how that was checked.
+
+    ``measured`` where both ran on a CUDA device; else ``predicted`` where the generator predicts; else ``absent``.
+    """
 
     limit_bytes: int
     kind: Literal["measured", "predicted", "absent"]
     card: Literal["real", "capped", "none"]
     within: bool | None
     stages: dict[str, StageMemory] = {}
+    predicted: dict[str, StagePrediction] = {}
 
 
 class Against(_Record):

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from medbench.errors import SpecError
 from medbench.progress import Progress
-from medbench.records.results import Budget, StageMemory
+from medbench.records.results import Budget, StageMemory, StagePrediction
 from medbench.spec import Spec, fingerprint
 from medbench.storage.files import storage_errors, write_json
 
@@ -32,7 +32,8 @@ class GenerationSpec(Spec):
     dataset: dict[str, Any]
     seed: int
     samples: int
-    conditional: bool = False
+    conditions: str | None = None
+    """What steers the samples: label maps of a split, or a fingerprint of a folder of them; None: nothing."""
     grid: dict[str, Any] | None = None
     """The canonical grid, on which samples are kept."""
     source: str | None = None
@@ -52,6 +53,7 @@ class StageRecord(_Record):
     started: float
     seconds: float | None = None
     memory: StageMemory | None = None
+    prediction: StagePrediction | None = None
     detail: dict[str, Any] = {}
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from medbench.errors import DataError
 from medbench.imaging.findings import Finding
@@ -65,6 +65,7 @@ class SampleRecord(Spec):
     spacing: tuple[float, float, float]
     native_shape: tuple[int, int, int]
     condition: str | None
+    condition_source: str | None = Field(None, description="split and case, or the file, that the condition came from")
     seconds: float
 
 

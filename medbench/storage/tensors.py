@@ -68,6 +68,18 @@ def read_weights(path: Path, *, model: str | None = None) -> tuple[dict[str, tor
     return {name: value.float() for name, value in tensors.items()}, description
 
 
+def read_description(path: Path) -> dict[str, Any] | None:
+    """Return what a file that medbench wrote says about itself; None for any other file. No tensor is read."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="np") as file:
+            description: dict[str, Any] = json.loads((file.metadata() or {})[_KEY])
+    except (SafetensorError, OSError, KeyError, ValueError):
+        return None
+    return description
+
+
 def read_tensors(path: Path, *, under: str | None = None) -> dict[str, torch.Tensor]:
     """Return the tensors of a .safetensors file, or of a state dict that torch saved, on the CPU.
 

@@ -168,6 +168,7 @@ def _fetch_from_hub(
             " --revision that has it, or leave it out"
         )
     progress.note(f"{weights.name}: {repository}, commit {commit}, SHA-256 {found.sha256}")
-    path = fetch(replace(found, license=weights.license), weights.stored.parent, progress)
+    wanted = replace(found, filename=weights.stored.name, license=weights.license)
+    path = fetch(wanted, weights.stored.parent, progress)
     record_sha256(path, found.sha256, source=found.url)
     return path

@@ -61,7 +61,8 @@ def learning_rate(schedule: str, step: int, steps: int, *, peak: float) -> float
     """Return the learning rate of a step.
 
     Args:
-        schedule: ``constant``; ``cosine`` (see ``cosine_rate``); ``exponential``, from ``peak`` to 0.08 of it.
+        schedule: ``constant``; ``cosine`` (see ``cosine_rate``); ``exponential``, from ``peak`` to 0.08 of it;
+            ``quadratic``, the square of a straight line down to 0.
         step: index of the step.
         steps: steps in all.
         peak: highest rate.
@@ -73,6 +74,7 @@ def learning_rate(schedule: str, step: int, steps: int, *, peak: float) -> float
         "constant": lambda: peak,
         "cosine": lambda: cosine_rate(step, steps, peak=peak),
         "exponential": lambda: peak * float(_EXPONENTIAL_END ** (step / steps)),
+        "quadratic": lambda: peak * (1.0 - step / steps) ** 2,
     }
     if schedule not in rates:
         raise ValueError(f"no learning rate schedule is called {schedule!r}: choose from {', '.join(rates)}")

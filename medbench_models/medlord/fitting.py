@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 
 import numpy as np
 import torch
@@ -16,7 +15,6 @@ from medbench.training.loop import Trained
 from medbench_models.medlord.checkpoint import MODEL, Description
 from medbench_models.medlord.config import MedLoRDConfig
 from medbench_models.medlord.controlnet import Steered
-from medbench_models.medlord.memory import predict
 from medbench_models.medlord.networks import build_denoiser, build_schedule, checkpoint_layers, parts_of
 from medbench_models.shared.arrays import cache_labels, require_divisible
 from medbench_models.shared.attention import use_attention
@@ -25,7 +23,6 @@ from medbench_models.shared.config import DiffusionConfig
 from medbench_models.shared.diffusion import DiffusionTask
 from medbench_models.shared.fitting import Fitting, Weights
 from medbench_models.shared.losses import PerceptualLoss
-from medbench_models.shared.memory import require_memory
 from medbench_models.shared.vqgan import VqganTask
 from medbench_models.shared.vqvae import TRAINING_ONLY, Vqvae
 
@@ -40,7 +37,7 @@ class MedLoRDFitting(Fitting[MedLoRDConfig]):
     def train(self, fabric: Fabric) -> tuple[Weights, Description]:
         """Train all stages; see ``Fitting``."""
         volumes = self.volumes(fabric, smallest=self.config.stage1.crop)
-        stage3 = self._planned(volumes["train"].shape[1:], fabric)
+        stage3 = self._planned(volumes["train"].shape[1:])
         stages = {"stage1": self._stage1(volumes)}
         latents, factor = self._latents(fabric, stages["stage1"], volumes)
         stages["stage2"] = self._denoiser(fabric, "stage2", self.config.stage2, latents)
@@ -53,17 +50,15 @@ class MedLoRDFitting(Fitting[MedLoRDConfig]):
             weights["controlnet"] = {name.removeprefix("controlnet."): value for name, value in trained}
         return weights, self._describe(stages, factor, ignored)
 
-    def _planned(self, shape: Sequence[int], fabric: Fabric) -> DiffusionConfig | None:
+    def _planned(self, shape: Sequence[int]) -> DiffusionConfig | None:
         """Check that the training can be; return stage 3 where the preset has it and the cases have label maps."""
-        config = self.config
-        require_divisible(shape, config.network.multiple)
-        steered = config.stage3 is not None and config.network.controlnet is not None
-        if steered and any(case.read_label_map is None for cases in self.cases.values() for case in cases):
+        require_divisible(shape, self.config.network.multiple)
+        if self.config.stage3 is None or self.config.network.controlnet is None:
+            return None
+        if any(case.read_label_map is None for cases in self.cases.values() for case in cases):
             self.request.progress.note("no ControlNet is trained: not every case has a label map")
-            steered = False
-        planned = config.model_copy(update={} if steered else {"stage3": None})
-        require_memory(partial(predict, planned), "fit", shape, device=fabric.device)
-        return planned.stage3
+            return None
+        return self.config.stage3
 
     def _stage1(self, volumes: Mapping[str, np.ndarray]) -> Trained:
         network, config = self.config.network, self.config.stage1

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from medbench.features.lpips import SQUEEZENET
-from medbench.generators.base import FitRequest, GeneratorInfo, SampleRequest, Stage
+from medbench.generators.base import FitRequest, GeneratorInfo, SampleRequest, Stage, TrainingData
 from medbench.imaging.volume import Volume
 from medbench_models.medlord.config import MedLoRDConfig
 from medbench_models.medlord.presets import PRESETS
@@ -40,9 +38,10 @@ class MedLoRD(Plugin[MedLoRDConfig, "Loaded"]):
         license="Apache-2.0; Apache-2.0",
         paper="arXiv 2503.13211",
         trained_on={
-            "tiny": ("phantom train split",),
-            "luna-ds8": ("luna scans (which of them is not published)",),
+            "tiny": (TrainingData("phantom", note="train split"),),
+            "luna-ds8": (TrainingData("luna", note="which of its scans is not published"),),
         },
+        native_shapes={"luna-ds8": (512, 512, 256), "paper": (512, 512, 256)},
     )
 
     presets = PRESETS
@@ -80,28 +79,19 @@ class MedLoRD(Plugin[MedLoRDConfig, "Loaded"]):
         Raises:
             CheckpointError: label maps were given, and the weights have no ControlNet.
             DataError: a label map has labels that the model does not know.
-            BudgetExceededError: the GPU has too little memory for the largest sample.
         """
-        from medbench_models.medlord.memory import predict
         from medbench_models.medlord.sampling import sample
-        from medbench_models.shared.memory import require_memory
 
         conditions = request.conditions if request.conditions is not None else [None] * len(request.seeds)
-        described = self.networks.description
-        steered = any(condition is not None for condition in conditions)
-        network = described.network if steered else described.network.model_copy(update={"controlnet": None})
-        shapes = (condition.shape for condition in conditions if condition is not None)
-        shape = max(shapes, key=math.prod, default=described.shape)
-        planned = self.config.model_copy(update={"network": network})
-        require_memory(partial(predict, planned), "sample", shape, device=self.device)
         for seed, condition in zip(request.seeds, conditions, strict=True):
             yield sample(self.networks, seed, self.config.sampling, device=self.device, condition=condition)
 
     def reconstruct(self, volume: Volume) -> Volume:
         """Return the volume after the VQ-VAE, on its own grid."""
-        from medbench_models.medlord.sampling import reconstruct
+        from medbench_models.shared.volumes import reconstruct
 
-        return reconstruct(self.networks, volume, device=self.device)
+        vqvae, described = self.networks.vqvae, self.networks.description
+        return reconstruct(vqvae, volume, window=described.network.window, flipped=described.flipped)
 
     def predict(self, stage: Stage, shape: tuple[int, int, int], *, limit_bytes: float) -> Prediction:
         """Return the memory that a stage needs on a GPU, without one; the ControlNet counts where the preset has one.

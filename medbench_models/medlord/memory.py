@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Literal
 
 import torch
 from lightning_fabric import Fabric
 from monai.networks.nets import DiffusionModelUNet
 
 from medbench.budget.prediction import Prediction, predict_peak
-from medbench.errors import DataError
 from medbench.generators.base import Stage
 from medbench.training.rehearsal import Rehearsal
 from medbench_models.medlord.config import MedLoRDConfig, NetworkConfig
@@ -24,14 +22,19 @@ from medbench_models.medlord.networks import (
     checkpoint_layers,
 )
 from medbench_models.medlord.sampling import predictor
-from medbench_models.shared import memory
 from medbench_models.shared.arrays import require_divisible
-from medbench_models.shared.config import DiffusionConfig, VqvaeConfig
+from medbench_models.shared.config import DiffusionConfig
 from medbench_models.shared.diffusion import step_diffusion
-from medbench_models.shared.nearest import one_chunk
+from medbench_models.shared.gan import require_crops
 from medbench_models.shared.precision import sampling_dtype
-from medbench_models.shared.vqgan import build_discriminator, step_vqgan
-from medbench_models.shared.vqvae import Vqvae, decode, encode, slabs_needed, through
+from medbench_models.shared.vqvae import slabs_needed
+from medbench_models.shared.vqvae_memory import (
+    bytes_of_vqvae,
+    empty_vqvae,
+    predict_decoding,
+    predict_encoding,
+    predict_vqgan,
+)
 
 Shape = Sequence[int]
 
@@ -51,10 +54,8 @@ def predict(config: MedLoRDConfig, stage: Stage, shape: Shape, *, limit_bytes: f
     require_divisible(shape, config.network.multiple)
     if stage == "sample":
         parts = predict_sampling(config.network, shape, limit_bytes=limit_bytes)
-    elif any(size < least for size, least in zip(shape, config.stage1.crop)):
-        size, needed = ("x".join(map(str, one)) for one in (shape, config.stage1.crop))
-        raise DataError(f"volumes of {size} voxels are too small: this preset's crops are {needed}")
     else:
+        require_crops(config.stage1, shape)
         parts = predict_fitting(config, shape, limit_bytes=limit_bytes)
     return max(parts.values(), key=lambda prediction: prediction.tensor_bytes)
 
@@ -68,25 +69,12 @@ def predict_sampling(network: NetworkConfig, shape: Shape, *, limit_bytes: float
         limit_bytes: memory in all.
     """
     with torch.device("meta"):
-        kept = memory.bytes_of(Vqvae(network.vqvae), *denoisers(network))
+        kept = bytes_of_vqvae(network.vqvae, *denoisers(network))
     count = slabs_needed(network.vqvae, shape, itemsize=2, limit_bytes=limit_bytes, kept_bytes=kept)
     return {
         "denoise": predict_peak(lambda: _denoise(network, shape)),
-        "decode": predict_slabs(network, shape, part="decode", count=count),
+        "decode": predict_decoding(network.vqvae, shape, count=count, beside=lambda: denoisers(network)),
     }
-
-
-def predict_encoding(network: NetworkConfig, shape: Shape, *, limit_bytes: float = math.inf) -> Prediction:
-    """Return the prediction of encoding a volume in float32, in as many slabs as fit the limit."""
-    with torch.device("meta"):
-        kept = memory.bytes_of(Vqvae(network.vqvae))
-    count = slabs_needed(network.vqvae, shape, itemsize=4, limit_bytes=limit_bytes, kept_bytes=kept)
-    return predict_slabs(network, shape, part="encode", count=count)
-
-
-def predict_slabs(network: NetworkConfig, shape: Shape, *, part: Literal["decode", "encode"], count: int) -> Prediction:
-    """Return the prediction of decoding a sample in half precision, or of encoding a volume, in ``count`` slabs."""
-    return predict_peak(lambda: (_decode if part == "decode" else _encode)(network, shape, count))
 
 
 def predict_fitting(config: MedLoRDConfig, shape: Shape, *, limit_bytes: float = math.inf) -> dict[str, Prediction]:
@@ -98,22 +86,14 @@ def predict_fitting(config: MedLoRDConfig, shape: Shape, *, limit_bytes: float =
         limit_bytes: memory in all; whole volumes pass the VQ-VAE in as many slabs as it demands.
     """
     network = config.network
-    with torch.device("meta"):
-        kept = 3 * memory.bytes_of(Vqvae(network.vqvae), build_discriminator(config.stage1))  # with AdamW's averages
-    count = slabs_needed(network.vqvae, shape, itemsize=4, limit_bytes=limit_bytes, kept_bytes=kept)
-
-    def first() -> None:
-        task = step_vqgan(network.vqvae, config.stage1, Rehearsal(config.stage1.precision))
-        with torch.no_grad():
-            through(task.vqvae.eval(), torch.empty(1, 1, *shape), count=count)
 
     def diffusion(settings: DiffusionConfig, *, steered: bool) -> Prediction:
         fabric = Rehearsal(settings.precision)
         return predict_peak(lambda: step_denoiser(network, settings, shape, fabric, steered=steered))
 
     found = {
-        "stage1": predict_peak(first),
-        "encode": predict_encoding(network, shape, limit_bytes=limit_bytes),
+        "stage1": predict_vqgan(network.vqvae, config.stage1, shape, limit_bytes=limit_bytes),
+        "encode": predict_encoding(network.vqvae, shape, limit_bytes=limit_bytes),
         "stage2": diffusion(config.stage2, steered=False),
     }
     if config.stage3 is not None and network.controlnet is not None:
@@ -150,33 +130,16 @@ def _latent_shape(network: NetworkConfig, shape: Shape) -> tuple[int, ...]:
     return (network.vqvae.codebook_dim, *(size // network.vqvae.factor for size in shape))
 
 
-def _vqvae(config: VqvaeConfig) -> Vqvae:
-    vqvae = Vqvae(config).eval()
-    vqvae.codebook.search = one_chunk
-    return vqvae
-
-
 @torch.no_grad()
 def _denoise(network: NetworkConfig, shape: Shape) -> None:
-    kept, networks, latent = _vqvae(network.vqvae), denoisers(network), torch.empty(1, *_latent_shape(network, shape))
+    kept, networks, latent = (
+        empty_vqvae(network.vqvae),
+        denoisers(network),
+        torch.empty(1, *_latent_shape(network, shape)),
+    )
     regions = () if network.controlnet is None else network.controlnet.regions
     masks = [torch.empty(1, len(regions), *shape, dtype=sampling_dtype("cuda"))] if regions else []
     steps, predict = torch.zeros(1, dtype=torch.int64), predictor(*networks, *masks)
     del masks
     predict(latent, steps)
     del kept
-
-
-@torch.no_grad()
-def _decode(network: NetworkConfig, shape: Shape, count: int) -> None:
-    vqvae, kept = _vqvae(network.vqvae), denoisers(network)
-    with torch.autocast("cpu", dtype=torch.float16):
-        quantised, _ = vqvae.quantize(torch.empty(1, *_latent_shape(network, shape)))
-        decode(vqvae, quantised, count=count)
-    del kept
-
-
-@torch.no_grad()
-def _encode(network: NetworkConfig, shape: Shape, count: int) -> None:
-    vqvae = _vqvae(network.vqvae)
-    vqvae.codebook(encode(vqvae, torch.empty(1, 1, *shape), count=count))

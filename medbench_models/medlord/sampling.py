@@ -1,4 +1,4 @@
-"""Volumes in HU from a loaded checkpoint: samples by seed, and reconstructions."""
+"""Volumes in HU from a loaded checkpoint, by seed."""
 
 from __future__ import annotations
 
@@ -11,12 +11,11 @@ from medbench.imaging.volume import LabelMap, Volume
 from medbench_models.medlord.checkpoint import Loaded
 from medbench_models.medlord.controlnet import ControlNet, Steered
 from medbench_models.medlord.networks import build_schedule
-from medbench_models.shared.arrays import require_divisible, scaled
+from medbench_models.shared.arrays import require_divisible
 from medbench_models.shared.conditions import one_hot, region_numbers
 from medbench_models.shared.config import SamplingConfig
-from medbench_models.shared.precision import decoding_autocast
 from medbench_models.shared.samplers import SAMPLERS, Predict, times_for
-from medbench_models.shared.vqvae import decode, encode
+from medbench_models.shared.volumes import voxels_of
 
 
 @torch.no_grad()
@@ -50,18 +49,9 @@ def sample(
     schedule = build_schedule(network.unet)
     times = times_for(config.sampler, schedule, config.steps)
     latent = SAMPLERS[config.sampler](schedule, predict, noise, times, chance)
-    voxels = _decoded(networks, latent / description.scale_factor, device)
+    quantised, _ = networks.vqvae.quantize(latent / description.scale_factor)
+    voxels = voxels_of(networks.vqvae, quantised, window=network.window, flipped=description.flipped)
     return Volume(voxels, np.array(description.affine) if condition is None else condition.affine)
-
-
-def _decoded(networks: Loaded, latent: torch.Tensor, device: str) -> np.ndarray:
-    """Return the voxels of a latent after one more quantisation."""
-    network, flipped = networks.description.network, networks.description.flipped
-    quantised, _ = networks.vqvae.quantize(latent)
-    with decoding_autocast(device):
-        image = decode(networks.vqvae, quantised)
-    hu = np.rint(network.window.unscale(image[0, 0].float()).cpu().numpy()).astype(np.int16)
-    return np.ascontiguousarray(np.flip(hu, flipped))
 
 
 def predictor(
@@ -85,15 +75,3 @@ def _masks(networks: Loaded, condition: LabelMap, device: str) -> torch.Tensor:
     numbers = region_numbers(condition, config.regions, ignored=description.ignored_regions)
     flipped = np.ascontiguousarray(np.flip(numbers, description.flipped))
     return one_hot(torch.from_numpy(flipped)[None], len(config.regions)).to(device)
-
-
-@torch.no_grad()
-def reconstruct(networks: Loaded, volume: Volume, *, device: str) -> Volume:
-    """Return a volume after the VQ-VAE, on its own grid; sizes the factor does not divide are padded with air."""
-    network = networks.description.network
-    missing = [(0, -size % network.vqvae.factor) for size in volume.shape]
-    padded = np.pad(volume.voxels, missing, constant_values=int(network.window.low))
-    seen = np.ascontiguousarray(np.flip(padded, networks.description.flipped))
-    voxels = _decoded(networks, encode(networks.vqvae, scaled(seen[None], network.window)), device)
-    x, y, z = volume.shape
-    return Volume(np.ascontiguousarray(voxels[:x, :y, :z]), volume.affine)

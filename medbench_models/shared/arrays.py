@@ -46,7 +46,7 @@ def cached(path: Path, rows: Iterable[np.ndarray], *, count: int) -> np.ndarray:
 def cache_volumes(
     cases: Sequence[Case], path: Path, progress: Progress, *, smallest: tuple[int, int, int] = (1, 1, 1)
 ) -> np.ndarray:
-    """Return all volumes (n, x, y, z) int16 HU; see ``cached``.
+    """Return all volumes (n, x, y, z) int16 HU; see ``cached``. Their spacings go into ``spacings_beside``.
 
     Args:
         cases: volumes of one shape; one at least.
@@ -60,6 +60,7 @@ def cache_volumes(
 
     def rows() -> Iterator[np.ndarray]:
         first: tuple[int, ...] = ()
+        spacings = []
         for case in progress.track(cases, task="read volumes", total=len(cases)):
             volume = case.read_volume()
             first = first or volume.shape
@@ -70,9 +71,28 @@ def cache_volumes(
                     f"case {case.id} has the shape {volume.shape}, the first case {first}: bring them to one grid "
                     "(a data set or --protocol with a canonical grid does)"
                 )
+            spacings.append(volume.spacing_mm)
             yield np.rint(volume.voxels).astype("<i2")
+        with atomic_path(_spacings_path(path)) as temporary, temporary.open("wb") as handle:
+            np.save(handle, np.array(spacings))
 
     return cached(path, rows(), count=len(cases))
+
+
+def spacings_beside(path: Path) -> np.ndarray:
+    """Return the spacings (n, 3) float64, mm along x, y, z, of the volumes that ``cache_volumes`` has kept at a path.
+
+    Raises:
+        CheckpointError: an earlier version has kept them, without spacings.
+    """
+    if not _spacings_path(path).is_file():
+        raise CheckpointError(f"{path} was left by another version, without spacings: begin anew with --no-resume")
+    spacings: np.ndarray = np.load(_spacings_path(path))
+    return spacings
+
+
+def _spacings_path(path: Path) -> Path:
+    return path.with_name(f"{path.stem}-spacings.npy")
 
 
 def cache_labels(
@@ -118,13 +138,13 @@ def require_divisible(shape: Sequence[int], multiple: int) -> None:
     """Check that networks can halve every axis as often as they do.
 
     Raises:
-        DataError: they cannot; the message names the multiple that is needed and the nearest shape.
+        DataError: they cannot; the message names the multiple that is needed, and the nearest shape of that kind.
     """
     if any(size % multiple for size in shape):
-        nearest = [max(multiple, round(size / multiple) * multiple) for size in shape]
+        nearest = [max(1, round(size / multiple)) * multiple for size in shape]
         size, other = ("x".join(map(str, one)) for one in (shape, nearest))
         raise DataError(
-            f"volumes of {size} voxels do not fit: every axis must be a multiple of {multiple}; the nearest is {other}"
+            f"volumes of {size} voxels do not fit: every axis must be a multiple of {multiple}, and {other} is nearest"
         )
 
 

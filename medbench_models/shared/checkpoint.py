@@ -10,6 +10,7 @@ import torch
 from pydantic import Field, ValidationError
 
 from medbench.errors import CheckpointError
+from medbench.generators.base import TrainingData
 from medbench.spec import Spec
 from medbench.storage.tensors import Stored, read_weights, write_weights
 
@@ -32,6 +33,7 @@ class Description(Spec, Generic[Network]):
         trained_on: number of training cases; 0 where the checkpoint was converted.
         flipped: axes along which the networks' arrays run against RAS+.
         converted_from: SHA-256 of the public files and which of their weights were taken; empty where it was trained.
+        saw: the data that the weights were trained on, for the leak register; empty where nobody says.
     """
 
     model: str
@@ -45,6 +47,7 @@ class Description(Spec, Generic[Network]):
     trained_on: int
     flipped: tuple[int, ...] = ()
     converted_from: dict[str, str] = Field(default_factory=dict)
+    saw: tuple[TrainingData, ...] = ()
 
 
 def save(
@@ -117,7 +120,9 @@ def require_same_network(path: Path, description: Description[Any], wanted: Spec
 
 
 def _is_pickle(path: Path) -> bool:
+    """Say whether torch saved a file; the length before the JSON of a safetensors file may begin with the same byte."""
     if not path.is_file():
         return False
     with path.open("rb") as handle:
-        return handle.read(4).startswith((b"PK\x03\x04", b"\x80"))
+        start = handle.read(9)
+    return start.startswith(b"PK\x03\x04") or (start.startswith(b"\x80") and start[8:] != b"{")

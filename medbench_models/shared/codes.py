@@ -78,8 +78,9 @@ class Latents:
     def __len__(self) -> int:
         return len(self.indices)
 
-    def clean(self, rows: torch.Tensor) -> torch.Tensor:
-        """Return some scaled latents (n, dim, x, y, z)."""
+    def clean(self, rows: torch.Tensor, chance: torch.Generator) -> torch.Tensor:
+        """Return some scaled latents (n, dim, x, y, z), which leave nothing to chance."""
+        del chance
         return self.codes[torch.from_numpy(self.indices[rows.numpy()].astype(np.int64))].movedim(-1, 1)
 
     def conditions(self, rows: torch.Tensor, chance: torch.Generator) -> tuple[torch.Tensor, ...]:

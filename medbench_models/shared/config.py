@@ -9,7 +9,7 @@ from medbench.errors import SpecError
 from medbench.spec import Spec
 from medbench.training import Precision
 
-RateSchedule = Literal["constant", "cosine", "exponential"]
+RateSchedule = Literal["constant", "cosine", "exponential", "quadratic"]
 Config = TypeVar("Config")
 
 
@@ -41,12 +41,10 @@ class VqvaeConfig(Spec):
         return int(2 ** len(self.channels))
 
 
-class VqganConfig(Spec):
-    """Training of a VQ-VAE as a GAN: L1 + mse + spectral + perceptual + commitment + adversarial.
+class GanConfig(Spec):
+    """Training of an autoencoder as a GAN: L1 + mse + spectral + perceptual + adversarial, of images in -1..1.
 
-    The first ``quantise_from`` share of the steps trains without quantisation, then k-means on the encoder's output
-    makes the codebook (0: quantised from the first step, with random codes). Dead codes are restarted until
-    ``restart_until`` (0: never). The adversarial term ramps up from ``adversarial_from`` on over ``adversarial_ramp``.
+    The adversarial term ramps up from ``adversarial_from`` on over ``adversarial_ramp``, both shares of the steps.
 
     Args:
         steps: optimiser steps.
@@ -72,8 +70,6 @@ class VqganConfig(Spec):
     mse_weight: float = 0.0
     spectral_weight: float
     perceptual_weight: float
-    quantise_from: float = 0.0
-    restart_until: float = 0.0
     adversarial_from: float = 0.0
     adversarial_ramp: float
     adversarial_weight: float
@@ -82,6 +78,28 @@ class VqganConfig(Spec):
     discriminator_rate: float
     checkpointing: bool = False
     precision: Precision = "16-mixed"
+
+
+class VqganConfig(GanConfig):
+    """Training of a VQ-VAE as a GAN, with the commitment loss.
+
+    The first ``quantise_from`` share of the steps trains without quantisation, then k-means on the encoder's output
+    makes the codebook (0: quantised from the first step, with random codes). Dead codes are restarted until
+    ``restart_until`` (0: never).
+    """
+
+    quantise_from: float = 0.0
+    restart_until: float = 0.0
+
+
+class KlganConfig(GanConfig):
+    """Training of a KL autoencoder as a GAN.
+
+    Args:
+        kl_weight: of the divergence from the standard normal distribution, summed over a latent.
+    """
+
+    kl_weight: float = 1e-7
 
 
 class DiffusionConfig(Spec):

@@ -151,4 +151,5 @@ class Fitting(ABC, Generic[Config]):
             "steps": {name: getattr(self.config, name).steps for name in stages}
             | {f"{name}_kept": trained.step for name, trained in stages.items()},
             "trained_on": len(self.request.train),
+            "saw": self.request.trained_on,
         }

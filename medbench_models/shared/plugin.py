@@ -60,6 +60,16 @@ class Plugin(Generic[Config, Loaded]):
         """
         self._loaded = self._read(checkpoint or self.default_checkpoint())
 
+    def sample_shape(self) -> tuple[int, int, int]:
+        """Return the voxels (x, y, z) of a sample of the loaded weights.
+
+        Raises:
+            SpecError: none were loaded.
+        """
+        described: Any = self.networks
+        shape: tuple[int, int, int] = described.description.shape
+        return shape
+
     @property
     def networks(self) -> Loaded:
         """The networks that were loaded, with their description.

@@ -70,17 +70,22 @@ class RectifiedFlow:
     Args:
         timesteps: where there is noise alone, from which no network can tell the sample by predicting the noise.
         prediction: what the network predicts.
+        shift: more than 1 moves the times that are drawn and taken towards the noise, less than 1 towards the data.
 
-    Source: Liu et al. 2022 (arXiv 2209.03003), eq. 1, with time running from data to noise.
+    Source: Liu et al. 2022 (arXiv 2209.03003), eq. 1, with time running from data to noise; the shift: Esser et al.
+    2024 (arXiv 2403.03206), section 5.3.2.
 
     >>> RectifiedFlow(1000).evenly(4)
     [1000.0, 750.0, 500.0, 250.0]
+    >>> RectifiedFlow(1000, shift=3.0).evenly(4)
+    [1000.0, 900.0, 750.0, 500.0]
     >>> RectifiedFlow(1000).scales(torch.tensor([750.0]))
     (tensor([0.2500], dtype=torch.float64), tensor([0.7500], dtype=torch.float64))
     """
 
     timesteps: int = 1000
     prediction: Prediction = "flow"
+    shift: float = 1.0
 
     @property
     def times(self) -> torch.Tensor:
@@ -93,12 +98,16 @@ class RectifiedFlow:
         return 1.0 - sigma, sigma
 
     def evenly(self, count: int) -> list[float]:
-        """Return ``count`` descending times from ``timesteps`` on, ``timesteps / count`` apart."""
-        return [self.timesteps * (1.0 - index / count) for index in range(count)]
+        """Return ``count`` descending times from ``timesteps`` on, ``timesteps / count`` apart before the shift."""
+        shares = 1.0 - torch.arange(count, dtype=torch.float64) / count
+        return (self._shifted(shares) * self.timesteps).tolist()
 
     def random_times(self, count: int, chance: torch.Generator) -> torch.Tensor:
-        """Return ``count`` ascending times to train on (n,) float32, one from each of as many equal parts."""
-        return (_spread(count, chance) * self.timesteps).float()
+        """Return ``count`` ascending times to train on (n,) float32, one from each of as many equal parts, shifted."""
+        return (self._shifted(_spread(count, chance)) * self.timesteps).float()
+
+    def _shifted(self, shares: torch.Tensor) -> torch.Tensor:
+        return self.shift * shares / (1.0 + (self.shift - 1.0) * shares)
 
 
 Schedule = Discrete | RectifiedFlow

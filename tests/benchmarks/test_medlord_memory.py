@@ -22,6 +22,7 @@ from medbench_models.shared.attention import use_attention
 from medbench_models.shared.precision import decoding_autocast, sampling_dtype
 from medbench_models.shared.vqgan import step_vqgan
 from medbench_models.shared.vqvae import Vqvae, decode, encode, through
+from medbench_models.shared.vqvae_memory import predict_decoding, predict_encoding
 
 pytestmark = [pytest.mark.benchmark, pytest.mark.gpu, pytest.mark.timeout(3600)]
 GIB = 2**30
@@ -93,7 +94,11 @@ def test_decoding_and_encoding(name: str, count: int) -> None:
     def encoding() -> None:
         vqvae.codebook(encode(vqvae, torch.zeros(1, 1, *SHAPE), count=count))
 
-    predicted = [memory.predict_slabs(config.network, SHAPE, count=count, part=part) for part in ("decode", "encode")]
+    network = config.network
+    predicted = [
+        predict_decoding(network.vqvae, SHAPE, count=count, beside=lambda: memory.denoisers(network)),
+        predict_encoding(network.vqvae, SHAPE, count=count),
+    ]
     measured(f"{name}, decode in {count} slabs", predicted[0].tensor_bytes, decoding)
     measured(f"{name}, encode in {count} slabs", predicted[1].tensor_bytes, encoding)
 

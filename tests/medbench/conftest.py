@@ -1,10 +1,13 @@
 """Test doubles and weights that several folders use."""
 
 import json
+import weakref
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -125,6 +128,84 @@ def make_evidence(tmp_path: Path):
         return Evidence(described, real, synthetic, held_out, workspace, intervals=intervals)
 
     return make
+
+
+@dataclass
+class FakeCard:
+    """A CUDA card that is none: it counts the CPU's tensors and runs out of memory at its cap.
+
+    Args:
+        total: its memory in bytes.
+        scale: how many bytes each byte of a tensor stands for.
+    """
+
+    total: int = 80 * 2**30
+    scale: int = 1024
+    cap: float = float("inf")
+    now: int = 0
+    peak: int = 0
+
+    def stand_in(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Answer what is asked of ``torch.cuda``."""
+        import torch
+
+        def set_cap(fraction: float, device: object) -> None:
+            self.cap = fraction * self.total
+
+        answers = {
+            "device_count": lambda: 1,
+            "get_device_properties": lambda device: SimpleNamespace(total_memory=self.total),
+            "set_per_process_memory_fraction": set_cap,
+            "reset_peak_memory_stats": lambda device: None,
+            "max_memory_allocated": lambda device: self.peak,
+            "max_memory_reserved": lambda device: self.peak,
+            "mem_get_info": lambda device: (self.total - self.now, self.total),
+            "memory_reserved": lambda device: self.now,
+        }
+        for name, answer in answers.items():
+            monkeypatch.setattr(torch.cuda, name, answer)
+
+    @contextmanager
+    def counting(self) -> Iterator[None]:
+        """Count every tensor that is made."""
+        import torch
+        from torch.utils import _pytree as pytree
+        from torch.utils._python_dispatch import TorchDispatchMode
+
+        card, live = self, set()
+
+        def release(key: int, size: int) -> None:
+            live.discard(key)
+            card.now -= size
+
+        class Counting(TorchDispatchMode):
+            def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+                found = func(*args, **(kwargs or {}))
+                for value in pytree.tree_leaves(found):
+                    if isinstance(value, torch.Tensor) and value.untyped_storage()._cdata not in live:
+                        storage = value.untyped_storage()
+                        size = storage.nbytes() * card.scale
+                        if card.now + size > card.cap:
+                            raise torch.OutOfMemoryError(
+                                f"CUDA out of memory. Tried to allocate {size / 2**30:.2f} GiB"
+                            )
+                        live.add(storage._cdata)
+                        card.now += size
+                        card.peak = max(card.peak, card.now)
+                        weakref.finalize(storage, release, storage._cdata, size).atexit = False
+                return found
+
+        with Counting():
+            yield
+
+
+@pytest.fixture
+def fake_card(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeCard]:
+    """Let the CPU's tensors be those of a CUDA card with a cap, each byte of them a KiB."""
+    card = FakeCard()
+    card.stand_in(monkeypatch)
+    with card.counting():
+        yield card
 
 
 @pytest.fixture(scope="session")

@@ -97,6 +97,8 @@ class LunaDataset:
         license="CC BY 4.0 (scans: LIDC-IDRI, CC BY 3.0)",
         source="https://zenodo.org/records/3723295 and https://zenodo.org/records/4121926",
         protocol="medlord-2.5d",
+        known_as=("LUNA16",),
+        part_of=("LIDC-IDRI", "LIDC"),
     )
 
     def __init__(

@@ -50,13 +50,14 @@ def open_nifti(path: Path) -> Stored:
     return Stored(header, read, *scaling)
 
 
-def write_nifti(path: Path, voxels: np.ndarray, affine: np.ndarray) -> None:
+def write_nifti(path: Path, voxels: np.ndarray, affine: np.ndarray, *, gzip_level: int = _GZIP_LEVEL) -> None:
     """Write a NIfTI-1 file, whole or not at all; equal input gives equal bytes.
 
     Args:
         path: ends in .nii or .nii.gz.
         voxels: (x, y, z) int16 or uint8.
         affine: (4, 4), voxel index to RAS+ mm; stored as sform and, without any shear, as qform.
+        gzip_level: of a .nii.gz, 0 to 9; with 0, files of one shape are equally long.
 
     Raises:
         FormatError: another suffix.
@@ -77,7 +78,7 @@ def write_nifti(path: Path, voxels: np.ndarray, affine: np.ndarray) -> None:
     header["vox_offset"] = 352
     with atomic_path(path) as temporary, temporary.open("wb") as file:
         # No file name and no time in the gzip header, or equal volumes would differ.
-        packed = gzip.GzipFile("", "wb", _GZIP_LEVEL, file, mtime=0) if _packed_by_name(path) else None
+        packed = gzip.GzipFile("", "wb", gzip_level, file, mtime=0) if _packed_by_name(path) else None
         with packed or contextlib.nullcontext(file) as stream:
             stream.write(header.binaryblock + b"\0\0\0\0")  # the four bytes say that no header extension follows
             for index in range(voxels.shape[2]):

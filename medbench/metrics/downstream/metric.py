@@ -55,6 +55,7 @@ class Downstream:
         by_default=False,
         cases=CaseColumns(value="dsc", case="case", subject="subject", rows=("training_set", "synthetic")),
         not_audited="it would be tested on the volumes whose damaged versions it was trained on",
+        steered_by="train",
     )
 
     def measure(self, evidence: Evidence) -> Measurement:

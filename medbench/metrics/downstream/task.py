@@ -104,6 +104,6 @@ def _notes(*, real: Labelled, synthetic: Labelled, test: Labelled, segmenter: st
     if known:
         notes.append(
             f"{known} of the {synthetic.count} samples have the label map of a test volume (they were steered by it): "
-            "the synthetic arm has learnt the test's own anatomy, which flatters it"
+            "the synthetic arm has learnt the test's own anatomy, which flatters it: give --conditions train"
         )
     return notes

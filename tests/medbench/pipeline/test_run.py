@@ -47,7 +47,8 @@ def test_a_run_leaves_the_layout_of_the_contract(report: Report, options: RunOpt
         ("prepare", "sample", "evaluate", "report"), "done"
     )
     line = json.loads((folder / "samples/manifest.jsonl").read_text(encoding="utf-8").splitlines()[0])
-    assert set(line) == {"index", "seed", "file", "sha256", "shape", "spacing", "native_shape", "condition", "seconds"}
+    keys = {"index", "seed", "file", "sha256", "shape", "spacing", "native_shape", "condition", "condition_source"}
+    assert set(line) == keys | {"seconds"}
 
 
 def test_every_number_carries_what_it_needs(report: Report) -> None:
@@ -191,8 +192,8 @@ def test_the_record_holds_the_budget_and_the_device(report: Report, options: Run
 
 def test_leaks_are_declared(options: RunOptions, tmp_path: Path) -> None:
     trained = Run(replace(options, train=True, out=tmp_path / "trained"), silent).report()
-    assert "trained on the toy train split" in trained.leaks[0]
+    assert trained.leaks == ("toy: weights trained on toy (train split), which is this dataset",)
     checkpoint = tmp_path / "given.txt"
     checkpoint.write_text("seed 1", encoding="utf-8")
     given = Run(replace(options, checkpoint=checkpoint, out=tmp_path / "given"), silent).report()
-    assert "given.txt was trained on is not declared" in given.leaks[0]
+    assert given.leaks == ("toy: what given.txt was trained on is not declared",)

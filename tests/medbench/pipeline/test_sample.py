@@ -11,6 +11,7 @@ import pytest
 
 from medbench.generators.base import Generator, SampleRequest
 from medbench.imaging.volume import LabelMap, Volume
+from medbench.pipeline.conditions import conditions_of
 from medbench.pipeline.options import RunOptions
 from medbench.pipeline.run import Run
 from medbench.pipeline.sample import sample
@@ -28,17 +29,19 @@ def test_samples_do_not_depend_on_their_number_or_order(options: RunOptions, tmp
 
 
 def _sample_conditionally(run: Run, generator: Generator, *, count: int) -> None:
-    grid, cases, folder = run.protocol.grid, run.held_out, run.folder.samples
-    sample(generator, folder, count=count, seed=0, grid=grid, cases=cases, conditional=True, progress=silent)
+    grid, folder = run.protocol.grid, run.folder.samples
+    conditions = conditions_of("train", run.dataset, grid).items
+    sample(generator, folder, count=count, seed=0, grid=grid, conditions=conditions, progress=silent)
 
 
 def test_conditions_are_kept_beside_the_samples(options: RunOptions) -> None:
     run = Run(options, silent)
     _sample_conditionally(run, run.generator, count=2)
-    kept = [record.condition for record in Manifest(run.folder.samples).records().values()]
-    assert kept == ["conditions/000000.nii.gz", "conditions/000001.nii.gz"]
-    first = LabelMap.read(run.folder.samples / kept[0])  # type: ignore[operator]
-    assert first.content_hash() == run.held_out[0].read_label_map().content_hash()  # type: ignore[misc]
+    kept = list(Manifest(run.folder.samples).records().values())
+    assert [record.condition for record in kept] == ["conditions/000000.nii.gz", "conditions/000001.nii.gz"]
+    assert [record.condition_source for record in kept] == ["train/train-0000", "train/train-0001"]
+    first = LabelMap.read(run.folder.samples / str(kept[0].condition))
+    assert first.content_hash() == run.dataset.cases("train")[0].read_label_map().content_hash()  # type: ignore[misc]
 
 
 def test_conditions_are_read_one_at_a_time(options: RunOptions, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -50,7 +50,7 @@ def test_the_file_has_the_keys_of_the_contract(tmp_path: Path) -> None:
     assert head <= set(document)
     number = {"metric", "value", "ci95", "ci_method", "floor", "better", "unit", "n_real", "n_synthetic", "parts"}
     assert number | {"fingerprint", "protocol", "seconds", "table"} <= set(document["results"][0])
-    assert {"limit_bytes", "kind", "card", "within", "stages"} == set(document["budget"])
+    assert {"limit_bytes", "kind", "card", "within", "stages", "predicted"} == set(document["budget"])
 
 
 def test_nan_is_no_result() -> None:

@@ -1,6 +1,5 @@
 import functools
 import math
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -8,23 +7,21 @@ import pytest
 import torch
 
 from medbench.budget.prediction import predict_peak
-from medbench.datasets.base import Case
-from medbench.errors import BudgetExceededError, DataError
-from medbench.generators.base import FitRequest, Predicts, SampleRequest
-from medbench.imaging.volume import LabelMap
-from medbench.progress import silent
+from medbench.errors import DataError
+from medbench.generators.base import Predicts, SampleRequest
 from medbench.training.loop import launch
 from medbench.training.rehearsal import Rehearsal
 from medbench_models.medlord.checkpoint import MODEL, Description
 from medbench_models.medlord.config import MedLoRDConfig
 from medbench_models.medlord.generator import MedLoRD
-from medbench_models.medlord.memory import predict, predict_encoding, predict_fitting, predict_sampling, step_denoiser
+from medbench_models.medlord.memory import predict, predict_fitting, predict_sampling, step_denoiser
 from medbench_models.medlord.networks import build_controlnet, build_unet
 from medbench_models.medlord.presets import PRESETS
-from medbench_models.shared import memory, vqvae
+from medbench_models.shared import vqvae
 from medbench_models.shared.checkpoint import save
 from medbench_models.shared.vqgan import step_vqgan
 from medbench_models.shared.vqvae import TRAINING_ONLY, Vqvae
+from medbench_models.shared.vqvae_memory import predict_encoding
 
 GIB = 2**30
 
@@ -34,7 +31,7 @@ FULL = (512, 512, 256)
 @pytest.mark.parametrize("name", ["luna-ds8", "paper"])
 def test_full_size_is_sampled_and_encoded_within_24_gib(name: str) -> None:
     network = PRESETS[name].network
-    parts = [*predict_sampling(network, FULL).values(), predict_encoding(network, FULL)]
+    parts = [*predict_sampling(network, FULL).values(), predict_encoding(network.vqvae, FULL)]
     assert max(part.peak_bytes for part in parts) <= 24 * GIB
 
 
@@ -56,7 +53,7 @@ def test_a_lower_limit_costs_slabs_instead_of_memory() -> None:
     network = PRESETS["luna-ds8"].network
     for limit in (8 * GIB, 7 * GIB):
         assert predict_sampling(network, FULL, limit_bytes=limit)["decode"].peak_bytes <= limit
-    assert predict_encoding(network, FULL, limit_bytes=12 * GIB).peak_bytes <= 12 * GIB
+    assert predict_encoding(network.vqvae, FULL, limit_bytes=12 * GIB).peak_bytes <= 12 * GIB
 
 
 def test_activation_checkpointing_is_seen() -> None:
@@ -131,35 +128,6 @@ def model(small: MedLoRDConfig, small_preset: str, tmp_path: Path) -> MedLoRD:
     loaded = MedLoRD(small_preset, device="cpu")
     loaded.load(tmp_path / "random.safetensors")
     return loaded
-
-
-def test_sampling_on_a_card_that_is_too_small_is_refused_before_it_starts(
-    model: MedLoRD, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(memory, "memory_limit", lambda device: 2**20)
-    with pytest.raises(BudgetExceededError, match=r"generating 64x16x16 voxels needs about 1\.\d GiB"):
-        next(model.sample(SampleRequest(seeds=[0])))
-
-
-def test_the_largest_label_map_of_a_request_decides(model: MedLoRD, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(memory, "memory_limit", lambda device: 2**20)
-    maps = [
-        LabelMap(np.ones(shape, np.uint8), np.eye(4), {1: "left"})
-        for shape in ((16, 16, 16), (32, 16, 16), (16, 16, 8))
-    ]
-    with pytest.raises(BudgetExceededError, match="generating 32x16x16 voxels"):
-        next(model.sample(SampleRequest(seeds=[0, 1, 2], conditions=maps)))
-
-
-@pytest.mark.usefixtures("small_preset")
-def test_so_is_training(
-    tmp_path: Path, make_cases: Callable[[str, int], list[Case]], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(memory, "memory_limit", lambda device: 2**20)
-    train, select = make_cases("train", 2), make_cases("select", 1)
-    with pytest.raises(BudgetExceededError, match="training on 16x16x16 voxels"):
-        MedLoRD("tiny", device="cpu").fit(FitRequest(train, select, tmp_path, seed=0, resume=True, progress=silent))
-    assert not (tmp_path / "stage1").exists()
 
 
 def test_samples_in_slabs_are_the_same_samples(model: MedLoRD, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,7 +18,7 @@ def test_volumes_are_encoded_once_to_the_latents_of_the_vqvae(small: MedLoRDConf
     volumes = np.random.default_rng(0).integers(-1000, 1000, (2, 16, 16, 16)).astype(np.int16)
     window = small.network.window
     indices = encode_volumes(vqvae, volumes, tmp_path / "codes.npy", window=window, progress=silent)
-    found = Latents(indices, vqvae.codebook.embedding.weight).clean(torch.arange(2))
+    found = Latents(indices, vqvae.codebook.embedding.weight).clean(torch.arange(2), torch.Generator())
     with torch.no_grad():
         wanted = vqvae.encode_stage_2_inputs(scaled(volumes, window))
     torch.testing.assert_close(found, wanted, atol=1e-6, rtol=0)

@@ -30,7 +30,7 @@ def test_passes_of_stage_1_have_the_gradient_of_their_mean(small: MedLoRDConfig,
         task = VqganTask(small.network.vqvae, config, window=Window(), train=volumes, select=volumes[:1], seed=0)
         task.setup(launch("cpu"))
         crops = iter(scaled(volumes, small.network.window).split(batch))
-        task._batch = lambda chance: next(crops)
+        task.batch = lambda chance: next(crops)
         found: list[torch.Tensor] = []
         weights = list(task.vqvae.parameters())
         task.optimiser.step = lambda: found.extend(one.grad.clone() for one in weights if one.grad is not None)

@@ -12,6 +12,7 @@ import pytest
 
 from medbench.errors import FormatError, GeometryError
 from medbench.imaging.formats import read_header, read_image
+from medbench.imaging.formats.nifti import write_nifti
 
 
 def noise(shape=(7, 6, 5), dtype=np.int16, seed=0):
@@ -172,3 +173,10 @@ def test_an_impossible_dim(tmp_path, dim, refusal, patched):
 @pytest.mark.parametrize("code", [0, 32, 128, 9999])
 def test_voxels_that_are_not_one_number_each(tmp_path, code, refusal, patched):
     refusal(patched(tmp_path / "a.nii", 70, "<h", code), FormatError)
+
+
+def test_without_compression_files_of_one_shape_are_equally_long(tmp_path):
+    for name, voxels in (("noise", noise((40, 30, 20))), ("smooth", np.full((40, 30, 20), 7, np.int16))):
+        write_nifti(tmp_path / f"{name}.nii.gz", voxels, np.eye(4), gzip_level=0)
+        np.testing.assert_array_equal(read_image(tmp_path / f"{name}.nii.gz")[0], voxels)
+    assert (tmp_path / "noise.nii.gz").stat().st_size == (tmp_path / "smooth.nii.gz").stat().st_size

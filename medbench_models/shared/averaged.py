@@ -1,0 +1,126 @@
+"""Training of one network whose averaged weights are kept: what is the same whatever its loss."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping, Sized
+from typing import ClassVar, Generic, Protocol, TypeVar
+
+import numpy as np
+import torch
+from lightning_fabric import Fabric
+from torch import nn
+
+from medbench.training.averaging import Ema, descend, learning_rate, set_learning_rate
+from medbench.training.loop import Stateful, step_chance
+from medbench_models.shared.config import RateSchedule
+
+Examples = TypeVar("Examples", bound=Sized)
+
+
+class AveragedConfig(Protocol):
+    """What the settings of such a training hold; see ``DiffusionConfig``."""
+
+    @property
+    def steps(self) -> int:
+        """Optimiser steps."""
+
+    @property
+    def batch(self) -> int:
+        """Examples in each forward pass."""
+
+    @property
+    def accumulate(self) -> int:
+        """Forward passes in each optimiser step."""
+
+    @property
+    def rate(self) -> float:
+        """AdamW's learning rate."""
+
+    @property
+    def schedule(self) -> RateSchedule:
+        """Of the learning rate."""
+
+    @property
+    def ema_decay(self) -> float:
+        """Of the averaged weights."""
+
+
+class AveragedTask(ABC, Generic[Examples]):
+    """Training of a network on random examples; a subclass computes the loss.
+
+    Args:
+        network: what is trained.
+        config: training settings.
+        train: examples.
+        select: examples; their loss with averaged weights chooses the weights.
+        seed: of the chance in the validation, which is the same every time.
+    """
+
+    logged: str = "loss"
+    validation_rounds: ClassVar[int] = 1
+
+    def __init__(
+        self, network: nn.Module, config: AveragedConfig, *, train: Examples, select: Examples, seed: int
+    ) -> None:
+        self.network = network
+        self.config = config
+        self.train = train
+        self.select = select
+        self.seed = seed
+
+    @abstractmethod
+    def loss(self, network: nn.Module, examples: Examples, rows: torch.Tensor, chance: torch.Generator) -> torch.Tensor:
+        """Return the mean loss of some examples.
+
+        Args:
+            network: the trained one or the averaged one.
+            examples: of training or selection.
+            rows: which of them.
+            chance: the source of chance.
+        """
+
+    def setup(self, fabric: Fabric) -> None:
+        """Hand the network and its optimiser to Fabric."""
+        self.fabric = fabric
+        optimiser = torch.optim.AdamW(self.network.parameters(), lr=self.config.rate)
+        self.net, self.optimiser = fabric.setup(self.network, optimiser)
+        self.ema = Ema(self.network, self.config.ema_decay)
+
+    def step(self, index: int, chance: torch.Generator) -> Mapping[str, torch.Tensor]:
+        """Train on one batch of random examples, in several passes where they accumulate."""
+        config = self.config
+        set_learning_rate(self.optimiser, learning_rate(config.schedule, index, config.steps, peak=config.rate))
+
+        def compute() -> torch.Tensor:
+            rows = torch.randint(len(self.train), (config.batch,), generator=chance)
+            return self.loss(self.net, self.train, rows, chance)
+
+        loss = descend(self.fabric, self.net, self.optimiser, [compute] * config.accumulate)
+        self.ema.update(self.network)
+        return {self.logged: loss}
+
+    def validate(self) -> Mapping[str, float]:
+        """Return the averaged weights' loss on the selection examples."""
+        chance = step_chance(self.seed, -1)
+        averaged = self.ema.applied_to(self.network)
+        rows = torch.arange(len(self.select))
+        with torch.no_grad(), self.fabric.autocast():
+            losses = [
+                float(self.loss(averaged, self.select, part, chance))
+                for _ in range(self.validation_rounds)
+                for part in rows.split(self.config.batch)
+            ]
+        return {"score": float(np.mean(losses))}
+
+    def weights(self) -> dict[str, torch.Tensor]:
+        """Return the averaged weights."""
+        return dict(self.ema.applied_to(self.network).state_dict())
+
+    def state(self) -> Mapping[str, Stateful]:
+        """Return network, optimiser and averages."""
+        return {"network": self.network, "optimiser": self.optimiser, "ema": self.ema}
+
+    def placed(self, *tensors: torch.Tensor) -> Iterable[torch.Tensor]:
+        """Return tensors on the device."""
+        return [tensor.to(self.fabric.device) for tensor in tensors]

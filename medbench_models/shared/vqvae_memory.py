@@ -1,0 +1,101 @@
+"""The memory that a VQ-VAE needs on a GPU, predicted from its own code; see ``medbench.budget.prediction``."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+import torch
+
+from medbench.budget.prediction import Prediction, predict_peak
+from medbench.training.rehearsal import Rehearsal
+from medbench_models.shared.config import VqganConfig, VqvaeConfig
+from medbench_models.shared.gan import build_discriminator
+from medbench_models.shared.memory import bytes_of
+from medbench_models.shared.nearest import one_chunk
+from medbench_models.shared.vqgan import step_vqgan
+from medbench_models.shared.vqvae import Vqvae, decode, encode, slabs_needed, through
+
+
+def empty_vqvae(config: VqvaeConfig) -> Vqvae:
+    """Return a VQ-VAE in evaluation mode that looks codes up as on a GPU."""
+    vqvae = Vqvae(config).eval()
+    vqvae.codebook.search = one_chunk
+    return vqvae
+
+
+def bytes_of_vqvae(config: VqvaeConfig, *others: torch.nn.Module) -> int:
+    """Return the bytes of a VQ-VAE's weights and of other modules'."""
+    with torch.device("meta"):
+        return bytes_of(Vqvae(config), *others)
+
+
+def predict_decoding(
+    config: VqvaeConfig, shape: Sequence[int], *, count: int, beside: Callable[[], object]
+) -> Prediction:
+    """Return the prediction of decoding a sample in half precision, its codes looked up once more.
+
+    Args:
+        config: of the VQ-VAE.
+        shape: voxels (x, y, z).
+        count: slabs.
+        beside: makes what else stays in memory.
+    """
+
+    @torch.no_grad()
+    def call() -> None:
+        vqvae, kept = empty_vqvae(config), beside()
+        with torch.autocast("cpu", dtype=torch.float16):
+            quantised, _ = vqvae.quantize(torch.empty(1, config.codebook_dim, *_latent(config, shape)))
+            decode(vqvae, quantised, count=count)
+        del kept
+
+    return predict_peak(call)
+
+
+def predict_encoding(
+    config: VqvaeConfig, shape: Sequence[int], *, count: int | None = None, limit_bytes: float = math.inf
+) -> Prediction:
+    """Return the prediction of encoding a volume in float32.
+
+    Args:
+        config: of the VQ-VAE.
+        shape: voxels (x, y, z).
+        count: slabs; None: as many as the limit demands.
+        limit_bytes: memory in all.
+    """
+    cut = count or slabs_needed(config, shape, itemsize=4, limit_bytes=limit_bytes, kept_bytes=bytes_of_vqvae(config))
+
+    @torch.no_grad()
+    def call() -> None:
+        vqvae = empty_vqvae(config)
+        vqvae.codebook(encode(vqvae, torch.empty(1, 1, *shape), count=cut))
+
+    return predict_peak(call)
+
+
+def predict_vqgan(
+    network: VqvaeConfig, config: VqganConfig, shape: Sequence[int], *, limit_bytes: float = math.inf
+) -> Prediction:
+    """Return the prediction of a VQ-VAE's training: a step on crops, and a whole volume in the validation.
+
+    Args:
+        network: of the VQ-VAE.
+        config: training settings.
+        shape: voxels (x, y, z) of the training volumes.
+        limit_bytes: memory in all; whole volumes pass in as many slabs as it demands.
+    """
+    with torch.device("meta"):
+        kept = 3 * bytes_of(Vqvae(network), build_discriminator(config))  # with AdamW's averages
+    count = slabs_needed(network, shape, itemsize=4, limit_bytes=limit_bytes, kept_bytes=kept)
+
+    def call() -> None:
+        task = step_vqgan(network, config, Rehearsal(config.precision))
+        with torch.no_grad():
+            through(task.vqvae.eval(), torch.empty(1, 1, *shape), count=count)
+
+    return predict_peak(call)
+
+
+def _latent(config: VqvaeConfig, shape: Sequence[int]) -> list[int]:
+    return [size // config.factor for size in shape]
