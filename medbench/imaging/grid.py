@@ -20,7 +20,7 @@ from medbench.spec import Grid
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
-_MOST_VOXELS = 2**33  # more than a volume may have that is read (8 GiB of int16): a spacing of 1e9 mm asks for more
+_MOST_VOXELS = 2**32  # as many as a volume may have that is read (8 GiB of int16)
 _SAME_SPACING = 1e-3  # share of the spacing; files store it as float32, often rounded to three digits
 _SAME_SPACING_MM = 1e-3  # MONAI's AFFINE_TOL
 
@@ -65,8 +65,19 @@ def to_grid(volume: Volume, grid: Grid) -> Volume:
 
     Returns:
         A volume on the grid whose affine keeps every structure at its place in the world.
+
+    Raises:
+        GeometryError: no machine could hold the result, or this one cannot.
     """
     plan = _plan(volume, grid)
+    try:
+        return _resampled(volume, grid, plan)
+    except MemoryError as error:
+        sizes = " x ".join(str(axis.out) for axis in plan)
+        raise GeometryError(f"{sizes} voxels do not fit into this machine's memory: ask for a smaller grid") from error
+
+
+def _resampled(volume: Volume, grid: Grid, plan: Sequence[_Axis]) -> Volume:
     voxels = volume.voxels
     if any(axis.changes for axis in plan):
         hu = voxels.astype(np.float32)

@@ -17,14 +17,13 @@ from medbench.errors import DataError
 from medbench.imaging.findings import Finding, Severity
 from medbench.imaging.formats.content import first_bytes, is_dicom, is_text, pointer
 from medbench.imaging.formats.dicom.objects import DicomObject
-from medbench.imaging.formats.dicom.scans import may_be_a_slice, objects_in, scan_at, scans
+from medbench.imaging.formats.dicom.scans import SLICE_SUFFIXES, may_be_a_slice, objects_in, scan_at, scans
 from medbench.imaging.formats.metaimage import data_file
 from medbench.imaging.formats.suffixes import SUFFIXES, foreign_mend, suffix_of
 from medbench.imaging.formats.walk import Directory, natural, shown, walk
 
 _NOT_READ: Final = "not read: "
 _RAW: Final = (".raw", ".zraw")
-_DICOM_SUFFIXES: Final = (".dcm", ".dicom", ".ima")
 
 
 @dataclass(frozen=True)
@@ -161,7 +160,7 @@ class _Account:
         for path, block in blocks.items():
             if is_dicom(block):
                 continue
-            if path.suffix.lower() in _DICOM_SUFFIXES:
+            if path.suffix.lower() in SLICE_SUFFIXES:
                 self.broken.append((path, "no DICOM file in spite of its name", "export the series again"))
             elif foreign_mend(path) or (may_be_a_slice(path) and block and not is_text(block)):
                 self.others["warning", "other_format"][path] = path.suffix.lower() or "without a suffix"

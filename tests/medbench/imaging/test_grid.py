@@ -209,7 +209,7 @@ def test_a_fit_does_what_its_name_says(fit, shape):
 
 
 @pytest.mark.parametrize(
-    "grid", [Grid(shape=(99999, 99999, 99999), fit="resize"), Grid(spacing_mm=(0.001, 0.001, 0.001))]
+    "grid", [Grid(shape=(99999, 99999, 99999), fit="resize"), Grid(spacing_mm=(0.001, 0.001, 0.001), fit="keep")]
 )
 def test_a_grid_that_no_machine_could_hold_is_refused_at_once(grid):
     volume = Volume(np.zeros((8, 8, 8), np.int16), np.diag([700.0, 700, 700, 1]))

@@ -13,7 +13,7 @@ from medbench.imaging.formats.content import first_bytes, is_dicom, is_text, poi
 from medbench.imaging.formats.dicom.objects import DicomObject, damaged, read_object
 from medbench.imaging.formats.walk import walk
 
-_SLICE_SUFFIXES = (".dcm", ".dicom", ".ima")
+SLICE_SUFFIXES = (".dcm", ".dicom", ".ima")
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,7 +72,7 @@ def objects_in(files: Sequence[Path]) -> list[DicomObject]:
 def may_be_a_slice(path: Path) -> bool:
     """Return whether a file is called as slices are: with a suffix of DICOM, of digits, or with none."""
     suffix = path.suffix.lower()
-    return suffix in ("", *_SLICE_SUFFIXES) or suffix[1:].isdigit()
+    return suffix in ("", *SLICE_SUFFIXES) or suffix[1:].isdigit()
 
 
 def scans(objects: Iterable[DicomObject]) -> list[Scan]:
