@@ -19,7 +19,16 @@ from .errors import (
     UnknownPluginError,
 )
 from .features.base import ExtractorInfo, SliceExtractor, VolumeExtractor
-from .generators.base import FitRequest, Generator, GeneratorInfo, Predicts, SampleRequest, sample_seed
+from .generators.base import (
+    FitRequest,
+    Generator,
+    GeneratorInfo,
+    Predicts,
+    SampleRequest,
+    Shaped,
+    TrainingData,
+    sample_seed,
+)
 from .imaging.grid import label_map_to_grid, to_grid
 from .imaging.slices import plane_slices
 from .imaging.volume import LabelMap, Volume
@@ -77,6 +86,7 @@ __all__ = [
     "SampleRequest",
     "Segmenter",
     "SegmenterInfo",
+    "Shaped",
     "Side",
     "SliceExtractor",
     "SliceProtocol",
@@ -84,6 +94,7 @@ __all__ = [
     "Split",
     "StorageError",
     "Unavailable",
+    "TrainingData",
     "UnknownPluginError",
     "Volume",
     "VolumeExtractor",

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any, get_args
 
 from medbench import registry
+from medbench.generators.base import TrainingData
 from medbench.metrics.base import Need
 from medbench.spec import Protocol
 
@@ -50,7 +51,10 @@ def metadata_is_of_the_kind(kind: registry.Kind, plugin: Any) -> None:
         assert all(figure.caption.endswith(".") and figure.alt for figure in info.figures), "a figure lacks its words"
     if kind == "generators":
         assert info.capabilities
-        assert set(info.trained_on) <= set(info.presets), "trained_on names a preset that is none"
+        for field in ("trained_on", "native_shapes"):
+            assert set(getattr(info, field)) <= set(info.presets), f"{field} names a preset that is none"
+        seen = [one for preset in info.trained_on.values() for one in preset]
+        assert all(isinstance(one, TrainingData) for one in seen), "trained_on holds TrainingData"
     if kind == "features":
         assert info.sees in ("slices", "volumes")
 

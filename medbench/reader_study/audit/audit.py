@@ -97,11 +97,7 @@ def audit_container(packet: Packet, sources: Mapping[str, str]) -> Part:
         if one.p_value < CONTAINER_ALPHA
     ]
     found = cross_validate(facts.loc[counted, shuffled + wrong], labels, groups=_groups(packet, counted))
-    if found is None:
-        return Part(None, None, tuple(leaks))
-    if not leaks and found.p_value < CONTAINER_ALPHA:
-        leaks.append(f"names, places and orders together tell the source (AUC {found.auc:.2f})")
-    return Part(found.auc, found.ci95, tuple(leaks))
+    return Part(None, None, tuple(leaks)) if found is None else Part(found.auc, found.ci95, tuple(leaks))
 
 
 def audit_voxels(packet: Packet, key: Key, progress: Progress) -> Part:
@@ -140,6 +136,6 @@ def _groups(packet: Packet, cases: Sequence[str]) -> list[str]:
 
 def _difference(facts: pd.DataFrame, name: str, sources: Mapping[str, str]) -> str:
     """Say which fact differs that should not, and how well it tells one source."""
-    texts = facts[[name]].astype(str)
-    best = each_fact(texts, [sources[case] for case in facts.index])[0]
-    return f"{name}: not the same in every case, tells {best.source} from the rest (AUC {best.auc:.2f})"
+    told = each_fact(facts[[name]].astype(str), [sources[case] for case in facts.index])
+    which = f", tells {told[0].source} from the rest (AUC {told[0].auc:.2f})" if told else ""
+    return f"{name}: not the same in every case{which}"

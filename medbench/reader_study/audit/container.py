@@ -12,7 +12,7 @@ from medbench.reader_study.packet import Packet
 if TYPE_CHECKING:
     import pandas as pd
 
-SHUFFLED: Final = ("number in the name", "place in the folder", "place in order", "side")
+SHUFFLED: Final = ("number in the name", "place in the folder", "place in order", "mean place", "side")
 """Facts, by the beginnings of their names, that differ between cases by design: they must be independent of the source.
 Every other fact must be the same for all cases."""
 
@@ -52,8 +52,9 @@ def _places(packet: Packet) -> dict[str, dict[str, Any]]:
     for number, order in enumerate(study.orders, start=1):
         for place, trial in enumerate(order):
             for case, side in zip(study.trials[trial].cases, ("left", "right")):
-                facts = found.setdefault(case, {})
+                facts = found.setdefault(case, {"mean place in the orders": 0.0})
                 facts.setdefault(f"place in order {number}", place)
+                facts["mean place in the orders"] += place / len(study.orders)
                 if study.pairs:
                     facts.setdefault("side", side)
     return found

@@ -12,6 +12,7 @@ from medbench.errors import DataError, SpecError, StorageError
 from medbench.imaging.volume import Volume
 from medbench.progress import silent
 from medbench.reader_study import create as module
+from medbench.reader_study.audit.audit import audit
 from medbench.reader_study.create import CreateOptions, create
 from medbench.reader_study.key import Key
 from medbench.reader_study.packet import Packet
@@ -162,3 +163,10 @@ def test_the_description_is_plain_json(created: tuple[Path, Path]) -> None:
     assert document["schema"] == 1
     assert document["design"] == "rating"
     assert {"criteria", "cases", "windows", "commitment"} <= document.keys()
+
+
+def test_one_model_may_be_read_alone(volumes: Path, tmp_path: Path) -> None:
+    packet = create(options(volumes, tmp_path, runs=(volumes / "alpha",)), silent)
+    report = audit(packet, Key.read(tmp_path / "key.json", packet), silent)
+    assert report.ok
+    assert (report.container.auc, report.voxels.auc, report.voxels.leaks) == (None, None, ())
