@@ -30,7 +30,7 @@ def list_datasets(ui: Session, data_root: DataRoot = None) -> None:
 @app.command()
 @in_session
 def verify(ui: Session, name: Name, data_root: DataRoot = None) -> None:
-    """Check that a data set is complete and readable; exit code 2 where it is not."""
+    """Read a data set to the last voxel: complete, whole, in HU; exit code 2 where it is not."""
     rows = load_dataset(name, root=data_root).verify()
     _show(ui, rows)
     if not all(row["ok"] for row in rows):

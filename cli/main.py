@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 import medbench
-from cli import audit, budget, compare, data, doctor, evaluate, listing, run, weights
+from cli import audit, budget, compare, data, doctor, evaluate, listing, run, study, weights
 
 # Threads that spin while they wait for each other slow a busy machine down: with one other process on 2 cores, sampling
 # took 8.1 s a volume, and 1.5 s like this. It must be set before torch is imported.
@@ -33,6 +33,7 @@ app.command()(doctor.doctor)
 app.add_typer(listing.app, name="list")
 app.add_typer(data.app, name="data")
 app.add_typer(weights.app, name="weights")
+app.add_typer(study.app, name="study")
 
 
 def _show_version(wanted: bool) -> None:

@@ -32,7 +32,7 @@ FLOORS = [
     {"report", "doctor"},
     {"evaluation"},
     {"pipeline"},
-    {"api", "audit"},
+    {"api", "audit", "reader_study"},
 ]
 
 

@@ -26,11 +26,19 @@ ELSEWHERE = {
     "medbench/metrics/hu/volume.py": "tests/medbench/metrics/hu/test_metric.py states each of its figures",
     "medbench/segmenters/base.py": "a contract: tests/contract/test_instruments.py",
     "medbench/segmenters/precomputed.py": "tests/contract/test_instruments.py tries it like every segmenter",
+    "medbench_models/ha_gan/config.py": "plain data: .../ha_gan/test_checkpoint.py refuses another one",
+    "medbench_models/maisi/checkpoint.py": ".../maisi/test_sampling.py refuses those of something else",
+    "medbench_models/maisi/config.py": "plain data: .../maisi/test_sampling.py refuses another one",
+    "medbench_models/maisi/presets.py": "plain data: .../maisi/test_networks.py has the published sizes",
+    "medbench_models/maisi/published.py": ".../maisi/test_convert.py looks for what was published",
     "medbench_models/medlord/config.py": "plain data: .../medlord/test_checkpoint.py refuses another one",
     "medbench_models/shared/checkpoint.py": ".../medlord/test_checkpoint.py refuses what does not fit",
+    "medbench_models/shared/gan.py": ".../shared/test_vqgan.py and test_klgan.py train by it",
     "medbench_models/shared/config.py": "plain data: .../medlord/test_checkpoint.py refuses another one",
     "medbench_models/shared/fitting.py": "each generator's test_fitting.py trains by it, kills it and resumes",
+    "medbench_models/shared/volumes.py": "each generator's test_generator.py reconstructs and samples by it",
     "medbench_models/shared/plugin.py": "a base of plug-ins: tests/contract/test_generators.py",
+    "medbench_models/vq_trans/config.py": "plain data: .../vq_trans/test_checkpoint.py refuses another one",
 }
 
 

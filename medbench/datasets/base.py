@@ -11,6 +11,7 @@ from medbench.progress import Progress
 from medbench.spec import Grid
 
 if TYPE_CHECKING:
+    from medbench.imaging.findings import Finding
     from medbench.imaging.volume import LabelMap, Volume
     from medbench.storage.download import Download
 
@@ -90,10 +91,18 @@ class Dataset(Protocol):
         """
 
     def verify(self) -> list[Check]:
-        """Check that the data are complete and readable here; headers only, no voxels."""
+        """Check that the data are complete and readable here, to the last voxel."""
 
     def identity(self) -> dict[str, object]:
         """Return what makes this data set this one (name, version, options, hashes) for the fingerprint."""
+
+
+@runtime_checkable
+class Accounted(Protocol):
+    """A data set of files that says what of its folder it does not read, and what its headers say that may mislead."""
+
+    def noticed(self) -> Sequence[Finding]:
+        """Return one finding for each file, for the gate's table; headers only, no voxels."""
 
 
 @runtime_checkable

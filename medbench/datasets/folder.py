@@ -11,7 +11,8 @@ from medbench.datasets.base import Case, Check, DatasetInfo, Split
 from medbench.datasets.splits import Entry, read_splits, split_file
 from medbench.datasets.tree import Tree, content
 from medbench.errors import DataError
-from medbench.records.samples import MASK_FOLDERS, volumes_by_id
+from medbench.imaging.findings import Finding
+from medbench.records.collection import MASK_FOLDERS, collect
 from medbench.spec import Grid
 from medbench.storage.files import sha256_of
 from medbench.storage.home import data_root
@@ -70,7 +71,7 @@ class FolderDataset:
         }
 
     def verify(self) -> list[Check]:
-        """Check the layout, every header, and that every mask is on its volume's grid."""
+        """Check the layout, and read every volume and mask: sound, in HU, on one grid; name what is passed over."""
         try:
             tree = self._tree()
         except DataError as error:
@@ -79,7 +80,11 @@ class FolderDataset:
             f"{len(tree.volumes)} volumes: {tree.counts()}, not listed {len(tree.volumes) - len(tree.entries)}; "
             f"{len(tree.masks)} with a mask"
         )
-        return [checks.row("layout", True, detail), *tree.header_rows(entry.id for entry in tree.entries)]
+        return [checks.row("layout", True, detail), *tree.rows(entry.id for entry in tree.entries)]
+
+    def noticed(self) -> list[Finding]:
+        """Return what lies in the folder and is no case, and what headers say that may mislead."""
+        return self._tree().noticed()
 
     def _root(self) -> Path:
         mend = "put volumes there in any tree, label maps into its labels/"
@@ -91,7 +96,10 @@ class FolderDataset:
         masks = self.masks or (usual[0] if usual else None)
         if self.masks is None and len(usual) > 1:
             raise DataError(f"{root} has both labels/ and masks/: say with --masks which of them")
-        volumes = volumes_by_id(root, masks=masks)
+        found = collect(root, masks=masks)
         splits = split_file(root)
-        entries = read_splits(splits, volumes) if splits else [Entry(name, "train", name) for name in volumes]
-        return Tree.of(volumes, entries, masks)
+        entries = (
+            read_splits(splits, found.volumes) if splits else [Entry(name, "train", name) for name in found.volumes]
+        )
+        beside = {path: finding for path, finding in found.passed_over.items() if path != splits}
+        return Tree.of(found.volumes, entries, masks, beside)

@@ -13,7 +13,8 @@ from medbench.datasets.base import Case, Check, DatasetInfo, Split
 from medbench.datasets.splits import Entry
 from medbench.datasets.tree import Tree, content, read_clipped
 from medbench.errors import DataError
-from medbench.records.samples import volumes_by_id
+from medbench.imaging.findings import Finding
+from medbench.records.collection import Collection, collect
 from medbench.spec import Grid, Spec, Window
 from medbench.storage.home import data_root
 
@@ -80,13 +81,17 @@ class PcctaDataset:
         }
 
     def verify(self) -> list[Check]:
-        """Check the counts, every header, and that every mask is on its volume's grid."""
+        """Check the counts, and read every volume and mask: sound, in HU, on one grid; name what is passed over."""
         try:
             tree = self._tree()
         except DataError as error:
             return [checks.failure("layout", error)]
         layout = checks.row("layout", True, f"{tree.counts()}; {len(tree.masks)} with a mask")
-        return [layout, *tree.header_rows(tree.volumes)]
+        return [layout, *tree.rows(tree.volumes)]
+
+    def noticed(self) -> list[Finding]:
+        """Return what lies in the folders and is no case, and what headers say that may mislead."""
+        return self._tree().noticed()
 
     def _tree(self) -> Tree:
         layout = f"put {self.counts.train} volumes into train/ and {self.counts.test} into test/ as <id>.nii.gz"
@@ -94,8 +99,8 @@ class PcctaDataset:
         root = data_root(self.root, self.info.name, mend=mend)
         if not root.is_dir():
             raise DataError(f"{root}: no such folder: {mend}")
-        train = _volumes(root / "train", self.counts.train, layout)
-        test = _volumes(root / "test", self.counts.test, layout)
+        folders = [_collected(root / name, wanted, layout) for name, wanted in self._wanted()]
+        train, test = (found.volumes for found in folders)
         if both := sorted(train.keys() & test.keys()):
             raise DataError(
                 f"{root}: '{both[0]}' is in train/ and in test/: a held-out patient must not train, keep one"
@@ -105,13 +110,17 @@ class PcctaDataset:
         entries = [Entry(name, "select" if name in selecting else "train", name) for name in train]
         entries += [Entry(name, "test", name) for name in test]
         masks = root / "labels"
-        return Tree.of(train | test, entries, masks if masks.is_dir() else None)
+        beside = {path: finding for found in folders for path, finding in found.passed_over.items()}
+        return Tree.of({**train, **test}, entries, masks if masks.is_dir() else None, beside)
+
+    def _wanted(self) -> tuple[tuple[str, int], ...]:
+        return ("train", self.counts.train), ("test", self.counts.test)
 
 
-def _volumes(folder: Path, wanted: int, layout: str) -> dict[str, Path]:
+def _collected(folder: Path, wanted: int, layout: str) -> Collection:
     if not folder.is_dir():
         raise DataError(f"{folder}: no such folder: {layout}")
-    found = volumes_by_id(folder)
-    if len(found) != wanted:
-        raise DataError(f"{folder} has {len(found)} volumes in place of {wanted}: {layout}")
+    found = collect(folder)
+    if len(found.volumes) != wanted:
+        raise DataError(f"{folder} has {len(found.volumes)} volumes in place of {wanted}: {layout}")
     return found

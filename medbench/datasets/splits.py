@@ -12,8 +12,9 @@ from typing import get_args
 
 from medbench.datasets.base import Split
 from medbench.errors import DataError
-from medbench.records.samples import volume_stem
+from medbench.records.collection import composed, volume_stem
 
+SPLIT_FILES = ("splits.json", "splits.csv")
 _SPLITS: dict[str, Split] = {name: name for name in get_args(Split)}
 
 
@@ -32,7 +33,7 @@ def split_file(root: Path) -> Path | None:
     Raises:
         DataError: it has two.
     """
-    found = [path for name in ("splits.json", "splits.csv") if (path := root / name).is_file()]
+    found = [path for name in SPLIT_FILES if (path := root / name).is_file()]
     if len(found) > 1:
         raise DataError(f"{root} has both splits.json and splits.csv: delete one of them")
     return found[0] if found else None
@@ -55,11 +56,13 @@ def read_splits(path: Path, ids: Collection[str]) -> list[Entry]:
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         raise DataError(f"{path} is not UTF-8 text: save it as UTF-8") from error
+    known = {composed(name): name for name in ids}
     entries: dict[str, Entry] = {}
     split_of: dict[str, Split] = {}  # by patient
     for row in _from_json(path, text) if path.suffix == ".json" else _from_csv(path, text):
         name, split, patient = (word.strip() for word in row)
         name = volume_stem(Path(name)) if name else ""
+        name = known.get(composed(name), name)
         if split not in _SPLITS:
             raise DataError(f"{path} puts '{name}' into the split '{split}': use one of {', '.join(_SPLITS)}")
         if name not in ids:
@@ -81,6 +84,8 @@ def _from_json(path: Path, text: str) -> Iterable[tuple[str, str, str]]:
         document = json.loads(text)
     except json.JSONDecodeError as error:
         raise DataError(f"{path} is not JSON (line {error.lineno}: {error.msg}): write {wanted}") from error
+    except (ValueError, RecursionError) as error:  # numbers of thousands of digits, thousands of brackets
+        raise DataError(f"{path} does not list ids by split: write {wanted}") from error
     if not isinstance(document, dict) or not all(isinstance(ids, list) for ids in document.values()):
         raise DataError(f"{path} does not list ids by split: write {wanted}")
     return [(str(name), split, "") for split, ids in document.items() for name in ids]
@@ -88,7 +93,10 @@ def _from_json(path: Path, text: str) -> Iterable[tuple[str, str, str]]:
 
 def _from_csv(path: Path, text: str) -> Iterable[tuple[str, str, str]]:
     rows = csv.DictReader(io.StringIO(text), skipinitialspace=True)
-    if missing := {"id", "split"} - set(rows.fieldnames or ()):
-        columns = " and ".join(sorted(missing))
-        raise DataError(f"{path} has no column {columns}: its first line must be id,split or id,split,patient")
-    return [(row["id"] or "", row["split"] or "", row.get("patient") or "") for row in rows]
+    try:
+        if missing := {"id", "split"} - set(rows.fieldnames or ()):
+            columns = " and ".join(sorted(missing))
+            raise DataError(f"{path} has no column {columns}: its first line must be id,split or id,split,patient")
+        return [(row["id"] or "", row["split"] or "", row.get("patient") or "") for row in rows]
+    except csv.Error as error:
+        raise DataError(f"{path} line {rows.line_num} is damaged ({error}): correct it") from error

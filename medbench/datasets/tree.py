@@ -12,9 +12,13 @@ from medbench.datasets import checks
 from medbench.datasets.base import Case, Check, Split
 from medbench.datasets.splits import Entry
 from medbench.errors import DataError
-from medbench.imaging.masks import read_mask
+from medbench.imaging.findings import Finding
+from medbench.imaging.formats import read_header
+from medbench.imaging.formats.walk import shown
+from medbench.imaging.masks import mask_findings, read_mask
 from medbench.imaging.volume import LabelMap, Volume
-from medbench.records.samples import content_once, region_names, volumes_by_id
+from medbench.records.collection import REGION_NAMES, collect, match_masks, region_names, unmatched
+from medbench.records.samples import content_once
 from medbench.spec import Window, fingerprint
 
 
@@ -27,29 +31,41 @@ class Tree:
         masks: by the id of their volume.
         entries: the cases in their order; a volume without one is left out.
         names: the region of each label value, where they are known.
+        passed_over: what lies in the tree beside the volumes and is not read, and why.
     """
 
     volumes: Mapping[str, Path]
     masks: Mapping[str, Path]
     entries: Sequence[Entry]
     names: Mapping[int, str] | None = None
+    passed_over: Sequence[Finding] = ()
 
     @classmethod
-    def of(cls, volumes: Mapping[str, Path], entries: Sequence[Entry], masks: Path | None) -> Tree:
+    def of(
+        cls,
+        volumes: Mapping[str, Path],
+        entries: Sequence[Entry],
+        masks: Path | None,
+        passed_over: Mapping[Path, Finding] | None = None,
+    ) -> Tree:
         """Take the masks, and the names of their values, from a folder: those that bear the name of a volume.
 
         Raises:
             DataError: there are masks, and none bears the name of a volume; see ``region_names``.
         """
+        beside = dict(passed_over or {})
         if masks is None:
-            return cls(volumes, {}, entries)
-        found = {name: path for name, path in volumes_by_id(masks).items() if name in volumes}
+            return cls(volumes, {}, entries, None, list(beside.values()))
+        maps = collect(masks)
+        found = match_masks(list(volumes), maps.volumes)
         if not found:
             example = next(iter(volumes))
             raise DataError(
                 f"{masks}: no mask bears the name of a volume: call the mask of '{example}' {example}.nii.gz"
             )
-        return cls(volumes, found, entries, region_names(masks))
+        beside |= maps.passed_over
+        beside.pop(masks / REGION_NAMES, None)
+        return cls(volumes, found, entries, region_names(masks), [*beside.values(), *unmatched(maps.volumes, found)])
 
     def cases(
         self,
@@ -73,6 +89,23 @@ class Tree:
             if entry.split == split
         ]
 
+    def noticed(self) -> list[Finding]:
+        """Return what lies in the tree and is not read, and what the headers of cases and masks say that may mislead.
+
+        Raises:
+            DataError: a header that cannot be read.
+        """
+        found = list(self.passed_over)
+        listed = {entry.id for entry in self.entries}
+        unlisted = [path for name, path in self.volumes.items() if name not in listed]
+        found += [Finding("note", shown(path), "unlisted", "no split lists it: it is left out") for path in unlisted]
+        for entry in self.entries:
+            path = self.volumes[entry.id]
+            found += read_header(path).findings
+            if mask := self.masks.get(entry.id):
+                found += mask_findings(mask, path)
+        return found
+
     def masks_identity(self) -> dict[str, object]:
         """Return a hash of the masks and the names of their values, each None where there are none."""
         names = {str(value): name for value, name in (self.names or {}).items()}
@@ -83,9 +116,10 @@ class Tree:
         splits = [entry.split for entry in self.entries]
         return ", ".join(f"{name} {splits.count(name)}" for name in get_args(Split))
 
-    def header_rows(self, ids: Iterable[str]) -> list[Check]:
-        """Check the headers of these volumes and of their masks (see ``checks.header_rows``)."""
-        return checks.header_rows({self.volumes[name]: self.masks.get(name) for name in ids})
+    def rows(self, ids: Iterable[str]) -> list[Check]:
+        """Read these volumes and masks to the last voxel (see ``checks.volume_rows``); account for the rest."""
+        rows = checks.volume_rows({self.volumes[name]: self.masks.get(name) for name in ids})
+        return [*rows, *checks.passed_over_rows(self.passed_over)]
 
 
 def read_clipped(path: Path, window: Window) -> Volume:

@@ -9,6 +9,7 @@ from typing import Any
 from medbench.errors import NotEnoughCasesError
 from medbench.evaluation.instruments import Instruments
 from medbench.evaluation.side import StoredSide
+from medbench.imaging.findings import Finding
 from medbench.metrics.evidence import Evidence
 from medbench.records.samples import StoredVolume
 
@@ -32,6 +33,7 @@ class Comparison:
         held_out: real volumes outside the reference, for the floor; empty where there are none.
         identity: what makes the reference this one; enters every fingerprint.
         reference_masks: fingerprint of masks that were given for the reference; enters what rests on them.
+        noticed: what was noticed where the volumes were found, such as files that are not read.
     """
 
     synthetic: Sequence[StoredVolume]
@@ -39,6 +41,7 @@ class Comparison:
     held_out: Sequence[StoredVolume]
     identity: dict[str, Any]
     reference_masks: str | None = None
+    noticed: Sequence[Finding] = ()
 
     def require(self) -> None:
         """Check that both sides have enough volumes for any number.

@@ -14,8 +14,11 @@ from medbench.evaluation.finite import finite_only
 from medbench.evaluation.floors import against, floor_of
 from medbench.evaluation.gate.checks import check
 from medbench.evaluation.gate.facts import FACTS_VERSION, Facts, file_facts
-from medbench.evaluation.gate.findings import Finding, SideReport
+from medbench.evaluation.gate.findings import SideReport
 from medbench.evaluation.instruments import Instruments
+from medbench.imaging.findings import Finding
+from medbench.imaging.formats import read_header
+from medbench.imaging.masks import mask_findings
 from medbench.metrics.base import Measured, Metric, MetricInfo
 from medbench.records.results import Resampled, Result, Skipped
 from medbench.records.samples import StoredVolume
@@ -44,7 +47,12 @@ def inspect(comparison: Comparison, instruments: Instruments) -> list[Finding]:
         found: Facts = instruments.cache.document("facts", item.sha256, settings, lambda: file_facts(item.path))
         return found
 
+    noticed = list(comparison.noticed)
+    for item in (*comparison.reference, *comparison.synthetic, *comparison.held_out):
+        noticed += read_header(item.path).findings
+        noticed += mask_findings(item.mask, item.path) if item.mask else ()
     return check(
+        noticed=noticed,
         real=report("real", comparison.reference),
         synthetic=report("synthetic", comparison.synthetic),
         held_out=report("held-out", comparison.held_out),

@@ -110,7 +110,7 @@ class StoredSide:
         """Return voxel counts: one row a volume, one column a region, plus ``voxels`` and ``voxel_ml``."""
         import pandas as pd
 
-        found = self.derived("regions", _region_counts, of=("segmentation",), settings={"version": 1})
+        found = self.derived("regions", _region_counts, of=("segmentation",), settings={"version": 2})
         rows = [self._row(arrays) for arrays in found]
         frame = pd.DataFrame(rows, index=pd.Index(self.ids, name="id"))
         regions = [column for column in frame.columns if column not in _COUNTS]
@@ -188,5 +188,5 @@ def _region_counts(label_map: LabelMap) -> dict[str, np.ndarray]:
         "names": np.array(list(label_map.names.values()), dtype=np.str_),
         "counts": np.array([counts[value] for value in label_map.names], dtype=np.int64),
         "voxels": np.array(label_map.voxels.size),
-        "voxel_ml": np.array(float(np.prod(label_map.spacing_mm)) / 1000.0),
+        "voxel_ml": np.array(label_map.voxel_ml),
     }

@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from medbench.errors import GeometryError
 from medbench.imaging.volume import LabelMap, Volume, as_int16
 from medbench.spec import Grid
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
+_MOST_VOXELS = 2**32  # as many as a volume may have that is read (8 GiB of int16)
 _SAME_SPACING = 1e-3  # share of the spacing; files store it as float32, often rounded to three digits
 _SAME_SPACING_MM = 1e-3  # MONAI's AFFINE_TOL
 
@@ -63,8 +65,19 @@ def to_grid(volume: Volume, grid: Grid) -> Volume:
 
     Returns:
         A volume on the grid whose affine keeps every structure at its place in the world.
+
+    Raises:
+        GeometryError: no machine could hold the result, or this one cannot.
     """
     plan = _plan(volume, grid)
+    try:
+        return _resampled(volume, grid, plan)
+    except MemoryError as error:
+        sizes = " x ".join(str(axis.out) for axis in plan)
+        raise GeometryError(f"{sizes} voxels do not fit into this machine's memory: ask for a smaller grid") from error
+
+
+def _resampled(volume: Volume, grid: Grid, plan: Sequence[_Axis]) -> Volume:
     voxels = volume.voxels
     if any(axis.changes for axis in plan):
         hu = voxels.astype(np.float32)
@@ -93,15 +106,41 @@ def label_map_to_grid(label_map: LabelMap, grid: Grid) -> LabelMap:
     return LabelMap(*_fitted(voxels, _resampled_affine(label_map.affine, plan), grid, fill=0), label_map.names)
 
 
+def stretch(shape: Sequence[int], spacing_mm: Sequence[float], grid: Grid) -> tuple[float, ...]:
+    """Return how many voxels of a grid come out of one along each axis, before cropping and padding.
+
+    Example:
+        >>> stretch((512, 512, 40), (0.7, 0.7, 8.0), Grid(shape=(512, 512, 256), fit="resize"))
+        (1.0, 1.0, 6.4)
+    """
+    return tuple(axis.out / axis.size for axis in _axes(shape, spacing_mm, grid))
+
+
 def _plan(image: Volume | LabelMap, grid: Grid) -> list[_Axis]:
-    """Return how each axis is resampled before it is cropped or padded."""
+    """Return how each axis is resampled before it is cropped or padded.
+
+    Raises:
+        GeometryError: no machine could hold the result.
+    """
+    plan = _axes(image.shape, image.spacing_mm, grid)
+    for out in ([axis.out for axis in plan], _shape_on(grid, [axis.out for axis in plan])):
+        if math.prod(out) > _MOST_VOXELS:
+            sizes, steps = (" x ".join(f"{value:g}" for value in values) for values in (out, image.spacing_mm))
+            raise GeometryError(
+                f"a volume with voxels of {steps} mm would have {sizes} of them on the grid: correct its header's "
+                "spacing, or ask for a smaller grid"
+            )
+    return plan
+
+
+def _axes(shape: Sequence[int], spacing_mm: Sequence[float], grid: Grid) -> list[_Axis]:
     if grid.fit == "resize":
         assert grid.shape is not None  # the grid checks
-        return [_centred_axis(size, out, size / out) for size, out in zip(image.shape, grid.shape)]
+        return [_centred_axis(size, out, size / out) for size, out in zip(shape, grid.shape)]
     if grid.spacing_mm is None:
-        return [_Axis(size, size) for size in image.shape]
+        return [_Axis(size, size) for size in shape]
     axis_to = _centred_axis_to if grid.convention == "centred" else _monai_axis_to
-    return [axis_to(*axis) for axis in zip(image.shape, image.spacing_mm, grid.spacing_mm)]
+    return [axis_to(*axis) for axis in zip(shape, spacing_mm, grid.spacing_mm)]
 
 
 def _centred_axis(size: int, out: int, step: float) -> _Axis:
@@ -171,10 +210,10 @@ def _fitted(voxels: np.ndarray, affine: np.ndarray, grid: Grid, *, fill: int) ->
     return result, _moved(affine, affine[:3, :3] @ (np.array(crop) - np.array(pad)))
 
 
-def _shape_on(grid: Grid, shape: tuple[int, ...]) -> tuple[int, ...]:
+def _shape_on(grid: Grid, shape: Sequence[int]) -> tuple[int, ...]:
     """Return the shape that cropping and padding leave of a resampled volume."""
     if grid.shape is None or grid.fit == "keep":
-        return shape
+        return tuple(shape)
     either = {"crop": min, "pad": max}.get(grid.fit)
     return tuple(map(either, shape, grid.shape)) if either else grid.shape
 

@@ -16,6 +16,7 @@ from medbench.imaging.formats.image import read_image
 from medbench.imaging.formats.nifti import write_nifti
 
 _INT16 = np.iinfo(np.int16)
+_ROUNDING = 0.01
 
 UNNAMED = "label_"
 """How the name of a label value begins that nobody has named."""
@@ -50,6 +51,11 @@ class _OnGrid:
     def spacing_mm(self) -> tuple[float, float, float]:
         """Distance between voxel centres along x, y, z in mm."""
         return spacing_of(self.affine)
+
+    @property
+    def voxel_ml(self) -> float:
+        """Volume of a voxel in mL; on a sheared grid it is less than the product of the three steps."""
+        return abs(float(np.linalg.det(self.affine[:3, :3]))) / 1000.0
 
     def write(self, path: Path | str) -> None:
         """Write int16 HU (rounded, clipped to int16) or uint8 labels, without their names, as .nii.gz or .nii.
@@ -137,9 +143,11 @@ class LabelMap(_OnGrid):
 
         Raises:
             DataError: see ``medbench.imaging.formats.read_image``.
-            FormatError: values other than the integers 0 to 255.
+            FormatError: values other than the integers 0 to 255 (to a hundredth: a stored slope leaves 0.996 of 1).
         """
         values, affine = read_image(Path(path))
+        if values.dtype == np.float32:
+            values = _whole(Path(path), values)
         if values.dtype != np.int16 or values.min() < 0 or values.max() > np.iinfo(np.uint8).max:
             found = f"{values.min():g} to {values.max():g} ({values.dtype})"
             raise FormatError(f"{path}: not a label map: labels are integers from 0 to 255, found {found}")
@@ -148,6 +156,16 @@ class LabelMap(_OnGrid):
             counts = np.sum([np.bincount(plane.ravel(), minlength=256) for plane in voxels], axis=0)
             names = {int(value): f"{UNNAMED}{value}" for value in np.flatnonzero(counts) if value > 0}
         return cls(voxels, affine, names)
+
+
+def _whole(path: Path, values: np.ndarray) -> np.ndarray:
+    """Return labels that a stored slope made fractions of as the integers that they were."""
+    labels = as_int16(values)
+    off = np.abs(values - labels)
+    if off.max() > _ROUNDING:
+        found = f"{values.flat[int(off.argmax())]:g} ({values.dtype})"
+        raise FormatError(f"{path}: not a label map: labels are integers from 0 to 255, found {found}")
+    return labels
 
 
 def as_int16(hu: np.ndarray) -> np.ndarray:

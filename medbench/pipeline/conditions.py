@@ -15,7 +15,8 @@ from medbench.datasets.base import Case, Dataset, Split
 from medbench.errors import DataError, SpecError
 from medbench.imaging.grid import label_map_to_grid
 from medbench.imaging.volume import LabelMap
-from medbench.records.samples import REGION_NAMES, content_once, region_names, volumes_by_id
+from medbench.records.collection import REGION_NAMES, region_names, volumes_by_id
+from medbench.records.samples import content_once
 from medbench.spec import Grid, fingerprint
 
 

@@ -15,7 +15,7 @@ from medbench.pipeline.track import Track
 from medbench.progress import Progress
 from medbench.records.results import Report
 from medbench.records.run import Logged, RunFolder
-from medbench.records.samples import StoredVolume, content_once, first_by_name, open_folder
+from medbench.records.samples import StoredVolume, content_once, first_by_name, open_folder, passed_over
 from medbench.spec import fingerprint
 
 
@@ -74,13 +74,17 @@ class FolderEvaluation:
     def _comparison(self) -> Comparison:
         options = self.options
         samples = self._first(open_folder(options.samples, masks=options.masks, progress=self.progress))
+        noticed = passed_over(options.samples, masks=options.masks)
         if self.track.dataset is not None:
             real = self.track.real(self.progress)
-            return Comparison(samples, self._first(real.reference), real.held_out, self.track.dataset.identity())
+            identity = self.track.dataset.identity()
+            noticed += self.track.noticed()
+            return Comparison(samples, self._first(real.reference), real.held_out, identity, noticed=noticed)
         assert options.real is not None  # or a data set
         reference = self._first(open_folder(options.real, masks=options.real_masks, progress=self.progress))
         identity = {"name": "folder", "content": _content(reference)}
-        return Comparison(samples, reference, (), identity, reference_masks=_masks(reference))
+        noticed += passed_over(options.real, masks=options.real_masks)
+        return Comparison(samples, reference, (), identity, reference_masks=_masks(reference), noticed=noticed)
 
     def _first(self, items: Sequence[StoredVolume]) -> Sequence[StoredVolume]:
         return first_by_name(items, self.track.protocol.volumes_per_side)

@@ -26,7 +26,7 @@ from medbench.pipeline.track import Track
 from medbench.progress import Progress
 from medbench.records.results import Report
 from medbench.records.run import GenerationSpec, Logged, RunFolder, RunRecord, StageName, StageRecord
-from medbench.records.samples import Manifest, first_by_name, open_folder
+from medbench.records.samples import Manifest, first_by_name, open_folder, passed_over
 from medbench.spec import fingerprint
 from medbench.storage.files import sha256_of
 
@@ -175,6 +175,7 @@ class Run:
             first_by_name(real.reference, count),
             real.held_out,
             self.dataset.identity(),
+            noticed=[*passed_over(self.folder.samples), *self.track.noticed()],
         )
         return evaluation.run(
             comparison, model=self.info.name, version=self.info.version, dataset=self.track.name, leaks=self._leaks()

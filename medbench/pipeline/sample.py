@@ -15,7 +15,8 @@ from medbench.imaging.grid import to_grid
 from medbench.imaging.volume import UNNAMED, LabelMap
 from medbench.pipeline.conditions import Condition
 from medbench.progress import Progress
-from medbench.records.samples import CONDITIONS, REGION_NAMES, Manifest, SampleRecord
+from medbench.records.collection import CONDITIONS, REGION_NAMES
+from medbench.records.samples import Manifest, SampleRecord
 from medbench.spec import Grid
 from medbench.storage.files import sha256_of, write_json
 

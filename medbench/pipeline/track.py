@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from medbench.datasets.base import Dataset
+from medbench.datasets.base import Accounted, Dataset
 from medbench.errors import SpecError
 from medbench.evaluation.cache import Cache
 from medbench.evaluation.instruments import Instruments
+from medbench.imaging.findings import Finding
 from medbench.imaging.volume import Volume
 from medbench.pipeline.engine import available_cores
 from medbench.pipeline.options import TrackOptions, load_dataset, resolve_device, resolve_protocol
@@ -78,6 +79,10 @@ class Track:
             workers=self.options.workers or available_cores(),
             progress=progress,
         )
+
+    def noticed(self) -> list[Finding]:
+        """Return what the data set notices about its files, for the gate's table."""
+        return list(self.dataset.noticed()) if isinstance(self.dataset, Accounted) else []
 
     def instruments(
         self, *, progress: Progress, logs: Path, reconstruct: Callable[[Volume], Volume] | None = None

@@ -7,21 +7,27 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from pydantic import Field, ValidationError
 
 from medbench.errors import DataError
-from medbench.imaging.formats import volume_files, volume_parts
-from medbench.imaging.formats.folder import suffix_of
+from medbench.imaging.findings import Finding
+from medbench.imaging.formats import volume_parts
+from medbench.imaging.formats.walk import shown
 from medbench.progress import Progress, silent
+from medbench.records.collection import (
+    CONDITIONS,
+    REGION_NAMES,
+    collect,
+    match_masks,
+    region_names,
+    unmatched,
+    volumes_by_id,
+)
 from medbench.spec import Spec
 from medbench.storage.files import sha256_of, sha256_once, storage_errors, write_text
 
 MANIFEST = "manifest.jsonl"
-CONDITIONS = "conditions"
-MASK_FOLDERS = ("labels", "masks", CONDITIONS)  # inside a folder of volumes; they hold label maps, never volumes
-REGION_NAMES = "labels.json"
 
 
 @dataclass(frozen=True)
@@ -82,7 +88,7 @@ class Manifest:
         """
         if not self.path.exists():
             return {}
-        lines = self.path.read_text(encoding="utf-8").splitlines()
+        lines = self._lines()
         found: dict[int, SampleRecord] = {}
         for number, line in enumerate(lines, start=1):
             try:
@@ -95,6 +101,23 @@ class Manifest:
                 ) from error
             found[record.index] = record
         return found
+
+    def is_ours(self) -> bool:
+        """Return whether the file is there and is no list of another tool, which may have the same name.
+
+        Raises:
+            DataError: not UTF-8 text.
+        """
+        if not self.path.is_file():
+            return False
+        lines = self._lines()
+        return not lines or not all(map(_is_foreign, lines))
+
+    def _lines(self) -> list[str]:
+        try:
+            return self.path.read_text(encoding="utf-8").splitlines()
+        except UnicodeDecodeError as error:
+            raise DataError(f"{self.path} is not UTF-8 text: sample again, or rename the file") from error
 
     def complete(self, count: int) -> dict[int, SampleRecord]:
         """Return the records below ``count`` whose file is there with the recorded content."""
@@ -130,7 +153,7 @@ def open_folder(folder: Path, *, masks: Path | None = None, progress: Progress =
             volume without its mask.
     """
     task = f"read {folder.resolve().name}"
-    if (folder / MANIFEST).is_file():
+    if Manifest(folder).is_ours():
         items = _from_manifest(folder, progress, task)
     else:
         found = volumes_by_id(folder, masks=masks)
@@ -140,11 +163,51 @@ def open_folder(folder: Path, *, masks: Path | None = None, progress: Progress =
         ]
     if masks is None:
         return items
-    by_name, regions = volumes_by_id(masks), region_names(masks)
+    by_name = match_masks([item.id for item in items], volumes_by_id(masks))
+    regions = region_names(masks)
     if missing := [item.id for item in items if item.id not in by_name]:
         more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
-        raise DataError(f"{masks} has no mask for {missing[0]}{more}: give each mask its volume's name")
+        raise DataError(
+            f"{masks} has no mask for {shown(missing[0])}{more}: give each mask its volume's name (nnU-Net's _0000 and "
+            "Slicer's .seg may differ)"
+        )
     return [replace(item, mask=by_name[item.id], regions=regions) for item in items]
+
+
+def passed_over(folder: Path, *, masks: Path | None = None) -> list[Finding]:
+    """Return what lies below a folder of volumes, and of masks, that ``open_folder`` does not read, and why.
+
+    Args:
+        folder: as for ``open_folder``.
+        masks: as for ``open_folder``.
+
+    Raises:
+        DataError: see ``open_folder``.
+    """
+    found = collect(folder, masks=masks)
+    own = {masks / REGION_NAMES if masks else None, folder / CONDITIONS / REGION_NAMES}
+    volumes = dict(found.volumes)
+    noticed = [finding for path, finding in found.passed_over.items() if path not in own]
+    if Manifest(folder).is_ours():
+        listed = {folder / record.file for record in Manifest(folder).records().values()}
+        extra = [path for path in volumes.values() if path not in listed]
+        noticed = [finding for finding in noticed if finding.file != shown(folder / MANIFEST)]
+        noticed += [
+            Finding("warning", shown(path), "unlisted", f"not read: {MANIFEST} does not list it") for path in extra
+        ]
+        volumes = {f"{index:06d}": folder / record.file for index, record in Manifest(folder).records().items()}
+    elif (folder / MANIFEST).is_file():
+        noticed = [finding for finding in noticed if finding.file != shown(folder / MANIFEST)]
+        detail = f"no {MANIFEST} of medbench's: it is not read, and every volume of the folder is"
+        noticed.append(Finding("note", shown(folder / MANIFEST), "manifest", detail))
+    if masks is None:
+        inside = [path for path in found.label_maps if path.parent != folder / CONDITIONS]
+        detail = "a label map in a folder of masks is no volume: name the folder with --masks to use it"
+        return noticed + [Finding("note", shown(path), "mask", detail) for path in inside]
+    maps = collect(masks)
+    if not masks.resolve().is_relative_to(folder.resolve()):
+        noticed += [finding for path, finding in maps.passed_over.items() if path not in own]
+    return noticed + unmatched(maps.volumes, match_masks(list(volumes), maps.volumes))
 
 
 def first_by_name(items: Sequence[StoredVolume], count: int | None) -> Sequence[StoredVolume]:
@@ -172,54 +235,12 @@ def _from_manifest(folder: Path, progress: Progress, task: str) -> list[StoredVo
     return items
 
 
-def volumes_by_id(folder: Path, *, masks: Path | None = None) -> dict[str, Path]:
-    """Return the volumes below a folder by id: the path relative to the folder, without the format's suffix.
-
-    What lies in ``folder/labels``, ``folder/masks`` or the folder given as ``masks`` is no volume.
-
-    Args:
-        folder: searched recursively; natural order is kept.
-        masks: folder of label maps, inside or outside.
-
-    Raises:
-        DataError: no volume, or two files of one id.
-    """
-    elsewhere = [(folder / name).resolve() for name in MASK_FOLDERS]
-    if masks is not None and not folder.resolve().is_relative_to(masks.resolve()):
-        elsewhere.append(masks.resolve())
-    found: dict[str, Path] = {}
-    for path in volume_files(folder):
-        place = (path if path.is_dir() else path.parent).resolve()
-        if any(place.is_relative_to(other) for other in elsewhere):
-            continue
-        name = volume_stem(path.relative_to(folder)) if path != folder else path.resolve().name
-        if name in found:
-            raise DataError(f"{found[name]} and {path} are both volume '{name}': keep one of them")
-        found[name] = path
-    if not found:
-        raise DataError(f"{folder} holds masks but no volume: put the volumes beside the folder of masks")
-    return found
-
-
-def volume_stem(relative: Path) -> str:
-    """Return a relative path without its volume suffix, with forward slashes on every system."""
-    return relative.as_posix()[: len(relative.as_posix()) - len(suffix_of(relative))]
-
-
-def region_names(masks: Path) -> dict[int, str] | None:
-    """Return the names of label values in ``labels.json`` beside the masks (value -> name), or None.
-
-    Raises:
-        DataError: the file is damaged.
-    """
-    path = masks / REGION_NAMES
-    if not path.is_file():
-        return None
+def _is_foreign(line: str) -> bool:
     try:
-        document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        return {int(value): str(name) for value, name in document.items()}
-    except (ValueError, AttributeError) as error:
-        raise DataError(f'{path} must map label values to names, like {{"1": "lung_left"}}') from error
+        document = json.loads(line)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(document, dict) and "sha256" not in document
 
 
 def content_once(path: Path) -> str:

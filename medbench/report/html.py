@@ -53,7 +53,8 @@ def write_report(folder: Path) -> Path:
     report = Report.read(run.results_file)
     tables = [(result.metric, context.read_table(run.tables, result)) for result in report.results]
     started = {name: stage.started for name, stage in record.stages.items() if name != "report"}
-    page = _environment().get_template("report.html.j2").render(
+    page = render(
+        "report.html.j2",
         report=report,
         record=record,
         # When the numbers were made: the start of the evaluation, or else of the last stage before the report.
@@ -68,6 +69,11 @@ def write_report(folder: Path) -> Path:
     )  # fmt: skip
     write_text(run.report_file, page)
     return run.report_file
+
+
+def render(template: str, **context: object) -> str:
+    """Return a page of ``medbench/report/templates``; what the template asks for and is not given raises."""
+    return _environment().get_template(template).render(**context)
 
 
 def _environment() -> Environment:

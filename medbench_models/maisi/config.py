@@ -37,6 +37,8 @@ class UnetConfig(Spec):
         classes: how many modalities it is told apart; None: it is told none.
         resblock_updown: residual blocks between levels instead of convolutions.
         include_fc: attention has an output projection.
+        told_as: the number that 1 mm of spacing, or a region of the body, is told as. Large ones train at small rates
+            only.
     """
 
     channels: tuple[int, ...]
@@ -48,6 +50,7 @@ class UnetConfig(Spec):
     classes: int | None
     resblock_updown: bool
     include_fc: bool
+    told_as: float = 100.0
 
 
 class ControlNetConfig(Spec):

@@ -23,7 +23,7 @@ from medbench_models.maisi.checkpoint import Description
 from medbench_models.maisi.config import Region
 from medbench_models.maisi.networks import REGIONS
 from medbench_models.maisi.presets import PRESETS
-from medbench_models.maisi.published import CHECKPOINTS_PT
+from medbench_models.maisi.published import CHECKPOINTS_PT, FROZEN_SAW, UNET_SAW
 from medbench_models.maisi.upstream import Weights, read_autoencoder, read_controlnet, read_unet
 from medbench_models.shared.arrays import require_divisible
 from medbench_models.shared.checkpoint import save
@@ -111,6 +111,7 @@ def convert(preset: str, files: Files, out: Path, *, wanted: Wanted) -> Path:
         steps={},
         scores={},
         trained_on=0,
+        saw=(*UNET_SAW, *FROZEN_SAW[preset]),
         autoencoder=sha256_of(files.autoencoder),
         converted_from={f"{name}_sha256": sha256_of(path) for name, path in vars(files).items() if path is not None},
     )

@@ -17,12 +17,11 @@ from medbench.training.averaging import seeded
 from medbench.training.loop import Trained
 from medbench_models.maisi import windows
 from medbench_models.maisi.checkpoint import Description
-from medbench_models.maisi.config import MaisiConfig
+from medbench_models.maisi.config import AutoencoderConfig, MaisiConfig
 from medbench_models.maisi.labels import BODY, bits_of, maisi_numbers, with_body
-from medbench_models.maisi.memory import predict
 from medbench_models.maisi.networks import Autoencoder, Steered, build_trained, parts_of
 from medbench_models.maisi.processes import build_schedule
-from medbench_models.maisi.published import FROZEN
+from medbench_models.maisi.published import FROZEN, FROZEN_SAW
 from medbench_models.maisi.sampling import regions_of
 from medbench_models.maisi.upstream import read_autoencoder
 from medbench_models.shared.arrays import cached, require_divisible, spacings_beside
@@ -33,10 +32,10 @@ from medbench_models.shared.fitting import Fitting, Weights
 from medbench_models.shared.klgan import KlganTask
 from medbench_models.shared.latents import Latents, encode_moments, scale_factor
 from medbench_models.shared.losses import PerceptualLoss
-from medbench_models.shared.memory import require_memory
 from medbench_models.shared.precision import sampling_dtype
 
 State = Mapping[str, torch.Tensor]
+_FIRST_LOG_VARIANCE = -6.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,7 +80,7 @@ class MaisiFitting(Fitting[MaisiConfig]):
     def train(self, fabric: Fabric) -> tuple[Weights, Description]:
         """Train all stages; see ``Fitting``."""
         volumes = self.volumes(fabric, smallest=(1, 1, 1) if self.frozen else self.config.stage1.crop)
-        stage3 = self._planned(volumes["train"].shape[1:], fabric)
+        stage3 = self._planned(volumes["train"].shape[1:])
         self._trained: dict[str, Trained] = {}
         state, origin = self.autoencoder(volumes)
         examples, factor = self._examples(fabric, state, volumes)
@@ -91,15 +90,13 @@ class MaisiFitting(Fitting[MaisiConfig]):
             weights["controlnet"] = self._denoiser(fabric, "stage3", stage3, examples, unet=weights["unet"])
         return weights, self._describe(factor, origin)
 
-    def _planned(self, shape: Sequence[int], fabric: Fabric) -> DiffusionConfig | None:
+    def _planned(self, shape: Sequence[int]) -> DiffusionConfig | None:
         """Check that the training can be; return stage 3 where the preset has it and the cases have label maps."""
-        config = self.config
-        require_divisible(shape, config.network.multiple)
-        if any(case.read_label_map is None for cases in self.cases.values() for case in cases):
-            self.request.progress.note("no ControlNet is trained: not every case has a label map")
-            config = config.model_copy(update={"stage3": None})
-        require_memory(partial(predict, config, frozen=self.frozen), "fit", shape, device=fabric.device)
-        return config.stage3
+        require_divisible(shape, self.config.network.multiple)
+        if all(case.read_label_map is not None for cases in self.cases.values() for case in cases):
+            return self.config.stage3
+        self.request.progress.note("no ControlNet is trained: not every case has a label map")
+        return None
 
     def _examples(
         self, fabric: Fabric, state: State, volumes: Mapping[str, np.ndarray]
@@ -163,8 +160,9 @@ class MaisiFitting(Fitting[MaisiConfig]):
                 scores["select_psnr_db"] = trained.scores["psnr"]
             else:
                 scores[f"select_{name}_{getattr(self.config, name).loss}"] = trained.scores["score"]
+        facts = self.facts(self._trained)
         return Description(
-            **self.facts(self._trained),
+            **facts | {"saw": (*facts["saw"], *(FROZEN_SAW[self.preset] if self.frozen else ()))},
             network=network if "stage3" in self._trained else network.model_copy(update={"controlnet": None}),
             scale_factor=factor,
             regions=self.config.regions,
@@ -211,12 +209,19 @@ def autoencoder_task(config: MaisiConfig, volumes: Mapping[str, np.ndarray], see
         volumes: ``train`` and ``select``, each (n, x, y, z) HU.
         seed: of the initial weights.
     """
-    build = partial(Autoencoder, config.network.autoencoder)
     perceptual = PerceptualLoss() if config.stage1.perceptual_weight > 0.0 else None
+    build = partial(_begun, config.network.autoencoder)
     return KlganTask(
         build, config.stage1, through=windows.through, window=config.network.window, **volumes, seed=seed,
         perceptual=perceptual,
     )  # fmt: skip
+
+
+def _begun(config: AutoencoderConfig) -> Autoencoder:
+    """Return an autoencoder that begins with little noise in its latents: at MONAI's deviation of 1 it learns late."""
+    autoencoder = Autoencoder(config)
+    torch.nn.init.constant_(autoencoder.quant_conv_log_sigma.conv.bias, _FIRST_LOG_VARIANCE)
+    return autoencoder
 
 
 def _numbers_of(case: Case) -> np.ndarray:

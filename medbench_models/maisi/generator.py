@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from medbench.features.lpips import SQUEEZENET
-from medbench.generators.base import FitRequest, GeneratorInfo, SampleRequest, Stage
+from medbench.generators.base import FitRequest, GeneratorInfo, SampleRequest, Stage, TrainingData
 from medbench.imaging.volume import Volume
 from medbench.storage.weights import WeightFile
 from medbench_models.maisi.config import MaisiConfig
-from medbench_models.maisi.presets import PRESETS
-from medbench_models.maisi.published import CHECKPOINTS_PT, CHECKPOINTS_ST, TINY_AUTOENCODER
+from medbench_models.maisi.presets import PRESETS, PRESETS_PT
+from medbench_models.maisi.published import (
+    CHECKPOINTS_PT,
+    CHECKPOINTS_ST,
+    FROZEN_SAW,
+    TINY_AUTOENCODER,
+    UNET_SAW,
+)
 from medbench_models.shared.plugin import Plugin
 
 if TYPE_CHECKING:
@@ -23,9 +27,7 @@ if TYPE_CHECKING:
 
 _PAPER = "arXiv 2409.11169, 2508.05772"
 _NATIVE_SHAPE = (64, 64, 32)
-# Source: generation/maisi/data/README.md of Project-MONAI/tutorials.
-_AUTOENCODER_SAW = ("luna (450 LIDC-IDRI scans, by the autoencoder)", "NLST, TCIA Colon, COVID-19 sets and others")
-_UNET_SAW = ("luna (422 LIDC-IDRI scans, by U-Net and ControlNet)", *_AUTOENCODER_SAW)
+_PAPER_SHAPES = dict.fromkeys(("paper", "ddpm", "rflow"), (512, 512, 128))
 
 
 class Maisi(Plugin[MaisiConfig, "Loaded"]):
@@ -38,7 +40,6 @@ class Maisi(Plugin[MaisiConfig, "Loaded"]):
     Source: Guo et al. 2025 (arXiv 2409.11169); Zhao et al. 2026 (arXiv 2508.05772).
     """
 
-    presets = PRESETS
     frozen: ClassVar[bool]  # whether the autoencoder is a public one
 
     def fit(self, request: FitRequest) -> Path:
@@ -66,20 +67,10 @@ class Maisi(Plugin[MaisiConfig, "Loaded"]):
         Raises:
             CheckpointError: label maps were given, and the weights have no ControlNet.
             DataError: a label map has labels without a translation, or a shape that does not fit.
-            BudgetExceededError: the GPU has too little memory for the largest sample.
         """
-        from medbench_models.maisi.memory import predict
         from medbench_models.maisi.sampling import sample
-        from medbench_models.shared.memory import require_memory
 
         conditions = request.conditions if request.conditions is not None else [None] * len(request.seeds)
-        described = self.networks.description
-        steered = any(condition is not None for condition in conditions)
-        network = described.network if steered else described.network.model_copy(update={"controlnet": None})
-        shapes = (condition.shape for condition in conditions if condition is not None)
-        shape = max(shapes, key=math.prod, default=described.shape)
-        planned = self.config.model_copy(update={"network": network})
-        require_memory(partial(predict, planned, frozen=self.frozen), "sample", shape, device=self.device)
         for seed, condition in zip(request.seeds, conditions, strict=True):
             yield sample(self.networks, seed, self.config.steps, device=self.device, condition=condition)
 
@@ -119,9 +110,11 @@ class MaisiSt(Maisi):
         native_shape=_NATIVE_SHAPE,
         license="Apache-2.0; Apache-2.0",
         paper=_PAPER,
-        trained_on={"tiny": ("phantom train split",)},
+        trained_on={"tiny": (TrainingData("phantom", note="train split"),)},
+        native_shapes=_PAPER_SHAPES,
     )
 
+    presets = PRESETS
     checkpoints = CHECKPOINTS_ST
     weights = (SQUEEZENET,)
     frozen = False
@@ -147,13 +140,15 @@ class MaisiPt(Maisi):
         license="Apache-2.0; tiny Apache-2.0, the others NVIDIA's (stated in two ways: docs/models/maisi.md)",
         paper=_PAPER,
         trained_on={
-            "tiny": ("phantom train split", "phantoms of other seeds (by the autoencoder)"),
-            "paper": _AUTOENCODER_SAW,
-            "ddpm": _UNET_SAW,
-            "rflow": _UNET_SAW,
+            "tiny": (TrainingData("phantom", note="train split"), *FROZEN_SAW["tiny"]),
+            "paper": FROZEN_SAW["paper"],
+            "ddpm": (*UNET_SAW, *FROZEN_SAW["ddpm"]),
+            "rflow": (*UNET_SAW, *FROZEN_SAW["rflow"]),
         },
+        native_shapes=_PAPER_SHAPES,
     )
 
+    presets = PRESETS_PT
     checkpoints = CHECKPOINTS_PT
     weights: ClassVar[tuple[WeightFile, ...]] = (*CHECKPOINTS_PT.files, TINY_AUTOENCODER)
     frozen = True

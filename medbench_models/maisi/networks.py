@@ -18,6 +18,7 @@ from torch import nn
 from medbench.errors import DataError
 from medbench.training.checkpointing import checkpoint_activations
 from medbench_models.maisi.config import AutoencoderConfig, NetworkConfig
+from medbench_models.shared.attention import use_attention
 from medbench_models.shared.config import DiffusionConfig
 
 State = Mapping[str, torch.Tensor]
@@ -25,7 +26,6 @@ State = Mapping[str, torch.Tensor]
 CT: Final = 1  # among MAISI's modalities
 REGIONS: Final = ("head", "chest", "abdomen", "pelvis")
 BITS: Final = 8  # of a label
-_PER_UNIT: Final = 100.0  # spacings (mm) and regions (0 or 1) are told a hundredfold
 _SPLIT_AXIS: Final = 1
 _FEWEST_POSITIONS: Final = 3
 
@@ -54,6 +54,7 @@ class Autoencoder(AutoencoderKlMaisi):
             with_encoder_nonlocal_attn=False,
             with_decoder_nonlocal_attn=False,
             num_splits=1,
+            dim_split=_SPLIT_AXIS,
             save_mem=False,
         )
         self.config = config
@@ -113,9 +114,10 @@ class Denoiser(nn.Module):
             include_spacing_input=True,
             include_top_region_index_input=config.body_regions,
             include_bottom_region_index_input=config.body_regions,
-            use_flash_attention=False,  # the constructor demands a GPU for it; ``use_attention`` chooses
+            use_flash_attention=False,  # the constructor demands a GPU for what PyTorch has everywhere
             **_shared(network),
         )
+        use_attention(self.unet, "sdpa")
         self.config = config
 
     def forward(
@@ -135,9 +137,9 @@ class Denoiser(nn.Module):
             regions: (n, 2) indices of ``REGIONS``, the uppermost and the lowest; only some networks are told them.
             residuals: of a ControlNet; MONAI adds to them in place.
         """
-        told: dict[str, object] = {"spacing_tensor": (_PER_UNIT * spacing).to(latent.dtype)}
+        told: dict[str, object] = {"spacing_tensor": (self.config.told_as * spacing).to(latent.dtype)}
         if self.config.body_regions:
-            ends = _PER_UNIT * nn.functional.one_hot(regions, len(REGIONS)).to(latent.dtype)
+            ends = self.config.told_as * nn.functional.one_hot(regions.long(), len(REGIONS)).to(latent.dtype)
             told |= {"top_region_index_tensor": ends[:, 0], "bottom_region_index_tensor": ends[:, 1]}
         if residuals is not None:
             told |= {"down_block_additional_residuals": residuals[0], "mid_block_additional_residual": residuals[1]}
@@ -191,7 +193,7 @@ def build_controlnet(network: NetworkConfig, *, checkpointing: bool = False) -> 
         checkpointing: compute the embedding of label maps again in the backward pass.
     """
     assert network.controlnet is not None  # the caller asked
-    return ControlNetMaisi(
+    controlnet = ControlNetMaisi(
         spatial_dims=3,
         in_channels=network.autoencoder.latent_channels,
         conditioning_embedding_in_channels=BITS,
@@ -200,6 +202,8 @@ def build_controlnet(network: NetworkConfig, *, checkpointing: bool = False) -> 
         use_flash_attention=False,
         **_shared(network),
     )
+    use_attention(controlnet, "sdpa")
+    return controlnet
 
 
 def build_trained(network: NetworkConfig, config: DiffusionConfig, unet: State | None) -> Denoiser | Steered:

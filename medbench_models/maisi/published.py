@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
+from medbench.generators.base import TrainingData
 from medbench.storage.weights import WeightFile
 from medbench_models.shared.weights import Checkpoints
 
@@ -36,6 +37,25 @@ TINY_AUTOENCODER: Final = WeightFile(
 )  # fmt: skip
 
 FROZEN: Final = {"tiny": TINY_AUTOENCODER, "paper": AUTOENCODER, "ddpm": AUTOENCODER, "rflow": AUTOENCODER}
+
+# What public weights saw. Source: generation/maisi/data/README.md of Project-MONAI/tutorials.
+_AUTOENCODER_SAW: Final = tuple(
+    TrainingData(name, part="autoencoder", note=f"{count} volumes")
+    for name, count in (
+        ("LIDC-IDRI", 450), ("NLST", 31_801), ("CT Images in COVID-19", 722), ("COVID-19-NY-SBU", 2644),
+        ("CT Colonography", 1522), ("MSD Task03", 104),
+    )
+)  # fmt: skip
+_OTHER_SEEDS: Final = TrainingData("phantoms of other seeds", part="autoencoder", note="400000 to 400335, in no split")
+UNET_SAW: Final = tuple(
+    TrainingData(name, part="U-Net and ControlNet", note=note)
+    for name, note in (
+        ("LIDC-IDRI", "422 volumes"), ("NLST", "3109 volumes, the U-Net only"), ("COVID-19-NY-SBU", "1258 volumes"),
+        ("CT Colonography", "1437 volumes"), ("TotalSegmentator", "654 volumes"), ("VerSe", "179 volumes"),
+        ("autoPET", "200 volumes, the U-Net only"), ("AbdomenCT-1K", "789 volumes"), ("AMOS22", "240 volumes"),
+    )
+)  # fmt: skip
+FROZEN_SAW: Final = {"tiny": (_OTHER_SEEDS,), **dict.fromkeys(("paper", "ddpm", "rflow"), _AUTOENCODER_SAW)}
 
 CHECKPOINTS_ST: Final = Checkpoints(model="maisi-st", folder=_FOLDER)
 CHECKPOINTS_PT: Final = Checkpoints(

@@ -140,12 +140,25 @@ def require_divisible(shape: Sequence[int], multiple: int) -> None:
     Raises:
         DataError: they cannot; the message names the multiple that is needed, and the nearest shape of that kind.
     """
-    if any(size % multiple for size in shape):
-        nearest = [max(1, round(size / multiple)) * multiple for size in shape]
+    require_multiples(shape, [multiple] * len(shape))
+
+
+def require_multiples(shape: Sequence[int], multiples: Sequence[int]) -> None:
+    """Check that each axis is a multiple of its number.
+
+    Raises:
+        DataError: one is not; the message names the multiples that are needed, and the nearest shape of that kind.
+    """
+    if any(size % multiple for size, multiple in zip(shape, multiples)):
+        nearest = [max(1, round(size / multiple)) * multiple for size, multiple in zip(shape, multiples)]
         size, other = ("x".join(map(str, one)) for one in (shape, nearest))
-        raise DataError(
-            f"volumes of {size} voxels do not fit: every axis must be a multiple of {multiple}, and {other} is nearest"
+        same = len(set(multiples)) == 1
+        wanted = (
+            f"every axis must be a multiple of {multiples[0]}"
+            if same
+            else f"the axes must be multiples of {', '.join(map(str, multiples))}"
         )
+        raise DataError(f"volumes of {size} voxels do not fit: {wanted}, and {other} is nearest")
 
 
 def scaled(volumes: np.ndarray, window: Window) -> torch.Tensor:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal, TypeVar
 
+from pydantic import Field
+
 from medbench.errors import SpecError
-from medbench.spec import Spec
+from medbench.spec import Spec, Window
 from medbench.training import Precision
 
 RateSchedule = Literal["constant", "cosine", "exponential", "quadratic"]
@@ -140,3 +142,58 @@ class SamplingConfig(Spec):
 
     sampler: Literal["ddim", "dpm", "ddpm"]
     steps: int
+
+
+class SlabGanConfig(Spec):
+    """Architecture of a GAN that trains on slabs; see ``hierarchical``.
+
+    Args:
+        latent: numbers of the noise.
+        widths: channels after each convolution of the trunk (five) and after the head's first.
+        doublings: of the trunk, 1 to 4; the head doubles twice more.
+        slabs: how many of them a volume's depth makes.
+        critic_width: channels of the critic's widest layer.
+        batch_spread: critics also see how much a batch varies, against mode collapse.
+        classes: labels that steer the generator and that the critic recognises; 0: none.
+        window: of the HU.
+    """
+
+    latent: int = 1024
+    widths: tuple[int, int, int, int, int, int] = (512, 512, 256, 128, 64, 32)
+    doublings: int = Field(4, ge=1, le=4)
+    slabs: int = 8
+    critic_width: int = 512
+    batch_spread: bool = False
+    classes: int = 0
+    window: Window = Window(low=-1024, high=600)
+
+    @property
+    def feature_width(self) -> int:
+        """Channels of the features between trunk and head."""
+        return self.widths[4]
+
+
+class SlabTrainingConfig(Spec):
+    """Training of such a GAN; what is left out is as in the public code of HA-GAN.
+
+    Args:
+        steps: iterations, in each of which every network takes its turn.
+        batch: volumes.
+        rate: Adam's learning rate of the generator, ``critic_rate`` of the critic, ``encoder_rate`` of encoders.
+        encoder_every: iterations between two turns of the encoders, from which the generator learns nothing.
+        schedule: of the learning rates.
+        energy_weight: of the energy distance of generated from real volumes at low resolution, against mode collapse.
+        ema_decay: of the averaged weights, which are kept; 0: the weights as they are.
+        precision: of the networks' arithmetic.
+    """
+
+    steps: int = 80_000
+    batch: int = 4
+    rate: float = 1e-4
+    critic_rate: float = 4e-4
+    encoder_rate: float = 1e-4
+    encoder_every: int = 1
+    schedule: RateSchedule = "constant"
+    energy_weight: float = 0.0
+    ema_decay: float = 0.0
+    precision: Precision = "32-true"

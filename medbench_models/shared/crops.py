@@ -1,4 +1,4 @@
-"""Random crops of volumes, and their augmentation."""
+"""Random crops and slabs of volumes, and their augmentation."""
 
 from __future__ import annotations
 
@@ -34,6 +34,11 @@ def random_crops(
         starts = [start(length - size) for length, size in zip(volumes.shape[1:], shape)]
         row[:] = volumes[chosen][tuple(slice(first, first + size) for first, size in zip(starts, shape))]
     return drawn
+
+
+def random_start(room: int, *, align: int, chance: torch.Generator) -> int:
+    """Return where a slab begins: a multiple of ``align`` from 0 to ``room``, each as likely as the others."""
+    return align * int(torch.randint(room // align + 1, (), generator=chance))
 
 
 _ROTATION_CHANCE, _ROTATION = 0.2, 0.0872665  # radians, 5 degrees

@@ -141,7 +141,7 @@ class Fitting(ABC, Generic[Config]):
 
     def facts(self, stages: Mapping[str, Trained]) -> dict[str, Any]:
         """Return what every description holds, of the stages that were trained."""
-        volume = self.request.train[0].read_volume()
+        volume = self.cases["train"][0].read_volume()
         return {
             "model": self.model,
             "preset": self.preset,

@@ -156,9 +156,9 @@ class GanTask(ABC, Generic[Config]):
         return 0.5 * (adversarial_loss(real, real=True) + adversarial_loss(fake, real=False))
 
     def validate(self) -> Mapping[str, float]:
-        """Return the mean PSNR (dB) on whole selection volumes; its negative is the score."""
+        """Return the mean PSNR (dB) on whole selection volumes, in the precision of training; the score is minus it."""
         self.autoencoder.eval()
-        with torch.no_grad():
+        with torch.no_grad(), self.fabric.autocast():
             batches = (batch.to(self.fabric.device) for batch in self.select.split(1))
             mean = float(torch.cat([psnr(self.through(batch), batch) for batch in batches]).mean())
         self.autoencoder.train()

@@ -76,6 +76,17 @@ def adversarial_loss(logits: torch.Tensor, *, real: bool) -> torch.Tensor:
     return (logits - float(real)).square().mean()
 
 
+def adversarial_entropy(logits: torch.Tensor, *, real: bool) -> torch.Tensor:
+    """Return the binary cross-entropy that pulls logits towards real (``real``) or fake.
+
+    Source: Goodfellow et al. 2014 (arXiv 1406.2661); with ``real`` for what a generator made, its non-saturating loss.
+
+    >>> round(float(adversarial_entropy(torch.tensor([0.0]), real=True)), 4)  # ln 2
+    0.6931
+    """
+    return functional.softplus(-logits if real else logits).mean()
+
+
 def psnr(reconstruction: torch.Tensor, image: torch.Tensor) -> torch.Tensor:
     """Return each image's peak signal-to-noise ratio in dB for images scaled to -1..1 (a range of 2).
 

@@ -9,6 +9,7 @@ distances; its decoder runs under autocast.
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable
 
 import torch
 
@@ -22,3 +23,20 @@ def decoding_autocast(device: torch.device | str) -> contextlib.AbstractContextM
     """Return the mixed precision of decoding; the codes are looked up in float32 all the same."""
     kind = torch.device(device).type
     return torch.autocast(kind, dtype=sampling_dtype(kind)) if kind == "cuda" else contextlib.nullcontext()
+
+
+# oneDNN computes gradients of 3 x 3 x 3 weights wrongly in bfloat16 where an axis has two positions (torch 2.14).
+_FEWEST_POSITIONS = 4
+
+
+def applied(layer: Callable[[torch.Tensor], torch.Tensor], features: torch.Tensor) -> torch.Tensor:
+    """Return a layer's output, computed in float32 where a CPU's mixed precision would have wrong gradients.
+
+    Args:
+        layer: a convolution and what follows it.
+        features: (n, c, x, y, z).
+    """
+    if torch.is_autocast_enabled("cpu") and min(features.shape[2:]) < _FEWEST_POSITIONS:
+        with torch.autocast("cpu", enabled=False):
+            return layer(features.float())
+    return layer(features)

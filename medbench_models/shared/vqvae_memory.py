@@ -87,11 +87,16 @@ def predict_vqgan(
     """
     with torch.device("meta"):
         kept = 3 * bytes_of(Vqvae(network), build_discriminator(config))  # with AdamW's averages
-    count = slabs_needed(network, shape, itemsize=4, limit_bytes=limit_bytes, kept_bytes=kept)
+    itemsize = 4 if config.precision == "32-true" else 2
+    count = slabs_needed(network, shape, itemsize=itemsize, limit_bytes=limit_bytes, kept_bytes=kept)
+
+    # Of passes that accumulate, the third and later ones hold what the second holds, and their crops (megabytes).
+    rehearsed = config.model_copy(update={"accumulate": min(2, config.accumulate)})
 
     def call() -> None:
-        task = step_vqgan(network, config, Rehearsal(config.precision))
-        with torch.no_grad():
+        fabric = Rehearsal(config.precision)
+        task = step_vqgan(network, rehearsed, fabric)
+        with torch.no_grad(), fabric.autocast():
             through(task.vqvae.eval(), torch.empty(1, 1, *shape), count=count)
 
     return predict_peak(call)

@@ -59,6 +59,6 @@ def refused_() -> Callable[..., Any]:
     return refused
 
 
-@pytest.fixture(name="medbench")
+@pytest.fixture(name="medbench", scope="session")
 def medbench_() -> Callable[..., Any]:
     return medbench

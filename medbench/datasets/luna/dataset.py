@@ -17,9 +17,13 @@ from medbench.datasets.luna.split import PATIENTS, LunaSplit, Subset, assign, pu
 from medbench.datasets.splits import Entry
 from medbench.datasets.tree import Tree, read_clipped
 from medbench.errors import DataError
+from medbench.imaging.findings import Finding
+from medbench.imaging.formats import survey
+from medbench.imaging.formats.walk import shown
 from medbench.imaging.masks import read_mask
 from medbench.imaging.volume import LabelMap
 from medbench.progress import Progress, silent
+from medbench.records.collection import unmatched
 from medbench.spec import Grid, Window, fingerprint
 from medbench.storage.download import Download
 from medbench.storage.home import data_root
@@ -41,6 +45,25 @@ class _Scans:
     def left_out(self) -> list[str]:
         """Scans for training or selection whose patient is held out."""
         return sorted(self.planned.keys() - {entry.id for entry in self.tree.entries})
+
+
+@dataclass(frozen=True)
+class _Found:
+    """What lies in one published folder, or in the folder of the same name that unpacking into it makes."""
+
+    scans: Sequence[Path]
+    beside: Sequence[Finding]
+
+    @classmethod
+    def below(cls, folder: Path) -> _Found:
+        if not folder.is_dir():
+            return cls((), ())
+        found = survey(folder)
+        scans = [path for path in found.volumes if path.suffix.lower() == ".mhd"]
+        others = [path for path in found.volumes if path not in scans]
+        detail = "LUNA16's scans are .mhd files: it is not read"
+        strange = [Finding("warning", shown(path), "unlisted", detail) for path in others]
+        return cls(scans, [*found.passed_over.values(), *strange])
 
 
 class LunaDataset:
@@ -125,19 +148,19 @@ class LunaDataset:
         fetch_all(self.fetch_plan(), self._root(), progress)
 
     def verify(self) -> list[Check]:
-        """Check every subset's count, the split, every header, the raw files' sizes, and the masks' grids."""
+        """Check every subset's count and the split, and read every scan and mask; name what is passed over."""
         rows = []
-        for name, (subset, paths) in self._subsets().items():
-            detail = f"{len(paths)} of {subset.scans} scans ({subset.split})"
-            rows.append(checks.row(name, len(paths) == subset.scans, detail, self._mend()))
         try:
+            for name, (subset, found) in self._subsets().items():
+                detail = f"{len(found.scans)} of {subset.scans} scans ({subset.split})"
+                rows.append(checks.row(name, len(found.scans) == subset.scans, detail, self._mend()))
             scans = self._scans()
         except DataError as error:
             return [*rows, checks.failure("split", error)]
         known = (self._root() / PATIENTS).is_file()
         grouping = "grouped by patient" if known else f"not grouped by patient (no {PATIENTS})"
         detail = f"{scans.tree.counts()}, left out {len(scans.left_out)}; {grouping}"
-        return [*rows, checks.row("split", True, detail), *scans.tree.header_rows(scans.tree.volumes)]
+        return [*rows, checks.row("split", True, detail), *scans.tree.rows(scans.tree.volumes)]
 
     def _root(self) -> Path:
         mend = "if it is not here yet, run 'medbench data fetch luna --data-root DIR' (66 GB)"
@@ -146,52 +169,55 @@ class LunaDataset:
     def _mend(self) -> str:
         return f"run 'medbench data fetch luna --data-root {self._root()}'"
 
-    def _subsets(self) -> dict[str, tuple[Subset, list[Path]]]:
-        """Return each published folder's description and the scans that are in it."""
+    def noticed(self) -> list[Finding]:
+        """Return what lies among the scans and is none, and what headers say that may mislead."""
+        return self._scans().tree.noticed()
+
+    def _subsets(self) -> dict[str, tuple[Subset, _Found]]:
+        """Return each published folder's description and what is in it."""
         root, subsets = self._root(), (self.split or published_split()).subsets
-        return {f"subset{k}": (subset, _scans_in(root / f"subset{k}")) for k, subset in enumerate(subsets)}
+        return {f"subset{k}": (subset, _Found.below(root / f"subset{k}")) for k, subset in enumerate(subsets)}
 
     def _scans(self) -> _Scans:
         root = self._root()
         if not root.is_dir():
             raise DataError(f"{root}: no such folder: {self._mend()} (66 GB), or give the --data-root that has subset0")
         subsets = self._subsets()
-        wrong = {name: found for name, found in subsets.items() if len(found[1]) != found[0].scans}
+        counts = {name: (len(found.scans), subset.scans) for name, (subset, found) in subsets.items()}
+        wrong = {name: count for name, count in counts.items() if count[0] != count[1]}
         if wrong:
             told = (
-                f"{name} has {len(paths)} scans in place of {subset.scans}" if paths else f"{name} is missing"
-                for name, (subset, paths) in wrong.items()
+                f"{name} has {here} scans in place of {wanted}" if here else f"{name} is missing"
+                for name, (here, wanted) in wrong.items()
             )
-            too_many = any(len(paths) > subset.scans for subset, paths in wrong.values())
+            too_many = any(here > wanted for here, wanted in wrong.values())
             mend = "keep only the published scans there" if too_many else self._mend()
             raise DataError(f"{root}: {', '.join(told)}: {mend}")
         path: dict[str, Path] = {}
         planned: dict[str, Split] = {}
-        for subset, paths in subsets.values():
-            for scan in paths:
+        for subset, found in subsets.values():
+            for scan in found.scans:
                 if scan.stem in path:
                     raise DataError(f"{path[scan.stem]} and {scan} are the same scan: {self._mend()} into a new folder")
                 path[scan.stem], planned[scan.stem] = scan, subset.split
         table = root / PATIENTS
         patient = read_patients(table, list(path)) if table.is_file() else {scan: scan for scan in path}
-        masks = {mask.stem: mask for mask in _scans_in(root / _MASKS) if mask.stem in path}
+        lungs = _Found.below(root / _MASKS)
+        masks = {mask.stem: mask for mask in lungs.scans if mask.stem in path}
         entries = [Entry(scan, split, patient[scan]) for scan, split in assign(planned, patient).items()]
-        return _Scans(Tree(path, masks, entries, REGIONS), planned, patient)
+        beside = [finding for found in (*(found for _, found in subsets.values()), lungs) for finding in found.beside]
+        beside += unmatched({mask.stem: mask for mask in lungs.scans}, masks)
+        return _Scans(Tree(path, masks, entries, REGIONS, beside), planned, patient)
 
     def _is_here(self, download: Download) -> bool:
         root, name = self._root(), download.filename.removesuffix(".zip")
         if found := self._subsets().get(name):
-            subset, paths = found
-            return len(paths) == subset.scans and checks.header_rows(dict.fromkeys(paths))[0]["ok"]
+            subset, here = found
+            return len(here.scans) == subset.scans and checks.headers_are_sound(here.scans)
         if download.filename.endswith(".zip"):
             return mark_of(root, download.filename).is_file() and (root / name).is_dir()
         path = root / download.filename
         return path.is_file() and download.size_bytes in (None, path.stat().st_size)
-
-
-def _scans_in(folder: Path) -> list[Path]:
-    """Return the headers in a folder, or in the folder of the same name that unpacking into it makes."""
-    return sorted(folder.glob("*.mhd")) or sorted((folder / folder.name).glob("*.mhd"))
 
 
 def _read_lungs(path: Path, volume_path: Path, names: Mapping[int, str] | None) -> LabelMap:

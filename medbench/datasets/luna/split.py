@@ -8,7 +8,7 @@ import io
 from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from medbench.datasets.base import Split
 from medbench.errors import DataError
@@ -69,6 +69,13 @@ def read_patients(path: Path, scans: list[str]) -> dict[str, str]:
         rows = csv.reader(io.StringIO(path.read_text(encoding="utf-8-sig")))
     except UnicodeDecodeError as error:
         raise DataError(f"{path} is not UTF-8 text: {mend}") from error
+    try:
+        return _patients(path, rows, scans, mend)
+    except csv.Error as error:
+        raise DataError(f"{path} line {rows.line_num} is damaged ({error}): {mend}") from error
+
+
+def _patients(path: Path, rows: Any, scans: list[str], mend: str) -> dict[str, str]:
     headings = [heading.lower().replace(" ", "").replace("_", "") for heading in next(rows, [])]
     series = next((headings.index(name) for name in _SERIES_COLUMNS if name in headings), None)
     patient = next((headings.index(name) for name in _PATIENT_COLUMNS if name in headings), None)

@@ -5,30 +5,12 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal
 
 from medbench.errors import DataError, GeometryError, IntensityError
 from medbench.evaluation.gate.facts import Facts
+from medbench.imaging.findings import Finding, Severity
 
-Severity = Literal["error", "warning", "note"]
 ORDER: tuple[Severity, ...] = ("error", "warning", "note")
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing that the gate noticed.
-
-    Args:
-        severity: "error" where a number would be meaningless, "warning" where it may mislead, "note" otherwise.
-        file: the volume (or the side) it is about.
-        check: name of the check.
-        detail: what is wrong, and how to mend it.
-    """
-
-    severity: Severity
-    file: str
-    check: str
-    detail: str
 
 
 @dataclass(frozen=True)
@@ -63,7 +45,7 @@ def raise_on_errors(findings: Iterable[Finding]) -> None:
     """Refuse to go on where a number would be meaningless.
 
     Raises:
-        IntensityError: a volume that cannot be in HU, or is constant.
+        IntensityError: a volume that cannot be in HU: scaled, constant, a label map.
         GeometryError: grids that differ where no canonical grid is given.
         DataError: a side without volumes.
     """
@@ -78,5 +60,6 @@ _ERRORS: dict[str, type[DataError]] = {
     "empty": DataError,
     "constant": IntensityError,
     "not_hu": IntensityError,
+    "label_map": IntensityError,
     "grid": GeometryError,
 }

@@ -12,11 +12,40 @@ from medbench.errors import FormatError, GeometryError
 
 LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
+_POSSIBLE_MM = (1e-4, 1e3)  # wider than any scanner's; a header beyond them has lost its units
+_SAME_PLACE = 0.01  # share of a voxel
+_SAME_STEP = 1e-3  # share of a voxel's edge: float32, often rounded to three digits
+
 
 def spacing_of(affine: np.ndarray) -> tuple[float, float, float]:
     """Return the distance between voxel centres along the three array axes, in the affine's unit."""
     x, y, z = np.linalg.norm(affine[:3, :3], axis=0)
     return (float(x), float(y), float(z))
+
+
+def shear_degrees(affine: np.ndarray) -> float:
+    """Return by how much the most oblique pair of voxel axes misses the right angle.
+
+    Example:
+        >>> round(shear_degrees(np.array([[1, 0, 0, 0], [0, 1, 1, 0], [0, 0, 1, 0], [0, 0, 0, 1.0]])))
+        45
+    """
+    directions = affine[:3, :3] / spacing_of(affine)
+    cosines = (directions.T @ directions)[np.triu_indices(3, 1)]
+    return float(np.degrees(np.arcsin(np.clip(np.abs(cosines).max(), 0, 1))))
+
+
+def axes_of(affine: np.ndarray) -> str:
+    """Return where the array axes run, a letter each (Left, Right, Anterior, Posterior, Superior, Inferior).
+
+    Example:
+        >>> axes_of(np.diag([-0.7, -0.7, 1.5, 1.0]))
+        'LPS'
+    """
+    import nibabel.orientations
+
+    turning: Any = nibabel.orientations  # its functions carry no types
+    return "".join(turning.aff2axcodes(affine))
 
 
 def affine_from(
@@ -50,12 +79,20 @@ def check_spacing(where: Path | str, spacing: ArrayLike) -> None:
     """Refuse a stored spacing that is not three positive numbers of mm.
 
     Raises:
-        GeometryError: zero, negative, NaN or infinite spacing.
+        GeometryError: zero, negative, NaN or infinite spacing, or one that no CT can have.
     """
     values = np.asarray(spacing, dtype=np.float64)
+    stored = ", ".join(f"{value:g}" for value in values)
     if not (np.all(np.isfinite(values)) and np.all(values > 0)):
-        stored = ", ".join(f"{value:g}" for value in values)
         raise GeometryError(f"{where}: voxel spacing ({stored}) must be positive: correct the header's spacing in mm")
+    _check_size(where, values)
+
+
+def _check_size(where: Path | str, spacing: np.ndarray) -> None:
+    low, high = _POSSIBLE_MM
+    if np.any(spacing < low) or np.any(spacing > high):
+        stored = ", ".join(f"{value:g}" for value in spacing)
+        raise GeometryError(f"{where}: no CT has voxels of ({stored}) mm: correct the header's spacing or its units")
 
 
 def check_affine(where: Path | str, affine: np.ndarray) -> None:
@@ -73,6 +110,7 @@ def check_affine(where: Path | str, affine: np.ndarray) -> None:
     spacing = np.asarray(spacing_of(affine))
     if np.any(spacing <= 0):
         raise GeometryError(f"{where}: the affine is singular (an axis has no length): write a valid spacing")
+    _check_size(where, spacing)
     if abs(np.linalg.det(affine[:3, :3] / spacing)) < 1e-6:
         raise GeometryError(f"{where}: the affine is singular (axes are parallel): write a valid orientation")
 
@@ -85,6 +123,13 @@ def spatial_shape(where: Path | str, shape: tuple[int, ...]) -> tuple[int, int, 
     """
     if any(size < 1 for size in shape):
         raise FormatError(f"{where}: the header claims the impossible shape {shape}: export the file again")
+    leading = next((axis for axis, size in enumerate(shape) if size > 1), 0)
+    if leading and len(shape) - leading >= 3 and min(shape[leading : leading + 3]) > 1:
+        axes = "a channel axis" if leading == 1 else "batch and channel axes"
+        raise FormatError(
+            f"{where}: shape {shape} has {axes} in front of a 3D volume: drop the first "
+            f"{'axis' if leading == 1 else f'{leading} axes'} (numpy.squeeze) before saving"
+        )
     if len(shape) < 3 or min(shape[:3]) < 2:
         raise FormatError(
             f"{where}: a 3D volume is needed, this image of shape {shape} is 2D: join the slices in one file"
@@ -124,6 +169,17 @@ class Gridded(Protocol):
         """Voxel index to world, (4, 4), mm."""
 
 
+def displacement(a: Gridded, b: Gridded) -> float:
+    """Return how far apart two images of one shape place their first voxels, in voxels of the first."""
+    return float(np.abs(np.linalg.solve(a.affine, b.affine) - np.eye(4))[:3, 3].max())
+
+
 def same_grid(a: Gridded, b: Gridded) -> bool:
-    """Return whether two images have one shape and place their voxels alike (to a thousandth of a mm)."""
-    return a.shape == b.shape and bool(np.allclose(a.affine, b.affine, rtol=0, atol=1e-3))
+    """Return whether two images have one shape and place their voxels alike.
+
+    The first voxels lie within a hundredth of a voxel of each other, and the steps agree to a thousandth.
+    """
+    if a.shape != b.shape:
+        return False
+    steps = np.abs(np.linalg.solve(a.affine, b.affine) - np.eye(4))[:3, :3].max()
+    return displacement(a, b) <= _SAME_PLACE and bool(steps <= _SAME_STEP)

@@ -10,13 +10,14 @@ from pathlib import Path
 import numpy as np
 
 from medbench.errors import DataError, FormatError
-from medbench.imaging.formats.dicom import open_dicom
-from medbench.imaging.formats.folder import suffix_of
+from medbench.imaging.formats.content import first_bytes, is_dicom
+from medbench.imaging.formats.dicom.series import open_dicom
 from medbench.imaging.formats.geometry import to_ras
 from medbench.imaging.formats.metaimage import open_metaimage
 from medbench.imaging.formats.nifti import open_nifti
 from medbench.imaging.formats.nrrd import open_nrrd
 from medbench.imaging.formats.stored import Header, Stored, hounsfield
+from medbench.imaging.formats.suffixes import suffix_of
 
 _OPENERS: dict[str, Callable[[Path], Stored]] = {
     ".nii": open_nifti,
@@ -31,7 +32,7 @@ def read_image(path: Path) -> tuple[np.ndarray, np.ndarray]:
     """Read a 3D image of any supported format.
 
     Args:
-        path: a .nii, .nii.gz, .mhd, .mha or .nrrd file, or the folder of one DICOM series.
+        path: a .nii, .nii.gz, .mhd, .mha or .nrrd file, the folder of one DICOM series, or an enhanced DICOM file.
 
     Returns:
         Voxels (x, y, z), C-contiguous, int16 where all values are integers in its range, else float32; and the
@@ -61,7 +62,7 @@ def read_header(path: Path) -> Header:
         header = _opened(path).header
     turned, affine = to_ras(np.broadcast_to(0, header.shape), header.affine)
     x, y, z = turned.shape
-    return replace(header, shape=(x, y, z), affine=affine)
+    return replace(header, shape=(x, y, z), affine=affine, stored_affine=header.affine)
 
 
 @contextmanager
@@ -72,6 +73,8 @@ def _told(path: Path) -> Iterator[None]:
             yield
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
+    except MemoryError as error:
+        raise DataError(f"{path}: does not fit into this machine's memory: crop or resample it") from error
 
 
 def _opened(path: Path) -> Stored:
@@ -80,6 +83,8 @@ def _opened(path: Path) -> Stored:
     if not path.exists():
         raise DataError(f"{path}: no such file or folder: check the path")
     opener = _OPENERS.get(suffix_of(path))
+    if opener is None and is_dicom(first_bytes(path)):
+        return open_dicom(path)
     if opener is None:
         known = ", ".join(_OPENERS)
         raise FormatError(f"{path}: unknown format: give one of {known}, or the folder of a DICOM series")

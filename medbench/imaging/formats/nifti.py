@@ -10,47 +10,54 @@ from typing import Any
 
 import numpy as np
 
-from medbench.errors import FormatError, GeometryError
-from medbench.imaging.formats.geometry import check_affine, check_spacing, spatial_shape
-from medbench.imaging.formats.stored import MAX_BYTES, Header, Stored, check_claim, read_voxels
+from medbench.errors import FormatError
+from medbench.imaging.findings import Finding
+from medbench.imaging.formats.content import told_by
+from medbench.imaging.formats.geometry import spatial_shape
+from medbench.imaging.formats.nifti_affine import nifti_affine
+from medbench.imaging.formats.stored import Header, Stored, check_claim, most_bytes, read_voxels
 from medbench.storage.files import atomic_path
 
-_MM_PER_UNIT = {1: 1000.0, 3: 0.001}  # metres and micrometres; mm and "unknown" are taken as they are
+_GZIP = b"\x1f\x8b"
 _GZIP_LEVEL = 1  # CT noise hardly compresses: level 6 takes four times as long and saves a few percent
 
 
 def open_nifti(path: Path) -> Stored:
-    """Open a NIfTI file.
-
-    The affine is the sform's, else the qform's, else (neither is stored) nibabel's: spacing from the header and
-    an axis 0 that runs to the Left.
+    """Open a NIfTI file, packed or plain as its first bytes say; where sform, qform and pixdim contradict each other
+    ``nifti_affine`` says which is taken.
 
     Raises:
         FormatError: not the header of one 3D volume, or a claim that the file cannot keep.
         GeometryError: spacing or affine is impossible.
     """
-    with _unpacked(path) as stream:
+    packed = _is_packed(path)
+    with _unpacked(path, packed) as stream:
         fields = _read_fields(path, stream)
     shape = spatial_shape(path, tuple(int(size) for size in fields["dim"][1 : 1 + int(fields["dim"][0])]))
-    affine, dtype, scaling = _affine(path, fields), _dtype(path, fields), _scaling(path, fields)
+    dtype, scaling, start = _dtype(path, fields), _scaling(path, fields), _offset(path, fields)
+    affine, findings = nifti_affine(path, fields)
+    if packed != _packed_by_name(path):
+        found = "packed (gzip)" if packed else "not packed"
+        findings.append(Finding("note", str(path), "container", f"its data are {found} in spite of its name"))
     oriented = bool(fields["sform_code"] > 0 or fields["qform_code"] > 0)
-    header, start = Header(shape, affine, dtype, scaling != (1.0, 0.0), oriented), _offset(path, fields)
-    check_claim(path, claimed=start + header.nbytes, stored=path.stat().st_size, compressed=_is_packed(path))
+    header = Header(shape, affine, dtype, scaling != (1.0, 0.0), oriented, tuple(findings))
+    check_claim(path, claimed=start + header.nbytes, stored=path.stat().st_size, compressed=packed)
 
     def read() -> np.ndarray:
-        with _unpacked(path) as stream:
+        with _unpacked(path, packed) as stream:
             return read_voxels(path, stream, header, start=start)
 
     return Stored(header, read, *scaling)
 
 
-def write_nifti(path: Path, voxels: np.ndarray, affine: np.ndarray) -> None:
+def write_nifti(path: Path, voxels: np.ndarray, affine: np.ndarray, *, gzip_level: int = _GZIP_LEVEL) -> None:
     """Write a NIfTI-1 file, whole or not at all; equal input gives equal bytes.
 
     Args:
         path: ends in .nii or .nii.gz.
         voxels: (x, y, z) int16 or uint8.
         affine: (4, 4), voxel index to RAS+ mm; stored as sform and, without any shear, as qform.
+        gzip_level: of a .nii.gz, 0 to 9; with 0, files of one shape are equally long.
 
     Raises:
         FormatError: another suffix.
@@ -71,19 +78,24 @@ def write_nifti(path: Path, voxels: np.ndarray, affine: np.ndarray) -> None:
     header["vox_offset"] = 352
     with atomic_path(path) as temporary, temporary.open("wb") as file:
         # No file name and no time in the gzip header, or equal volumes would differ.
-        packed = gzip.GzipFile("", "wb", _GZIP_LEVEL, file, mtime=0) if _is_packed(path) else None
+        packed = gzip.GzipFile("", "wb", gzip_level, file, mtime=0) if _packed_by_name(path) else None
         with packed or contextlib.nullcontext(file) as stream:
             stream.write(header.binaryblock + b"\0\0\0\0")  # the four bytes say that no header extension follows
             for index in range(voxels.shape[2]):
                 stream.write(voxels[..., index].astype(voxels.dtype.newbyteorder("<")).tobytes(order="F"))
 
 
-def _is_packed(path: Path) -> bool:
+def _packed_by_name(path: Path) -> bool:
     return path.name.lower().endswith(".gz")
 
 
-def _unpacked(path: Path) -> Any:
-    return gzip.open(path) if _is_packed(path) else path.open("rb")
+def _is_packed(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(2) == _GZIP
+
+
+def _unpacked(path: Path, packed: bool) -> Any:
+    return gzip.open(path) if packed else path.open("rb")
 
 
 def _read_fields(path: Path, stream: Any) -> Any:
@@ -92,11 +104,7 @@ def _read_fields(path: Path, stream: Any) -> Any:
 
     try:
         block = stream.read(540)
-    except gzip.BadGzipFile as error:
-        raise FormatError(
-            f"{path}: not gzip data in spite of its name: if it is plain NIfTI, rename it to .nii"
-        ) from error
-    except (EOFError, zlib.error) as error:
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise FormatError(f"{path}: truncated or damaged within the header: copy or export it again") from error
     kinds: Any = ((348, nibabel.Nifti1Header, b"n+1"), (540, nibabel.Nifti2Header, b"n+2"))
     for size, kind, magic in kinds:
@@ -104,22 +112,11 @@ def _read_fields(path: Path, stream: Any) -> Any:
             header = kind(block[:size], check=False)
             if bytes(header["magic"].item())[:3] == magic and 1 <= int(header["dim"][0]) <= 7:
                 return header
+    if block.startswith(_GZIP):
+        raise FormatError(f"{path}: compressed twice: unpack it once (gunzip)")
+    if told := told_by(block):
+        raise FormatError(f"{path}: not a NIfTI file but {told[0]}: {told[1]}")
     raise FormatError(f"{path}: not a NIfTI file (no valid header): export it again as .nii.gz")
-
-
-def _affine(path: Path, header: Any) -> np.ndarray:
-    from nibabel.spatialimages import HeaderDataError
-
-    check_spacing(path, header["pixdim"][1:4])
-    if header["pixdim"][0] not in (-1, 1):
-        header["pixdim"][0] = 1  # the standard's reading of a handedness that was never set
-    try:
-        affine = np.array(header.get_best_affine(), dtype=np.float64)
-    except (HeaderDataError, ValueError) as error:
-        raise GeometryError(f"{path}: the qform is no rotation: write a valid orientation") from error
-    affine[:3] *= _MM_PER_UNIT.get(int(header["xyzt_units"]) & 7, 1.0)
-    check_affine(path, affine)
-    return affine
 
 
 def _scaling(path: Path, header: Any) -> tuple[float, float]:
@@ -146,6 +143,6 @@ def _dtype(path: Path, header: Any) -> np.dtype:
 
 def _offset(path: Path, header: Any) -> int:
     offset = float(header["vox_offset"])
-    if not header.single_vox_offset <= offset <= MAX_BYTES:  # also refuses NaN
+    if not header.single_vox_offset <= offset <= most_bytes():  # also refuses NaN
         raise FormatError(f"{path}: the header places the voxels at byte {offset:g} (vox_offset): export it again")
     return int(offset)

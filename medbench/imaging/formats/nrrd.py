@@ -13,7 +13,7 @@ import numpy as np
 
 from medbench.errors import FormatError
 from medbench.imaging.formats.geometry import LPS_TO_RAS, affine_from, spatial_shape
-from medbench.imaging.formats.stored import MAX_BYTES, Header, Stored, check_claim, read_voxels
+from medbench.imaging.formats.stored import Header, Stored, check_claim, most_bytes, read_voxels
 from medbench.imaging.formats.text_header import TextHeader
 
 _TYPES = {
@@ -68,7 +68,7 @@ def open_nrrd(path: Path) -> Stored:
     if encoding not in _UNPACKED or any(map(fields.text, ("data file", "line skip", "byte skip"))):
         raise FormatError(f"{path}: only attached voxels, encoded raw, gzip or bzip2, are supported: export it again")
     # bzip2 knows no bound on its ratio; only the absolute limit holds there.
-    found = MAX_BYTES if encoding.startswith("bz") else path.stat().st_size - fields.end
+    found = most_bytes() if encoding.startswith("bz") else path.stat().st_size - fields.end
     check_claim(path, claimed=header.nbytes, stored=found, compressed=encoding != "raw")
 
     def read() -> np.ndarray:

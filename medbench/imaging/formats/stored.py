@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import math
+import os
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,10 +13,12 @@ from typing import IO
 
 import numpy as np
 
-from medbench.errors import FormatError, IntensityError
+from medbench.errors import FormatError, IntensityError, SpecError
+from medbench.imaging.findings import Finding
 
-# 1024 x 1024 x 4096 voxels of float64: more than any CT scanner writes.
-MAX_BYTES = 32 * 2**30
+_GIB = 2**30
+_LARGEST_GIB = 8.0  # 1024 x 1024 x 4096 voxels of int16: more than any CT scanner writes
+_LIMIT = "MEDBENCH_MAX_VOLUME_GIB"
 # Deflate cannot pack tighter than 1032:1 (zlib's technical notes), so a larger claim is false.
 DEFLATE_RATIO = 1032
 
@@ -31,6 +34,8 @@ class Header:
         scaled: whether a slope or an intercept turns what is stored into HU.
         orientation_stored: False where left and right are an assumption; only NIfTI files can keep silent (sform and
             qform codes both 0).
+        findings: what the file says that may mislead, and what was accepted with a tolerance.
+        stored_affine: (4, 4), ``affine`` before the axes were turned to RAS+; None where nothing was turned.
     """
 
     shape: tuple[int, int, int]
@@ -38,6 +43,8 @@ class Header:
     dtype: np.dtype
     scaled: bool = False
     orientation_stored: bool = True
+    findings: tuple[Finding, ...] = ()
+    stored_affine: np.ndarray | None = None
 
     @property
     def nbytes(self) -> int:
@@ -62,6 +69,35 @@ class Stored:
     intercept: float = 0.0
 
 
+def most_bytes() -> int:
+    """Return how many bytes of voxels a file may claim: 8 GiB, or what ``MEDBENCH_MAX_VOLUME_GIB`` says.
+
+    Raises:
+        SpecError: the variable is no positive number.
+    """
+    told = os.environ.get(_LIMIT, "")
+    try:
+        limit = float(told or _LARGEST_GIB)
+    except ValueError:
+        limit = math.nan
+    if not 0 < limit < math.inf:
+        raise SpecError(f"{_LIMIT} is '{told}': set it to a number of GiB, like 16")
+    return int(limit * _GIB)
+
+
+def check_limit(path: Path, claimed: int) -> None:
+    """Refuse a header that claims more bytes of voxels than ``most_bytes``.
+
+    Raises:
+        FormatError: it does.
+    """
+    if claimed > (most := most_bytes()):
+        raise FormatError(
+            f"{path}: the header claims {claimed} bytes of voxels, at most {most} are read: export it again, or "
+            f"allow more GiB with {_LIMIT}"
+        )
+
+
 def check_claim(path: Path, *, claimed: int, stored: int, compressed: bool) -> None:
     """Refuse a header that claims more bytes than its file can keep, before anything is allocated.
 
@@ -73,10 +109,7 @@ def check_claim(path: Path, *, claimed: int, stored: int, compressed: bool) -> N
     Raises:
         FormatError: the claim is implausible.
     """
-    if claimed > MAX_BYTES:
-        raise FormatError(
-            f"{path}: the header claims {claimed} bytes of voxels, at most {MAX_BYTES} are plausible: export it again"
-        )
+    check_limit(path, claimed)
     possible = DEFLATE_RATIO * stored if compressed else stored
     if claimed > possible:
         kind = " compressed" if compressed else ""
@@ -141,6 +174,7 @@ def hounsfield(path: Path, stored: Stored) -> np.ndarray:
         fits = limits.min <= plane.min() and plane.max() <= limits.max and np.array_equal(np.rint(plane), plane)
         whole = whole and not bad and bool(fits)
         values[..., index] = plane
+        bad += int(np.count_nonzero(np.isfinite(plane) & ~np.isfinite(values[..., index])))  # beyond float32
     if bad:
         raise IntensityError(
             f"{path}: {bad} of {values.size} voxels are NaN or infinite: fill them with a HU value (air is -1000)"

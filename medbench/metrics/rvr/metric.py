@@ -62,7 +62,9 @@ class Rvr:
         sides = evidence.real, evidence.synthetic
         subjects = sides[0].subjects, sides[1].subjects
         require_subjects(self.info, real=subjects[0], synthetic=subjects[1])
-        counts = _complete(*(side.region_voxels() for side in sides))
+        known = [side.region_voxels() for side in sides]
+        _require_common(*known)
+        counts = _complete(*known)
         regions, notes = _usable(counts, evidence.protocol.regions)
         if not regions:
             raise Unavailable(
@@ -83,6 +85,17 @@ class Rvr:
             table=_table(counts),
             notes=tuple(notes),
             scope={"compared": regions},
+        )
+
+
+def _require_common(real: pd.DataFrame, synthetic: pd.DataFrame) -> None:
+    names = [[name for name in frame.columns if name not in _NOT_REGIONS] for frame in (real, synthetic)]
+    unnamed = all(name.startswith(UNNAMED) for side in names for name in side)
+    if all(names) and unnamed and not set(names[0]) & set(names[1]):
+        real_ones, others = (", ".join(one[:4]) + (", ..." if len(one) > 4 else "") for one in names)
+        raise Unavailable(
+            f"the two sides share no region: the real masks have {real_ones}, the synthetic ones {others}: give both "
+            "the same label values"
         )
 
 

@@ -16,11 +16,11 @@ AFFINE = np.diag([0.7, 0.8, 2.5, 1.0])
 
 @pytest.fixture
 def write_volume() -> Callable[..., Volume]:
-    """Write a volume whose voxels count up from ``first``; SimpleITK writes what is not NIfTI."""
+    """Write a volume whose voxels fall to air from ``first``; SimpleITK writes what is not NIfTI."""
 
     def write(path: Path, first: int = 0) -> Volume:
         path.parent.mkdir(parents=True, exist_ok=True)
-        volume = Volume((np.arange(np.prod(SHAPE)) + first).reshape(SHAPE).astype(np.int16), AFFINE)
+        volume = Volume((first - 9 * np.arange(np.prod(SHAPE))).reshape(SHAPE).astype(np.int16), AFFINE)
         if path.name.endswith((".nii", ".nii.gz")):
             volume.write(path)
         else:

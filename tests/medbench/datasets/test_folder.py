@@ -83,8 +83,8 @@ def test_verify_names_what_is_damaged_and_where_masks_lie_off(root: Path, write_
     (root / "site.1" / "b.raw").write_bytes(b"short")
     (root / "site.1" / "c.nrrd").write_bytes(b"nothing")
     rows = {row["check"]: row for row in FolderDataset(root).verify()}
-    assert rows["headers"]["detail"] == "1 of 3 are sound"
-    assert rows["masks"]["detail"] == "0 of 1 are on their volume's grid"
+    assert rows["volumes"]["detail"] == "1 of 3 are sound (read to the last voxel)"
+    assert rows["masks"]["detail"] == "0 of 1 are sound and on their volume's grid"
     assert "promises 240 bytes, found 5 bytes" in rows["b.mhd"]["detail"]
     assert "not a NRRD file" in rows["c.nrrd"]["detail"]
     assert all(not row["ok"] and row["mend"] for check, row in rows.items() if check != "layout")

@@ -117,7 +117,10 @@ def test_the_identity_changes_with_the_split_and_the_contents(root: Path, write_
 
 def test_verify_counts_each_split_and_checks_headers(root: Path) -> None:
     rows = PcctaDataset(root, counts=COUNTS).verify()
-    assert [row["detail"] for row in rows] == ["train 4, select 2, test 2; 0 with a mask", "8 of 8 are sound"]
+    assert [row["detail"] for row in rows] == [
+        "train 4, select 2, test 2; 0 with a mask",
+        "8 of 8 are sound (read to the last voxel)",
+    ]
     assert all(row["ok"] for row in rows)
     (failed,) = PcctaDataset(root).verify()
     assert not failed["ok"]

@@ -52,7 +52,7 @@ def test_verify_counts_and_checks_headers_and_masks(root: Path, write_mask: Writ
     rows = FolderDataset(root).verify()
     assert [(row["check"], row["ok"], row["mend"]) for row in rows] == [
         ("layout", True, ""),
-        ("headers", True, ""),
+        ("volumes", True, ""),
         ("masks", True, ""),
     ]
     assert rows[0]["detail"] == "3 volumes: train 3, select 0, test 0, not listed 0; 2 with a mask"

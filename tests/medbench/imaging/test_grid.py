@@ -8,6 +8,7 @@ import pytest
 import torch
 from monai.data import MetaTensor
 
+from medbench.errors import GeometryError
 from medbench.imaging.grid import label_map_to_grid, to_grid
 from medbench.imaging.volume import LabelMap, Volume
 from medbench.spec import Grid
@@ -205,3 +206,12 @@ def test_a_fit_does_what_its_name_says(fit, shape):
     labels = label_map_to_grid(LabelMap(np.ones(volume.shape, np.uint8), OBLIQUE), grid)
     assert labels.shape == shape
     np.testing.assert_allclose(labels.affine, result.affine)
+
+
+@pytest.mark.parametrize(
+    "grid", [Grid(shape=(99999, 99999, 99999), fit="resize"), Grid(spacing_mm=(0.001, 0.001, 0.001), fit="keep")]
+)
+def test_a_grid_that_no_machine_could_hold_is_refused_at_once(grid):
+    volume = Volume(np.zeros((8, 8, 8), np.int16), np.diag([700.0, 700, 700, 1]))
+    with pytest.raises(GeometryError, match="correct its header's spacing, or ask for a smaller grid"):
+        to_grid(volume, grid)

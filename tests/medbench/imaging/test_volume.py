@@ -148,3 +148,9 @@ def test_real_ct_is_read_as_int16_with_its_fat_and_bone(name):
     assert volume.voxels.flags.c_contiguous
     np.testing.assert_array_equal(volume.voxels, np.asarray(reference.dataobj))
     np.testing.assert_allclose(volume.affine, reference.affine)
+
+
+def test_a_voxels_volume_is_the_determinants():
+    sheared = np.diag([2.0, 2.0, 3.0, 1.0])
+    sheared[1, 2] = 3 * np.tan(np.radians(25))
+    assert Volume(np.zeros((3, 3, 3), np.int16), sheared).voxel_ml == pytest.approx(0.012)

@@ -17,8 +17,9 @@ from medbench.imaging.volume import LabelMap, Volume
 from medbench.pipeline.folder import FolderEvaluation
 from medbench.pipeline.options import FolderOptions
 from medbench.progress import silent
+from medbench.records.collection import region_names
 from medbench.records.results import Report
-from medbench.records.samples import Manifest, SampleRecord, region_names
+from medbench.records.samples import Manifest, SampleRecord
 from medbench.storage.files import sha256_of
 
 SHAPE = (32, 32, 16)

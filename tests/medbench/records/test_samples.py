@@ -10,7 +10,8 @@ import pytest
 from medbench.errors import DataError
 from medbench.generators.base import sample_seed
 from medbench.imaging.volume import Volume
-from medbench.records.samples import Manifest, SampleRecord, content_once, open_folder, region_names
+from medbench.records.collection import region_names
+from medbench.records.samples import Manifest, SampleRecord, content_once, open_folder
 from medbench.storage.files import sha256_of
 
 

@@ -194,17 +194,33 @@ def test_scans_too_many_and_scans_twice_are_refused(root: Path, write_itk: Write
         luna(root).cases("test")
 
 
-def test_verify_reads_headers_raw_sizes_and_masks(root: Path, write_itk: Write) -> None:
+def test_what_macos_leaves_beside_each_file_counts_nowhere(root: Path) -> None:
+    before = ids(root)
+    for path in list(root.rglob("*.mhd")):
+        path.with_name(f"._{path.name}").write_bytes(b"\0\5\x16\7" + bytes(200))
+    assert ids(root) == before
+    assert all(row["ok"] for row in luna(root).verify())
+
+
+def test_what_is_no_scan_is_told(root: Path) -> None:
+    (root / "subset0" / "more.npy").write_bytes(b"x")
+    assert [Path(finding.file).name for finding in luna(root).noticed()] == ["more.npy"]
+
+
+def test_verify_reads_scans_and_masks(root: Path, write_itk: Write) -> None:
     rows = luna(root).verify()
     assert all(row["ok"] for row in rows)
     assert [row["detail"] for row in rows[-2:]] == [
         "train 5, select 1, test 2, left out 0; not grouped by patient (no patients.csv)",
-        "8 of 8 are sound",
+        "8 of 8 are sound (read to the last voxel)",
     ]
     (root / "subset0" / f"{uid(0, 0)}.raw").write_bytes(bytes(7))
     write_itk(root / "seg-lungs-LUNA16" / f"{uid(3, 1)}.mhd", np.zeros((6, 5, 3), np.int16), AFFINE)
     faults = [row["detail"] for row in luna(root).verify() if not row["ok"]]
-    assert faults[:2] == ["7 of 8 are sound", "0 of 1 are on their volume's grid"]
+    assert faults[:2] == [
+        "7 of 8 are sound (read to the last voxel)",
+        "0 of 1 are sound and on their volume's grid",
+    ]
     assert "promises 240 bytes, found 7 bytes" in str(faults[2])
 
 
@@ -298,7 +314,7 @@ def test_a_damaged_header_is_fetched_again_and_verify_says_so(root: Path, tmp_pa
     with mirror(root, tmp_path / "zenodo") as (files, _):
         path.write_text(path.read_text().replace("DimSize", "Dim"))
         dataset = luna(root, files)
-        assert [row["check"] for row in dataset.verify() if not row["ok"]] == ["headers", path.name]
+        assert [row["check"] for row in dataset.verify() if not row["ok"]] == ["volumes", path.name]
         assert "subset1.zip" in [download.filename for download in dataset.fetch_plan()]
         dataset.fetch(silent)
     assert all(row["ok"] for row in dataset.verify())

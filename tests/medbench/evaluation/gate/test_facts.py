@@ -28,5 +28,5 @@ def test_facts_survive_json():
 def test_a_volume_in_memory_with_nan_has_no_facts(value):
     voxels = ct().voxels.astype(np.float32)
     voxels[3, 3, 3] = value
-    with pytest.raises(IntensityError):
-        facts(Volume(voxels))
+    with pytest.raises(IntensityError, match=r"s0\.nii holds NaN"):
+        facts(Volume(voxels), file="s0.nii")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import itertools
+import re
 
 import nibabel as nib
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 
 from medbench.errors import FormatError, GeometryError
 from medbench.imaging.formats import read_header, read_image
+from medbench.imaging.formats.nifti import write_nifti
 
 
 def noise(shape=(7, 6, 5), dtype=np.int16, seed=0):
@@ -47,10 +49,11 @@ def test_one_frame_in_four_dimensions_is_one_volume(tmp_path):
 
 @pytest.mark.parametrize(("unit", "factor"), [("mm", 1), ("unknown", 1), ("micron", 0.001), ("meter", 1000)])
 def test_nifti_units_are_honoured(tmp_path, unit, factor):
-    image = nib.Nifti1Image(noise(), np.diag([2.0, 3, 4, 1]))
+    steps = np.array([2.0, 3, 4]) / max(1, factor)
+    image = nib.Nifti1Image(noise(), np.diag([*steps, 1]))
     image.header.set_xyzt_units(unit)
     image.to_filename(tmp_path / "a.nii")
-    np.testing.assert_allclose(np.diag(read_image(tmp_path / "a.nii")[1])[:3], np.array([2, 3, 4]) * factor)
+    np.testing.assert_allclose(np.diag(read_image(tmp_path / "a.nii")[1])[:3], steps * factor, rtol=1e-6)
 
 
 @pytest.mark.parametrize(("sform", "qform"), [(0, 0), (1, 0), (0, 1), (2, 1)])
@@ -97,9 +100,37 @@ def test_a_nifti_gz_that_ends_before_its_voxels_begin(tmp_path, refusal, patched
     assert "truncated" in refusal(path, FormatError)
 
 
-def test_a_plain_nifti_with_a_gz_name(tmp_path, nifti, refusal):
-    nifti(tmp_path / "a.nii").rename(tmp_path / "a.nii.gz")
-    assert "rename" in refusal(tmp_path / "a.nii.gz", FormatError)
+@pytest.mark.parametrize(("written", "named"), [("a.nii", "b.nii.gz"), ("a.nii.gz", "b.nii")])
+def test_the_first_bytes_say_whether_a_file_is_packed_not_its_name(tmp_path, written, named, nifti):
+    nifti(tmp_path / written).rename(tmp_path / named)
+    np.testing.assert_array_equal(read_image(tmp_path / named)[0], noise())
+    (finding,) = read_header(tmp_path / named).findings
+    assert (finding.severity, finding.check) == ("note", "container")
+
+
+def test_a_file_that_was_packed_twice(tmp_path, nifti, refusal):
+    path = nifti(tmp_path / "a.nii.gz")
+    path.write_bytes(gzip.compress(path.read_bytes()))
+    assert "compressed twice: unpack it once (gunzip)" in refusal(path, FormatError)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (
+            b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 1\n",
+            "a Git LFS pointer: fetch .*git lfs pull",
+        ),
+        (b"/annex/objects/SHA256E-s1--00.nii.gz\n", "a git-annex pointer: fetch .*git annex get"),
+        (b"<!DOCTYPE html><html>not found</html>", "a web page: download"),
+        (b"\x93NUMPY\1\0", r"a numpy array: write it with medbench\.Volume"),
+        (b"\xfd7zXZ\0", "xz data: unpack"),
+    ],
+)
+@pytest.mark.parametrize("packed", [False, True])
+def test_what_a_file_is_instead_is_told(tmp_path, content, said, packed, refusal):
+    (tmp_path / "a.nii.gz").write_bytes(gzip.compress(content) if packed else content)
+    assert re.search(said, refusal(tmp_path / "a.nii.gz", FormatError))
 
 
 @pytest.mark.parametrize("shape", [(7, 6), (7, 6, 1), (7, 6, 5, 2), (7, 6, 5, 1, 3), (7, 6, 1, 5)])
@@ -142,3 +173,10 @@ def test_an_impossible_dim(tmp_path, dim, refusal, patched):
 @pytest.mark.parametrize("code", [0, 32, 128, 9999])
 def test_voxels_that_are_not_one_number_each(tmp_path, code, refusal, patched):
     refusal(patched(tmp_path / "a.nii", 70, "<h", code), FormatError)
+
+
+def test_without_compression_files_of_one_shape_are_equally_long(tmp_path):
+    for name, voxels in (("noise", noise((40, 30, 20))), ("smooth", np.full((40, 30, 20), 7, np.int16))):
+        write_nifti(tmp_path / f"{name}.nii.gz", voxels, np.eye(4), gzip_level=0)
+        np.testing.assert_array_equal(read_image(tmp_path / f"{name}.nii.gz")[0], voxels)
+    assert (tmp_path / "noise.nii.gz").stat().st_size == (tmp_path / "smooth.nii.gz").stat().st_size

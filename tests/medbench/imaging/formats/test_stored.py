@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import gzip
+
 import nibabel as nib
 import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from medbench.errors import FormatError, GeometryError, IntensityError
+from medbench.errors import DataError, FormatError, GeometryError, IntensityError, SpecError
 from medbench.imaging.formats import read_header, read_image
 
 
@@ -107,3 +109,33 @@ def test_truncated_plain_mha_and_nrrd(tmp_path, refusal, metaimage, nrrd):
     assert "truncated" in refusal(cut(metaimage(tmp_path, "a.mha"), -1), FormatError)
     assert "truncated" in refusal(cut(nrrd(tmp_path), -1), FormatError)
     assert "truncated" in refusal(cut(nrrd(tmp_path), 60), FormatError)
+
+
+@pytest.mark.parametrize("limit", ["1e-6", "nonsense", "-1", "inf"])
+def test_a_limit_on_what_a_header_may_claim(tmp_path, limit, nifti, monkeypatch):
+    path = nifti(tmp_path / "a.nii.gz", noise((20, 20, 20)))
+    monkeypatch.setenv("MEDBENCH_MAX_VOLUME_GIB", limit)
+    with pytest.raises(FormatError if limit == "1e-6" else SpecError, match="MEDBENCH_MAX_VOLUME_GIB"):
+        read_image(path)
+
+
+def test_a_bomb_is_read_no_further_than_its_header_promises(tmp_path, nifti):
+    path = nifti(tmp_path / "a.nii.gz")
+    whole = gzip.decompress(path.read_bytes())
+    path.write_bytes(gzip.compress(whole + bytes(2**24)))
+    np.testing.assert_array_equal(read_image(path)[0], noise())
+
+
+def test_numbers_beyond_float32_are_named_like_infinity(tmp_path, refusal):
+    huge = noise().astype(np.float64)
+    huge[0, 0, 0] = 1e300
+    nib.save(nib.Nifti1Image(huge, np.eye(4)), tmp_path / "a.nii")
+    assert "1 of 210 voxels" in refusal(tmp_path / "a.nii", IntensityError)
+
+
+def test_a_volume_beyond_this_machines_memory_is_named(tmp_path, nifti, refusal, monkeypatch):
+    def fail(*_, **__):
+        raise MemoryError
+
+    monkeypatch.setattr("medbench.imaging.formats.nifti.read_voxels", fail)
+    assert "memory" in refusal(nifti(tmp_path / "a.nii"), DataError)

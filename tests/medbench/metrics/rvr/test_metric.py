@@ -217,3 +217,12 @@ def test_an_unnamed_value_that_no_sample_holds_is_missing(measure):
     synthetic = counts(12, seed=1).rename(columns={"heart": "label_1", "lungs": "label_2"})
     assert measure(real, synthetic.drop(columns="label_2")).parts["label_2"]["missing_rate"] == 1
     assert measure(real, synthetic[["voxels", "voxel_ml"]]).parts["label_1"]["missing_rate"] == 1
+
+
+def test_masks_that_share_no_value_give_a_reason_not_a_number(measure):
+    real = counts(12, seed=0).rename(columns={"heart": "label_1", "lungs": "label_2"})
+    synthetic = counts(12, seed=1).rename(columns={"lungs": "label_255"}).drop(columns="heart")
+    with pytest.raises(
+        Unavailable, match="share no region: the real masks have label_1, label_2, the synthetic ones label_255"
+    ):
+        measure(real, synthetic)

@@ -189,3 +189,81 @@ def test_slices_of_different_sizes(tmp_path):
     slice_.Rows, slice_.PixelData = ROWS - 2, stored_pixels()[0, :-2].tobytes()
     slice_.save_as(folder / "1-IM3")
     refusal(folder, FormatError)
+
+
+@pytest.mark.parametrize("keep", [0, 100, 200, 700, -50])
+def test_a_truncated_first_slice_is_not_dropped(tmp_path, keep):
+    folder = write_series(tmp_path / "s")
+    first = folder / f"1-IM{SLICES}"  # the lowest
+    first.write_bytes(first.read_bytes()[:keep])
+    with pytest.raises(FormatError, match=first.name):
+        read_image(folder)
+
+
+@pytest.mark.parametrize("bits", [12, 16])
+def test_monochrome1_changes_how_a_value_is_shown_not_the_value(tmp_path, write_slices, hounsfield, bits):
+    def change(data, _):
+        data.PhotometricInterpretation, data.BitsStored, data.HighBit = "MONOCHROME1", bits, bits - 1
+
+    voxels, _ = read_image(write_slices(tmp_path / "s", change=change))
+    np.testing.assert_array_equal(voxels[::-1, ::-1], hounsfield())
+
+
+def test_slices_without_a_preamble_are_read(tmp_path, write_slices, hounsfield):
+    voxels, _ = read_image(write_slices(tmp_path / "s", preamble=False))
+    np.testing.assert_array_equal(voxels[::-1, ::-1], hounsfield())
+
+
+@pytest.mark.parametrize("tag", ["RescaleIntercept", "RescaleSlope"])
+def test_a_rescale_in_some_slices_only_is_refused(tmp_path, write_slices, tag):
+    folder = write_slices(tmp_path / "s", change=lambda data, k: delattr(data, tag) if k % 2 else None)
+    assert f"2 of 5 slices lack {tag}" in refusal(folder, IntensityError)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"RescaleType": "US"}, "its rescale type is US, not HU"),
+        ({"RescaleIntercept": None}, "no slice has a RescaleIntercept"),
+        ({"Modality": "OT"}, "its modality is OT"),
+    ],
+)
+def test_what_makes_hu_doubtful_is_told(tmp_path, write_slices, change, said):
+    def alter(data, _):
+        for name, value in change.items():
+            setattr(data, name, value)
+
+    (finding,) = read_header(write_slices(tmp_path / "s", change=alter)).findings
+    assert finding.severity == "warning" and said in finding.detail
+
+
+def test_each_slices_own_rescale_counts(tmp_path, write_slices, hounsfield):
+    def change(data, k):
+        data.RescaleIntercept = str(-1024 - 100 * k)
+
+    voxels, _ = read_image(write_slices(tmp_path / "s", change=change))
+    np.testing.assert_array_equal(voxels[::-1, ::-1], hounsfield() - 100 * np.arange(5))
+
+
+def test_an_enhanced_object_is_one_volume(tmp_path, write_enhanced, write_slices, hounsfield):
+    voxels, affine = read_image(write_enhanced(tmp_path / "e/image.dcm").parent)
+    np.testing.assert_array_equal(voxels[::-1, ::-1], hounsfield())
+    np.testing.assert_allclose(affine, read_image(write_slices(tmp_path / "s"))[1])
+
+
+def test_frames_have_their_own_rescale_and_order(tmp_path, write_enhanced, hounsfield):
+    def rescale(k):
+        return 1.0, -1024.0 - k
+
+    path = write_enhanced(tmp_path / "a.dcm", rescale=rescale, order=[3, 1, 0, 4, 2])
+    np.testing.assert_array_equal(read_image(path)[0][::-1, ::-1], hounsfield())
+
+
+def test_a_missing_frame_is_told(tmp_path, write_enhanced):
+    path = write_enhanced(tmp_path / "a.dcm", order=[0, 1, 3, 4])
+    assert "missing" in refusal(path, GeometryError)
+
+
+def test_a_header_that_claims_too_much_is_refused_before_any_pixel(tmp_path, write_slices, monkeypatch):
+    monkeypatch.setenv("MEDBENCH_MAX_VOLUME_GIB", "1e-7")
+    assert "MEDBENCH_MAX_VOLUME_GIB" in refusal(write_slices(tmp_path / "s"), FormatError)

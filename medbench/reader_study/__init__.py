@@ -1,0 +1,1 @@
+"""Blinded reader studies: planned, packed, audited, read and scored."""

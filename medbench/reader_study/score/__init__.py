@@ -1,0 +1,1 @@
+"""From ratings and the key to numbers."""

@@ -1,0 +1,1 @@
+"""HA-GAN: hierarchical amortised GAN, trained on random slabs of a volume."""

@@ -1,0 +1,42 @@
+"""Predicted memory: within the budget where the documentation says so, and of the code that runs."""
+
+import math
+
+import pytest
+
+from medbench.errors import DataError
+from medbench.training.loop import launch
+from medbench_models.ha_gan.config import HaganConfig
+from medbench_models.ha_gan.generator import HaGan
+from medbench_models.ha_gan.memory import fitting, predict
+from medbench_models.ha_gan.presets import PRESETS
+from medbench_models.shared.hierarchical import pyramid
+from medbench_models.shared.slab_gan import rehearse
+
+GIB = 2**30
+
+
+def test_the_paper_trains_and_samples_within_24_gib() -> None:
+    for stage in ("fit", "sample"):
+        assert predict(PRESETS["paper"], stage, (512, 512, 256)).peak_bytes <= 24 * GIB
+
+
+def test_a_cube_needs_the_same_for_every_volume() -> None:
+    found = [predict(PRESETS["cube128"], "sample", shape).tensor_bytes for shape in ((512, 512, 256), (64, 64, 30))]
+    assert found[0] == found[1]
+
+
+def test_the_widest_tensor_of_a_sample_is_in_half_precision() -> None:
+    largest = predict(PRESETS["paper"], "sample", (1, 1, 1)).largest_tensors[0]
+    assert (largest.shape, largest.dtype) == ((1, 32, 256, 256, 256), "float16")
+
+
+def test_a_shape_that_it_cannot_make_is_refused() -> None:
+    with pytest.raises(DataError, match="512x512x256 is nearest"):
+        HaGan("full", device="cpu").predict("sample", (512, 512, 250), limit_bytes=math.inf)
+
+
+def test_the_rehearsed_step_runs_with_numbers_too(small: HaganConfig) -> None:
+    task = fitting(small, pyramid(small.network, (16, 16, 16)))
+    rehearse(task, launch("cpu"))
+    assert task.averaged.updates == 1
