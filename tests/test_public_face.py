@@ -21,8 +21,14 @@ PROMISED = [
     "Generator", "GeneratorInfo", "GeometryError", "Grid", "IntensityError", "Interval", "LabelMap",
     "Measured", "Measurement", "MedbenchError", "Meter", "Metric", "MetricInfo", "MissingExtraError",
     "NOT_ASKED", "NotEnoughCasesError", "Plane", "Prediction", "Predicts", "Progress", "Protocol",
+<<<<<<< HEAD
     "Replicates", "Report", "Result", "SampleRequest", "Segmenter", "SegmenterInfo", "Shaped", "Side", "SliceExtractor",
     "SliceProtocol", "SpecError", "Split", "StorageError", "TrainingData", "Unavailable", "UnknownPluginError", "Volume",
+=======
+    "Replicates", "Report", "Result", "SampleRequest", "Segmenter", "SegmenterInfo", "Shaped", "Side",
+    "SliceExtractor", "SliceProtocol", "SpecError", "Split", "StorageError", "TrainingData",
+    "Unavailable", "UnknownPluginError", "Volume",
+>>>>>>> main
     "VolumeExtractor", "WeightFile", "Window", "Workspace", "atomic_path", "evaluate", "fingerprint",
     "jackknifed", "label_map_to_grid", "load_dataset", "mean_interval", "plane_slices", "predict_peak",
     "require_subjects", "sample_seed", "silent", "to_grid",
