@@ -28,7 +28,7 @@ _TINY = VqTransConfig(
         discriminator_rate=2e-4, precision="bf16-mixed",
     ),
     stage2=SequenceConfig(
-        steps=2400, batch=1, rate=8e-3, schedule="cosine", ema_decay=0.99, precision="bf16-mixed"
+        steps=1800, batch=1, rate=8e-3, schedule="cosine", ema_decay=0.99, precision="bf16-mixed"
     ),
     sampling=SamplingConfig(),
 )  # fmt: skip
