@@ -85,5 +85,5 @@ def _show(ui: Session, document: dict[str, Any]) -> None:
     largest = document["largest_shape_that_fits"]
     words = "no shape of these proportions fits" if largest is None else "x".join(map(str, largest))
     if not document["largest_shape_is_exact"]:
-        words += " (as far as the search came in its time)"
+        words += " (the search went no further)"
     ui.out.print(f"largest shape that fits: {words}")

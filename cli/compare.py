@@ -30,7 +30,8 @@ def compare(
     from leaderboard.comparison.compare import compare as compare_runs
     from leaderboard.comparison.compare import open_runs, require_any, write_rows
 
-    rows, apart = compare_runs(open_runs(runs))
+    opened = open_runs(runs)
+    rows, apart = compare_runs(opened)
     require_any(rows, apart)
     if out is not None:
         write_rows(out, rows)
@@ -40,6 +41,9 @@ def compare(
         _print_rows(ui, rows)
     for one in apart:
         ui.errors.print(f"not comparable: {one.metric} of {one.a} and {one.b}: {one.reason}")
+    for run in opened:
+        for leak in run.report.leaks:
+            ui.errors.print(f"leak of {run.name}: {leak}")
 
 
 def _print_rows(ui: Session, rows: Sequence[Row]) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import asdict
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 from rich.padding import Padding
@@ -11,8 +12,10 @@ from rich.text import Text
 
 from cli.session import Session, in_session, words
 from medbench import protocols, registry
-from medbench.errors import MedbenchError
+from medbench.errors import MedbenchError, MissingExtraError
 from medbench.spec import fingerprint
+
+OneModel = Annotated[str | None, typer.Option("--model", "-m", help="Only this generator's.")]
 
 app = typer.Typer(no_args_is_help=True, help="Show what is installed.")
 
@@ -40,7 +43,7 @@ def _show(ui: Session, rows: list[dict[str, Any]]) -> None:
     for row in rows:
         ui.out.print(row["name"], style="bold")
         for heading, value in row.items():
-            if heading != "name" and value is not None and value != ():
+            if heading != "name" and value not in (None, (), []):
                 ui.out.print(Padding(Text(f"{heading.replace('_', ' ')}: {words(value)}"), (0, 0, 0, 2)))
 
 
@@ -49,6 +52,32 @@ def _show(ui: Session, rows: list[dict[str, Any]]) -> None:
 def models(ui: Session) -> None:
     """Show the generators."""
     _list(ui, "generators", "version", "capabilities", "presets", "license", "paper")
+
+
+@app.command()
+@in_session
+def presets(ui: Session, model: OneModel = None) -> None:
+    """Show the presets of generators: their shape, whether their weights are here, and what these were trained on."""
+    names = registry.names("generators") if model is None else [model]
+    _show(ui, [row for name in names for row in _presets(name)])
+
+
+def _presets(model: str) -> Iterator[dict[str, Any]]:
+    plugin = registry.load("generators", model)
+    for preset in plugin.info.presets:
+        try:
+            found = plugin(preset, device="cpu").default_checkpoint()
+            weights = "none are needed" if found is None else "here"
+        except MissingExtraError as how:
+            weights = str(how)
+        yield {
+            "name": preset,
+            "model": plugin.info.name,
+            "default": preset == plugin.info.presets[0],
+            "shape": plugin.info.shape_of(preset),
+            "weights": weights,
+            "trained_on": [one.in_words() for one in plugin.info.trained_on.get(preset, ())],
+        }
 
 
 @app.command()

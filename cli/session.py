@@ -126,7 +126,7 @@ def words(value: Any) -> str:
     if isinstance(value, dict):
         return ", ".join(f"{key} {inner}" for key, inner in value.items())
     if isinstance(value, list | tuple):
-        return ", ".join(value)
+        return ", ".join(map(str, value))
     return "-" if value is None else str(value)
 
 

@@ -2,7 +2,7 @@
 from .api import evaluate, load_dataset
 from .budget.meter import Meter
 from .budget.prediction import Prediction, predict_peak
-from .datasets.base import Case, Check, Dataset, DatasetInfo, Fetchable, Split
+from .datasets.base import Accounted, Case, Check, Dataset, DatasetInfo, Fetchable, Split
 from .errors import (
     BudgetExceededError,
     CheckpointError,
@@ -29,6 +29,7 @@ from .generators.base import (
     TrainingData,
     sample_seed,
 )
+from .imaging.findings import Finding
 from .imaging.grid import label_map_to_grid, to_grid
 from .imaging.slices import plane_slices
 from .imaging.volume import LabelMap, Volume
@@ -46,6 +47,7 @@ __version__: str
 
 __all__ = [
     "NOT_ASKED",
+    "Accounted",
     "BudgetExceededError",
     "Case",
     "CaseColumns",
@@ -58,6 +60,7 @@ __all__ = [
     "ExtractorInfo",
     "Fetchable",
     "Figure",
+    "Finding",
     "FitRequest",
     "FormatError",
     "Generator",
@@ -93,8 +96,8 @@ __all__ = [
     "SpecError",
     "Split",
     "StorageError",
-    "Unavailable",
     "TrainingData",
+    "Unavailable",
     "UnknownPluginError",
     "Volume",
     "VolumeExtractor",

@@ -16,16 +16,16 @@ ROOT = Path(__file__).parents[1]
 # What a plug-in author or a script was promised; a name that goes missing here breaks somebody.
 # fmt: off
 PROMISED = [
-    "BudgetExceededError", "Case", "CaseColumns", "Check", "CheckpointError", "DataError", "Dataset",
-    "DatasetInfo", "Evidence", "ExtractorInfo", "Fetchable", "Figure", "FitRequest", "FormatError",
-    "Generator", "GeneratorInfo", "GeometryError", "Grid", "IntensityError", "Interval", "LabelMap",
-    "Measured", "Measurement", "MedbenchError", "Meter", "Metric", "MetricInfo", "MissingExtraError",
-    "NOT_ASKED", "NotEnoughCasesError", "Plane", "Prediction", "Predicts", "Progress", "Protocol",
-    "Replicates", "Report", "Result", "SampleRequest", "Segmenter", "SegmenterInfo", "Side", "SliceExtractor",
-    "SliceProtocol", "SpecError", "Split", "StorageError", "Unavailable", "UnknownPluginError", "Volume",
-    "VolumeExtractor", "WeightFile", "Window", "Workspace", "atomic_path", "evaluate", "fingerprint",
-    "jackknifed", "label_map_to_grid", "load_dataset", "mean_interval", "plane_slices", "predict_peak",
-    "require_subjects", "sample_seed", "silent", "to_grid",
+    "Accounted", "BudgetExceededError", "Case", "CaseColumns", "Check", "CheckpointError", "DataError",
+    "Dataset", "DatasetInfo", "Evidence", "ExtractorInfo", "Fetchable", "Figure", "Finding", "FitRequest",
+    "FormatError", "Generator", "GeneratorInfo", "GeometryError", "Grid", "IntensityError", "Interval",
+    "LabelMap", "Measured", "Measurement", "MedbenchError", "Meter", "Metric", "MetricInfo",
+    "MissingExtraError", "NOT_ASKED", "NotEnoughCasesError", "Plane", "Prediction", "Predicts", "Progress",
+    "Protocol", "Replicates", "Report", "Result", "SampleRequest", "Segmenter", "SegmenterInfo", "Shaped",
+    "Side", "SliceExtractor", "SliceProtocol", "SpecError", "Split", "StorageError", "TrainingData",
+    "Unavailable", "UnknownPluginError", "Volume", "VolumeExtractor", "WeightFile", "Window", "Workspace",
+    "atomic_path", "evaluate", "fingerprint", "jackknifed", "label_map_to_grid", "load_dataset",
+    "mean_interval", "plane_slices", "predict_peak", "require_subjects", "sample_seed", "silent", "to_grid",
 ]
 # fmt: on
 

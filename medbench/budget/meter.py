@@ -78,43 +78,48 @@ class Meter:
     def measure(self, stage: str) -> Iterator[list[StageMemory]]:
         """Cap the device at the budget and measure the block.
 
-        The yielded list holds one record afterwards, also where the block ran out of memory.
+        The yielded list holds one record afterwards, also where the block failed or was interrupted.
 
         Raises:
             BudgetExceededError: the device ran out of memory within the budget; the message has layer and shape.
         """
         measured: list[StageMemory] = []
-        if self.device == "cpu":
+        card = None if self.device == "cpu" else self._cap()
+        exceeded = False
+        try:
             with _watched() as found:
                 yield measured
-            measured.append(StageMemory(allocated_bytes=None, reserved_bytes=None, process_bytes=None, **found))
-            return
+        except Exception as error:
+            exceeded = card is not None and _is_out_of_memory(error)
+            if not exceeded:
+                raise
+            limit = f"the budget of {self.limit_bytes / GIB:.1f} GiB on {self.device}"
+            raise BudgetExceededError(f"stage {stage} exceeded {limit} {place_of(error)}") from error
+        finally:
+            peaks = (
+                dict.fromkeys(("allocated_bytes", "reserved_bytes", "process_bytes")) if card is None else self._peaks()
+            )
+            measured.append(StageMemory(**peaks, card_bytes=card, exceeded=exceeded, **found))
+
+    def _cap(self) -> int:
+        """Cap the device at the budget and forget earlier peaks; return the memory of the whole card."""
         import torch
 
         device = torch.device(self.device)
-        card = torch.cuda.get_device_properties(device).total_memory
+        card: int = torch.cuda.get_device_properties(device).total_memory
         torch.cuda.set_per_process_memory_fraction(min(1.0, self.limit_bytes / card), device)
         torch.cuda.reset_peak_memory_stats(device)
-        exceeded: BudgetExceededError | None = None
-        with _watched() as found:
-            try:
-                yield measured
-            except torch.OutOfMemoryError as error:
-                limit = f"the budget of {self.limit_bytes / GIB:.1f} GiB on {self.device}"
-                exceeded = BudgetExceededError(f"stage {stage} exceeded {limit} {place_of(error)}")
-                exceeded.__cause__ = error
-        measured.append(
-            StageMemory(
-                allocated_bytes=torch.cuda.max_memory_allocated(device),
-                reserved_bytes=torch.cuda.max_memory_reserved(device),
-                process_bytes=_device_bytes_of_process(),
-                card_bytes=card,
-                exceeded=exceeded is not None,
-                **found,
-            )
-        )
-        if exceeded is not None:
-            raise exceeded
+        return card
+
+    def _peaks(self) -> dict[str, int | None]:
+        import torch
+
+        device = torch.device(self.device)
+        return {
+            "allocated_bytes": torch.cuda.max_memory_allocated(device),
+            "reserved_bytes": torch.cuda.max_memory_reserved(device),
+            "process_bytes": _device_bytes_of_process(),
+        }
 
     def allowed_bytes(self) -> float:
         """Return what the device can give within the budget: no more than others have left; the budget on a CPU."""
@@ -162,6 +167,12 @@ def _watched() -> Iterator[dict[str, Any]]:
         found["seconds"] = round(time.monotonic() - begun, 3)
         done.set()
         thread.join()
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    import torch
+
+    return isinstance(error, torch.OutOfMemoryError)
 
 
 def _device_bytes_of_process() -> int | None:

@@ -24,13 +24,10 @@ from torch.nn.modules import module as module_hooks  # noqa: TID253  likewise
 from torch.utils import _pytree as pytree  # noqa: TID253  likewise
 from torch.utils._python_dispatch import TorchDispatchMode  # noqa: TID253  likewise
 
-from medbench.errors import BudgetExceededError
-
 # On top of the tensors: workspaces and gaps in proportion to them, and the CUDA context with its libraries.
 MARGIN: Final = 0.15
 CONTEXT_BYTES: Final = 2**30
 _SHOWN: Final = 10
-_GIB: Final = 2**30
 
 
 @dataclass(frozen=True)
@@ -75,19 +72,6 @@ def predict_peak(call: Callable[[], object]) -> Prediction:
         result = call()
         del result
     return Prediction(ledger.peak, ledger.largest())
-
-
-def require_fits(prediction: Prediction, limit_bytes: float, *, what: str) -> None:
-    """Refuse a computation, ``what`` in words, that needs more than ``limit_bytes`` in all.
-
-    Raises:
-        BudgetExceededError: it does not fit.
-    """
-    if prediction.peak_bytes > limit_bytes:
-        raise BudgetExceededError(
-            f"{what} needs about {prediction.peak_bytes / _GIB:.1f} GiB of GPU memory, and only "
-            f"{limit_bytes / _GIB:.1f} GiB may be used: take a larger card or budget, smaller volumes or another preset"
-        )
 
 
 class _Ledger(TorchDispatchMode):  # type: ignore[no-untyped-call]

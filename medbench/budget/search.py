@@ -21,7 +21,7 @@ class Largest:
 
     Args:
         shape: the largest that was seen to fit; None where none was.
-        exact: no larger one of these proportions fits; False where the search ran out of time.
+        exact: the next larger one was seen not to fit; False where the search came to the end of its time or range.
     """
 
     shape: Shape | None
@@ -55,7 +55,7 @@ def largest_shape(
     step = _step(whole, asked)
     # In steps: up to ``low`` it fits or suits nobody; ``high`` does not fit or is too large to ask.
     low, high, best = 0, min(4 * whole, _LONGEST_AXIS * whole // max(shape)) // step + 1, 0
-    guess, count = whole // step, 0
+    too_large, guess, count = high, whole // step, 0
     while high - low > 1 and (asked.has_time() or count == 0):
         guess = min(max(guess, low + 1), high - 1)
         suiting = next((one for one in range(guess, low, -1) if asked.at(one * step) is not None), None)
@@ -67,7 +67,7 @@ def largest_shape(
             high = suiting
         count += 1
         guess = asked.guess(limit_bytes) // step if count < _GUIDED or count % 2 else (low + high) // 2
-    return Largest(_scaled(shape, best * step) if best else None, exact=high - low <= 1)
+    return Largest(_scaled(shape, best * step) if best else None, exact=high - low <= 1 and high < too_large)
 
 
 def _scaled(shape: Shape, scale: int) -> Shape:

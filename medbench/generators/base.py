@@ -34,6 +34,10 @@ class TrainingData:
     part: str = "weights"
     note: str = ""
 
+    def in_words(self) -> str:
+        """Return ``encoder trained on LIDC-IDRI (note)``."""
+        return f"{self.part} trained on {self.dataset}{f' ({self.note})' if self.note else ''}"
+
 
 @dataclass(frozen=True)
 class GeneratorInfo:

@@ -29,8 +29,7 @@ def overlaps(model: str, seen: Iterable[TrainingData], dataset: DatasetInfo, *, 
     for one in seen:
         how = _overlap(one.dataset, dataset)
         if how is not None:
-            note = f" ({one.note})" if one.note else ""
-            found.append(f"{model}: {one.part} trained on {one.dataset}{note}, {how}{says}")
+            found.append(f"{model}: {one.in_words()}, {how}{says}")
     return tuple(found)
 
 

@@ -71,8 +71,19 @@ def budget_sentence(budget: Budget) -> str:
     return f"{limit} {how} {verdict[budget.within]}"
 
 
+def prediction_sentences(budget: Budget) -> list[str]:
+    """Say what each stage was predicted to need, and for what."""
+    said = []
+    for stage, found in budget.predicted.items():
+        largest = found.largest_tensors[0] if found.largest_tensors else None
+        of = f"; its largest tensor is {gib(largest.bytes)}, made by {largest.layer}" if largest else ""
+        size = "x".join(map(str, found.shape))
+        said.append(f"Predicted before it began: {stage} at {size} voxels needs about {gib(found.peak_bytes)}{of}.")
+    return said
+
+
 def memory_reason(budget: Budget) -> str:
     """Say why a figure of video memory is missing."""
-    if budget.kind == "absent":
+    if budget.card == "none":
         return "not measured: no CUDA device took part"
     return "not measured: the driver or the library gave no figure"

@@ -18,7 +18,6 @@ from medbench_models.shared.hierarchical import (
     SlabCritic,
     SlabEncoder,
     SlabGenerator,
-    batch_spread,
     normed,
     numbered,
 )
@@ -108,16 +107,13 @@ class SmallCritic(nn.Module):
             after = config.small_critic_width >> (_SMALL_LAYERS - number)
             self.add_module(f"conv{number}", SpectralConv3d(before, after, 4, 2, 1))
             before = after
-        self.spread = config.batch_spread
-        self.conv5 = SpectralConv3d(before + self.spread, 1 + config.classes, grids.start)
+        self.conv5 = SpectralConv3d(before, 1 + config.classes, grids.start)
 
     def forward(self, small: torch.Tensor) -> torch.Tensor:
         """Return logits (n, 1 + classes) of small volumes (n, 1, ...)."""
         found = small
         for number in self.numbers:
             found = functional.leaky_relu(self.get_submodule(f"conv{number}")(found), _SLOPE)
-        if self.spread:
-            found = torch.cat([found, batch_spread(found).expand(-1, -1, *found.shape[2:])], dim=1)
         return self.conv5(found).flatten(1)
 
 

@@ -153,7 +153,6 @@ class SlabGanConfig(Spec):
         doublings: of the trunk, 1 to 4; the head doubles twice more.
         slabs: how many of them a volume's depth makes.
         critic_width: channels of the critic's widest layer.
-        batch_spread: critics also see how much a batch varies, against mode collapse.
         classes: labels that steer the generator and that the critic recognises; 0: none.
         window: of the HU.
     """
@@ -163,7 +162,6 @@ class SlabGanConfig(Spec):
     doublings: int = Field(4, ge=1, le=4)
     slabs: int = 8
     critic_width: int = 512
-    batch_spread: bool = False
     classes: int = 0
     window: Window = Window(low=-1024, high=600)
 

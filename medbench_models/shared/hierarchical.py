@@ -181,8 +181,7 @@ class SlabCritic(nn.Module):
             before = after
         width = config.critic_width // 4
         self.conv7 = SpectralConv3d(before, width, size)
-        self.spread = config.batch_spread
-        self.fc1 = SpectralLinear(width + 1 + self.spread, width // 2)
+        self.fc1 = SpectralLinear(width + 1, width // 2)
         self.fc2 = SpectralLinear(width // 2, 1)
         if config.classes:
             self.fc2_class = SpectralLinear(width // 2, config.classes)
@@ -190,25 +189,14 @@ class SlabCritic(nn.Module):
     def judge_slab(self, slab: torch.Tensor, first: int) -> torch.Tensor:
         """Return logits (n, 1 + classes) of slabs (n, 1, depth, height, width) that begin at a voxel of the depth."""
         found = slab
-        for number in self.numbers:
+        for number in (*self.numbers, CRITIC_LAYERS + 1):
             found = functional.leaky_relu(self.get_submodule(f"conv{number}")(found), _SLOPE)
-        told = [batch_spread(found).flatten(1)] if self.spread else []
-        found = functional.leaky_relu(self.conv7(found), _SLOPE).flatten(1)
-        told.append(found.new_full((len(found), 1), first / self.room))
-        found = functional.leaky_relu(self.fc1(torch.cat([found, *told], dim=1)), _SLOPE)
+        place = found.new_full((len(found), 1), first / self.room)
+        found = functional.leaky_relu(self.fc1(torch.cat([found.flatten(1), place], dim=1)), _SLOPE)
         logits = [self.fc2(found)]
         if hasattr(self, "fc2_class"):
             logits.append(self.fc2_class(found))
         return torch.cat(logits, dim=1)
-
-
-def batch_spread(features: torch.Tensor) -> torch.Tensor:
-    """Return how much features (n, c, x, y, z) vary within the batch, their mean standard deviation: (n, 1, 1, 1, 1).
-
-    Source: Karras et al. 2018 (arXiv 1710.10196), section 3.
-    """
-    spread = (features.float().var(dim=0, correction=0) + 1e-8).sqrt().mean()
-    return spread.to(features.dtype).expand(len(features), 1, 1, 1, 1)
 
 
 def _halving(depth: int) -> tuple[int, int, int]:

@@ -3,13 +3,14 @@
 #
 #     bash tests/benchmarks/gpu_round.sh [-o DIR] [PART ...]      all parts where none is named
 #
-# DIR (default gpu_round/) gets one log a part and gpu_round.md, a Markdown table with the card's name; a part that is run again
-# replaces its rows. The figures belong into docs/ with the name of the card. Parts:
+# DIR (default gpu_round/) gets one log a part, gpu_round.md, a Markdown table with the card's name, and budget.json for
+# docs/make_budget_page.py; a part that is run again replaces its rows. The figures belong into docs/ with the name of the card. Parts:
 #     tests       the tests that need a card: same volumes, codes and features as on a CPU
 #     memory      MedLoRD at 512x512x256 under the 24 GiB cap: predicted, allocated, reserved, seconds
 #     sampling    seconds and traffic of a denoising step
 #     features    throughput and memory of the feature networks
 #     quantiser   codes of a whole volume against the plain search
+#     models      every generator on the card: its tiny preset sampled, its paper preset trained for two minutes
 #     run         the first command of the README on the card, with its measured budget
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
@@ -18,7 +19,7 @@ limit_s=540
 out=gpu_round
 if [[ "${1:-}" == "-o" ]]; then out="$2"; shift 2; fi
 parts=("$@")
-[[ ${#parts[@]} -gt 0 ]] || parts=(tests memory sampling features quantiser run)
+[[ ${#parts[@]} -gt 0 ]] || parts=(tests memory sampling features quantiser models run)
 mkdir -p "$out/rows"
 
 card="$(python3 -c 'import torch; print(torch.cuda.get_device_name(0) if torch.cuda.is_available() else "")')"
@@ -29,11 +30,12 @@ fi
 
 command_of() {
     case "$1" in
-        tests) echo "python3 -m pytest -q -m gpu tests/medbench tests/medbench_models" ;;
+        tests) echo "python3 -m pytest -q -m gpu tests/medbench tests/medbench_models tests/contract" ;;
         memory) echo "python3 -m pytest -q -s -m 'benchmark and gpu' tests/benchmarks/test_medlord_memory.py" ;;
         sampling) echo "python3 -m pytest -q -s -m benchmark tests/benchmarks/test_medlord_sampling.py" ;;
         features) echo "MEDBENCH_BENCHMARK_CENTRE=0.1 python3 -m pytest -q -s -m benchmark tests/benchmarks/test_features.py" ;;
         quantiser) echo "python3 -m pytest -q -s -m benchmark tests/benchmarks/test_quantiser.py" ;;
+        models) echo "python3 tests/benchmarks/measure_models.py '$out'" ;;
         run) echo "python3 -m cli.main run --model medlord --dataset phantom --device cuda --out '$out/run'" ;;
         *) echo "gpu_round: no part is called '$1': see the head of this file" >&2; return 2 ;;
     esac

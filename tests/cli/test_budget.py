@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import time
 
 import pytest
 from typer.testing import CliRunner
 
 from cli.main import app
+from medbench import registry
 
 TINY = ("--model", "medlord", "--shape", "64x64x32")
 
@@ -54,6 +56,37 @@ def test_in_words() -> None:
     assert "fits in 1.2 GiB" in out
     assert "predicted, not measured" in out
     assert "largest shape that fits: " in out
+
+
+PREDICTED = [
+    (name, preset, stage)
+    for name in registry.names("generators")
+    if hasattr(registry.load("generators", name), "predict")
+    for preset in registry.load("generators", name).info.presets
+    for stage in ("sample", "fit")
+]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("model", "preset", "stage"), PREDICTED)
+def test_every_preset_answers_at_its_own_shape_within_a_minute(model: str, preset: str, stage: str) -> None:
+    """A minute of computing: what a busy machine adds is not the command's."""
+    begun = time.process_time()
+    code, out, errors = budget("--model", model, "--preset", preset, "--stage", stage, "--json")
+    assert code in (0, 3), errors
+    document = json.loads(out)
+    assert document["fits"] is (code == 0)
+    assert document["largest_tensors"][0]["bytes"] > 0
+    largest = document["largest_shape_that_fits"]
+    if document["fits"]:
+        assert largest >= document["shape"]
+    assert time.process_time() - begun < 60
+
+
+def test_the_shape_of_the_preset_is_the_default() -> None:
+    code, out, errors = budget("--model", "medlord", "--json")
+    assert code == 0, errors
+    assert json.loads(out)["shape"] == [64, 64, 32]
 
 
 @pytest.mark.parametrize(

@@ -79,3 +79,13 @@ def test_nothing_comparable_is_one_line_and_exit_code_2(evaluations: dict[str, P
         assert found.stdout == ""
         assert len(found.stderr.splitlines()) == 1
         assert words in found.stderr
+
+
+def test_leaks_of_a_run_are_said(evaluations: dict[str, Path], tmp_path: Path) -> None:
+    document = json.loads((evaluations["near"] / "results.json").read_text(encoding="utf-8"))
+    leak = "maisi-pt: encoder trained on LIDC-IDRI, which contains this dataset"
+    leaking = tmp_path / "leaking.json"
+    leaking.write_text(json.dumps({**document, "leaks": [leak]}), encoding="utf-8")
+    found = medbench("compare", leaking, evaluations["far"], "--json")
+    assert json.loads(found.stdout)
+    assert f"leak of near-out: {leak}" in found.stderr

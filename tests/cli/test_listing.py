@@ -50,6 +50,20 @@ def test_list_models_has_the_keys_of_the_contract(medbench: Callable[..., Any]) 
         assert {"name", "version", "capabilities", "presets", "license", "paper"} <= set(row)
 
 
+def test_list_presets_tells_shape_weights_and_training_data(medbench: Callable[..., Any]) -> None:
+    rows = {row["name"]: row for row in json.loads(medbench("list", "presets", "--model", "medlord", "--json").stdout)}
+    assert list(rows) == list(registry.load("generators", "medlord").info.presets)
+    assert rows["tiny"]["default"] and rows["tiny"]["weights"] == "here"
+    assert rows["tiny"]["trained_on"] == ["weights trained on phantom (train split)"]
+    assert rows["paper"]["shape"] == [512, 512, 256]
+    assert "medbench fit --model medlord --preset paper" in rows["paper"]["weights"]
+
+
+def test_list_presets_names_those_of_every_model(medbench: Callable[..., Any]) -> None:
+    rows = json.loads(medbench("list", "presets", "--json").stdout)
+    assert {row["model"] for row in rows} == set(registry.names("generators"))
+
+
 def test_a_broken_plugin_hides_no_other_and_is_told_in_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, medbench: Callable[..., Any]
 ) -> None:

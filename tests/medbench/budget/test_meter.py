@@ -118,3 +118,13 @@ def test_the_cap_bites_on_a_card() -> None:
         network(torch.zeros(1, 1, 64, 64, 64, device="cuda:0"))
     assert not measured[0].exceeded
     assert measured[0].allocated_bytes is not None and 2**26 < measured[0].allocated_bytes < 2 * GIB
+
+
+def test_an_interrupted_stage_keeps_what_it_took(fake_card: Any) -> None:
+    import torch
+
+    with pytest.raises(KeyboardInterrupt), Meter(GIB, "cuda:0").measure("fit") as measured:
+        torch.zeros(1, 1, 32, 32, 32)
+        raise KeyboardInterrupt
+    assert measured[0].allocated_bytes == 32**3 * 4 * fake_card.scale
+    assert not measured[0].exceeded

@@ -23,7 +23,8 @@ def test_the_largest_shape_is_found(most: int, smallest: int, context: int) -> N
 
     wanted = [size for size in range(32, 513, 32) if size**3 // 2 <= most and size >= smallest]
     found = largest_shape((128, 128, 64), peak, most + context)
-    assert found == Largest((wanted[-1], wanted[-1], wanted[-1] // 2) if wanted else None, exact=True)
+    largest = (wanted[-1], wanted[-1], wanted[-1] // 2) if wanted else None
+    assert found == Largest(largest, exact=wanted[-1:] != [512])  # four times as large: the end of the range
 
 
 @pytest.mark.parametrize("limit", [100, 128, 300, 600, 2000])
@@ -54,7 +55,7 @@ def test_few_shapes_are_asked_about(growth) -> None:
         return growth(math.prod(shape))
 
     found = largest_shape((512, 512, 256), peak, 24 * GIB)
-    assert found.exact
+    assert found.exact or found.shape == (2048, 2048, 1024)
     assert found.shape is not None and growth(math.prod(found.shape)) <= 24 * GIB
     assert len(asked) <= 9
     assert len(set(asked)) == len(asked)

@@ -30,7 +30,7 @@ def test_a_volume_is_read_to_its_last_voxel(tmp_path: Path, write_volume: Callab
 def test_what_the_gate_would_refuse_is_not_sound(tmp_path: Path) -> None:
     Volume(np.arange(64, dtype=np.int16).reshape(4, 4, 4)).write(tmp_path / "a.nii.gz")
     _, fault = volume_rows({tmp_path / "a.nii.gz": None})
-    assert "scaled to 0 to 255" in fault["detail"] and "undo the scaling" in fault["mend"]
+    assert "no CT in HU spans so little" in fault["detail"] and "undo the scaling" in fault["mend"]
 
 
 def test_what_is_passed_over_is_a_row_for_each_reason() -> None:

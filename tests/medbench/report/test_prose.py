@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from medbench.records.results import Against, Budget, Result
+from medbench.records.results import Against, Budget, Result, StagePrediction, TensorMemory
 from medbench.report import prose
 
 
@@ -55,3 +55,15 @@ def test_a_budget_says_whether_it_was_measured_or_predicted() -> None:
     assert "nothing is known" in prose.budget_sentence(absent)
     assert "measured on a larger card" in prose.budget_sentence(measured) and "over" in prose.budget_sentence(measured)
     assert "not measured" in prose.budget_sentence(predicted) and "within" in prose.budget_sentence(predicted)
+
+
+def test_what_was_predicted_is_said_with_shape_and_layer() -> None:
+    tensor = TensorMemory(bytes=2**31, shape=(1, 128, 256, 256, 128), dtype="float16", layer="Decoder.blocks.7")
+    found = StagePrediction(
+        shape=(512, 512, 256), peak_bytes=9 * 2**30, tensor_bytes=7 * 2**30, largest_tensors=(tensor,)
+    )
+    budget = Budget(limit_bytes=24 * 2**30, kind="predicted", card="none", within=True, predicted={"sample": found})
+    (told,) = prose.prediction_sentences(budget)
+    assert told.startswith("Predicted before it began: sample at 512x512x256 voxels needs about 9.0")
+    assert told.endswith("GiB, made by Decoder.blocks.7.")
+    assert "no CUDA device" in prose.memory_reason(budget)

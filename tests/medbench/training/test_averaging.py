@@ -43,6 +43,7 @@ def test_learning_rates() -> None:
     assert learning_rate("constant", 7, 10, peak=3.0) == 3.0
     assert learning_rate("exponential", 0, 10, peak=1.0) == 1.0
     assert learning_rate("exponential", 10, 10, peak=1.0) == pytest.approx(0.08)
+    assert [learning_rate("quadratic", step, 10, peak=4.0) for step in (0, 5, 10)] == [4.0, 1.0, 0.0]
     with pytest.raises(ValueError, match="choose from constant, cosine, exponential"):
         learning_rate("linear", 0, 10, peak=1.0)
 

@@ -107,13 +107,13 @@ def golden() -> Callable[[str], Golden]:
 def small() -> HaganConfig:
     """Networks of a few channels on volumes of 16 x 16 x 16 voxels, trained for a few iterations."""
     network = NetworkConfig(
-        latent=4, widths=(8, 8, 8, 8, 32, 8), doublings=1, slabs=2, critic_width=32, batch_spread=True,
+        latent=4, widths=(8, 8, 8, 8, 32, 8), doublings=1, slabs=2, critic_width=32,
         small_critic_width=16, code_width=16,
     )  # fmt: skip
     return HaganConfig(
         follows="a test",
         network=network,
-        gan=SlabTrainingConfig(steps=6, batch=2, ema_decay=0.9),
+        gan=SlabTrainingConfig(steps=6, batch=2, energy_weight=1.0, ema_decay=0.9),
         cube=None,
     )
 

@@ -8,7 +8,7 @@ from medbench.datasets.base import Case, Split
 from medbench.errors import CheckpointError, DataError
 from medbench.imaging.volume import Volume
 from medbench.progress import silent
-from medbench_models.shared.arrays import cache_volumes
+from medbench_models.shared.arrays import cache_volumes, require_divisible, spacings_beside
 
 Make = Callable[[Split, int], list[Case]]
 
@@ -25,3 +25,20 @@ def test_a_cache_of_other_cases_is_refused(tmp_path: Path, make_cases: Make) -> 
     cache_volumes(make_cases("train", 2), tmp_path / "volumes.npy", silent)
     with pytest.raises(CheckpointError, match="holds 2 volumes, not 3"):
         cache_volumes(make_cases("train", 3), tmp_path / "volumes.npy", silent)
+
+
+def test_spacings_lie_beside_the_volumes(tmp_path: Path, make_cases: Make) -> None:
+    path, wide = tmp_path / "volumes.npy", np.diag([7.0, 7.0, 9.0, 1.0])
+    first = make_cases("train", 1)[0]
+    second = Volume(first.read_volume().voxels, wide)
+    cases = [first, Case(id="wide", split="train", patient="wide", read_volume=lambda: second)]
+    cache_volumes(cases, path, silent)
+    assert spacings_beside(path).tolist() == [[5.0, 5.0, 6.0], [7.0, 7.0, 9.0]]
+    with pytest.raises(CheckpointError, match=r"other\.npy was left by another version, without spacings"):
+        spacings_beside(tmp_path / "other.npy")
+
+
+def test_a_shape_that_does_not_fit_is_told_the_nearest() -> None:
+    require_divisible((64, 64, 32), 8)
+    with pytest.raises(DataError, match="multiple of 16, and 64x16x32 is nearest"):
+        require_divisible((70, 3, 33), 16)

@@ -5,7 +5,7 @@ import torch
 
 from medbench.errors import DataError
 from medbench_models.shared.config import SlabGanConfig
-from medbench_models.shared.hierarchical import SlabCritic, SlabEncoder, SlabGenerator, batch_spread, pyramid
+from medbench_models.shared.hierarchical import SlabCritic, SlabEncoder, SlabGenerator, pyramid
 
 SMALL = SlabGanConfig(latent=4, widths=(8, 8, 8, 8, 16, 8), critic_width=32)
 
@@ -60,9 +60,3 @@ def test_the_critic_knows_where_a_slab_lies() -> None:
     grids = pyramid(SMALL.model_copy(update={"doublings": 2}), (32, 32, 32))
     critic, slab = SlabCritic(SMALL.model_copy(update={"doublings": 2}), grids).eval(), torch.zeros(1, 1, 4, 32, 32)
     assert float(critic.judge_slab(slab, 0)) != float(critic.judge_slab(slab, 28))
-
-
-def test_the_spread_of_a_batch() -> None:
-    features = torch.tensor([0.0, 2.0]).view(2, 1, 1, 1, 1).expand(2, 3, 4, 4, 4)
-    torch.testing.assert_close(batch_spread(features), torch.ones(2, 1, 1, 1, 1))
-    assert float(batch_spread(features[:1])) < 1e-3

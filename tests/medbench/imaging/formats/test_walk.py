@@ -25,16 +25,16 @@ def test_folders_that_link_to_one_another_are_each_entered_once(tmp_path):
     assert sum(len(directory.again) for directory in walk(tmp_path)) == 64
 
 
-def test_hundreds_of_nested_folders_take_no_time(tmp_path):
+def test_nested_folders_take_no_time(tmp_path):
     began, here = time.monotonic(), os.open(tmp_path, os.O_RDONLY)
-    for _ in range(400):
+    for _ in range(60):
         os.mkdir("d", dir_fd=here)
         below = os.open("d", os.O_RDONLY, dir_fd=here)
         os.close(here)
         here = below
     os.close(here)
-    assert len(folders(tmp_path)) == 401
-    assert time.monotonic() - began < 10
+    assert len(folders(tmp_path)) == 61
+    assert time.monotonic() - began < 5
 
 
 def test_real_folders_come_before_links_to_them(tmp_path):
