@@ -30,7 +30,7 @@ _TINY = VqTransConfig(
     stage2=SequenceConfig(
         steps=1800, batch=1, rate=8e-3, schedule="cosine", ema_decay=0.99, precision="bf16-mixed"
     ),
-    sampling=SamplingConfig(),
+    sampling=SamplingConfig(temperature=0.8),
 )  # fmt: skip
 
 _PAPER = VqTransConfig(
