@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,7 +12,7 @@ import typer
 
 from cli.options import DataRoot, parse_shape
 from cli.session import Session, in_session
-from medbench.errors import SpecError
+from medbench.errors import MissingExtraError, SpecError
 
 if TYPE_CHECKING:
     from medbench.reader_study.audit.audit import Part
@@ -197,6 +198,42 @@ def audit(ui: Session, packet: PacketFolder, key: KeyFile) -> None:
             ui.say("What the voxels tell is a finding: mend what is the processing's, report what is the model's.")
     else:
         ui.say("The container tells the source: create the packet again, and hand it over as it was created.")
+
+
+@app.command()
+@in_session
+def serve(
+    ui: Session,
+    packet: PacketFolder,
+    reader: Annotated[
+        list[str] | None, typer.Option(help="A reader's name, once for each; those who have begun where not given.")
+    ] = None,
+    host: Annotated[
+        str, typer.Option(help="The address to listen at; the default is this machine alone.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8765,
+) -> None:
+    """Let readers read a packet in a browser, each by a private link; Ctrl-C ends it, the same command goes on."""
+    from medbench.reader_study.packet import Packet
+
+    try:
+        from medbench.reader_study.server.serve import prepare
+    except ModuleNotFoundError as error:
+        mend = "install it with: pip install 'medbench[study]'"
+        raise MissingExtraError(f"study serve needs {error.name}, which is not installed: {mend}") from error
+    opened = Packet.open(packet)
+    opened.verify(ui.progress)
+    service = prepare(opened, reader or [], host, port)
+    ui.tell(
+        {"packet": str(packet), "links": dict(service.links)},
+        f"{opened.study.title}: {len(opened.study.orders[0])} trials a reader; each link is for one reader alone",
+        *(f"  {name}: {link}" for name, link in service.links.items()),
+        f"answers: {opened.ratings}; Ctrl-C ends the server, the same command goes on",
+    )
+    if not service.private:
+        ui.errors.print("other machines can reach this server, and nothing is encrypted: put HTTPS before it")
+    sys.stdout.flush()
+    service.run()
 
 
 def _say_part(ui: Session, name: str, part: Part) -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import http.server
 import os
+import shutil
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from email.message import Message
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,6 +20,7 @@ TOYS = Path(__file__).parent / "toys.py"
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--write-golden", action="store_true", help="keep the numbers of the golden run as golden ones")
+    parser.addoption("--write-screenshots", action="store_true", help="write docs/reader-study-*.png anew")
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -96,3 +99,55 @@ def loopback() -> Iterator[Loopback]:
         yield state
         server.shutdown()
         thread.join()
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Any]:
+    """The system's Chromium without a window, or a skip that says how to have it."""
+    sync_api = pytest.importorskip("playwright.sync_api", reason='pip install -e ".[test]" has what drives a browser')
+    program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if program is None:
+        pytest.skip("needs a browser: apt-get install chromium")
+    with sync_api.sync_playwright() as playwright:
+        # A container has no rights for Chromium's own sandbox; hospital workstations have no GPU worth the name.
+        browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox", "--disable-gpu"])
+        yield browser
+        browser.close()
+
+
+def _is_complaint(said: Any) -> bool:
+    """Whether a console message is the page's own fault, such as a breach of its policy."""
+    return said.type == "error" and not said.text.startswith("Failed to load resource")
+
+
+@pytest.fixture
+def visit(chromium: Any) -> Iterator[Callable[..., Any]]:
+    """Open an address in a browser of its own; whatever the page complains about fails the test."""
+    contexts, complaints = [], []
+
+    def open_(address: str, *, width: int = 1280, height: int = 800, **options: Any) -> Any:
+        context = chromium.new_context(viewport={"width": width, "height": height}, **options)
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(20_000)
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("console", lambda said: complaints.append(said.text) if _is_complaint(said) else None)
+        page.goto(address)
+        return page
+
+    yield open_
+    for context in contexts:
+        context.close()
+    assert complaints == []
+
+
+@pytest.fixture
+def accessible() -> Callable[[Any], None]:
+    """Check a page with axe, the rules of WCAG 2.2 at level AA and axe's best practices among them."""
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason='pip install -e ".[test]" has axe')
+
+    def check(page: Any) -> None:
+        found = axe.Axe().run(page)
+        assert found.violations_count == 0, found.generate_report()
+
+    return check

@@ -27,7 +27,7 @@ FLOORS = [
     {"storage"},
     {"imaging"},
     {"records"},
-    {"budget", "drawing", "training"},
+    {"budget", "drawing", "training", "viewer"},
     {"datasets", "features", "generators", "segmenters", "metrics", "protocols"},
     {"report", "doctor"},
     {"evaluation"},

@@ -15,7 +15,7 @@ _TINY = HaganConfig(
         code_width=128,
     ),
     gan=SlabTrainingConfig(
-        steps=4000, batch=8, rate=4e-4, critic_rate=8e-4, encoder_rate=4e-4, encoder_every=10, energy_weight=10.0,
+        steps=3000, batch=8, rate=4e-4, critic_rate=8e-4, encoder_rate=4e-4, encoder_every=10, energy_weight=10.0,
         ema_decay=0.998, precision="bf16-mixed",
     ),
     cube=None,

@@ -44,10 +44,19 @@ def read_image(path: Path) -> tuple[np.ndarray, np.ndarray]:
         GeometryError: spacing or affine is impossible.
         IntensityError: NaN or infinite voxels; another modality than CT.
     """
+    voxels, affine = read_view(path)
+    return np.ascontiguousarray(voxels), affine
+
+
+def read_view(path: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Read a 3D image like ``read_image``, its voxels in whatever memory order its file has them.
+
+    Raises:
+        DataError: see ``read_image``.
+    """
     with _told(path):
         stored = _opened(path)
-        voxels, affine = to_ras(hounsfield(path, stored), stored.header.affine)
-        return np.ascontiguousarray(voxels), affine
+        return to_ras(hounsfield(path, stored), stored.header.affine)
 
 
 def read_header(path: Path) -> Header:

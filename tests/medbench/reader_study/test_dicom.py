@@ -10,7 +10,7 @@ import pytest
 import SimpleITK
 
 from medbench.imaging.volume import Volume
-from medbench.reader_study.dicom import uid, write_series
+from medbench.reader_study.dicom import read_slices, uid, write_series
 from medbench.reader_study.study import WINDOWS
 
 SPACING = (0.70312, 0.70312, 1.25)
@@ -30,6 +30,13 @@ def test_a_series_reads_back_voxel_for_voxel(series: Path) -> None:
     volume = Volume.read(series)
     np.testing.assert_array_equal(volume.voxels, voxels())
     np.testing.assert_allclose(volume.spacing_mm, SPACING, atol=1e-5)
+
+
+def test_slices_are_read_back_as_any_reader_reads_them(series: Path) -> None:
+    slices = read_slices(series)
+    np.testing.assert_array_equal(slices.transpose(2, 1, 0), Volume.read(series).voxels)
+    assert slices.flags.c_contiguous
+    assert slices.dtype == np.dtype("<i2")
 
 
 def test_simpleitk_opens_it_as_one_volume(series: Path) -> None:
