@@ -22,7 +22,7 @@ from medbench.pipeline.forecast import Forecast
 
 BEGIN, END = "<!-- budget: written by make_budget_page.py -->", "<!-- end of budget -->"
 LIMIT = 24 * GIB
-SEARCH_S = 900.0
+SEARCH_S = 5.0
 HEAD = (
     "model",
     "preset",

@@ -94,6 +94,11 @@ def area(a: Ratings, b: Ratings) -> Area:
 
     Raises:
         ValueError: no reader rated both groups.
+
+    >>> real = Ratings(np.array([4, 5, 5]), ["ada"] * 3, ["c1", "c2", "c3"])
+    >>> made = Ratings(np.array([2, 3, 4]), ["ada"] * 3, ["c4", "c5", "c6"])
+    >>> round(area(real, made).value, 3)
+    0.944
     """
     both = [reader for reader in dict.fromkeys(a.readers) if a.of(reader).any() and b.of(reader).any()]
     if not both:

@@ -90,7 +90,11 @@ def crossed_spread(influence: np.ndarray, *, readers: Sequence[str], cases: Sequ
 
 
 def mean_spread(values: np.ndarray, *, readers: Sequence[str], cases: Sequence[str]) -> Spread:
-    """Return the spread of the mean of (n,) ratings; see ``crossed_spread``."""
+    """Return the spread of the mean of (n,) ratings; see ``crossed_spread``.
+
+    >>> round(mean_spread(np.arange(4.0), readers=["ada"] * 4, cases=["c1", "c2", "c3", "c4"]).variance, 4)
+    0.4167
+    """
     return crossed_spread((values - values.mean()) / len(values), readers=readers, cases=cases)
 
 

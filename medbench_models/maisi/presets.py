@@ -35,7 +35,7 @@ _TINY = MaisiConfig(
         steps=3000, batch=8, rate=2e-3, schedule="cosine", loss="mse", ema_decay=0.995, precision="bf16-mixed"
     ),
     stage3=DiffusionConfig(
-        steps=200, batch=4, rate=2e-3, schedule="cosine", loss="mse", ema_decay=0.99, precision="bf16-mixed"
+        steps=900, batch=4, rate=2e-3, schedule="cosine", loss="mse", ema_decay=0.99, precision="bf16-mixed"
     ),
 )  # fmt: skip
 

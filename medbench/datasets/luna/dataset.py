@@ -149,11 +149,11 @@ class LunaDataset:
 
     def verify(self) -> list[Check]:
         """Check every subset's count and the split, and read every scan and mask; name what is passed over."""
-        rows = []
+        rows, mend = [], self._mend()
         try:
             for name, (subset, found) in self._subsets().items():
                 detail = f"{len(found.scans)} of {subset.scans} scans ({subset.split})"
-                rows.append(checks.row(name, len(found.scans) == subset.scans, detail, self._mend()))
+                rows.append(checks.row(name, len(found.scans) == subset.scans, detail, mend))
             scans = self._scans()
         except DataError as error:
             return [*rows, checks.failure("split", error)]
