@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.server
+import locale
 import os
 import shutil
 import threading
@@ -144,6 +145,8 @@ def visit(chromium: Any) -> Iterator[Callable[..., Any]]:
 @pytest.fixture
 def accessible() -> Callable[[Any], None]:
     """Check a page with axe, the rules of WCAG 2.2 at level AA and axe's best practices among them."""
+    # A library that an earlier test called may have set the plain C locale, in which axe cannot read its own script.
+    locale.setlocale(locale.LC_CTYPE, "")
     axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason='pip install -e ".[test]" has axe')
 
     def check(page: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,8 @@ from medbench import registry, silent
 @pytest.fixture
 def train_tiny(monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.syspath_prepend(Path(__file__).parent)
-    module = registry.import_file(Path(__file__).with_name("train_tiny.py"))
+    # Not as a plug-in: worker processes of later tests would import it, too, without its neighbour.
+    module = importlib.import_module("train_tiny")
     judged: list[str] = []
 
     class Found:

@@ -252,7 +252,7 @@ def test_the_toolbar_is_one_stop_and_arrows_lead_through_it(show) -> None:
     shown.page.get_by_role("button", name="Crosshair", exact=True).focus()
     shown.press("ArrowRight", "ArrowRight", "Enter")
     assert shown.page.evaluate("document.activeElement.getAttribute('aria-label')") == "Window"
-    assert shown.page.get_by_role("button", name="Window", exact=True).get_attribute("aria-pressed") == "true"
+    shown.page.wait_for_selector("button[aria-label='Window'][aria-pressed='true']")
     shown.press("Tab")
     assert shown.page.evaluate("document.activeElement.getAttribute('aria-label')") == "axial slice"
 

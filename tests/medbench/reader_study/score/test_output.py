@@ -23,8 +23,8 @@ def test_everything_is_written(rating_study, tmp_path: Path) -> None:
         "models/b/results.json", *(f"tables/{name}.csv" for name in
         ("ratings", "summary", "tests", "agreement", "detection", "readers")),
     }  # fmt: skip
-    assert json.loads((tmp_path / "out" / "scores.json").read_text())["cases"] == 18
-    text = page.read_text()
+    assert json.loads((tmp_path / "out" / "scores.json").read_text(encoding="utf-8"))["cases"] == 18
+    text = page.read_text(encoding="utf-8")
     assert "Krippendorff" in text
     assert "data:image/png;base64," in text
     assert "<script" not in text
@@ -68,7 +68,7 @@ def test_a_forced_choice_is_written_too(choice_study, tmp_path: Path) -> None:
     page = save(scored, score(scored), tmp_path)
     (result,) = Report.read(tmp_path / "models" / "a" / "results.json").results
     assert (result.metric, result.floor) == ("reader:choice", 0.5)
-    assert "forced choice" in page.read_text()
+    assert "forced choice" in page.read_text(encoding="utf-8")
     assert not (tmp_path / "study.imrmc").exists()
 
 

@@ -36,7 +36,12 @@ def process() -> Iterator[Callable[..., tuple[subprocess.Popen[str], dict[str, s
     def start(packet: Packet, port: int, *options: str) -> tuple[subprocess.Popen[str], dict[str, str]]:
         command = [sys.executable, "-m", "cli.main", "study", "serve", str(packet.path), "--port", str(port)]
         one = subprocess.Popen(
-            [*command, "--json", "--quiet", *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            [*command, "--json", "--quiet", *options],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            # Tests that run in the background were told by their shell to ignore Ctrl-C, and children inherit that.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
         started.append(one)
         assert one.stdout is not None
