@@ -25,6 +25,7 @@ from medbench_models.maisi.networks import REGIONS
 from medbench_models.maisi.presets import PRESETS
 from medbench_models.maisi.published import CHECKPOINTS_PT, FROZEN_SAW, UNET_SAW
 from medbench_models.maisi.upstream import Weights, read_autoencoder, read_controlnet, read_unet
+from medbench_models.shared.arguments import triple
 from medbench_models.shared.arrays import require_divisible
 from medbench_models.shared.checkpoint import save
 from medbench_models.shared.config import preset_of
@@ -143,8 +144,8 @@ def _parser() -> argparse.ArgumentParser:
         files.add_argument(f"--{field.name}", type=Path)
     parser.add_argument("--preset", default="rflow", help="ddpm (version 1) or rflow (version 2, the default)")
     stated = parser.add_argument_group("what is generated where no label map says it")
-    stated.add_argument("--shape", type=_triple(int), help="voxels; default: 512x512x128")
-    stated.add_argument("--spacing", type=_triple(float), dest="spacing_mm", help="mm; default: 0.7x0.7x2.5")
+    stated.add_argument("--shape", type=triple(int), help="voxels; default: 512x512x128")
+    stated.add_argument("--spacing", type=triple(float), dest="spacing_mm", help="mm; default: 0.7x0.7x2.5")
     stated.add_argument(
         "--regions", nargs=2, choices=REGIONS, help="uppermost and lowest region, of ddpm; default: chest chest"
     )
@@ -164,17 +165,6 @@ def _files(options: argparse.Namespace) -> Files:
         except Unavailable as reason:
             raise SpecError(str(reason)) from reason
     return Files(**given)
-
-
-def _triple(number: type[int] | type[float]) -> object:
-    def parse(text: str) -> tuple[float, ...]:
-        values = tuple(number(part) for part in text.lower().split("x"))
-        if len(values) != 3:
-            raise ValueError(text)
-        return values
-
-    parse.__name__ = "XxYxZ"  # argparse names the type in its message
-    return parse
 
 
 if __name__ == "__main__":

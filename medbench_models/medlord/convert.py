@@ -31,6 +31,7 @@ from medbench_models.medlord.networks import build_controlnet, build_unet
 from medbench_models.medlord.presets import PRESETS
 from medbench_models.medlord.published import CHECKPOINTS
 from medbench_models.medlord.upstream import Weights, Which, read
+from medbench_models.shared.arguments import triple
 from medbench_models.shared.arrays import require_divisible
 from medbench_models.shared.checkpoint import save
 from medbench_models.shared.config import preset_of
@@ -193,8 +194,8 @@ def _parser() -> argparse.ArgumentParser:
     stated.add_argument("--preset", default="luna-ds8", help="whose networks they are (default: luna-ds8)")
     stated.add_argument("--scale-factor", type=float, help="default: 1.11")
     stated.add_argument("--timesteps", type=int, help="default: 300")
-    stated.add_argument("--shape", type=_triple(int), help="voxels; default: 512x512x256")
-    stated.add_argument("--spacing", type=_triple(float), dest="spacing_mm", help="mm; default: 1x1x1")
+    stated.add_argument("--shape", type=triple(int), help="voxels; default: 512x512x256")
+    stated.add_argument("--spacing", type=triple(float), dest="spacing_mm", help="mm; default: 1x1x1")
     stated.add_argument("--orientation", type=str.upper, help="of the arrays' axes; default: LPS")
     parser.set_defaults(**asdict(Unstated()))
     parser.add_argument("--out", type=Path, help="the safetensors file; default: where medbench looks for it")
@@ -211,17 +212,6 @@ def _files(options: argparse.Namespace) -> tuple[Path, Path]:
         return options.vqvae or files["vqvae"].locate(), options.unet or files["unet"].locate()
     except Unavailable as reason:
         raise SpecError(str(reason)) from reason
-
-
-def _triple(number: type[int] | type[float]) -> object:
-    def parse(text: str) -> tuple[float, ...]:
-        values = tuple(number(part) for part in text.lower().split("x"))
-        if len(values) != 3:
-            raise ValueError(text)
-        return values
-
-    parse.__name__ = "XxYxZ"  # argparse names the type in its message
-    return parse
 
 
 if __name__ == "__main__":
