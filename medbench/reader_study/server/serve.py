@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import ipaddress
 import logging
+import signal
 import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import FrameType
 
 import uvicorn
 
@@ -34,8 +36,27 @@ class Service:
     private: bool
 
     def run(self) -> None:
-        """Answer requests until the process is interrupted."""
-        self.server.run(sockets=[self.listener])
+        """Answer requests until the process is interrupted.
+
+        Must run in the main thread, where signals arrive.
+
+        Raises:
+            KeyboardInterrupt: Ctrl-C, whenever it came: while the server still starts, Python would raise it inside the
+                event loop's constructor and leave that half built.
+        """
+        interrupted = False
+
+        def stop(signum: int, frame: FrameType | None) -> None:
+            nonlocal interrupted
+            interrupted = self.server.should_exit = True
+
+        before = signal.signal(signal.SIGINT, stop)
+        try:
+            self.server.run(sockets=[self.listener])
+        finally:
+            signal.signal(signal.SIGINT, before)
+        if interrupted:
+            raise KeyboardInterrupt
 
 
 def prepare(packet: Packet, readers: Sequence[str], host: str, port: int) -> Service:
