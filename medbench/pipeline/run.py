@@ -69,9 +69,17 @@ class Run:
     def conditions(self) -> Conditions | None:
         """The label maps that steer the samples; None where nothing does."""
         asked = self.options.conditions
-        if asked is None and not self.options.conditional:
+        if self._steered_unasked:
+            asked = "train"
+        elif asked is None and not self.options.conditional:
             return None
         return conditions_of(asked or split_for(self.metrics), self.dataset, self.protocol.grid)
+
+    @property
+    def _steered_unasked(self) -> bool:
+        """Whether the generator makes nothing without a label map, and nobody asked for any."""
+        asked = self.options.conditional or self.options.conditions is not None
+        return not asked and "unconditional" not in self.info.capabilities
 
     @property
     def dataset(self) -> Dataset:
@@ -145,6 +153,10 @@ class Run:
         self._require_budget("fit", "sample")
         if self.options.train:
             self.fit()
+        if self._steered_unasked:
+            self.progress.note(
+                f"{self.info.name} makes nothing without a label map: its samples show those of the training split"
+            )
         # Cases are opened only where they are needed: published weights can be sampled without the data set.
         with self._generating("sample"):
             sample(

@@ -101,7 +101,7 @@ class GuidedSamplingConfig(SamplingConfig):
     """How samples are drawn.
 
     Args:
-        guidance: w of e + w (e - e0), where e0 is predicted with an empty map; 0 takes one network pass a step, not two.
+        guidance: w of e + w (e - e0), where e0 is predicted with an empty map; 0 saves its network pass in each step.
     """
 
     guidance: float = 1.5

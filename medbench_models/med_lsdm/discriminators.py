@@ -6,6 +6,7 @@ features: Wang et al. 2018 (arXiv 1711.11585), eq. 4.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
 import torch
@@ -30,7 +31,7 @@ class PatchDiscriminator(nn.Module):
         widths = [min(_WIDEST, width * 2**index) for index in range(layers + 1)]
         self.stages = layers + 2
         self.model0 = nn.Sequential(conv(1, width, 4, stride=2, padding=2), nn.LeakyReLU(0.2))
-        for index, (before, after) in enumerate(zip(widths, widths[1:]), start=1):
+        for index, (before, after) in enumerate(itertools.pairwise(widths), start=1):
             stride = 2 if index < layers else 1
             stage = nn.Sequential(conv(before, after, 4, stride=stride, padding=2), norm(after), nn.LeakyReLU(0.2))
             self.add_module(f"model{index}", stage)

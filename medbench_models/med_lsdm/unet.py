@@ -8,6 +8,7 @@ Source: Tang et al. 2025 (arXiv 2507.00206); SPADE in a diffusion model: Wang et
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterator
 
@@ -129,7 +130,7 @@ class MapEncoder(nn.Module):
         super().__init__()
         sizes = [classes, *widths, channels]
         self.conv1, self.conv2, self.conv3 = (
-            nn.Conv3d(before, width, (1, 3, 3), padding=(0, 1, 1)) for before, width in zip(sizes, sizes[1:])
+            nn.Conv3d(before, width, (1, 3, 3), padding=(0, 1, 1)) for before, width in itertools.pairwise(sizes)
         )
         self.pooled1, self.pooled2 = Pooled(), Pooled()
 
@@ -147,7 +148,10 @@ class Pooled(nn.Module):
         """Return features of half the size."""
         padded = _with_ends(features)
         slabs = padded[:, :, : padded.shape[2] // 2 * 2].split(_SLAB, dim=2)
-        return torch.cat([functional.max_pool3d(functional.relu(convolution(slab)), 2) for slab in slabs], dim=2)
+        return torch.cat(
+            [functional.max_pool3d(functional.relu(convolution(slab.to(convolution.weight))), 2) for slab in slabs],
+            dim=2,
+        )
 
 
 class Unet(nn.Module):
@@ -163,7 +167,7 @@ class Unet(nn.Module):
         super().__init__()
         width, time_channels = config.width, 4 * config.width
         widths = [width, *(width * multiplier for multiplier in config.multipliers)]
-        levels = list(zip(widths, widths[1:]))
+        levels = list(itertools.pairwise(widths))
         steered = {"map_channels": config.spade_channels or classes, "hidden": config.spade_hidden}
         self.time_rel_pos_bias = RelativeBias(config.heads)
         self.init_conv = axial_conv(channels, width, 7)
@@ -202,14 +206,16 @@ class Unet(nn.Module):
         Args:
             latent: (n, c, z, x, y).
             times: (n,) time steps.
-            label_map: (n, classes, 4 z, 4 x, 4 y), one-hot.
+            label_map: (n, classes, 4 z, 4 x, 4 y), one-hot, of any type.
         """
         return self.steered(latent, times, self.encoded(label_map))
 
     def encoded(self, label_map: torch.Tensor) -> torch.Tensor:
         """Return what the norms see of a label map; sampling needs it once for all steps."""
-        found: torch.Tensor = self.segconv3d(label_map) if hasattr(self, "segconv3d") else label_map
-        return found
+        if hasattr(self, "segconv3d"):
+            found: torch.Tensor = self.segconv3d(label_map)
+            return found
+        return label_map.to(self.init_conv.weight)
 
     def steered(self, latent: torch.Tensor, times: torch.Tensor, encoded: torch.Tensor) -> torch.Tensor:
         """Return what ``forward`` does, from a label map that was encoded before."""

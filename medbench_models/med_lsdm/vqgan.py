@@ -8,6 +8,7 @@ Source: Tang et al. 2025 (arXiv 2507.00206); the design is that of TATS (Ge et a
 
 from __future__ import annotations
 
+import itertools
 from typing import Final
 
 import torch
@@ -66,7 +67,7 @@ class Encoder(nn.Module):
         self.conv_first = SamePadConv3d(1, widths[0], 3)
         self.conv_blocks = nn.ModuleList(
             nn.ModuleDict({"down": SamePadConv3d(before, width, 4, 2), "res": ResBlock(width, config.norm_groups)})
-            for before, width in zip(widths, widths[1:])
+            for before, width in itertools.pairwise(widths)
         )
         self.final_block = nn.Sequential(_norm(widths[-1], config.norm_groups), nn.SiLU())
 

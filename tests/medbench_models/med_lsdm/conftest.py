@@ -11,6 +11,16 @@ import numpy as np
 import pytest
 import torch
 
+from medbench_models.med_lsdm import presets
+from medbench_models.med_lsdm.config import (
+    AutoencoderConfig,
+    AutoencoderTraining,
+    GuidedSamplingConfig,
+    MedLsdmConfig,
+    NetworkConfig,
+    UnetConfig,
+)
+
 
 DATA = Path(__file__).parents[2] / "data" / "med_lsdm"
 
@@ -82,3 +92,33 @@ def golden() -> Golden:
 @pytest.fixture(scope="session")
 def one_hot_map():
     return one_hot
+
+
+@pytest.fixture
+def small() -> MedLsdmConfig:
+    """Networks of a few channels, trained for a few steps that pass through every phase."""
+    tiny = presets.PRESETS["tiny"]
+    network = NetworkConfig(
+        autoencoder=AutoencoderConfig(hidden=4, codes=16, norm_groups=4, decay=0.95, window=(16, 16, 8)),
+        unet=UnetConfig(
+            width=8, multipliers=(1, 2), heads=1, head_channels=8, spade_channels=4, spade_hidden=4,
+            encoder_widths=(4, 4), timesteps=50,
+        ),
+        regions=("left", "right"),
+    )  # fmt: skip
+    stage1 = tiny.stage1.model_dump() | {"steps": 10, "crop": (16, 16, 8), "batch": 2, "precision": "32-true"}
+    stage1 |= {"discriminator_layers": 1, "discriminator_channels": 4, "adversarial_from": 0.6}
+    return MedLsdmConfig(
+        follows="a test",
+        network=network,
+        stage1=AutoencoderTraining(**stage1),
+        stage2=tiny.stage2.model_copy(update={"steps": 6, "batch": 4, "precision": "32-true"}),
+        sampling=GuidedSamplingConfig(sampler="ddim", steps=5, guidance=1.5),
+    )
+
+
+@pytest.fixture
+def small_preset(small: MedLsdmConfig, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The small configuration under the name of the shipped preset."""
+    monkeypatch.setitem(presets.PRESETS, "tiny", small)
+    return "tiny"

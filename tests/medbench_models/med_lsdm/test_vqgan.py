@@ -35,7 +35,9 @@ def test_names_shapes_and_weights_are_the_published_ones(golden, spade: bool) ->
     for net in NETS:
         stored = golden.states[f"vqgan.{'decoder_spade' if net == 'decoder' and spade else net}"]
         state = getattr(vqgan, net).state_dict()
-        assert {key: list(value.shape) for key, value in state.items()} == {k: shape for k, (shape, _, _) in stored.items()}
+        assert {key: list(value.shape) for key, value in state.items()} == {
+            k: shape for k, (shape, _, _) in stored.items()
+        }
         for key, (_, total, magnitude) in stored.items():
             assert float(state[key].double().sum()) == pytest.approx(total, rel=1e-5, abs=1e-4)
             assert float(state[key].double().abs().sum()) == pytest.approx(magnitude, rel=1e-5)
