@@ -35,7 +35,7 @@ from medbench_models.ha_gan.presets import PRESETS
 from medbench_models.ha_gan.published import CHECKPOINTS, TRAINED_ON
 from medbench_models.shared.checkpoint import save
 from medbench_models.shared.config import preset_of
-from medbench_models.shared.hierarchical import pyramid
+from medbench_models.shared.slab_gan.networks import pyramid
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from medbench_models.ha_gan import presets
 from medbench_models.ha_gan.config import HaganConfig, NetworkConfig
 from medbench_models.ha_gan.networks import Networks, build_networks
 from medbench_models.shared.config import SlabTrainingConfig
-from medbench_models.shared.hierarchical import Pyramid, pyramid
+from medbench_models.shared.slab_gan.networks import Pyramid, pyramid
 
 DATA = Path(__file__).parents[2] / "data" / "ha_gan"
 NAMES = {"G": "generator", "D": "discriminator", "E": "encoder", "Sub_E": "code_encoder"}

@@ -8,7 +8,7 @@ import pytest
 from medbench.training.loop import launch
 from medbench_models.ha_gan.adversarial import HaganTask
 from medbench_models.shared.config import SlabTrainingConfig
-from medbench_models.shared.slab_gan import Drawn, nothing_of
+from medbench_models.shared.slab_gan.task import Drawn, nothing_of
 
 NETWORKS = {"D": "discriminator", "G": "generator", "E": "encoder", "Sub_E": "code_encoder"}
 

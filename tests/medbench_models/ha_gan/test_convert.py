@@ -15,7 +15,7 @@ from medbench_models.ha_gan.config import HaganConfig
 from medbench_models.ha_gan.convert import Unstated, convert, main, read
 from medbench_models.ha_gan.generator import HaGan
 from medbench_models.ha_gan.networks import Generator
-from medbench_models.shared.hierarchical import SlabEncoder, pyramid
+from medbench_models.shared.slab_gan.networks import SlabEncoder, pyramid
 
 DATA = Path(__file__).parents[2] / "data" / "ha_gan"
 CUBE = (16, 16, 16)

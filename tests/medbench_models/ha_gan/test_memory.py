@@ -10,8 +10,8 @@ from medbench_models.ha_gan.config import HaganConfig
 from medbench_models.ha_gan.generator import HaGan
 from medbench_models.ha_gan.memory import fitting, predict
 from medbench_models.ha_gan.presets import PRESETS
-from medbench_models.shared.hierarchical import pyramid
-from medbench_models.shared.slab_gan import rehearse
+from medbench_models.shared.slab_gan.networks import pyramid
+from medbench_models.shared.slab_gan.task import rehearse
 
 GIB = 2**30
 

@@ -8,8 +8,8 @@ from medbench.training.loop import launch, step_chance
 from medbench_models.ha_gan.adversarial import HaganTask
 from medbench_models.ha_gan.config import NetworkConfig
 from medbench_models.shared.config import SlabTrainingConfig
-from medbench_models.shared.hierarchical import pyramid
-from medbench_models.shared.slab_gan import reduced
+from medbench_models.shared.slab_gan.networks import pyramid
+from medbench_models.shared.slab_gan.task import reduced
 
 NETWORK = NetworkConfig(
     latent=4, widths=(8, 8, 8, 8, 32, 8), doublings=1, slabs=2, critic_width=32, small_critic_width=16, code_width=16
