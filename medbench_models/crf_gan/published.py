@@ -6,6 +6,4 @@ from pathlib import Path
 
 from medbench_models.shared.weights import Checkpoints
 
-CHECKPOINTS = Checkpoints(
-    model="crf-gan", folder=Path(__file__).parent, converter="medbench_models.crf_gan.convert"
-)
+CHECKPOINTS = Checkpoints(model="crf-gan", folder=Path(__file__).parent, converter="medbench_models.crf_gan.convert")

@@ -27,7 +27,7 @@ class RandomField(nn.Module):
         self.W = nn.Parameter(torch.zeros(1, nodes, nodes))
 
     def forward(self, features: torch.Tensor, logits: torch.Tensor) -> torch.Tensor:
-        """Return the corrected logits (n, 1), in float32, of features (n, c, depth, height, width) and logits (n, 1)."""
+        """Return the corrected logits (n, 1), in float32, for features (n, c, depth, height, width)."""
         with torch.autocast(features.device.type, enabled=False):
             return mean_field(pairwise(features.float(), self.W), logits.float()).mean(dim=1, keepdim=True)
 

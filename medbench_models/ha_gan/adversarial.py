@@ -18,8 +18,8 @@ from medbench_models.ha_gan.networks import CodeEncoder, Discriminator, Generato
 from medbench_models.ha_gan.published import CHECKPOINTS
 from medbench_models.shared.config import SlabTrainingConfig
 from medbench_models.shared.energy import energy_distance
-from medbench_models.shared.slab_gan.networks import SlabEncoder
 from medbench_models.shared.losses import adversarial_entropy
+from medbench_models.shared.slab_gan.networks import SlabEncoder
 from medbench_models.shared.slab_gan.task import Drawn, SlabGanTask, reduced
 
 

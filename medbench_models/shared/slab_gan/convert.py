@@ -29,13 +29,31 @@ from medbench.errors import CheckpointError, MedbenchError, SpecError
 from medbench.generators.base import TrainingData
 from medbench.storage.files import sha256_of
 from medbench.storage.tensors import fill, read_saved
-from medbench_models.shared.slab_gan.checkpoint import NETWORK, Description
-from medbench_models.ha_gan.networks import Generator
-from medbench_models.ha_gan.presets import PRESETS
-from medbench_models.ha_gan.published import CHECKPOINTS, TRAINED_ON
+from medbench_models.shared.arguments import triple
 from medbench_models.shared.checkpoint import save
-from medbench_models.shared.config import preset_of
-from medbench_models.shared.slab_gan.networks import pyramid
+from medbench_models.shared.config import SlabPreset, preset_of
+from medbench_models.shared.slab_gan.checkpoint import NETWORK, Description
+from medbench_models.shared.slab_gan.networks import SlabGenerator, pyramid
+from medbench_models.shared.weights import Checkpoints
+
+
+@dataclass(frozen=True)
+class PublicCode:
+    """A model whose public trainer's files can be converted.
+
+    Args:
+        title: its name.
+        presets: the model's.
+        generator: the network that ``G_iter<N>.pth`` holds.
+        checkpoints: the model's.
+        trained_on: what the weights of a preset saw, where that is known.
+    """
+
+    title: str
+    presets: Mapping[str, SlabPreset]
+    generator: type[SlabGenerator]
+    checkpoints: Checkpoints
+    trained_on: Mapping[str, tuple[TrainingData, ...]]
 
 
 @dataclass(frozen=True)
@@ -70,10 +88,11 @@ class Unstated:
         return tuple(axis for axis, letter in enumerate(self.orientation) if letter in "LPI")
 
 
-def convert(preset: str, generator: Path, out: Path, *, unstated: Unstated) -> Path:
-    """Write a generator of the public code as a checkpoint of medbench.
+def convert(code: PublicCode, preset: str, generator: Path, out: Path, *, unstated: Unstated) -> Path:
+    """Write a generator of a public code as a checkpoint of medbench.
 
     Args:
+        code: the model.
         preset: whose network it is; one that stretches volumes to a cube.
         generator: ``G_iter<N>.pth``.
         out: the safetensors file.
@@ -84,14 +103,15 @@ def convert(preset: str, generator: Path, out: Path, *, unstated: Unstated) -> P
         CheckpointError: the file is damaged, holds code, or is of another network.
         StorageError: the file cannot be written.
     """
-    config, stated = preset_of(MODEL, PRESETS, preset), unstated.checked()
+    model = code.checkpoints.model
+    config, stated = preset_of(model, code.presets, preset), unstated.checked()
     if config.cube is None:
-        cubes = ", ".join(name for name, one in PRESETS.items() if one.cube is not None)
+        cubes = ", ".join(name for name, one in code.presets.items() if one.cube is not None)
         raise SpecError(f"the public code makes cubes, and the preset {preset!r} does not: choose from {cubes}")
-    network = Generator(config.network, pyramid(config.network, config.cube))
-    fill(network, read(generator), path=generator, name=f"the generator of the preset {preset!r}")
-    description = Description(
-        model=MODEL,
+    network = code.generator(config.network, pyramid(config.network, config.cube))
+    fill(network, read(generator, title=code.title), path=generator, name=f"the generator of the preset {preset!r}")
+    description = Description[type(config.network)](
+        model=model,
         preset=preset,
         network=config.network,
         shape=config.cube,
@@ -101,15 +121,19 @@ def convert(preset: str, generator: Path, out: Path, *, unstated: Unstated) -> P
         scores={},
         trained_on=0,
         flipped=stated.flipped,
-        saw=TRAINED_ON.get(preset, ()) if stated.trained_on is None else (TrainingData(stated.trained_on),),
+        saw=code.trained_on.get(preset, ()) if stated.trained_on is None else (TrainingData(stated.trained_on),),
         converted_from={"generator_sha256": sha256_of(generator)},
     )
     save(out, {NETWORK: network.sampled_state()}, description, stored="float32")
     return out
 
 
-def read(path: Path) -> dict[str, torch.Tensor]:
-    """Return the weights in a checkpoint of the public trainer, by the names that one process gives them.
+def read(path: Path, *, title: str) -> dict[str, torch.Tensor]:
+    """Return the weights in a checkpoint of a public trainer, by the names that one process gives them.
+
+    Args:
+        path: the file.
+        title: of the model, for the message.
 
     Raises:
         CheckpointError: damaged, a pickle with code in it, or no such checkpoint.
@@ -117,54 +141,47 @@ def read(path: Path) -> dict[str, torch.Tensor]:
     document = read_saved(path)
     state = document.get("model")
     if not isinstance(state, Mapping) or not all(isinstance(value, torch.Tensor) for value in state.values()):
-        raise CheckpointError(f"{path} holds no state dict under 'model': it is no checkpoint of HA-GAN")
+        raise CheckpointError(f"{path} holds no state dict under 'model': it is no checkpoint of {title}")
     return {name.removeprefix("module."): value for name, value in state.items()}
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the command line: exit code 2 and one line on stderr where something is wrong."""
-    parser = _parser()
+def run(code: PublicCode, arguments: Sequence[str] | None, *, preset: str, about: str | None) -> None:
+    """Run a model's command line: exit code 2 and one line on stderr where something is wrong.
+
+    Args:
+        code: the model.
+        arguments: those of the process for None.
+        preset: the default.
+        about: the text of ``--help``.
+    """
+    parser = _parser(code, preset, about)
     options = parser.parse_args(arguments)
     try:
         if options.generator is None:
             raise SpecError(
-                "HA-GAN's weights cannot be fetched (no licence is stated): give your file, --generator FILE"
+                f"{code.title}'s weights cannot be fetched (no licence is stated): give your file, --generator FILE"
             )
-        out = options.out or CHECKPOINTS.path(options.preset)
+        out = options.out or code.checkpoints.path(options.preset)
         unstated = Unstated(options.spacing, options.orientation, options.trained_on)
-        path = convert(options.preset, options.generator, out, unstated=unstated)
+        path = convert(code, options.preset, options.generator, out, unstated=unstated)
     except MedbenchError as error:
         parser.exit(error.exit_code, f"medbench: {error}\n")
     sys.stdout.write(f"checkpoint: {path}\n")
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(code: PublicCode, preset: str, about: str | None) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m medbench_models.ha_gan.convert",
-        description=__doc__,
+        prog=f"python -m {code.checkpoints.converter}",
+        description=about,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     unstated = Unstated()
     parser.add_argument("--generator", type=Path, help="G_iter<N>.pth")
-    parser.add_argument("--preset", default="copdgene", help="whose network it is (default: copdgene)")
-    parser.add_argument("--spacing", type=_spacing, default=unstated.spacing_mm, help="mm; default: 1x1x1")
+    parser.add_argument("--preset", default=preset, help=f"whose network it is (default: {preset})")
+    parser.add_argument("--spacing", type=triple(float), default=unstated.spacing_mm, help="mm; default: 1x1x1")
     parser.add_argument(
         "--orientation", type=str.upper, default=unstated.orientation, help="of the arrays' axes; default: LPS"
     )
-    parser.add_argument("--trained-on", help="the data set; default: COPDGene for copdgene, else unknown")
+    parser.add_argument("--trained-on", help="the data set; default: what is known of the preset's public weights")
     parser.add_argument("--out", type=Path, help="the safetensors file; default: where medbench looks for it")
     return parser
-
-
-def _spacing(text: str) -> tuple[float, ...]:
-    values = tuple(float(part) for part in text.lower().split("x"))
-    if len(values) != 3:
-        raise ValueError(text)
-    return values
-
-
-_spacing.__name__ = "XxYxZ"  # argparse names the type in its message
-
-
-if __name__ == "__main__":
-    main()
