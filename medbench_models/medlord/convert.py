@@ -30,11 +30,12 @@ from medbench_models.medlord.config import NetworkConfig
 from medbench_models.medlord.networks import build_controlnet, build_unet
 from medbench_models.medlord.presets import PRESETS
 from medbench_models.medlord.published import CHECKPOINTS
-from medbench_models.medlord.upstream import Weights, Which, read
+from medbench_models.medlord.upstream import read
 from medbench_models.shared.arguments import triple
 from medbench_models.shared.arrays import require_divisible
 from medbench_models.shared.checkpoint import save
 from medbench_models.shared.config import preset_of
+from medbench_models.shared.public_files import Weights, Which
 from medbench_models.shared.vqvae import TRAINING_ONLY, Vqvae
 
 
