@@ -11,6 +11,7 @@ from medbench_models.shared.slab_gan.plugin import SlabGanPlugin
 
 if TYPE_CHECKING:
     from medbench_models.crf_gan.adversarial import CrfGanTask
+    from medbench_models.shared.blueprint import Blueprint
 
 
 class CrfGan(SlabGanPlugin):
@@ -48,3 +49,12 @@ class CrfGan(SlabGanPlugin):
         from medbench_models.crf_gan.adversarial import CrfGanTask
 
         return CrfGanTask
+
+    @staticmethod
+    def blueprint() -> Blueprint:
+        """Return what the model's weight files must hold."""
+        from medbench_models.crf_gan.config import NetworkConfig
+        from medbench_models.crf_gan.networks import Generator
+        from medbench_models.shared.slab_gan.blueprint import blueprint
+
+        return blueprint(Generator, NetworkConfig)

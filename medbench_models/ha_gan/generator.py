@@ -11,6 +11,7 @@ from medbench_models.shared.slab_gan.plugin import SlabGanPlugin
 
 if TYPE_CHECKING:
     from medbench_models.ha_gan.adversarial import HaganTask
+    from medbench_models.shared.blueprint import Blueprint
 
 
 class HaGan(SlabGanPlugin):
@@ -49,3 +50,12 @@ class HaGan(SlabGanPlugin):
         from medbench_models.ha_gan.adversarial import HaganTask
 
         return HaganTask
+
+    @staticmethod
+    def blueprint() -> Blueprint:
+        """Return what the model's weight files must hold."""
+        from medbench_models.ha_gan.config import NetworkConfig
+        from medbench_models.ha_gan.networks import Generator
+        from medbench_models.shared.slab_gan.blueprint import blueprint
+
+        return blueprint(Generator, NetworkConfig)

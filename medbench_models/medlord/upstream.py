@@ -5,13 +5,14 @@ Names: Cardio-AI/medlord, commit ee9f359.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any, Final
 
 import torch
 
 from medbench.errors import CheckpointError
-from medbench_models.shared.public_files import Rules, Weights, Which, fitting, weights_in
+from medbench_models.shared.public_files import Held, Rules, Weights, Which, fitting, held_in, weights_in
 
 # Upstream's attention never applies the projection it stores.
 _UNET: Rules = (
@@ -29,11 +30,18 @@ _CONTROLNET: Rules = (
     (r"^(.*)\.to_out\.0\.(weight|bias)$", r"\1.out_proj.\2"),
     *_UNET[:2],
 )
-_RULES = {"vqvae": (), "unet": _UNET, "controlnet": _CONTROLNET}
+_RULES: dict[str, Rules] = {"vqvae": (), "unet": _UNET, "controlnet": _CONTROLNET}
 
+
+SCALE_FACTOR: Final = 1.11  # of latents, in the configuration ``medlord``; no file states it
 
 # First width and number of levels of the U-Nets among the public configurations.
 _UNETS = {(64, 4): "medlord", (128, 3): "medlord_3level", (128, 4): "medlord_wide"}
+
+
+def held(document: Mapping[str, Any]) -> Iterator[Held]:
+    """Yield what a file of the public trainer may hold."""
+    return held_in(document, _RULES)
 
 
 def read(network: str, path: Path, wanted: Mapping[str, torch.Tensor], which: Which = "averaged") -> Weights:

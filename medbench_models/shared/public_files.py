@@ -15,7 +15,8 @@ code in them never runs.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -26,6 +27,24 @@ from medbench.storage.tensors import read_saved, require_same
 
 Weights = dict[str, torch.Tensor]
 Which = Literal["averaged", "raw"]
+
+
+@dataclass(frozen=True)
+class Held:
+    """Weights that a public file may hold.
+
+    Args:
+        part: the network that they may be.
+        weights: under the names that this network has here.
+        kept: moving average or raw.
+        scale_factor: of latents, where the file states it.
+    """
+
+    part: str
+    weights: Mapping[str, torch.Tensor]
+    kept: Which = "raw"
+    scale_factor: float | None = None
+
 
 # Pattern, replacement: the first that matches a name decides; None drops it.
 Rules = Sequence[tuple[str, str | None]]
@@ -42,12 +61,30 @@ def weights_in(path: Path, which: Which, *, model: str) -> Weights:
     Raises:
         CheckpointError: damaged, a pickle with code in it, or no state dict.
     """
-    document = read_saved(path)
-    found = _state(document.get("model", document.get("state_dict", document)), path, model)
+    states = states_in(read_saved(path))
+    if "raw" not in states:
+        raise CheckpointError(f"{path} holds no state dict, bare or under 'model': it is no checkpoint of {model}")
+    return states.get(which, states["raw"])
+
+
+def states_in(document: Mapping[str, Any]) -> dict[Which, Weights]:
+    """Return the weights in a file's document, the moving average first; nothing where there is no state dict."""
+    raw = document.get("model", document.get("state_dict", document))
     averaged = document.get("ema")
-    if which == "averaged" and isinstance(averaged, Mapping) and "shadow" in averaged:
-        return found | _state(averaged["shadow"], path, model)
+    shadow = averaged.get("shadow") if isinstance(averaged, Mapping) else None
+    found: dict[Which, Weights] = {}
+    if is_state(raw):
+        if is_state(shadow):
+            found["averaged"] = {**raw, **shadow}
+        found["raw"] = dict(raw)
     return found
+
+
+def held_in(document: Mapping[str, Any], rules: Mapping[str, Rules]) -> Iterator[Held]:
+    """Yield what a file may hold, by part: under the names that this part's network has here."""
+    for kept, weights in states_in(document).items():
+        for part, translated in rules.items():
+            yield Held(part, dict(renamed(weights.items(), translated)), kept)
 
 
 def fitting(path: Path, wanted: Mapping[str, torch.Tensor], found: Weights, rules: Rules) -> Weights:
@@ -62,18 +99,18 @@ def fitting(path: Path, wanted: Mapping[str, torch.Tensor], found: Weights, rule
     Raises:
         CheckpointError: they are another network's; names are listed.
     """
-    weights = dict(_renamed(found.items(), rules))
+    weights = dict(renamed(found.items(), rules))
     require_same(wanted, weights, path=path)
     return weights
 
 
-def _state(state: Any, path: Path, model: str) -> Weights:
-    if not isinstance(state, Mapping) or not all(isinstance(value, torch.Tensor) for value in state.values()):
-        raise CheckpointError(f"{path} holds no state dict, bare or under 'model': it is no checkpoint of {model}")
-    return dict(state)
+def is_state(state: Any) -> bool:
+    """Say whether a document is a state dict: tensors by name, and nothing else."""
+    return isinstance(state, Mapping) and all(isinstance(value, torch.Tensor) for value in state.values())
 
 
-def _renamed(items: Iterable[tuple[str, torch.Tensor]], rules: Rules) -> Iterable[tuple[str, torch.Tensor]]:
+def renamed(items: Iterable[tuple[str, torch.Tensor]], rules: Rules) -> Iterable[tuple[str, torch.Tensor]]:
+    """Yield tensors under the names that they have here."""
     for name, value in items:
         for pattern, replacement in rules:
             if re.match(pattern, name):

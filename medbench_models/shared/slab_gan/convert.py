@@ -32,6 +32,7 @@ from medbench.storage.tensors import fill, read_saved
 from medbench_models.shared.arguments import triple
 from medbench_models.shared.checkpoint import save
 from medbench_models.shared.config import SlabPreset, preset_of
+from medbench_models.shared.public_files import is_state
 from medbench_models.shared.slab_gan.checkpoint import NETWORK, Description
 from medbench_models.shared.slab_gan.networks import SlabGenerator, pyramid
 from medbench_models.shared.weights import Checkpoints
@@ -140,7 +141,7 @@ def read(path: Path, *, title: str) -> dict[str, torch.Tensor]:
     """
     document = read_saved(path)
     state = document.get("model")
-    if not isinstance(state, Mapping) or not all(isinstance(value, torch.Tensor) for value in state.values()):
+    if not is_state(state):
         raise CheckpointError(f"{path} holds no state dict under 'model': it is no checkpoint of {title}")
     return {name.removeprefix("module."): value for name, value in state.items()}
 
