@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -145,20 +146,24 @@ def _of_public_file(model: Model, file: Path, document: Mapping[str, Any], prese
     if blueprint.public is None:
         raise CheckpointError(f"{file} was not written by medbench, and no public files of {info.name} are known")
     candidates = list(blueprint.public(document))
+    built = functools.cache(functools.partial(blueprint.built, public=True))  # presets may have the same networks
     unlike: dict[str, dict[int, tuple[float, int]]] = {}  # how far each candidate is from each preset's network
     for name, config in model.presets.items():
-        networks = blueprint.built(config.network, info.shape_of(name), public=True)
+        networks = built(config.network, info.shape_of(name))
         unlike[name] = {
             number: _unlikeness(networks[held.part].state_dict(), held.weights)
             for number, held in enumerate(candidates)
             if held.part in networks
         }
-    pairs = [(name, number) for name in ([preset] if preset else model.presets) for number in unlike[name]]
+    asked = [preset] if preset else sorted(model.presets, key=lambda name: name not in model.checkpoints.published)
+    pairs = [(name, number) for name in asked for number in unlike[name]]
     chosen, best = min(pairs, key=lambda pair: unlike[pair[0]][pair[1]], default=("", 0))
     if not pairs or unlike[chosen][best] >= _NOTHING_ALIKE:
-        raise CheckpointError(f"{file} holds nothing of {info.name}: its networks know none of the tensors' names")
+        raise CheckpointError(
+            f"{file} holds nothing that {info.name} samples with: its networks know none of the names"
+        )
     held = candidates[best]
-    network = blueprint.built(model.presets[chosen].network, info.shape_of(chosen), public=True)[held.part]
+    network = built(model.presets[chosen].network, info.shape_of(chosen))[held.part]
     kept = dict.fromkeys(one.kept for one in candidates if one.part == held.part)
     factor = held.scale_factor if held.scale_factor is not None else blueprint.assumed_scale_factor
     published = chosen in model.checkpoints.published
