@@ -30,11 +30,12 @@ from medbench_models.medlord.config import NetworkConfig
 from medbench_models.medlord.networks import build_controlnet, build_unet
 from medbench_models.medlord.presets import PRESETS
 from medbench_models.medlord.published import CHECKPOINTS
-from medbench_models.medlord.upstream import Weights, Which, read
+from medbench_models.medlord.upstream import SCALE_FACTOR, read
 from medbench_models.shared.arguments import triple
 from medbench_models.shared.arrays import require_divisible
 from medbench_models.shared.checkpoint import save
 from medbench_models.shared.config import preset_of
+from medbench_models.shared.public_files import Weights, Which
 from medbench_models.shared.vqvae import TRAINING_ONLY, Vqvae
 
 
@@ -79,7 +80,7 @@ class Unstated:
         orientation: where the arrays' axes point, like ``RAS`` or ``LPS``.
     """
 
-    scale_factor: float = 1.11
+    scale_factor: float = SCALE_FACTOR
     timesteps: int = 300
     shape: tuple[int, int, int] = (512, 512, 256)
     spacing_mm: tuple[float, float, float] = (1.0, 1.0, 1.0)
