@@ -53,7 +53,7 @@ def load(path: Path, network: NetworkConfig, device: str) -> Loaded:
     convert = "python -m medbench_models.med_lsdm.convert --vqgan FILE --diffusion FILE --labels FILE --out FILE"
     weights, description = checkpoint.read(path, Description, model=MODEL, how_to_convert=convert)
     found = description.network
-    checkpoint.require_same_network(path, description, _as_stored(network, found))
+    checkpoint.require_same_network(path, description, as_stored(network, found))
     networks = build_networks(found)
     fill(torch.nn.ModuleDict(networks), weights, path=path, keep=[f"vqgan.{name}" for name in TRAINING_ONLY])
     for one in networks.values():
@@ -64,7 +64,7 @@ def load(path: Path, network: NetworkConfig, device: str) -> Loaded:
     return Loaded(vqgan, unet, description)
 
 
-def _as_stored(network: NetworkConfig, found: NetworkConfig) -> NetworkConfig:
-    """Return a preset's network as a checkpoint may hold it: public ones know other regions, or steer the decoder."""
+def as_stored(network: NetworkConfig, found: NetworkConfig) -> NetworkConfig:
+    """Return a preset's network as a checkpoint may hold it: converted ones know other regions, or steer the decoder."""
     autoencoder = network.autoencoder.model_copy(update={"spade": found.autoencoder.spade})
     return network.model_copy(update={"regions": found.regions, "autoencoder": autoencoder})

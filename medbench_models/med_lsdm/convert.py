@@ -29,12 +29,13 @@ from medbench.storage.tensors import require_same
 from medbench_models.med_lsdm.checkpoint import MODEL, Description, build_networks
 from medbench_models.med_lsdm.config import NetworkConfig
 from medbench_models.med_lsdm.presets import PRESETS
-from medbench_models.med_lsdm.upstream import Weights, Which, read_diffusion, read_vqgan
+from medbench_models.med_lsdm.upstream import read_diffusion, read_vqgan
 from medbench_models.med_lsdm.vqgan import TRAINING_ONLY
 from medbench_models.shared.arguments import triple
 from medbench_models.shared.arrays import require_multiples
 from medbench_models.shared.checkpoint import save
 from medbench_models.shared.config import preset_of
+from medbench_models.shared.public_files import Weights, Which
 
 
 @dataclass(frozen=True)

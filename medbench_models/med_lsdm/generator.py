@@ -18,6 +18,7 @@ from medbench_models.shared.plugin import Plugin
 if TYPE_CHECKING:
     from medbench.budget.prediction import Prediction
     from medbench_models.med_lsdm.checkpoint import Loaded
+    from medbench_models.shared.blueprint import Blueprint
 
 
 class MedLsdm(Plugin[MedLsdmConfig, "Loaded"]):
@@ -100,3 +101,10 @@ class MedLsdm(Plugin[MedLsdmConfig, "Loaded"]):
         from medbench_models.med_lsdm.memory import predict
 
         return predict(self.config, stage, shape, limit_bytes=limit_bytes)
+
+    @staticmethod
+    def blueprint() -> Blueprint:
+        """Return what the model's weight files must hold."""
+        from medbench_models.med_lsdm.blueprint import BLUEPRINT
+
+        return BLUEPRINT

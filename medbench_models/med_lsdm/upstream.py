@@ -12,25 +12,33 @@ runs.
 from __future__ import annotations
 
 import pickle
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Final, Literal
-
-import torch
+from typing import Any, Final
 
 from medbench.errors import CheckpointError
 from medbench.storage.tensors import read_saved
+from medbench_models.shared.public_files import Held, Rules, Weights, Which, is_state, renamed
 
-Weights = dict[str, torch.Tensor]
-Which = Literal["averaged", "raw"]
+_VQGAN: Final[Rules] = (
+    (r"^(image_discriminator|video_discriminator|perceptual_model)\.", None),  # of the training of stage 1
+    (r"^codebook\.embeddings$", "codebook.embedding.weight"),
+    (r"^codebook\.N$", "codebook.ema_cluster_size"),
+    (r"^codebook\.z_avg$", "codebook.ema_w"),
+)
+_ENTRIES: Final[Mapping[Which, str]] = {"averaged": "ema", "raw": "model"}
 
-_CODEBOOK: Final = {
-    "codebook.embeddings": "codebook.embedding.weight",
-    "codebook.N": "codebook.ema_cluster_size",
-    "codebook.z_avg": "codebook.ema_w",
-}
-# What only the training of stage 1 needs.
-_JUDGES: Final = ("image_discriminator.", "video_discriminator.", "perceptual_model.")
+
+def held(document: Mapping[str, Any]) -> Iterator[Held]:
+    """Yield what a file of either stage may hold."""
+    stage1 = document.get("state_dict", document)
+    if is_state(stage1):
+        yield Held("vqgan", dict(renamed(stage1.items(), _VQGAN)))
+    for kept, entry in _ENTRIES.items():
+        state = document.get(entry)
+        if is_state(state):
+            yield Held("unet", _below(state, "denoise_fn."), kept)
+            yield Held("vqgan", dict(renamed(_below(state, "vqgan.").items(), _VQGAN)))
 
 
 def read_vqgan(path: Path) -> Weights:
@@ -40,7 +48,7 @@ def read_vqgan(path: Path) -> Weights:
         CheckpointError: damaged, with code in it, or without a state dict.
     """
     document = _read(path)
-    return _vqgan(_state(path, document.get("state_dict", document)))
+    return dict(renamed(_state(path, document.get("state_dict", document)).items(), _VQGAN))
 
 
 def read_diffusion(path: Path, which: Which) -> tuple[Weights, Weights, int]:
@@ -54,14 +62,14 @@ def read_diffusion(path: Path, which: Which) -> tuple[Weights, Weights, int]:
         CheckpointError: damaged, with code in it, or without such weights.
     """
     document = _read(path)
-    entry = {"averaged": "ema", "raw": "model"}[which]
+    entry = _ENTRIES[which]
     if entry not in document:
         raise CheckpointError(f"{path} has no entry '{entry}': it is no checkpoint of Med-LSDM's stage 2")
     state = _state(path, document[entry])
     unet, vqgan = _below(state, "denoise_fn."), _below(state, "vqgan.")
     if not unet or "betas" not in state:
         raise CheckpointError(f"{path} holds no diffusion model with its schedule: give a file of stage 2")
-    return unet, _vqgan(vqgan), len(state["betas"])
+    return unet, dict(renamed(vqgan.items(), _VQGAN)), len(state["betas"])
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -77,16 +85,11 @@ def _read(path: Path) -> dict[str, Any]:
         ) from error
 
 
-def _vqgan(state: Mapping[str, torch.Tensor]) -> Weights:
-    kept = {name: value for name, value in state.items() if not name.startswith(_JUDGES)}
-    return {_CODEBOOK.get(name, name): value for name, value in kept.items()}
-
-
-def _below(state: Mapping[str, torch.Tensor], prefix: str) -> Weights:
+def _below(state: Weights, prefix: str) -> Weights:
     return {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
 
 
-def _state(path: Path, state: object) -> Weights:
-    if not isinstance(state, dict) or not all(isinstance(value, torch.Tensor) for value in state.values()):
+def _state(path: Path, state: Any) -> Weights:
+    if not is_state(state):
         raise CheckpointError(f"{path} holds no state dict: it is no checkpoint of Med-LSDM")
-    return state
+    return dict(state)

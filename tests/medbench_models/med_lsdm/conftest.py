@@ -21,7 +21,6 @@ from medbench_models.med_lsdm.config import (
     UnetConfig,
 )
 
-
 DATA = Path(__file__).parents[2] / "data" / "med_lsdm"
 
 
