@@ -65,6 +65,15 @@ def load(path: Path, network: NetworkConfig, device: str) -> Loaded:
 
 
 def as_stored(network: NetworkConfig, found: NetworkConfig) -> NetworkConfig:
-    """Return a preset's network as a checkpoint may hold it: converted ones know other regions, or steer the decoder."""
-    autoencoder = network.autoencoder.model_copy(update={"spade": found.autoencoder.spade})
-    return network.model_copy(update={"regions": found.regions, "autoencoder": autoencoder})
+    """Return a preset's network as a checkpoint may hold it, with what no weight's shape tells a preset by.
+
+    Converted ones know other regions, another window and schedule, or a decoder that is steered.
+    """
+    return network.model_copy(
+        update={
+            "autoencoder": network.autoencoder.model_copy(update={"spade": found.autoencoder.spade}),
+            "unet": network.unet.model_copy(update={"timesteps": found.unet.timesteps}),
+            "regions": found.regions,
+            "window": found.window,
+        }
+    )

@@ -92,7 +92,7 @@ def test_what_makes_nothing_without_a_label_map_is_given_those_of_the_training_s
     run.sample()
     assert run.spec.conditions == "train"
     assert _sources(run) == ["train/train-0000", "train/train-0001"]
-    assert "makes nothing without a label map: its samples show those of the training split" in told[-1]
+    assert "only draws label maps: its samples show those of the training split" in told[-1]
 
 
 def test_a_folder_of_ones_own_steers_and_is_brought_to_the_grid(steered: RunOptions, maps: Path) -> None:
