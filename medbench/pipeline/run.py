@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
@@ -11,18 +10,17 @@ from pathlib import Path
 from medbench import registry
 from medbench.budget.meter import Meter
 from medbench.datasets.base import Case, Dataset
-from medbench.errors import BudgetExceededError, NotEnoughCasesError
+from medbench.errors import BudgetExceededError
 from medbench.evaluation.comparison import Comparison
 from medbench.evaluation.evaluation import Evaluation
-from medbench.evaluation.prospects import Prospects
-from medbench.generators.base import FitRequest, Generator, GeneratorInfo, Shape, Shaped, Stage, TrainingData
+from medbench.generators.base import FitRequest, Generator, GeneratorInfo, Shape, Shaped, Stage
 from medbench.imaging.volume import Volume
 from medbench.pipeline.conditions import Conditions, conditions_of, split_for
 from medbench.pipeline.forecast import Forecasts
-from medbench.pipeline.leaks import leaks_of_checkpoint, leaks_of_preset, overlaps, stated_by
+from medbench.pipeline.leaks import leaks_of_checkpoint, leaks_of_preset, leaks_of_trained, train_split
 from medbench.pipeline.options import RunOptions, check, resolve_metrics, resolve_preset
 from medbench.pipeline.prepare import on_grid
-from medbench.pipeline.sample import sample
+from medbench.pipeline.sample import require_enough, sample
 from medbench.pipeline.track import Track
 from medbench.progress import Progress
 from medbench.records.lock import alone
@@ -57,7 +55,8 @@ class Run:
         check(options, self.info)
         self.preset = resolve_preset(self.info, options.preset)
         self.spec = self._generation_spec()
-        self._require_enough()
+        cases = self.held_out if self.info.native_shape is None else None
+        require_enough(self.spec.samples, cases=cases, conditions=self.conditions and self.conditions.items)
         name = f"{self.info.name}-{self.dataset.info.name}-{fingerprint(self.spec)}"
         self.folder = RunFolder(options.out or Path("runs") / name)
         self.progress = Logged(progress, self.folder.log_file)
@@ -96,11 +95,7 @@ class Run:
         record = self.folder.open(kind="run", spec=self.spec.model_dump(mode="json"))
         record.evaluation.command = self.options.command
         if not self.options.resume:
-            for stale in (self.folder.samples, self.folder.tables, self.folder.figures, self.folder.path / "fit"):
-                if stale.is_dir():
-                    shutil.rmtree(stale)
-            self.folder.results_file.unlink(missing_ok=True)
-            self.folder.report_file.unlink(missing_ok=True)
+            self.folder.clear()
             record.stages.clear()
         return record
 
@@ -135,7 +130,7 @@ class Run:
                 seed=self.options.seed,
                 resume=self.options.resume,
                 progress=self.progress,
-                trained_on=(self._train_split,),
+                trained_on=(train_split(self.dataset.info),),
             )
             checkpoint: Path = generator.fit(request)
             entry.detail["checkpoint"] = checkpoint.relative_to(self.folder.path).as_posix()
@@ -171,7 +166,12 @@ class Run:
             return finished
         if not self._is_sampled():
             self._require_budget("fit", "sample")
-        self._prospects().require(self.metrics, evaluation.instruments, self.progress)
+        prospects = self.track.prospects(
+            samples=self.spec.samples,
+            masks=self.conditions is not None,
+            reconstructs="reconstructs" in self.info.capabilities,
+        )
+        prospects.require(self.metrics, evaluation.instruments, self.progress)
         with self.meter.stage(self.folder, self.record, "prepare"):
             real = self.track.real(self.progress)
         self.sample()
@@ -200,13 +200,6 @@ class Run:
                 write_report(self.folder.path)
         self._evaluation().require_number(results)
         return results
-
-    def _prospects(self) -> Prospects:
-        return self.track.prospects(
-            samples=self.spec.samples,
-            masks=self.conditions is not None,
-            reconstructs="reconstructs" in self.info.capabilities,
-        )
 
     def _evaluation(self) -> Evaluation:
         instruments = self.track.instruments(
@@ -284,28 +277,12 @@ class Run:
             checkpoint="train" if options.train else sha256_of(weights) if weights else "none",
         )
 
-    def _require_enough(self) -> None:
-        if self.info.native_shape is None and self.spec.samples > len(self.held_out):
-            raise NotEnoughCasesError(
-                f"{len(self.held_out)} held-out cases are not enough for {self.spec.samples} samples: lower --samples"
-            )
-        if self.conditions is not None and self.spec.samples > len(self.conditions.items):
-            raise NotEnoughCasesError(
-                f"{len(self.conditions.items)} label maps are not enough for {self.spec.samples} samples: lower "
-                "--samples, or give others with --conditions"
-            )
-
-    @property
-    def _train_split(self) -> TrainingData:
-        return TrainingData(self.dataset.info.name, note="train split")
-
     def _leaks(self) -> tuple[str, ...]:
         """Say what the weights saw of the data that this run is judged by, or that nobody can say."""
         if self.options.train:
-            finished = self.record.stages.get("fit")
-            made = finished.detail.get("checkpoint") if finished is not None else None
-            stated = stated_by(self.folder.path / made) if made is not None else None
-            return overlaps(self.info.name, stated or (self._train_split,), self.dataset.info)
+            fit = self.record.stages.get("fit")
+            made = self.folder.path / fit.detail["checkpoint"] if fit and "checkpoint" in fit.detail else None
+            return leaks_of_trained(self.info.name, made, self.dataset.info)
         if self.options.checkpoint is not None:
             return leaks_of_checkpoint(self.info.name, self.options.checkpoint, self.dataset.info)
         if self.spec.checkpoint == "none":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import shutil
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -185,6 +186,13 @@ class RunFolder:
     def write(self, record: RunRecord) -> None:
         """Write the record, whole or not at all."""
         write_json(self.record_file, record.model_dump(mode="json"))
+
+    def clear(self) -> None:
+        """Remove what a run has made; its record, log and the logs of what it trained stay."""
+        for folder in (self.samples, self.tables, self.figures, self.path / "fit"):
+            shutil.rmtree(folder, ignore_errors=True)
+        for file in (self.results_file, self.report_file):
+            file.unlink(missing_ok=True)
 
     @contextmanager
     def stage(self, record: RunRecord, name: StageName) -> Iterator[StageRecord]:
