@@ -24,12 +24,13 @@ _SINGULAR: dict[str, str] = {
     "segmenters": "segmenter",
     "features": "extractor",
 }
-_INFO: dict[Kind, str] = {
-    "generators": "GeneratorInfo",
-    "datasets": "DatasetInfo",
-    "metrics": "MetricInfo",
-    "segmenters": "SegmenterInfo",
-    "features": "ExtractorInfo",
+# What only the declaration of a kind has.
+_DECLARED: dict[Kind, str] = {
+    "generators": "presets",
+    "datasets": "protocol",
+    "metrics": "min_synthetic",
+    "segmenters": "stand_in",
+    "features": "dimension",
 }
 _FILE_MODULE = "medbench_plugin_"
 
@@ -111,9 +112,9 @@ def _load_from_file(kind: Kind, reference: str) -> Any:
             f"{path} has no class '{attribute}': give a {_SINGULAR[kind]} as path/to/file.py:ClassName"
         )
     plugin = getattr(module, attribute)
-    wanted, found = _INFO[kind], getattr(plugin, "info", None)
-    if wanted not in (base.__name__ for base in type(found).__mro__):
-        raise SpecError(f"{path}: {attribute}.info is no {wanted}, so it is no {_SINGULAR[kind]}: see CONTRIBUTING.md")
+    if not hasattr(getattr(plugin, "info", None), _DECLARED[kind]):
+        lack = f"{attribute} has no 'info' with the field '{_DECLARED[kind]}'"
+        raise SpecError(f"{path}: {lack}, so it is no {_SINGULAR[kind]}: see CONTRIBUTING.md")
     return plugin
 
 

@@ -29,6 +29,7 @@ from medbench.records.run import GenerationSpec, Logged, RunFolder, RunRecord, S
 from medbench.records.samples import Manifest, first_by_name, open_folder, passed_over
 from medbench.spec import fingerprint
 from medbench.storage.files import sha256_of
+from medbench.storage.space import least_bytes, require_space
 
 _DEFAULT_SAMPLES = 16
 
@@ -142,6 +143,7 @@ class Run:
         if self._is_sampled():
             return
         self._require_budget("fit", "sample")
+        self._require_space()
         if self.options.train:
             self.fit()
         # Cases are opened only where they are needed: published weights can be sampled without the data set.
@@ -166,6 +168,7 @@ class Run:
             return finished
         if not self._is_sampled():
             self._require_budget("fit", "sample")
+            self._require_space()
         prospects = self.track.prospects(
             samples=self.spec.samples,
             masks=self.conditions is not None,
@@ -219,6 +222,12 @@ class Run:
     def _require_budget(self, *stages: Stage) -> None:
         left = [stage for stage in stages if not self._is_done(stage) and (stage == "sample" or self.options.train)]
         self.forecasts.require(left, force=self.options.force, progress=self.progress)
+
+    def _require_space(self) -> None:
+        shape = (self.protocol.grid and self.protocol.grid.shape) or self.info.shape_of(self.preset)
+        left = self.spec.samples - len(Manifest(self.folder.samples).complete(self.spec.samples))
+        if shape is not None:
+            require_space(self.folder.path, left * least_bytes(shape), f"making {left} samples")
 
     @contextmanager
     def _generating(self, stage: Stage) -> Iterator[StageRecord]:
