@@ -174,7 +174,7 @@ class Instruments:
 
     def has_derived(self, item: StoredVolume, what: Derivation) -> bool:
         """Say whether ``derived`` would read its result back."""
-        return self.cache.path(*self._derivation_key(item, what), ".npz").is_file()
+        return self.cache.has(self.cache.entry(*self._derivation_key(item, what), ".npz"))
 
     def _derivation_key(self, item: StoredVolume, what: Derivation) -> tuple[str, str, dict[str, Any]]:
         settings = {"reading": _READING, "name": what.name, "settings": what.settings, "of": list(what.of)}
@@ -205,7 +205,7 @@ class Instruments:
         """Say whether ``segmentation`` would read its result back."""
         if self.protocol.segmenter == PRECOMPUTED:
             return True
-        return self.cache.path(SEGMENTATIONS, item.sha256, self._segmentation_settings, ".nii.gz").is_file()
+        return self.cache.has(self.cache.entry(SEGMENTATIONS, item.sha256, self._segmentation_settings, ".nii.gz"))
 
     @property
     def _segmentation_settings(self) -> dict[str, Any]:

@@ -94,4 +94,5 @@ class Track:
             logs: folder for the logs of what metrics train.
             reconstruct: a generator's autoencoder.
         """
-        return Instruments(self.protocol, self.device, Cache(home() / "cache"), progress, logs, reconstruct)
+        cache = Cache(home() / "cache", progress)
+        return Instruments(self.protocol, self.device, cache, progress, logs, reconstruct)

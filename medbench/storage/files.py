@@ -100,11 +100,16 @@ def sha256_once(path: Path, parts: Sequence[Path] = ()) -> str:
 
     A file is read once a process unless its size or time changes.
     """
-    stamps = tuple((part, part.stat().st_size, part.stat().st_mtime_ns) for part in parts or [path])
-    return _hash_once(path, stamps)
+    return _hash_once(path, tuple(map(_stamp, parts or [path])))
+
+
+def _stamp(path: Path) -> tuple[Path, int, int, int]:
+    status = path.stat()
+    # The time of the last change of any kind: a copy may bring its old time of writing along.
+    return path, status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 
 @functools.lru_cache(maxsize=4096)
-def _hash_once(path: Path, stamps: tuple[tuple[Path, int, int], ...]) -> str:
-    parts = [part for part, _, _ in stamps]
+def _hash_once(path: Path, stamps: tuple[tuple[Path, int, int, int], ...]) -> str:
+    parts = [stamp[0] for stamp in stamps]
     return sha256_of(path) if parts == [path] else hashlib.sha256("".join(map(sha256_of, parts)).encode()).hexdigest()
