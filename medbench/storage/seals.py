@@ -1,9 +1,9 @@
 """Seals: what lies beside a stored file and says what the file stands for and what its bytes are.
 
-A file that medbench reads again has a seal, ``NAME.seal``: the file's key and the SHA-256 of its content. So a file that
+A file that medbench reads again has a seal, ``NAME.seal``: the file's key and the SHA-256 of its content. So one that
 was damaged, cut short, edited, or put in another's place is found out before it is used, and is made again. SHA-256 is
-fast where the processor has instructions for it, 1 to 2 GB a second, which is more than most disks give; a file is read
-through once a process, unless it changes.
+fast where the processor has instructions for it, 1 to 2 GB a second, which is more than most disks give; a file is
+read through once a process, unless it changes.
 """
 
 from __future__ import annotations
