@@ -8,7 +8,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from medbench import registry
+from medbench import protocols, registry
 from medbench.budget.meter import Meter
 from medbench.drawing.montage import MONTAGE, MOST_VOLUMES, montage
 from medbench.errors import Unavailable
@@ -128,7 +128,7 @@ class Evaluation:
         return report
 
     def _track(self, dataset: str, identity: dict[str, Any]) -> str:
-        protocol = self.instruments.protocol.model_dump(mode="json")
+        protocol = protocols.identity(self.instruments.protocol)
         return f"{dataset}/{fingerprint({'reference': identity, 'protocol': protocol})}"
 
     def _mark(self) -> str:

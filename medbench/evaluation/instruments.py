@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from medbench import registry
+from medbench import protocols, registry
 from medbench.errors import SpecError, Unavailable
 from medbench.evaluation.cache import SEGMENTATIONS, Cache
 from medbench.features.base import SliceExtractor, VolumeExtractor
@@ -138,7 +138,7 @@ class Instruments:
         return fingerprint(
             {
                 "medbench": library_versions().get("medbench"),
-                "protocol": self.protocol.model_dump(mode="json"),
+                "protocol": protocols.identity(self.protocol),
                 "metrics": [self._mark(metric) for metric in metrics],
             }
         )
@@ -150,7 +150,12 @@ class Instruments:
         except Unavailable as reason:
             described = str(reason)
         source = registry.source_sha256(metric)
-        return {"metric": metric, "version": info.version, "source": source, "instruments": described}
+        return {
+            "metric": registry.described(metric),
+            "version": info.version,
+            "source": source,
+            "instruments": described,
+        }
 
     def stand_ins(self, info: MetricInfo) -> tuple[str, ...]:
         """Return the names of the offline substitutes that a metric uses."""

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
-from medbench import registry
+from medbench import plugin_files
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -27,7 +27,7 @@ def local(workers: int) -> Iterator[Executor | None]:
         workers,
         mp_context=multiprocessing.get_context("spawn"),
         initializer=_import_plugins,
-        initargs=(registry.imported_files(),),
+        initargs=(plugin_files.imported_files(),),
     )
     try:
         yield pool
@@ -37,7 +37,7 @@ def local(workers: int) -> Iterator[Executor | None]:
 
 def _import_plugins(files: list[Path]) -> None:
     for file in files:
-        registry.import_file(file)
+        plugin_files.import_file(file)
 
 
 def run_all(function: Callable[[T], R], items: Sequence[T], *, executor: Executor | None) -> Iterator[R]:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from medbench import protocols
 from medbench.budget.meter import GIB, Meter
 from medbench.errors import SpecError
 from medbench.evaluation.comparison import Comparison
@@ -77,7 +78,7 @@ class FolderEvaluation:
         noticed = passed_over(options.samples, masks=options.masks)
         if self.track.dataset is not None:
             real = self.track.real(self.progress)
-            identity = self.track.dataset.identity()
+            identity = self.track.identity
             noticed += self.track.noticed()
             return Comparison(samples, self._first(real.reference), real.held_out, identity, noticed=noticed)
         assert options.real is not None  # or a data set
@@ -96,7 +97,7 @@ class FolderEvaluation:
             "masks": _masks(self.comparison.synthetic),
             "reference": self.comparison.identity,
             "reference_masks": self.comparison.reference_masks,
-            "protocol": self.track.protocol.model_dump(mode="json"),
+            "protocol": protocols.identity(self.track.protocol),
         }
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from medbench.datasets.base import Case, Dataset
 from medbench.errors import DataError
@@ -39,12 +39,19 @@ class RealSplits:
 
 
 def prepare(
-    dataset: Dataset, *, grid: Grid | None, reference_count: int | None, workers: int, progress: Progress
+    dataset: Dataset,
+    *,
+    identity: Mapping[str, Any],
+    grid: Grid | None,
+    reference_count: int | None,
+    workers: int,
+    progress: Progress,
 ) -> RealSplits:
     """Bring the reference and the held-out cases to the canonical grid and keep them in ``MEDBENCH_HOME/prepared``.
 
     Args:
         dataset: where the cases come from.
+        identity: what makes it this one.
         grid: canonical grid; None keeps each case's own.
         reference_count: how many cases of the training split are the reference; None: all.
         workers: processes.
@@ -54,7 +61,7 @@ def prepare(
         DataError: data absent or damaged.
         StorageError: the disk is full.
     """
-    settings = {"dataset": dataset.identity(), "grid": grid.model_dump(mode="json") if grid else None}
+    settings = {"dataset": identity, "grid": grid.model_dump(mode="json") if grid else None}
     folder = home() / "prepared" / f"{dataset.info.name}-{fingerprint(settings)}"
     chosen = [on_grid(cases, grid) for cases in (dataset.cases("train")[:reference_count], dataset.cases("test"))]
     waiting = [case for cases in chosen for case in cases if not _Files(folder, case).are_sound(progress)]

@@ -133,6 +133,7 @@ class Run:
                 resume=self.options.resume,
                 progress=self.progress,
                 trained_on=(self._train_split,),
+                identity=fingerprint({"dataset": self.spec.dataset, "grid": self.spec.grid}),
             )
             checkpoint: Path = generator.fit(request)
             entry.detail["checkpoint"] = checkpoint.relative_to(self.folder.path).as_posix()
@@ -174,7 +175,7 @@ class Run:
             first_by_name(open_folder(self.folder.samples), count),
             first_by_name(real.reference, count),
             real.held_out,
-            self.dataset.identity(),
+            self.track.identity,
             noticed=[*passed_over(self.folder.samples), *self.track.noticed()],
         )
         return evaluation.run(
@@ -222,7 +223,7 @@ class Run:
             reason = str(error) if forecast is None else f"{error}: {forecast.advice()}"
             self._evaluation().give_up(
                 reason, model=self.info.name, version=self.info.version, dataset=self.track.name,
-                identity=self.dataset.identity(), leaks=self._leaks(),
+                identity=self.track.identity, leaks=self._leaks(),
             )  # fmt: skip
             raise BudgetExceededError(reason) from error
 
@@ -258,7 +259,7 @@ class Run:
             model=self.info.name,
             model_version=self.info.version,
             preset=self.preset,
-            dataset=self.dataset.identity(),
+            dataset=self.track.identity,
             seed=options.seed,
             samples=options.samples or own or len(self.held_out) or _DEFAULT_SAMPLES,
             conditions=self.conditions.identity if self.conditions else None,

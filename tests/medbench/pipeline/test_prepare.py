@@ -29,7 +29,7 @@ def home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 
 
 def _prepare() -> RealSplits:
-    return prepare(TwoPhantoms(), grid=None, reference_count=None, workers=1, progress=silent)
+    return prepare(TwoPhantoms(), identity={"name": "two"}, grid=None, reference_count=None, workers=1, progress=silent)
 
 
 def test_two_processes_may_prepare_the_same_cases(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
