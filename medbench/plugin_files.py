@@ -146,10 +146,11 @@ def _offer(neighbours: tuple[Path, ...], plugin: Path) -> None:
     if neighbours and str(folder) not in sys.path:
         sys.path.append(str(folder))
     hashes = {file: _sha256(file) for file in neighbours}
-    for name, module in list(sys.modules.items()):
-        file = Path(getattr(module, "__file__", None) or "")
-        if file in hashes and _imported.get(file) != hashes[file]:
-            del sys.modules[name]
+    if any(_imported.get(file, digest) != digest for file, digest in hashes.items()):
+        # All of them: one that has not changed may hold what it took from one that has.
+        for name, module in list(sys.modules.items()):
+            if Path(getattr(module, "__file__", None) or "") in hashes:
+                del sys.modules[name]
     _imported.update(hashes)
     importlib.invalidate_caches()
     for top in dict.fromkeys(file.relative_to(folder).parts[0] for file in neighbours):

@@ -263,14 +263,20 @@ class Mine:
     def verify(self):
         return []
 """
-_NEIGHBOUR = "from medbench import Volume\n\ndef read(path):\n    return Volume(Volume.read(path).voxels + SHIFT)\n"
+_NEIGHBOUR = """
+from medbench import Volume
+
+def read(path):
+    volume = Volume.read(path)
+    return Volume((volume.voxels + SHIFT).astype("int16"), volume.affine)
+"""
 
 
 def test_an_edited_neighbour_of_a_data_sets_file_is_another_data_set(real: Path, tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text(_PLUGIN, encoding="utf-8")
     samples = _write(tmp_path / "samples", range(20, 24))
     found = []
-    for shift in ("0", "200", "0"):
+    for shift in ("0", "20", "0"):
         (tmp_path / "reading_neighbour.py").write_text(f"{_NEIGHBOUR}SHIFT = {shift}\n", encoding="utf-8")
         options = FolderOptions(
             samples=samples, dataset=f"{tmp_path}/mine.py:Mine", data_root=real, metrics=("fid3d",), device="cpu",
