@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
+
+import typer
 
 from cli.session import Session
 from medbench.drawing.text import ABSENT, ARROWS
-from medbench.records.results import Report
+from medbench.records.results import Report, Skipped, by_cause
 
 if TYPE_CHECKING:
     from medbench.pipeline.folder import FolderEvaluation
@@ -19,9 +22,18 @@ def finish(ui: Session, work: Run | FolderEvaluation) -> None:
     report = work.report()
     if ui.as_json:
         ui.print_json(report.model_dump(mode="json", by_alias=True))
-        return
-    print_report(ui, report)
-    ui.say(f"report: {work.folder.report_file}")
+    else:
+        print_report(ui, report)
+        ui.say(f"report: {work.folder.report_file}")
+    _end_with(ui, [one for one in report.skipped if one.exit_code])
+
+
+def _end_with(ui: Session, failed: Sequence[Skipped]) -> None:
+    """Say in one line on stderr what failed though the rest was computed, and end with its exit code."""
+    if failed:
+        told = "; ".join(f"{names}: {reason}" for reason, names in by_cause(failed).items())
+        ui.errors.print(f"medbench: all else was computed, but not {told}", style="bold red")
+        raise typer.Exit(min(one.exit_code for one in failed))
 
 
 def print_report(ui: Session, report: Report) -> None:
@@ -52,5 +64,5 @@ def print_report(ui: Session, report: Report) -> None:
             ceiling = f"{result.ceiling:.3g} ({result.ceiling_note}), floor: {result.floor_note}"
             ui.say(f"{result.metric}: ceiling {ceiling}")
         ui.say(*(f"{result.metric}: {note}" for note in result.notes))
-    ui.say(*(f"skipped {skipped.metric}: {skipped.reason}" for skipped in report.skipped))
+    ui.say(*(f"skipped {names}: {reason}" for reason, names in by_cause(report.skipped).items()))
     ui.say(*(f"leak: {leak}" for leak in report.leaks))

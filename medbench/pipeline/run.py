@@ -14,6 +14,7 @@ from medbench.datasets.base import Case, Dataset
 from medbench.errors import BudgetExceededError, NotEnoughCasesError
 from medbench.evaluation.comparison import Comparison
 from medbench.evaluation.evaluation import Evaluation
+from medbench.evaluation.prospects import Prospects
 from medbench.generators.base import FitRequest, Generator, GeneratorInfo, Shape, Shaped, Stage, TrainingData
 from medbench.imaging.volume import Volume
 from medbench.pipeline.conditions import Conditions, conditions_of, split_for
@@ -24,6 +25,7 @@ from medbench.pipeline.prepare import on_grid
 from medbench.pipeline.sample import sample
 from medbench.pipeline.track import Track
 from medbench.progress import Progress
+from medbench.records.lock import alone
 from medbench.records.results import Report
 from medbench.records.run import GenerationSpec, Logged, RunFolder, RunRecord, StageName, StageRecord
 from medbench.records.samples import Manifest, first_by_name, open_folder, passed_over
@@ -116,6 +118,7 @@ class Run:
         weights: Path | None = self._generator_class(self.preset, device="cpu").default_checkpoint()
         return weights
 
+    @alone
     def fit(self) -> Path:
         """Train the generator unless that is done; return the checkpoint."""
         if self._is_done("fit"):
@@ -139,6 +142,7 @@ class Run:
             entry.detail["checkpoint"] = checkpoint.relative_to(self.folder.path).as_posix()
         return checkpoint
 
+    @alone
     def sample(self) -> None:
         """Make the samples that are missing, training first if asked to."""
         if self._is_sampled():
@@ -159,6 +163,7 @@ class Run:
                 progress=self.progress,
             )
 
+    @alone
     def evaluate(self) -> Report:
         """Make whatever is missing, then compute the metrics unless that is done; return the results."""
         evaluation = self._evaluation()
@@ -167,6 +172,7 @@ class Run:
             return finished
         if not self._is_sampled():
             self._require_budget("fit", "sample")
+        self._prospects().require(self.metrics, evaluation.instruments, self.progress)
         with self.meter.stage(self.folder, self.record, "prepare"):
             real = self.track.real(self.progress)
         self.sample()
@@ -178,10 +184,11 @@ class Run:
             self.track.identity,
             noticed=[*passed_over(self.folder.samples), *self.track.noticed()],
         )
-        return evaluation.run(
+        return self._evaluation().run(
             comparison, model=self.info.name, version=self.info.version, dataset=self.track.name, leaks=self._leaks()
         )
 
+    @alone
     def report(self) -> Report:
         """Make whatever is missing, then write ``report.html`` unless it is there; return the results."""
         done = self._is_done("report") and self.folder.report_file.is_file()
@@ -192,7 +199,15 @@ class Run:
 
             with self.folder.stage(self.record, "report"):
                 write_report(self.folder.path)
+        self._evaluation().require_number(results)
         return results
+
+    def _prospects(self) -> Prospects:
+        return self.track.prospects(
+            samples=self.spec.samples,
+            masks=self.conditions is not None,
+            reconstructs="reconstructs" in self.info.capabilities,
+        )
 
     def _evaluation(self) -> Evaluation:
         instruments = self.track.instruments(
@@ -200,7 +215,9 @@ class Run:
             logs=self.folder.logs,
             reconstruct=self._reconstruct if "reconstructs" in self.info.capabilities else None,
         )
-        return Evaluation(instruments, self.metrics, folder=self.folder, record=self.record, meter=self.meter)
+        made = Manifest(self.folder.samples).records()
+        samples = fingerprint([made[index].sha256 for index in sorted(made)])
+        return Evaluation(instruments, self.metrics, self.folder, self.record, self.meter, samples)
 
     @cached_property
     def forecasts(self) -> Forecasts:

@@ -8,6 +8,8 @@ import functools
 import hashlib
 import json
 import os
+import platform
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,6 +24,8 @@ _STORAGE_MENDS = {
     errno.EPERM: "permission denied: choose a folder you may write to",
     errno.EROFS: "the file system is read-only: choose another folder",
     errno.ENOTDIR: "a part of the path is a file, not a folder: choose another folder",
+    errno.EFBIG: "files may not become that large here (ulimit -f): raise the limit",
+    errno.ENAMETOOLONG: "the name is too long: choose a shorter one",
     errno.ENOENT: "there is no such place: choose another folder",
     errno.EEXIST: "a file of that name is in the way: choose another folder",
 }
@@ -57,17 +61,47 @@ def make_folder(path: Path) -> Path:
     return path
 
 
+_TEMPORARY = re.compile(r"\.(\d+)-(?:([0-9a-f]{6})-)?[0-9a-f]{8}\.")
+
+
+def sweep(folder: Path) -> None:
+    """Remove the temporaries of ``atomic_path`` anywhere below a folder; only for who alone writes there."""
+    for path in folder.rglob(".*"):
+        if _TEMPORARY.match(path.name):
+            with contextlib.suppress(OSError):
+                path.unlink()
+
+
+@functools.lru_cache(maxsize=4096)
+def _sweep_after_the_dead(folder: Path) -> None:
+    """Remove from a folder that processes share what writers of this machine left that live no more."""
+    import psutil
+
+    for path in folder.glob(".*"):
+        found = _TEMPORARY.match(path.name)
+        if found and found[2] == _host() and not psutil.pid_exists(int(found[1])):
+            with contextlib.suppress(OSError):
+                path.unlink()
+
+
+@functools.cache
+def _host() -> str:
+    return hashlib.sha256(platform.node().encode()).hexdigest()[:6]
+
+
 @contextlib.contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
     """Yield a temporary name beside ``path`` that replaces ``path`` once the block has ended without an error.
 
-    The temporary name keeps the suffixes of ``path``, since writers choose a format by them.
+    What killed writers left beside it is removed. The temporary name keeps the suffixes of ``path``, since writers
+    choose a format by them.
 
     Raises:
         StorageError: disk full, or not writable.
     """
     make_folder(path.parent)
-    temporary = path.with_name(f".{os.getpid()}-{os.urandom(4).hex()}.{path.name}")
+    _sweep_after_the_dead(path.parent)
+    temporary = path.with_name(f".{os.getpid()}-{_host()}-{os.urandom(4).hex()}.{path.name}")
     try:
         with storage_errors(path):
             yield temporary
