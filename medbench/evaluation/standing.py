@@ -11,6 +11,7 @@ from medbench.evaluation.instruments import Instruments
 from medbench.records.results import Report, Result, Skipped
 from medbench.records.run import RunFolder, RunRecord
 from medbench.spec import fingerprint
+from medbench.storage.files import sha256_of
 
 
 @dataclass(frozen=True)
@@ -44,19 +45,26 @@ def mark_of(metric: str, instruments: Instruments, samples: str) -> str:
 
 
 def standing(folder: RunFolder, record: RunRecord, instruments: Instruments, samples: str) -> Standing:
-    """Return what still stands in a folder; what cannot be read, or has lost its table, does not."""
+    """Return what still stands in a folder; what was changed since, or has lost its table, does not."""
+    files = record.evaluation.files
+    if not record.evaluation.marks or not folder.results_file.is_file():
+        return Standing()
     try:
         report = Report.read(folder.results_file)
     except DataError:
+        report = None
+    if report is None or not _is_unchanged(folder.results_file.name, folder, files):
+        instruments.progress.note(f"{folder.results_file} is not what was written here: it is computed again")
         return Standing()
     marks = {name: mark for name, mark in record.evaluation.marks.items() if _stands(name, mark, instruments, samples)}
     known = {registry.load("metrics", name).info.name: name for name in marks}
-    results = tuple(one for one in report.results if one.metric in known and _is_whole(one, folder))
+    results = tuple(one for one in report.results if one.metric in known and _is_whole(one, folder, files))
     skipped = tuple(one for one in report.skipped if one.metric.partition(".")[0] in known)
     told = {one.metric for one in results} | {one.metric for one in skipped}
     marks = {name: marks[name] for metric, name in known.items() if metric in told}
     lost = tuple(one.metric for one in report.results if one not in results)
-    return Standing(marks, results, skipped, None if lost else report, lost)
+    whole = not lost and all(_is_unchanged(file, folder, files) for file in files)
+    return Standing(marks, results, skipped, report if whole else None, lost)
 
 
 def _stands(metric: str, mark: str, instruments: Instruments, samples: str) -> bool:
@@ -66,6 +74,11 @@ def _stands(metric: str, mark: str, instruments: Instruments, samples: str) -> b
         return False
 
 
-def _is_whole(result: Result, folder: RunFolder) -> bool:
-    files = [*filter(None, [result.table]), *(figure.file for figure in result.figures)]
-    return all((folder.path / file).is_file() for file in files)
+def _is_whole(result: Result, folder: RunFolder, files: Mapping[str, str]) -> bool:
+    own = [*filter(None, [result.table]), *(figure.file for figure in result.figures)]
+    return all(_is_unchanged(file, folder, files) for file in own)
+
+
+def _is_unchanged(file: str, folder: RunFolder, files: Mapping[str, str]) -> bool:
+    path = folder.path / file
+    return path.is_file() and sha256_of(path) == files.get(file)

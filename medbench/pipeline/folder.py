@@ -79,7 +79,7 @@ class FolderEvaluation:
         )
 
     def _evaluation(self) -> Evaluation:
-        record = self.folder.open(kind="evaluation", spec=self.spec)
+        record = self.folder.open(kind="evaluation", spec=self.spec, progress=self.progress)
         record.evaluation.command = self.options.command
         instruments = self._instruments(self.folder.logs, Logged(self.progress, self.folder.log_file))
         meter = Meter(24 * GIB, self.track.device)

@@ -26,11 +26,12 @@ from medbench.pipeline.sample import sample
 from medbench.pipeline.track import Track
 from medbench.progress import Progress
 from medbench.records.lock import alone
+from medbench.records.manifest import Manifest
 from medbench.records.results import Report
 from medbench.records.run import GenerationSpec, Logged, RunFolder, RunRecord, StageName, StageRecord
-from medbench.records.samples import Manifest, first_by_name, open_folder, passed_over
+from medbench.records.samples import first_by_name, open_folder, passed_over
 from medbench.spec import fingerprint
-from medbench.storage.files import sha256_of
+from medbench.storage.files import sha256_of, sha256_once
 
 _DEFAULT_SAMPLES = 16
 
@@ -93,7 +94,7 @@ class Run:
         Raises:
             SpecError: the folder holds another run.
         """
-        record = self.folder.open(kind="run", spec=self.spec.model_dump(mode="json"))
+        record = self.folder.open(kind="run", spec=self.spec.model_dump(mode="json"), progress=self.progress)
         record.evaluation.command = self.options.command
         if not self.options.resume:
             for stale in (self.folder.samples, self.folder.tables, self.folder.figures, self.folder.path / "fit"):
@@ -122,9 +123,11 @@ class Run:
     def fit(self) -> Path:
         """Train the generator unless that is done; return the checkpoint."""
         if self._is_done("fit"):
-            finished: Path = self.folder.path / self.record.stages["fit"].detail["checkpoint"]
-            if finished.is_file():
+            detail = self.record.stages["fit"].detail
+            finished: Path = self.folder.path / detail["checkpoint"]
+            if finished.is_file() and sha256_once(finished) == detail.get("sha256"):
                 return finished
+            self.progress.note(f"{finished} is not what was trained: it is made again from the state of the training")
         self._require_budget("fit")
         with self._generating("fit") as entry:
             generator: Generator = self._generator_class(self.preset, device=self.track.device)
@@ -139,7 +142,8 @@ class Run:
                 identity=fingerprint({"dataset": self.spec.dataset, "grid": self.spec.grid}),
             )
             checkpoint: Path = generator.fit(request)
-            entry.detail["checkpoint"] = checkpoint.relative_to(self.folder.path).as_posix()
+            name = checkpoint.relative_to(self.folder.path).as_posix()
+            entry.detail |= {"checkpoint": name, "sha256": sha256_of(checkpoint)}
         return checkpoint
 
     @alone
@@ -160,6 +164,7 @@ class Run:
                 grid=self.protocol.grid,
                 cases=on_grid(self.held_out, self.protocol.grid) if self.info.native_shape is None else (),
                 conditions=self.conditions.items if self.conditions else None,
+                checkpoint=self._checkpoint,
                 progress=self.progress,
             )
 
@@ -192,13 +197,14 @@ class Run:
     def report(self) -> Report:
         """Make whatever is missing, then write ``report.html`` unless it is there; return the results."""
         done = self._is_done("report") and self.folder.report_file.is_file()
+        done = done and self.record.stages["report"].detail.get("sha256") == sha256_of(self.folder.report_file)
         before = self.record.stages.get("evaluate")
         results = self.evaluate()
         if not done or self.record.stages.get("evaluate") is not before:
             from medbench.report.html import write_report
 
-            with self.folder.stage(self.record, "report"):
-                write_report(self.folder.path)
+            with self.folder.stage(self.record, "report") as entry:
+                entry.detail["sha256"] = sha256_of(write_report(self.folder.path))
         self._evaluation().require_number(results)
         return results
 
@@ -215,7 +221,7 @@ class Run:
             logs=self.folder.logs,
             reconstruct=self._reconstruct if "reconstructs" in self.info.capabilities else None,
         )
-        made = Manifest(self.folder.samples).records()
+        made = Manifest(self.folder.samples).complete(self.spec.samples, checkpoint=self._checkpoint)
         samples = fingerprint([made[index].sha256 for index in sorted(made)])
         return Evaluation(instruments, self.metrics, self.folder, self.record, self.meter, samples)
 
@@ -265,8 +271,17 @@ class Run:
     def _is_sampled(self) -> bool:
         return (
             self._is_done("sample")
-            and len(Manifest(self.folder.samples).complete(self.spec.samples)) == self.spec.samples
+            and len(Manifest(self.folder.samples).complete(self.spec.samples, checkpoint=self._checkpoint))
+            == self.spec.samples
         )
+
+    @property
+    def _checkpoint(self) -> str | None:
+        """SHA-256 of the weights that make the samples; None where there are none, or none yet."""
+        if not self.options.train:
+            return self.spec.checkpoint if self.spec.checkpoint != "none" else None
+        trained = self.record.stages.get("fit")
+        return trained.detail.get("sha256") if trained is not None else None
 
     def _generation_spec(self) -> GenerationSpec:
         options = self.options

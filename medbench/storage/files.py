@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from medbench.errors import StorageError
+from medbench.errors import DataError, StorageError
 from medbench.storage.home import home
 
 _STORAGE_MENDS = {
@@ -121,6 +121,27 @@ def write_text(path: Path, text: str) -> None:
 def write_json(path: Path, document: Any) -> None:
     """Write strict JSON (NaN and Infinity raise ``ValueError``), whole or not at all."""
     write_text(path, json.dumps(document, indent=2, allow_nan=False) + "\n")
+
+
+def inside(folder: Path, name: str, *, named_by: Path | str) -> Path:
+    """Return the path of a file that a document names relative to a folder.
+
+    Args:
+        folder: may not be left.
+        name: relative path.
+        named_by: the document, for the message.
+
+    Raises:
+        DataError: an absolute path, one with ``..``, or a link that leads out of the folder.
+    """
+    path = folder / name
+    try:
+        within = path.resolve().is_relative_to(folder.resolve())
+    except (OSError, RuntimeError, ValueError):  # links in a circle, a zero byte
+        within = False
+    if not within or Path(name).is_absolute() or ".." in Path(name).parts:
+        raise DataError(f"{named_by} names {name!r}, which lies outside {folder}: only what lies below it is read")
+    return path
 
 
 def sha256_of(path: Path) -> str:

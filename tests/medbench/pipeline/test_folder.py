@@ -26,8 +26,8 @@ from medbench.pipeline.folder import FolderEvaluation
 from medbench.pipeline.options import FolderOptions
 from medbench.progress import silent
 from medbench.records.collection import region_names
+from medbench.records.manifest import Manifest, SampleRecord
 from medbench.records.results import Report
-from medbench.records.samples import Manifest, SampleRecord
 from medbench.storage.files import sha256_of
 from medbench.storage.home import home
 
