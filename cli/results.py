@@ -10,6 +10,7 @@ import typer
 from cli.session import Session
 from medbench.drawing.text import ABSENT, ARROWS
 from medbench.records.results import Report, Skipped, by_cause
+from medbench.storage.names import shown
 
 if TYPE_CHECKING:
     from medbench.pipeline.folder import FolderEvaluation
@@ -32,13 +33,13 @@ def _end_with(ui: Session, failed: Sequence[Skipped]) -> None:
     """Say in one line on stderr what failed though the rest was computed, and end with its exit code."""
     if failed:
         told = "; ".join(f"{names}: {reason}" for reason, names in by_cause(failed).items())
-        ui.errors.print(f"medbench: all else was computed, but not {told}", style="bold red")
+        ui.complain(f"medbench: all else was computed, but not {told}", style="bold red")
         raise typer.Exit(min(one.exit_code for one in failed))
 
 
 def print_report(ui: Session, report: Report) -> None:
     """Print every number with its interval, floor, counts (real/synthetic) and fingerprint, then what was skipped."""
-    ui.out.print(f"{report.model} on {report.track}", style="bold")
+    ui.out.print(shown(f"{report.model} on {report.track}"), style="bold")
     rows = [
         (
             f"{result.metric} {ARROWS[result.better]}",
@@ -55,7 +56,7 @@ def print_report(ui: Session, report: Report) -> None:
     else:
         ui.say("no number could be computed")
     if report.gate:
-        ui.say("\nThe gate found:")
+        ui.say("", "The gate found:")
         ui.table(report.gate[0], [[str(cell) for cell in row.values()] for row in report.gate])
     for result in report.results:
         if result.stand_ins:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import inspect
+import re
 import traceback
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
-from medbench.errors import MedbenchError, PluginError, Unavailable
+from medbench import plugin_files
 
 
 def fault_of(error: BaseException, plugin: Any) -> str:
@@ -34,24 +33,13 @@ def source_of(plugin: Any) -> str:
         return str(getattr(plugin, "__module__", plugin))
 
 
-@contextmanager
-def plugin_faults(plugin: Any, what: str) -> Iterator[None]:
-    """Run a plug-in's code; what it raises becomes one line.
+def place_in_plugin(error: BaseException) -> str | None:
+    """Return file and line of the plug-in named by path whose code raised an error, in a worker process too; else None.
 
-    Errors of medbench's own, an interruption, and a want of memory pass: their causes lie elsewhere.
-
-    Args:
-        plugin: its class.
-        what: the plug-in in words, like ``the model 'x'``.
-
-    Raises:
-        PluginError: the code raised anything else, or called ``sys.exit``.
+    A worker's traceback comes as text, hence texts are searched.
     """
-    try:
-        yield
-    except (MedbenchError, Unavailable, MemoryError):
-        raise
-    except (Exception, SystemExit) as error:
-        if type(error).__name__ == "OutOfMemoryError":  # torch's: the meter knows what to say
-            raise
-        raise PluginError(f"{what} failed: {fault_of(error, plugin)}: mend its code; --debug shows all") from error
+    text = "".join(traceback.format_exception(error))
+    for file in plugin_files.imported_files():
+        if lines := re.findall(rf'File "{re.escape(str(file))}", line (\d+)', text):
+            return f"{file} line {lines[-1]}"
+    return None

@@ -8,7 +8,7 @@ from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any, Literal
 
-from medbench.errors import SpecError, UnknownPluginError
+from medbench.errors import MedbenchError, SpecError, UnknownPluginError
 from medbench.plugin_files import import_file, source_of
 
 Kind = Literal["generators", "datasets", "metrics", "segmenters", "features"]
@@ -20,6 +20,13 @@ _SINGULAR: dict[str, str] = {
     "metrics": "metric",
     "segmenters": "segmenter",
     "features": "extractor",
+}
+_INFO: dict[Kind, str] = {
+    "generators": "GeneratorInfo",
+    "datasets": "DatasetInfo",
+    "metrics": "MetricInfo",
+    "segmenters": "SegmenterInfo",
+    "features": "ExtractorInfo",
 }
 
 
@@ -107,11 +114,17 @@ def _load_from_file(kind: Kind, reference: str) -> Any:
         raise UnknownPluginError(f"{path} does not exist: {wanted}")
     try:
         module = import_file(path)
-    except (SyntaxError, ImportError) as error:
-        raise SpecError(f"{path} cannot be imported ({error}): mend the file") from error
+    except MedbenchError:
+        raise
+    except (Exception, SystemExit) as error:  # somebody's script, which may do anything
+        why = " ".join(f"{type(error).__name__}: {error}".split())
+        raise SpecError(f"{path} cannot be imported ({why}): mend the file") from error
     if not hasattr(module, attribute):
         raise UnknownPluginError(f"{path} has no class '{attribute}': {wanted}")
     plugin = getattr(module, attribute)
-    if not hasattr(plugin, "info"):
-        raise SpecError(f"{path}: {attribute} has no 'info', so it is no {_SINGULAR[kind]}: see CONTRIBUTING.md")
+    declared, found = _INFO[kind], getattr(plugin, "info", None)
+    if declared not in (base.__name__ for base in type(found).__mro__):
+        raise SpecError(
+            f"{path}: {attribute}.info is no {declared}, so it is no {_SINGULAR[kind]}: see CONTRIBUTING.md"
+        )
     return plugin

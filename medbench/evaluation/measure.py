@@ -26,6 +26,7 @@ from medbench.plugin_faults import fault_of
 from medbench.records.results import Resampled, Result, Skipped
 from medbench.records.samples import StoredVolume
 from medbench.spec import fingerprint
+from medbench.storage.cells import neutral_table
 from medbench.storage.files import atomic_path, write_text
 
 if TYPE_CHECKING:
@@ -194,6 +195,6 @@ def _joined(table: pd.DataFrame | None, floor: pd.DataFrame | None) -> pd.DataFr
 
 
 def write_table(path: Path, table: pd.DataFrame) -> None:
-    """Write a table as CSV, whole or not at all."""
+    """Write a table as CSV, whole or not at all; no spreadsheet takes a name in it for a formula."""
     with atomic_path(path) as temporary:
-        table.to_csv(temporary, index=False, lineterminator="\n")
+        neutral_table(table).to_csv(temporary, index=False, lineterminator="\n")

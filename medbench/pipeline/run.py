@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
@@ -11,22 +10,20 @@ from pathlib import Path
 from medbench import registry
 from medbench.budget.meter import Meter
 from medbench.datasets.base import Case, Dataset
-from medbench.errors import BudgetExceededError, NotEnoughCasesError
+from medbench.errors import BudgetExceededError
 from medbench.evaluation.comparison import Comparison
 from medbench.evaluation.evaluation import Evaluation
-from medbench.evaluation.prospects import Prospects
-from medbench.generators.base import FitRequest, Generator, GeneratorInfo, Shape, Shaped, Stage, TrainingData
-from medbench.imaging.volume import Volume
+from medbench.generators.base import FitRequest, Generator, GeneratorInfo, Shape, Shaped, Stage
 from medbench.pipeline.conditions import Conditions, conditions_of, split_for
 from medbench.pipeline.forecast import Forecasts
-from medbench.pipeline.leaks import leaks_of_checkpoint, leaks_of_preset, overlaps, stated_by
+from medbench.pipeline.leaks import leaks_of_checkpoint, leaks_of_preset, leaks_of_trained, train_split
 from medbench.pipeline.options import RunOptions, check, resolve_metrics, resolve_preset
 from medbench.pipeline.prepare import on_grid
-from medbench.pipeline.sample import sample
+from medbench.pipeline.sample import require_enough, sample
 from medbench.pipeline.track import Track
 from medbench.progress import Progress
 from medbench.records.lock import alone
-from medbench.records.manifest import Manifest
+from medbench.records.manifest import Manifest, SampleRecord
 from medbench.records.results import Report
 from medbench.records.run import GenerationSpec, Logged, RunFolder, RunRecord, StageName, StageRecord
 from medbench.records.samples import first_by_name, open_folder, passed_over
@@ -58,7 +55,8 @@ class Run:
         check(options, self.info)
         self.preset = resolve_preset(self.info, options.preset)
         self.spec = self._generation_spec()
-        self._require_enough()
+        cases = self.held_out if self.info.native_shape is None else None
+        require_enough(self.spec.samples, cases=cases, conditions=self.conditions and self.conditions.items)
         name = f"{self.info.name}-{self.dataset.info.name}-{fingerprint(self.spec)}"
         self.folder = RunFolder(options.out or Path("runs") / name)
         self.progress = Logged(progress, self.folder.log_file)
@@ -97,11 +95,7 @@ class Run:
         record = self.folder.open(kind="run", spec=self.spec.model_dump(mode="json"), progress=self.progress)
         record.evaluation.command = self.options.command
         if not self.options.resume:
-            for stale in (self.folder.samples, self.folder.tables, self.folder.figures, self.folder.path / "fit"):
-                if stale.is_dir():
-                    shutil.rmtree(stale)
-            self.folder.results_file.unlink(missing_ok=True)
-            self.folder.report_file.unlink(missing_ok=True)
+            self.folder.clear()
             record.stages.clear()
         return record
 
@@ -123,7 +117,7 @@ class Run:
     def fit(self) -> Path:
         """Train the generator unless that is done; return the checkpoint."""
         if self._is_done("fit"):
-            detail = self.record.stages["fit"].detail
+            detail = self.record.detail("fit")
             finished: Path = self.folder.path / detail["checkpoint"]
             if finished.is_file() and sha256_once(finished) == detail.get("sha256"):
                 return finished
@@ -138,7 +132,7 @@ class Run:
                 seed=self.options.seed,
                 resume=self.options.resume,
                 progress=self.progress,
-                trained_on=(self._train_split,),
+                trained_on=(train_split(self.dataset.info),),
                 identity=fingerprint({"dataset": self.spec.dataset, "grid": self.spec.grid}),
             )
             checkpoint: Path = generator.fit(request)
@@ -177,7 +171,12 @@ class Run:
             return finished
         if not self._is_sampled():
             self._require_budget("fit", "sample")
-        self._prospects().require(self.metrics, evaluation.instruments, self.progress)
+        prospects = self.track.prospects(
+            samples=self.spec.samples,
+            masks=self.conditions is not None,
+            reconstructs="reconstructs" in self.info.capabilities,
+        )
+        prospects.require(self.metrics, evaluation.instruments, self.progress)
         with self.meter.stage(self.folder, self.record, "prepare"):
             real = self.track.real(self.progress)
         self.sample()
@@ -196,8 +195,10 @@ class Run:
     @alone
     def report(self) -> Report:
         """Make whatever is missing, then write ``report.html`` unless it is there; return the results."""
-        done = self._is_done("report") and self.folder.report_file.is_file()
-        done = done and self.record.stages["report"].detail.get("sha256") == sha256_of(self.folder.report_file)
+        page = self.folder.report_file
+        done = (
+            self._is_done("report") and page.is_file() and sha256_of(page) == self.record.detail("report").get("sha256")
+        )
         before = self.record.stages.get("evaluate")
         results = self.evaluate()
         if not done or self.record.stages.get("evaluate") is not before:
@@ -208,20 +209,15 @@ class Run:
         self._evaluation().require_number(results)
         return results
 
-    def _prospects(self) -> Prospects:
-        return self.track.prospects(
-            samples=self.spec.samples,
-            masks=self.conditions is not None,
-            reconstructs="reconstructs" in self.info.capabilities,
-        )
-
     def _evaluation(self) -> Evaluation:
         instruments = self.track.instruments(
             progress=self.progress,
             logs=self.folder.logs,
-            reconstruct=self._reconstruct if "reconstructs" in self.info.capabilities else None,
+            reconstruct=(lambda volume: self.generator.reconstruct(volume))
+            if "reconstructs" in self.info.capabilities
+            else None,
         )
-        made = Manifest(self.folder.samples).complete(self.spec.samples, checkpoint=self._checkpoint)
+        made = self._sampled()
         samples = fingerprint([made[index].sha256 for index in sorted(made)])
         return Evaluation(instruments, self.metrics, self.folder, self.record, self.meter, samples)
 
@@ -261,27 +257,22 @@ class Run:
             return self.conditions.items[0].read().shape
         return on_grid(self.dataset.cases("train")[:1], grid)[0].read_volume().shape
 
-    def _reconstruct(self, volume: Volume) -> Volume:
-        return self.generator.reconstruct(volume)
-
     def _is_done(self, stage: StageName) -> bool:
         entry = self.record.stages.get(stage)
         return entry is not None and entry.status == "done"
 
     def _is_sampled(self) -> bool:
-        return (
-            self._is_done("sample")
-            and len(Manifest(self.folder.samples).complete(self.spec.samples, checkpoint=self._checkpoint))
-            == self.spec.samples
-        )
+        return self._is_done("sample") and len(self._sampled()) == self.spec.samples
+
+    def _sampled(self) -> dict[int, SampleRecord]:
+        return Manifest(self.folder.samples).complete(self.spec.samples, checkpoint=self._checkpoint)
 
     @property
     def _checkpoint(self) -> str | None:
         """SHA-256 of the weights that make the samples; None where there are none, or none yet."""
         if not self.options.train:
             return self.spec.checkpoint if self.spec.checkpoint != "none" else None
-        trained = self.record.stages.get("fit")
-        return trained.detail.get("sha256") if trained is not None else None
+        return self.record.detail("fit").get("sha256")
 
     def _generation_spec(self) -> GenerationSpec:
         options = self.options
@@ -300,28 +291,11 @@ class Run:
             checkpoint="train" if options.train else sha256_of(weights) if weights else "none",
         )
 
-    def _require_enough(self) -> None:
-        if self.info.native_shape is None and self.spec.samples > len(self.held_out):
-            raise NotEnoughCasesError(
-                f"{len(self.held_out)} held-out cases are not enough for {self.spec.samples} samples: lower --samples"
-            )
-        if self.conditions is not None and self.spec.samples > len(self.conditions.items):
-            raise NotEnoughCasesError(
-                f"{len(self.conditions.items)} label maps are not enough for {self.spec.samples} samples: lower "
-                "--samples, or give others with --conditions"
-            )
-
-    @property
-    def _train_split(self) -> TrainingData:
-        return TrainingData(self.dataset.info.name, note="train split")
-
     def _leaks(self) -> tuple[str, ...]:
         """Say what the weights saw of the data that this run is judged by, or that nobody can say."""
         if self.options.train:
-            finished = self.record.stages.get("fit")
-            made = finished.detail.get("checkpoint") if finished is not None else None
-            stated = stated_by(self.folder.path / made) if made is not None else None
-            return overlaps(self.info.name, stated or (self._train_split,), self.dataset.info)
+            made = self.record.detail("fit").get("checkpoint")
+            return leaks_of_trained(self.info.name, self.folder.path / made if made else None, self.dataset.info)
         if self.options.checkpoint is not None:
             return leaks_of_checkpoint(self.info.name, self.options.checkpoint, self.dataset.info)
         if self.spec.checkpoint == "none":

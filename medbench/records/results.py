@@ -216,11 +216,13 @@ class Report(_Record):
             return cls.model_validate(without_checksum(json.loads(path.read_bytes())))
         except FileNotFoundError as error:
             raise DataError(f"{path} does not exist: run 'medbench evaluate' or 'medbench run' first") from error
+        except OSError as error:
+            raise DataError(f"{path} cannot be read: {error.strerror}: allow it, or choose another run") from error
         except ValidationError as error:
             first = error.errors()[0]
             where = ": ".join(filter(None, (".".join(str(part) for part in first["loc"]), first["msg"])))
             raise DataError(f"{path} is no results.json of schema 1 ({where}): {mend}") from error
-        except (OSError, ValueError, RecursionError) as error:
+        except (ValueError, RecursionError) as error:
             raise DataError(f"{path} is no results.json of schema 1 ({error}): {mend}") from error
 
     def frame(self) -> pd.DataFrame:

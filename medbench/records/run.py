@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
+import shutil
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -94,6 +95,11 @@ class RunRecord(_Record):
     budget: Budget | None = None
     stages: dict[StageName, StageRecord] = {}
     evaluation: EvaluationRecord = EvaluationRecord()
+
+    def detail(self, stage: StageName) -> dict[str, Any]:
+        """Return what a stage has noted of itself; nothing of one that has not begun."""
+        entry = self.stages.get(stage)
+        return entry.detail if entry is not None else {}
 
 
 def library_versions() -> dict[str, str]:
@@ -213,6 +219,13 @@ class RunFolder:
     def write(self, record: RunRecord) -> None:
         """Write the record, whole or not at all."""
         write_json(self.record_file, with_checksum(record.model_dump(mode="json")))
+
+    def clear(self) -> None:
+        """Remove what a run has made; its record, log and the logs of what it trained stay."""
+        for folder in (self.samples, self.tables, self.figures, self.path / "fit"):
+            shutil.rmtree(folder, ignore_errors=True)
+        for file in (self.results_file, self.report_file):
+            file.unlink(missing_ok=True)
 
     @contextmanager
     def stage(self, record: RunRecord, name: StageName) -> Iterator[StageRecord]:

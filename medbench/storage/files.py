@@ -27,8 +27,17 @@ _STORAGE_MENDS = {
     errno.EFBIG: "files may not become that large here (ulimit -f): raise the limit",
     errno.ENAMETOOLONG: "the name is too long: choose a shorter one",
     errno.ENOENT: "there is no such place: choose another folder",
+    errno.EISDIR: "a folder of that name is in the way: choose another name",
+    errno.ELOOP: "its links lead in a circle: correct them",
+    errno.EMFILE: "too many files are open: raise the limit (ulimit -n), or give fewer --workers",
+    errno.EIO: "the disk or the network failed: look at it, then run the same command again",
     errno.EEXIST: "a file of that name is in the way: choose another folder",
 }
+
+
+def mend_of(error: OSError) -> str | None:
+    """Return what the system refused and what to do, as the end of a sentence; None where nobody knows."""
+    return _STORAGE_MENDS.get(error.errno or 0)
 
 
 @contextlib.contextmanager
@@ -37,7 +46,7 @@ def storage_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        mend = _STORAGE_MENDS.get(error.errno or 0)
+        mend = mend_of(error)
         if mend is None:
             raise
         raise StorageError(f"cannot write {path}: {mend}{_whose(path)}") from error
