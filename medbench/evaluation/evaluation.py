@@ -157,6 +157,8 @@ class Evaluation:
         return f"{dataset}/{fingerprint({'reference': identity, 'protocol': protocol})}"
 
     def _tell_lost(self, left: Sequence[str]) -> None:
+        if self.earlier.altered:
+            self.instruments.progress.note(f"{self.folder.results_file} is not what was written here: made again")
         made_again = {registry.load("metrics", metric).info.name for metric in left}
         if lost := [name for name in self.earlier.lost if name not in made_again]:
             self.instruments.progress.note(

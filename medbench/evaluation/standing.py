@@ -11,7 +11,7 @@ from medbench.evaluation.instruments import Instruments
 from medbench.records.results import Report, Result, Skipped
 from medbench.records.run import RunFolder, RunRecord
 from medbench.spec import fingerprint
-from medbench.storage.files import sha256_of
+from medbench.storage.files import has_content
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,7 @@ class Standing:
         skipped: what could not be computed, and still cannot.
         report: the results as a whole, where nothing of them has lost its ground; else None.
         lost: metrics whose numbers stand no more.
+        altered: ``results.json`` is not what was written here: nothing of it stands.
     """
 
     marks: Mapping[str, str] = field(default_factory=dict)
@@ -31,6 +32,7 @@ class Standing:
     skipped: tuple[Skipped, ...] = ()
     report: Report | None = None
     lost: tuple[str, ...] = ()
+    altered: bool = False
 
 
 def mark_of(metric: str, instruments: Instruments, samples: str) -> str:
@@ -53,9 +55,8 @@ def standing(folder: RunFolder, record: RunRecord, instruments: Instruments, sam
         report = Report.read(folder.results_file)
     except DataError:
         report = None
-    if report is None or not _is_unchanged(folder.results_file.name, folder, files):
-        instruments.progress.note(f"{folder.results_file} is not what was written here: it is computed again")
-        return Standing()
+    if report is None or not has_content(folder.results_file, files.get(folder.results_file.name)):
+        return Standing(altered=True)
     marks = {name: mark for name, mark in record.evaluation.marks.items() if _stands(name, mark, instruments, samples)}
     known = {registry.load("metrics", name).info.name: name for name in marks}
     results = tuple(one for one in report.results if one.metric in known and _is_whole(one, folder, files))
@@ -63,7 +64,7 @@ def standing(folder: RunFolder, record: RunRecord, instruments: Instruments, sam
     told = {one.metric for one in results} | {one.metric for one in skipped}
     marks = {name: marks[name] for metric, name in known.items() if metric in told}
     lost = tuple(one.metric for one in report.results if one not in results)
-    whole = not lost and all(_is_unchanged(file, folder, files) for file in files)
+    whole = not lost and all(has_content(folder.path / file, sha256) for file, sha256 in files.items())
     return Standing(marks, results, skipped, report if whole else None, lost)
 
 
@@ -76,9 +77,4 @@ def _stands(metric: str, mark: str, instruments: Instruments, samples: str) -> b
 
 def _is_whole(result: Result, folder: RunFolder, files: Mapping[str, str]) -> bool:
     own = [*filter(None, [result.table]), *(figure.file for figure in result.figures)]
-    return all(_is_unchanged(file, folder, files) for file in own)
-
-
-def _is_unchanged(file: str, folder: RunFolder, files: Mapping[str, str]) -> bool:
-    path = folder.path / file
-    return path.is_file() and sha256_of(path) == files.get(file)
+    return all(has_content(folder.path / file, files.get(file)) for file in own)

@@ -14,6 +14,7 @@ from medbench.errors import BudgetExceededError
 from medbench.evaluation.comparison import Comparison
 from medbench.evaluation.evaluation import Evaluation
 from medbench.generators.base import FitRequest, Generator, GeneratorInfo, Shape, Shaped, Stage
+from medbench.imaging.volume import Volume
 from medbench.pipeline.conditions import Conditions, conditions_of, split_for
 from medbench.pipeline.forecast import Forecasts
 from medbench.pipeline.leaks import leaks_of_checkpoint, leaks_of_preset, leaks_of_trained, train_split
@@ -28,7 +29,7 @@ from medbench.records.results import Report
 from medbench.records.run import GenerationSpec, Logged, RunFolder, RunRecord, StageName, StageRecord
 from medbench.records.samples import first_by_name, open_folder, passed_over
 from medbench.spec import fingerprint
-from medbench.storage.files import sha256_of, sha256_once
+from medbench.storage.files import has_content, sha256_of
 
 _DEFAULT_SAMPLES = 16
 
@@ -119,7 +120,7 @@ class Run:
         if self._is_done("fit"):
             detail = self.record.detail("fit")
             finished: Path = self.folder.path / detail["checkpoint"]
-            if finished.is_file() and sha256_once(finished) == detail.get("sha256"):
+            if has_content(finished, detail.get("sha256")):
                 return finished
             self.progress.note(f"{finished} is not what was trained: it is made again from the state of the training")
         self._require_budget("fit")
@@ -195,10 +196,8 @@ class Run:
     @alone
     def report(self) -> Report:
         """Make whatever is missing, then write ``report.html`` unless it is there; return the results."""
-        page = self.folder.report_file
-        done = (
-            self._is_done("report") and page.is_file() and sha256_of(page) == self.record.detail("report").get("sha256")
-        )
+        written = self.record.detail("report").get("sha256")
+        done = self._is_done("report") and has_content(self.folder.report_file, written)
         before = self.record.stages.get("evaluate")
         results = self.evaluate()
         if not done or self.record.stages.get("evaluate") is not before:
@@ -213,9 +212,7 @@ class Run:
         instruments = self.track.instruments(
             progress=self.progress,
             logs=self.folder.logs,
-            reconstruct=(lambda volume: self.generator.reconstruct(volume))
-            if "reconstructs" in self.info.capabilities
-            else None,
+            reconstruct=self._reconstruct if "reconstructs" in self.info.capabilities else None,
         )
         made = self._sampled()
         samples = fingerprint([made[index].sha256 for index in sorted(made)])
@@ -257,6 +254,9 @@ class Run:
             return self.conditions.items[0].read().shape
         return on_grid(self.dataset.cases("train")[:1], grid)[0].read_volume().shape
 
+    def _reconstruct(self, volume: Volume) -> Volume:
+        return self.generator.reconstruct(volume)
+
     def _is_done(self, stage: StageName) -> bool:
         entry = self.record.stages.get(stage)
         return entry is not None and entry.status == "done"
@@ -270,9 +270,7 @@ class Run:
     @property
     def _checkpoint(self) -> str | None:
         """SHA-256 of the weights that make the samples; None where there are none, or none yet."""
-        if not self.options.train:
-            return self.spec.checkpoint if self.spec.checkpoint != "none" else None
-        return self.record.detail("fit").get("sha256")
+        return self.record.detail("fit").get("sha256") if self.options.train else self.spec.weights
 
     def _generation_spec(self) -> GenerationSpec:
         options = self.options
@@ -298,6 +296,4 @@ class Run:
             return leaks_of_trained(self.info.name, self.folder.path / made if made else None, self.dataset.info)
         if self.options.checkpoint is not None:
             return leaks_of_checkpoint(self.info.name, self.options.checkpoint, self.dataset.info)
-        if self.spec.checkpoint == "none":
-            return ()
-        return leaks_of_preset(self.info, self.preset, self.dataset.info)
+        return leaks_of_preset(self.info, self.preset, self.dataset.info) if self.spec.weights else ()

@@ -47,6 +47,11 @@ class GenerationSpec(Spec):
     checkpoint: str
     """SHA-256 of the weights, ``train`` where the run trains its own, ``none`` where the model has no weights."""
 
+    @property
+    def weights(self) -> str | None:
+        """SHA-256 of weights that the run does not train itself."""
+        return None if self.checkpoint in ("train", "none") else self.checkpoint
+
 
 class _Record(BaseModel):
     model_config = ConfigDict(extra="forbid")

@@ -173,6 +173,11 @@ def _stamp(path: Path) -> tuple[Path, int, int, int]:
     return path, status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 
+def has_content(path: Path, sha256: str | None) -> bool:
+    """Say whether a file is there with bytes of a SHA-256 (hex); no file has None."""
+    return sha256 is not None and path.is_file() and sha256_once(path) == sha256
+
+
 @functools.lru_cache(maxsize=4096)
 def _hash_once(path: Path, stamps: tuple[tuple[Path, int, int, int], ...]) -> str:
     parts = [stamp[0] for stamp in stamps]
