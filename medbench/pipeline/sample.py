@@ -77,10 +77,7 @@ def sample(
                 shape=on_grid.shape,
                 spacing=on_grid.spacing_mm,
                 native_shape=volume.shape,
-                condition=_condition_file(index) if steering else None,
-                condition_sha256=sha256_of(steering.files[place]) if steering else None,
-                condition_regions=_named(steering.names[place]) if steering else None,
-                condition_source=conditions[index].source if conditions else None,
+                **(steering.described(place) if steering else {}),
                 checkpoint=checkpoint,
                 seconds=round(time.monotonic() - clock, 3),
             )
@@ -124,13 +121,23 @@ class _Conditions(Sequence[LabelMap]):
 
     files: Sequence[Path]
     names: Sequence[Mapping[int, str]]
+    sources: Sequence[str]
+
+    def described(self, place: int) -> dict[str, Any]:
+        """Return what the manifest says of the label map at a place."""
+        return {
+            "condition": f"{CONDITIONS}/{self.files[place].name}",
+            "condition_sha256": sha256_of(self.files[place]),
+            "condition_regions": _named(self.names[place]),
+            "condition_source": self.sources[place],
+        }
 
     def __len__(self) -> int:
         return len(self.files)
 
     def __getitem__(self, place: Any) -> Any:
         if isinstance(place, slice):
-            return _Conditions(self.files[place], self.names[place])
+            return _Conditions(self.files[place], self.names[place], self.sources[place])
         return LabelMap.read(self.files[place], self.names[place])
 
 
@@ -139,18 +146,14 @@ def _keep_conditions(conditions: Sequence[Condition], indices: Sequence[int], fo
     files, kept_names = [], []
     for index in indices:
         label_map = conditions[index].read()
-        files.append(folder / _condition_file(index))
+        files.append(folder / CONDITIONS / f"{index:06d}.nii.gz")
         label_map.write(files[-1])
         kept_names.append(label_map.names)
         named = _named(label_map.names)
         if named and not (folder / CONDITIONS / REGION_NAMES).is_file():
             write_json(folder / CONDITIONS / REGION_NAMES, named)
-    return _Conditions(files, kept_names)
+    return _Conditions(files, kept_names, [conditions[index].source for index in indices])
 
 
 def _named(names: Mapping[int, str]) -> dict[str, str]:
     return {str(value): name for value, name in names.items() if not name.startswith(UNNAMED)}
-
-
-def _condition_file(index: int) -> str:
-    return f"{CONDITIONS}/{index:06d}.nii.gz"

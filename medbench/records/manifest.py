@@ -28,7 +28,7 @@ class SampleRecord(Spec):
     shape: tuple[int, int, int]
     spacing: tuple[float, float, float]
     native_shape: tuple[int, int, int]
-    condition: str | None
+    condition: str | None = None
     condition_sha256: str | None = None
     condition_regions: dict[str, str] | None = Field(None, description="names of the condition's values")
     condition_source: str | None = Field(None, description="split and case, or the file, that the condition came from")
