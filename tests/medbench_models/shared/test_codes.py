@@ -25,6 +25,9 @@ def test_volumes_are_encoded_once_to_the_latents_of_the_vqvae(small: MedLoRDConf
     before = (tmp_path / "codes.npy").stat().st_mtime_ns
     encode_volumes(vqvae, volumes, tmp_path / "codes.npy", window=window, progress=silent)
     assert (tmp_path / "codes.npy").stat().st_mtime_ns == before
+    vqvae.codebook.embedding.weight.data.neg_()
+    encode_volumes(vqvae, volumes, tmp_path / "codes.npy", window=window, progress=silent)
+    assert (tmp_path / "codes.npy").stat().st_mtime_ns > before  # codes of other weights are not used
 
 
 def test_dropout_empties_whole_channels_at_its_rate() -> None:
