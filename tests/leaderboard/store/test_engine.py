@@ -21,18 +21,19 @@ from medbench.storage.home import home
 @pytest.mark.parametrize(
     ("asked", "kind", "name"),
     [
-        (None, "sqlite", str(home() / "leaderboard.sqlite")),
         ("a/board.sqlite", "sqlite", "a/board.sqlite"),
         ("sqlite:///b.sqlite", "sqlite", "b.sqlite"),
         ("postgresql://ann:secret@db/boards", "postgresql+psycopg", "postgresql+psycopg://ann:***@db/boards"),
         ("postgres://db/boards", "postgresql+psycopg", "postgresql+psycopg://db/boards"),
     ],
 )
-def test_addresses(asked: str | None, kind: str, name: str) -> None:
+def test_addresses(asked: str, kind: str, name: str) -> None:
     url = store_url(asked)
-    assert url.drivername == kind
-    if asked is not None:
-        assert told(url) == name
+    assert (url.drivername, told(url)) == (kind, name)
+
+
+def test_the_default_lies_in_the_home_of_medbench() -> None:
+    assert told(store_url(None)) == str(home() / "leaderboard.sqlite")
 
 
 @pytest.mark.parametrize("asked", ["mysql://db/boards", "://", "sqlite://", "http://example.org/board"])
