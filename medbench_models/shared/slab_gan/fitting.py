@@ -1,4 +1,4 @@
-"""From cases to a checkpoint: HA-GAN's one stage, resumable at every point."""
+"""From cases to a checkpoint: the one stage of a GAN that trains on slabs, resumable at every point."""
 
 from __future__ import annotations
 
@@ -13,36 +13,47 @@ from medbench.datasets.base import Case
 from medbench.generators.base import FitRequest
 from medbench.imaging.grid import to_grid
 from medbench.spec import Grid
-from medbench_models.ha_gan.adversarial import HaganTask
-from medbench_models.ha_gan.checkpoint import MODEL, NETWORK, Description
-from medbench_models.ha_gan.config import HaganConfig, Shape
+from medbench_models.shared.config import SlabPreset
 from medbench_models.shared.fitting import Fitting, Weights
-from medbench_models.shared.hierarchical import pyramid
+from medbench_models.shared.slab_gan.checkpoint import NETWORK, Description
+from medbench_models.shared.slab_gan.networks import pyramid
+from medbench_models.shared.slab_gan.task import SlabGanTask
 
 
-class HaganFitting(Fitting[HaganConfig]):
-    """Critic, generator and both encoders in turn, on volumes that are stretched where the preset has a cube."""
+class SlabFitting(Fitting[SlabPreset]):
+    """The networks in turn, on volumes that are stretched where the preset has a cube.
 
-    model = MODEL
+    Args:
+        task: the model's training.
+        preset: the preset's name, for the checkpoint.
+        config: the preset.
+        request: cases, workspace and seed.
+        device: torch device.
+    """
+
     stages = ("gan",)
 
-    def __init__(self, preset: str, config: HaganConfig, request: FitRequest, *, device: str) -> None:
+    def __init__(
+        self, task: type[SlabGanTask[Any, Any]], preset: str, config: SlabPreset, request: FitRequest, *, device: str
+    ) -> None:
         super().__init__(preset, config, request, device=device)
+        self.task = task
+        self.model = task.model
         if config.cube is not None:
             self.cases = {name: stretched(cases, config.cube) for name, cases in self.cases.items()}
 
-    def train(self, fabric: Fabric) -> tuple[Weights, Description]:
+    def train(self, fabric: Fabric) -> tuple[Weights, Description[Any]]:
         """Train the networks; see ``Fitting``."""
         network, config = self.config.network, self.config.gan
         grids = pyramid(network, self.cases["train"][0].read_volume().shape)  # before any other volume is read
         volumes = self.volumes(fabric, smallest=(1, 1, 1))
-        task = HaganTask(network, config, grids=grids, **volumes, seed=self.request.seed)
+        task = self.task(network, config, grids=grids, **volumes, seed=self.request.seed)
         for module in task.networks.values():
             module.to(memory_format=torch.channels_last_3d)  # quicker, on a CPU by a third
         trained = self.stage(task, "gan", config, {"network": network})
         given = self.request.train[0].read_volume().shape
         facts: dict[str, Any] = self.facts({"gan": trained})
-        description = Description(
+        description = Description[type(network)](
             **facts,
             network=network,
             scores={"select_energy": trained.scores["score"]},
@@ -51,7 +62,7 @@ class HaganFitting(Fitting[HaganConfig]):
         return {NETWORK: trained.weights}, description
 
 
-def stretched(cases: Sequence[Case], shape: Shape) -> list[Case]:
+def stretched(cases: Sequence[Case], shape: tuple[int, int, int]) -> list[Case]:
     """Return cases whose volumes are stretched to a shape; their affines say to which spacing."""
     grid = Grid(shape=shape, fit="resize")
 

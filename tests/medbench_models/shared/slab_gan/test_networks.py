@@ -5,7 +5,7 @@ import torch
 
 from medbench.errors import DataError
 from medbench_models.shared.config import SlabGanConfig
-from medbench_models.shared.hierarchical import SlabCritic, SlabEncoder, SlabGenerator, pyramid
+from medbench_models.shared.slab_gan.networks import SlabCritic, SlabEncoder, SlabGenerator, pyramid
 
 SMALL = SlabGanConfig(latent=4, widths=(8, 8, 8, 8, 16, 8), critic_width=32)
 

@@ -8,8 +8,8 @@ from medbench.training.loop import launch, step_chance
 from medbench_models.ha_gan.adversarial import HaganTask
 from medbench_models.ha_gan.config import NetworkConfig
 from medbench_models.shared.config import SlabTrainingConfig
-from medbench_models.shared.hierarchical import pyramid
-from medbench_models.shared.slab_gan import reduced
+from medbench_models.shared.slab_gan.networks import pyramid
+from medbench_models.shared.slab_gan.task import reduced
 
 NETWORK = NetworkConfig(
     latent=4, widths=(8, 8, 8, 8, 32, 8), doublings=1, slabs=2, critic_width=32, small_critic_width=16, code_width=16
@@ -30,21 +30,21 @@ def task() -> HaganTask:
 def test_real_and_generated_slabs_begin_at_the_same_place(task: HaganTask) -> None:
     firsts = set()
     for index in range(40):
-        drawn = task.draw(step_chance(0, index))
+        drawn = task.draw(index, step_chance(0, index))
         assert torch.equal(task.slab(drawn), drawn.voxels[:, :, drawn.first : drawn.first + 12])
         firsts.add(drawn.first)
     assert firsts == {0, 4, 8, 12}
 
 
 def test_volumes_are_seen_depth_first(task: HaganTask) -> None:
-    drawn = task.draw(step_chance(0, 0))
+    drawn = task.draw(0, step_chance(0, 0))
     given = NETWORK.window.scale(task.train.astype(np.float32))
     assert drawn.voxels.shape == (2, 1, 24, 16, 16)
     assert any(np.allclose(drawn.voxels[0, 0].numpy().transpose(2, 1, 0), one, atol=1e-6) for one in given)
 
 
 def test_a_turn_changes_one_network(task: HaganTask) -> None:
-    drawn = task.draw(step_chance(0, 0))
+    drawn = task.draw(0, step_chance(0, 0))
     for name in ("discriminator", "generator", "encoder", "code_encoder"):
         before = {key: torch.cat([one.flatten() for one in net.parameters()]) for key, net in task.networks.items()}
         task.turn(name, drawn)

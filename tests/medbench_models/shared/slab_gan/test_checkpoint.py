@@ -10,8 +10,6 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 from medbench.errors import CheckpointError
-from medbench_models.ha_gan import presets
-from medbench_models.ha_gan.config import HaganConfig
 from medbench_models.ha_gan.generator import HaGan
 
 SHIPPED = HaGan("tiny", device="cpu").default_checkpoint()
@@ -34,10 +32,8 @@ def refusal(path: Path, tensors: dict[str, torch.Tensor], description: dict[str,
     return str(caught.value)
 
 
-def test_another_configurations_checkpoint_is_refused(
-    tmp_path: Path, parts, small: HaganConfig, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setitem(presets.PRESETS, "tiny", small)
+def test_another_configurations_checkpoint_is_refused(tmp_path: Path, parts, request: pytest.FixtureRequest) -> None:
+    request.getfixturevalue("ha_gan_small")
     assert "another latent, widths, doublings" in refusal(tmp_path / "a.safetensors", *parts)
 
 

@@ -6,8 +6,8 @@ import numpy as np
 import torch
 
 from medbench.imaging.volume import Volume
-from medbench_models.ha_gan.checkpoint import Loaded
-from medbench_models.shared.slab_gan import as_images
+from medbench_models.shared.slab_gan.checkpoint import Loaded
+from medbench_models.shared.slab_gan.task import as_images
 
 
 @torch.no_grad()

@@ -19,14 +19,14 @@ from lightning_fabric import Fabric
 from torch import nn
 from torch.nn import functional
 
-from medbench.training.averaging import Ema, descend, learning_rate, set_learning_rate
+from medbench.training.averaging import Ema, descend, learning_rate, seeded, set_learning_rate
 from medbench.training.loop import Stateful, step_chance
 from medbench.training.rehearsal import Rehearsal
 from medbench_models.shared.arrays import scaled
 from medbench_models.shared.config import SlabGanConfig, SlabTrainingConfig
 from medbench_models.shared.crops import random_start
 from medbench_models.shared.energy import energy_distance
-from medbench_models.shared.hierarchical import REDUCTION, Pyramid, SlabGenerator
+from medbench_models.shared.slab_gan.networks import REDUCTION, Pyramid, SlabGenerator
 
 Network = TypeVar("Network", bound=SlabGanConfig)
 Training = TypeVar("Training", bound=SlabTrainingConfig)
@@ -39,11 +39,13 @@ class Drawn:
     """What an iteration trains on.
 
     Args:
+        index: of the iteration.
         voxels: (n, 1, depth, height, width) in -1..1.
         first: voxel of the depth at which the slab begins.
         noise: (n, latent) for each network that asks the generator for samples, by the network's name.
     """
 
+    index: int
     voxels: torch.Tensor
     first: int
     noise: Mapping[str, torch.Tensor]
@@ -53,18 +55,16 @@ class SlabGanTask(ABC, Generic[Network, Training]):
     """Training of several networks in turn; a subclass says which, at which rates, and with what losses.
 
     Args:
-        networks: by name, in the order of their turns; ``generator`` is the one whose weights are kept.
         network: the architecture.
         config: training settings.
         grids: of the volumes.
         train: (n, x, y, z) HU.
         select: (n, x, y, z) HU; the energy distance of samples from them chooses the weights.
-        seed: of the noise in the validation, which is the same every time.
+        seed: of the initial weights, and of the noise in the validation, which is the same every time.
     """
 
     def __init__(
         self,
-        networks: Mapping[str, nn.Module],
         network: Network,
         config: Training,
         *,
@@ -73,16 +73,22 @@ class SlabGanTask(ABC, Generic[Network, Training]):
         select: np.ndarray,
         seed: int,
     ) -> None:
-        self.networks = dict(networks)
         self.network = network
         self.config = config
         self.grids = grids
         self.train = train
         self.select = reduced(as_images(scaled(select, network.window)))
         self.seed = seed
+        with seeded(seed):
+            self.networks = dict(self.fresh())
 
+    model: ClassVar[str]  # registered name
     asking: ClassVar[tuple[str, ...]]  # the networks that ask the generator for samples of noise
-    encoders: ClassVar[tuple[str, ...]]  # those that the others learn nothing from
+    encoders: ClassVar[tuple[str, ...]]  # those whose turn need not come in every iteration
+
+    @abstractmethod
+    def fresh(self) -> Mapping[str, nn.Module]:
+        """Return new networks by name, in the order of their turns; the weights of ``generator`` are kept."""
 
     @abstractmethod
     def rates(self) -> Mapping[str, float]:
@@ -107,7 +113,7 @@ class SlabGanTask(ABC, Generic[Network, Training]):
         config = self.config
         for name, rate in self.rates().items():
             set_learning_rate(self.optimisers[name], learning_rate(config.schedule, index, config.steps, peak=rate))
-        drawn, resting = self.draw(chance), self.encoders if index % config.encoder_every else ()
+        drawn, resting = self.draw(index, chance), self.encoders if index % config.encoder_every else ()
         losses = {name: self.turn(name, drawn) for name in self.networks if name not in resting}
         self.averaged.update(self.networks["generator"])
         return losses
@@ -119,18 +125,26 @@ class SlabGanTask(ABC, Generic[Network, Training]):
         compute = partial(self.loss, name, drawn)
         return descend(self.fabric, self.nets[name], self.optimisers[name], [compute], clip_norm=math.inf)
 
-    def draw(self, chance: torch.Generator) -> Drawn:
+    def draw(self, index: int, chance: torch.Generator) -> Drawn:
         """Return what an iteration trains on."""
         config, device = self.config, self.fabric.device
         chosen = torch.randint(len(self.train), (config.batch,), generator=chance)
         voxels = as_images(scaled(self.train[chosen.numpy()], self.network.window))
         first = random_start(self.grids.room, align=REDUCTION, chance=chance)
         noise = {name: torch.randn(config.batch, self.network.latent, generator=chance) for name in self.asking}
-        return Drawn(voxels.to(device), first, {name: value.to(device) for name, value in noise.items()})
+        return Drawn(index, voxels.to(device), first, {name: value.to(device) for name, value in noise.items()})
 
     def slab(self, drawn: Drawn) -> torch.Tensor:
         """Return the slab of the real volumes."""
         return drawn.voxels[:, :, drawn.first : drawn.first + self.grids.slab[0]]
+
+    def restoring_slabs(self, drawn: Drawn) -> torch.Tensor:
+        """Return the loss of the encoder: the mean magnitude of what slabs lose on their way to features and back."""
+        slab = self.slab(drawn)
+        features = self.nets["encoder"](slab)
+        with self.fabric.autocast():
+            restored = self.networks["generator"].detail(features)
+        return functional.l1_loss(restored.float(), slab)
 
     def validate(self) -> Mapping[str, float]:
         """Return as ``score`` how far as many samples lie from the selection volumes."""
@@ -180,7 +194,7 @@ def rehearse(task: SlabGanTask[Network, Training], fabric: Rehearsal | Fabric) -
     """
     batch, size, latent = task.config.batch, task.grids.volume, task.network.latent
     noise = {name: torch.zeros(batch, latent, device=fabric.device) for name in task.asking}
-    task.draw = lambda chance: Drawn(torch.zeros(batch, 1, *size, device=fabric.device), 0, noise)
+    task.draw = lambda index, chance: Drawn(index, torch.zeros(batch, 1, *size, device=fabric.device), 0, noise)
     task.setup(fabric)
     task.step(0, torch.Generator())
     generator = task.networks["generator"]
