@@ -36,6 +36,7 @@ ELSEWHERE = {
     "medbench_models/shared/config.py": "plain data: .../medlord/test_checkpoint.py refuses another one",
     "medbench_models/shared/fitting.py": "each generator's test_fitting.py trains by it, kills it and resumes",
     "medbench_models/shared/plugin.py": "a base of plug-ins: tests/contract/test_generators.py",
+    "medbench_models/voldit/config.py": "plain data: .../voldit/test_checkpoint.py refuses another one",
     "medbench_models/vq_trans/config.py": "plain data: .../vq_trans/test_checkpoint.py refuses another one",
 }
 

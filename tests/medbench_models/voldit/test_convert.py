@@ -68,13 +68,6 @@ def test_a_converted_checkpoint_samples_as_the_public_code(files: Files, tmp_pat
     assert networks.adapter is None
 
 
-def test_the_golden_sampler(golden) -> None:
-    wanted = golden.arrays("sampler", "ddim")
-    schedule, dit = Discrete(cosine_alphas(300)), golden.dit(2)
-    found = ddim(schedule, dit, wanted["x_init"], wanted["timesteps"].tolist(), torch.Generator())
-    torch.testing.assert_close(found, wanted["pred_x0_last"], atol=1e-4, rtol=0.0)
-
-
 @torch.no_grad()
 def test_the_adapter_brings_its_own_transformer(golden, files: Files, tmp_path: Path) -> None:
     path = golden.saved(golden.public_adapter("p2_all"))
