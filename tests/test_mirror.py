@@ -31,6 +31,7 @@ ELSEWHERE = {
     "medbench_models/maisi/config.py": "plain data: .../maisi/test_sampling.py refuses another one",
     "medbench_models/maisi/presets.py": "plain data: .../maisi/test_networks.py has the published sizes",
     "medbench_models/maisi/published.py": ".../maisi/test_convert.py looks for what was published",
+    "medbench_models/med_lsdm/config.py": "plain data: .../med_lsdm/test_checkpoint.py refuses another one",
     "medbench_models/medlord/config.py": "plain data: .../medlord/test_checkpoint.py refuses another one",
     "medbench_models/shared/code_fitting.py": "each generator's test_fitting.py trains by it, kills it and resumes",
     "medbench_models/shared/gan.py": "test_vqgan.py and test_klgan.py train by it",
