@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 from medbench_models.medlord.checkpoint import Description, as_stored, build
-from medbench_models.medlord.upstream import SCALE_FACTOR, held
+from medbench_models.medlord.convert import SCALE_FACTOR
+from medbench_models.medlord.upstream import held
 from medbench_models.shared.blueprint import Blueprint
 from medbench_models.shared.vqvae import TRAINING_ONLY
 

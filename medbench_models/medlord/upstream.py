@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import torch
 
@@ -32,8 +32,6 @@ _CONTROLNET: Rules = (
 )
 _RULES: dict[str, Rules] = {"vqvae": (), "unet": _UNET, "controlnet": _CONTROLNET}
 
-
-SCALE_FACTOR: Final = 1.11  # of latents, in the configuration ``medlord``; no file states it
 
 # First width and number of levels of the U-Nets among the public configurations.
 _UNETS = {(64, 4): "medlord", (128, 3): "medlord_3level", (128, 4): "medlord_wide"}

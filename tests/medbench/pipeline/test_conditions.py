@@ -21,7 +21,7 @@ from medbench.pipeline.conditions import Conditions, conditions_of, of_cases, sp
 from medbench.pipeline.options import RunOptions
 from medbench.pipeline.run import Run
 from medbench.progress import silent
-from medbench.records.samples import Manifest
+from medbench.records.manifest import Manifest
 from medbench.spec import Grid
 
 SHAPE = (32, 32, 16)
