@@ -30,7 +30,6 @@ _STORAGE_MENDS = {
     errno.EISDIR: "a folder of that name is in the way: choose another name",
     errno.ELOOP: "its links lead in a circle: correct them",
     errno.EMFILE: "too many files are open: raise the limit (ulimit -n), or give fewer --workers",
-    errno.EIO: "the disk or the network failed: look at it, then run the same command again",
     errno.EEXIST: "a file of that name is in the way: choose another folder",
 }
 
