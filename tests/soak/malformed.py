@@ -207,7 +207,7 @@ def main() -> None:
     folder = Path(tempfile.mkdtemp(prefix="malformed-"))
     os.environ["MEDBENCH_HOME"] = str(folder / "home")
     tally = run(asked.count, asked.seed, folder, only=asked.only)
-    print(tally)  # noqa: T201
+    print(tally)
     if asked.only is None:
         shutil.rmtree(folder, ignore_errors=True)
     sys.exit(bool(tally.failures))
