@@ -21,7 +21,7 @@ from medbench.pipeline.options import TrackOptions, load_dataset, resolve_device
 from medbench.pipeline.prepare import RealSplits, prepare
 from medbench.progress import Progress
 from medbench.spec import Grid, Protocol
-from medbench.storage.home import home
+from medbench.storage.home import home, shared_home
 
 _DEFAULT_PROTOCOL = "folder-2.5d"
 
@@ -128,5 +128,6 @@ class Track:
             logs: folder for the logs of what metrics train.
             reconstruct: a generator's autoencoder.
         """
-        cache = Cache(home() / "cache", progress)
+        shared = shared_home()
+        cache = Cache(home() / "cache", progress, shared and shared / "cache")
         return Instruments(self.protocol, self.device, cache, progress, logs, reconstruct)
