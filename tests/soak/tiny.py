@@ -1,4 +1,4 @@
-"""The smallest track that stores a file of every kind: a data set, a generator that trains, instruments; all in seconds."""
+"""The smallest track that stores a file of every kind: a data set, a generator that trains, and instruments."""
 
 from __future__ import annotations
 
