@@ -21,6 +21,7 @@ from medbench.spec import Grid, fingerprint
 from medbench.storage.files import write_json
 from medbench.storage.home import home
 from medbench.storage.seals import is_sound, sealed_path, sealed_sha256
+from medbench.storage.space import least_bytes, require_space
 
 T = TypeVar("T")
 
@@ -59,13 +60,15 @@ def prepare(
 
     Raises:
         DataError: data absent or damaged.
-        StorageError: the disk is full.
+        StorageError: the disk is full, or known to be too small.
     """
     settings = {"dataset": identity, "grid": grid.model_dump(mode="json") if grid else None}
     folder = home() / "prepared" / f"{dataset.info.name}-{fingerprint(settings)}"
     chosen = [on_grid(cases, grid) for cases in (dataset.cases("train")[:reference_count], dataset.cases("test"))]
     waiting = [case for cases in chosen for case in cases if not _Files(folder, case).are_sound(progress)]
     if waiting:
+        if grid is not None and grid.shape is not None and grid.fit in ("resize", "crop_pad"):
+            require_space(folder, len(waiting) * least_bytes(grid.shape), f"preparing {len(waiting)} volumes")
         with engine.local(min(workers, len(waiting))) as executor:
             work = engine.run_all(partial(_prepare_case, folder=folder), waiting, executor=executor)
             for _ in progress.track(work, task=f"prepare {dataset.info.name}", total=len(waiting)):
