@@ -14,7 +14,7 @@ from medbench.errors import BudgetExceededError
 from medbench.evaluation.evaluation import Evaluation
 from medbench.generators.base import FitRequest, Generator, GeneratorInfo, Shape, Shaped, Stage
 from medbench.imaging.volume import Volume
-from medbench.pipeline.conditions import Conditions, conditions_of, split_for
+from medbench.pipeline.conditions import Conditions, asked_of, conditions_of, steered_unasked
 from medbench.pipeline.forecast import Forecasts
 from medbench.pipeline.leaks import leaks_of_checkpoint, leaks_of_preset, leaks_of_trained, train_split
 from medbench.pipeline.options import RunOptions, check, resolve_metrics, resolve_preset
@@ -70,10 +70,8 @@ class Run:
     @cached_property
     def conditions(self) -> Conditions | None:
         """The label maps that steer the samples; None where nothing does."""
-        asked = self.options.conditions
-        if asked is None and not self.options.conditional:
-            return None
-        return conditions_of(asked or split_for(self.metrics), self.dataset, self.protocol.grid)
+        asked = asked_of(self.options, self.info, self.metrics)
+        return None if asked is None else conditions_of(asked, self.dataset, self.protocol.grid)
 
     @property
     def dataset(self) -> Dataset:
@@ -149,6 +147,8 @@ class Run:
         self._require_space()
         if self.options.train:
             self.fit()
+        if steered_unasked(self.options, self.info):
+            self.progress.note(f"{self.info.name} only draws label maps: its samples show those of the training split")
         # Cases are opened only where they are needed: published weights can be sampled without the data set.
         with self._generating("sample"):
             sample(

@@ -1,4 +1,4 @@
-"""The smallest track that stores a file of every kind: a data set, a generator that trains, and instruments."""
+"""The smallest track that stores a file of every kind: data, a generator that trains, instruments; in seconds."""
 
 from __future__ import annotations
 

@@ -312,6 +312,37 @@ def test_what_cannot_be_had_is_said_before_anything_is_prepared(real: Path, tmp_
     assert set((home() / "prepared").glob("*")) == prepared
 
 
+def test_a_class_or_an_object_is_asked_for_by_its_file(real: Path, tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(METRIC.replace("VALUE", "1"))
+    mine = registry.load("metrics", f"{tmp_path / 'mine.py'}:Mine")
+    for arguments in ({"real": real, "metrics": [mine]}, {"dataset": mine(), "metrics": ["fid3d"]}):
+        with pytest.raises(SpecError, match=r"give '.*mine\.py:Mine'"):
+            medbench.evaluate(real, **arguments)
+    with pytest.raises(SpecError, match="Mine"):
+        medbench.load_dataset(mine())
+
+
+def test_weights_are_given_for_one_evaluation(real: Path, tmp_path: Path) -> None:
+    (tmp_path / "weights.pth").write_bytes(b"no weights")
+    arguments = {"real": real, "metrics": ["fid25d"], "protocol": "medlord-2.5d"}
+    with pytest.raises(CheckpointError, match=r"weights\.pth"):
+        medbench.evaluate(real, weights={"radimagenet-resnet50": tmp_path / "weights.pth"}, **arguments)
+    with pytest.raises(NoNumberError, match="are not here"):
+        medbench.evaluate(real, **arguments)
+    with pytest.raises(SpecError, match="nothing asks for 'other'"):
+        medbench.evaluate(real, weights={"other": tmp_path / "weights.pth"}, **arguments)
+
+
+def test_a_link_that_leads_nowhere_is_named(real: Path, tmp_path: Path) -> None:
+    links = tmp_path / "links"
+    links.mkdir()
+    for path in real.iterdir():
+        (links / path.name).symlink_to(path)
+    (links / "case9.nii.gz").symlink_to(tmp_path / "moved.nii.gz")
+    with pytest.raises(DataError, match=r"case9\.nii\.gz: a link that leads nowhere"):
+        medbench.evaluate(links, real=real, metrics=["fid3d"])
+
+
 _PLUGIN = """
 from functools import partial
 from pathlib import Path
@@ -403,34 +434,3 @@ def test_a_protocols_extractor_lies_beside_it_and_goes_by_its_content(
     (tmp_path / "two" / "extractor.py").write_text(f"{_EXTRACTOR}# edited\n", encoding="utf-8")
     with pytest.raises(SpecError, match=r"another spec \(different: protocol\)"):
         FolderEvaluation(options, silent).evaluate()
-
-
-def test_a_class_or_an_object_is_asked_for_by_its_file(real: Path, tmp_path: Path) -> None:
-    (tmp_path / "mine.py").write_text(METRIC.replace("VALUE", "1"))
-    mine = registry.load("metrics", f"{tmp_path / 'mine.py'}:Mine")
-    for arguments in ({"real": real, "metrics": [mine]}, {"dataset": mine(), "metrics": ["fid3d"]}):
-        with pytest.raises(SpecError, match=r"give '.*mine\.py:Mine'"):
-            medbench.evaluate(real, **arguments)
-    with pytest.raises(SpecError, match="Mine"):
-        medbench.load_dataset(mine())
-
-
-def test_weights_are_given_for_one_evaluation(real: Path, tmp_path: Path) -> None:
-    (tmp_path / "weights.pth").write_bytes(b"no weights")
-    arguments = {"real": real, "metrics": ["fid25d"], "protocol": "medlord-2.5d"}
-    with pytest.raises(CheckpointError, match=r"weights\.pth"):
-        medbench.evaluate(real, weights={"radimagenet-resnet50": tmp_path / "weights.pth"}, **arguments)
-    with pytest.raises(NoNumberError, match="are not here"):
-        medbench.evaluate(real, **arguments)
-    with pytest.raises(SpecError, match="nothing asks for 'other'"):
-        medbench.evaluate(real, weights={"other": tmp_path / "weights.pth"}, **arguments)
-
-
-def test_a_link_that_leads_nowhere_is_named(real: Path, tmp_path: Path) -> None:
-    links = tmp_path / "links"
-    links.mkdir()
-    for path in real.iterdir():
-        (links / path.name).symlink_to(path)
-    (links / "case9.nii.gz").symlink_to(tmp_path / "moved.nii.gz")
-    with pytest.raises(DataError, match=r"case9\.nii\.gz: a link that leads nowhere"):
-        medbench.evaluate(links, real=real, metrics=["fid3d"])
