@@ -23,7 +23,7 @@ from medbench.pipeline.prepare import RealSplits, prepare
 from medbench.progress import Progress
 from medbench.records.samples import StoredVolume, first_by_name
 from medbench.spec import Grid, Protocol
-from medbench.storage.home import home
+from medbench.storage.home import home, shared_home
 
 _DEFAULT_PROTOCOL = "folder-2.5d"
 
@@ -149,5 +149,6 @@ class Track:
             logs: folder for the logs of what metrics train.
             reconstruct: a generator's autoencoder.
         """
-        cache = Cache(home() / "cache", progress)
+        shared = shared_home()
+        cache = Cache(home() / "cache", progress, shared and shared / "cache")
         return Instruments(self.protocol, self.device, cache, progress, logs, reconstruct)
