@@ -167,7 +167,8 @@ def damages(soak: Soak, wanted: Values, count: int, chance: np.random.Generator)
         said = bool(detail) or any(path.name in note for note in heard.notes)
         tally[f"damage: {ending}{', said' if said else ''}"] += 1
         if ending != "right":
-            print(f"{ending}: trial {trial}, {kind} of {path.relative_to(soak.work)} ({state}, lost {lost}): {detail}")
+            place = path.relative_to(soak.work)
+            print(f"{ending}: trial {trial}, {kind} of {place} ({state}, lost {lost}): {detail}", flush=True)
     return tally
 
 
@@ -257,4 +258,6 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    app = typer.Typer(pretty_exceptions_enable=False)
+    app.command()(main)
+    app()
