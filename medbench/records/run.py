@@ -193,7 +193,8 @@ class RunFolder:
             ) from error
         except (OSError, ValueError, TypeError, RecursionError) as error:
             raise SpecError(
-                f"{self.record_file} is no run record, or damaged: give a folder that 'medbench run' made, or another --out"
+                f"{self.record_file} is no run record, or damaged: give a folder that 'medbench run' made, or choose "
+                "another --out"
             ) from error
         return record, whole and fingerprint(record.spec) == record.fingerprint
 
