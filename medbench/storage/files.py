@@ -181,7 +181,7 @@ def has_content(path: Path, sha256: str | None) -> bool:
     return sha256 is not None and path.is_file() and sha256_once(path) == sha256
 
 
-@functools.lru_cache(maxsize=4096)
+@functools.lru_cache(maxsize=65536)  # a cache has ten files a volume, and floors read them again and again
 def _hash_once(path: Path, stamps: tuple[tuple[Path, int, int, int], ...]) -> str:
     parts = [stamp[0] for stamp in stamps]
     return sha256_of(path) if parts == [path] else hashlib.sha256("".join(map(sha256_of, parts)).encode()).hexdigest()
