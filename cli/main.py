@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 import medbench
-from cli import audit, budget, compare, data, doctor, evaluate, listing, run, study, weights
+from cli import audit, budget, compare, data, doctor, evaluate, listing, replicate, run, study, weights
 
 # Threads that spin while they wait for each other slow a busy machine down: with one other process on 2 cores, sampling
 # took 8.1 s a volume, and 1.5 s like this. It must be set before torch is imported.
@@ -27,6 +27,7 @@ app.command()(run.sample)
 app.command()(evaluate.evaluate)
 app.command()(evaluate.report)
 app.command()(compare.compare)
+app.command()(replicate.replicate)
 app.command()(audit.audit_metrics)
 app.command()(budget.budget)
 app.command()(doctor.doctor)
