@@ -18,6 +18,7 @@ from medbench.pipeline.options import split_names, use_weight_files
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from leaderboard.replicate.replicate import Replication
     from medbench.datasets.base import Check
 
 PaperName = Annotated[str | None, typer.Argument(metavar="PAPER", help="A name of --list, or a TOML file of your own.")]
@@ -69,7 +70,11 @@ def replicate(
         workers=workers,
         command=shlex.join(["medbench", *sys.argv[1:]]),
     )
-    replication = Replication(options, ui.progress)
+    _make(ui, Replication(options, ui.progress))
+
+
+def _make(ui: Session, replication: Replication) -> None:
+    """Say what is absent, make everything, and say where the page lies."""
     if not ui.as_json:
         _say_absent(ui, replication.absent)
     made = replication.make()
@@ -79,35 +84,23 @@ def replicate(
             for kind, of_kind in made.runs.items()
             for model, finished in of_kind.items()
         ]
-        ui.print_json(
-            {"paper": described.name, "track": name, "page": str(made.page), "runs": runs, "absent": made.absent}
-        )
+        named = {"paper": replication.options.paper.name, "track": replication.track}
+        ui.print_json({**named, "page": str(made.page), "runs": runs, "absent": made.absent})
         return
-    failed = made.absent[len(replication.absent) :]
-    _say_absent(ui, failed)
+    _say_absent(ui, made.absent[len(replication.absent) :])
     ui.say(f"page: {made.page}")
 
 
 def _list(ui: Session) -> None:
     from leaderboard.replicate.paper import papers
 
-    rows = [
-        {
-            "name": paper.name,
-            "title": paper.title,
-            "paper": paper.cite,
-            "tracks": list(paper.tracks),
-            "data": paper.data,
-        }
-        for paper in papers()
-    ]
+    found = papers()
     if ui.as_json:
-        ui.print_json(rows)
+        keys = ("name", "title", "cite", "data")
+        ui.print_json([{**{key: getattr(one, key) for key in keys}, "tracks": list(one.tracks)} for one in found])
         return
-    ui.table(
-        ("name", "paper", "tracks", "data"),
-        [(row["name"], row["paper"], ", ".join(row["tracks"]), row["data"]) for row in rows],
-    )
+    rows = [(one.name, one.cite, ", ".join(one.tracks), one.data) for one in found]
+    ui.table(("name", "paper", "tracks", "data"), rows)
 
 
 def _say_absent(ui: Session, rows: Sequence[Check]) -> None:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Final
 
 from leaderboard.reported.rows import ReportedRow
 from medbench.datasets.base import Dataset
 from medbench.progress import Progress
 from medbench.records.results import Report, Result, StoredFigure
-from medbench.spec import Protocol as MeasuringProtocol
-from medbench.spec import Spec
+from medbench.spec import Protocol, Spec
+
+REAL: Final = "real"
+"""Names real volumes among the models."""
 
 
 @dataclass(frozen=True)
@@ -100,7 +103,7 @@ class Findings:
     dataset: Dataset
     named: str
     data_root: Path | None
-    protocol: MeasuringProtocol
+    protocol: Protocol
     runs: Mapping[str, Mapping[str, Finished]]
     published: Mapping[str, str]
     reported: Sequence[ReportedRow]
@@ -138,9 +141,6 @@ class Findings:
         return None
 
 
-REAL = "real"
-
-
 class Part(Spec):
     """The beginning of every part: its place in the paper, its title and what is to be known of it.
 
@@ -161,14 +161,14 @@ class Part(Spec):
         """Place and title."""
         return f"{self.place}: {self.title}" if self.place else self.title
 
-
-class Makes(Protocol):
-    """A part that can be made of what was found."""
-
+    @abstractmethod
     def make(self, findings: Findings, progress: Progress) -> Shown:
         """Return what it shows; figures are written below ``findings.out``.
 
         Args:
             findings: runs and reported numbers.
             progress: told about what takes long.
+
+        Raises:
+            MedbenchError: it cannot be made; the message says why.
         """

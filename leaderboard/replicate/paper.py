@@ -89,10 +89,14 @@ class Paper(Spec):
     parts: tuple[AnyPart, ...]
 
     @model_validator(mode="after")
-    def _check_ids(self) -> Paper:
+    def _check_parts(self) -> Paper:
         ids = [part.id for part in self.parts]
         if doubled := {one for one in ids if ids.count(one) > 1}:
             raise ValueError(f"two parts have the id '{min(doubled)}'")
+        for part in self.parts:
+            used = {one.run for one in part.overlaps} if isinstance(part, Overlaps) else {part.run}
+            if unknown := used - self.runs.keys():
+                raise ValueError(f"part '{part.id}' is of the run '{min(unknown)}', which is not described")
         return self
 
     def track(self, name: str | None) -> tuple[str, Track]:

@@ -96,7 +96,7 @@ class Readers(Part):
             rows.append(Row(model, tuple(cells)))
         for row in findings.reported:
             if row.metric == self.reported:
-                of = "" if row.n is None else f" of {row.n}"
+                of = "" if row.n is None else f" (n = {row.n})"
                 told = [f"{row.value:g}{of}" if criterion == self.criterion else ABSENT for criterion in criteria]
                 rows.append(Row(f"{row.model}, {row.dataset} as reported", tuple(told), reported=True))
                 records.append(

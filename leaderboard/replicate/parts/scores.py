@@ -92,7 +92,7 @@ def _measured(score: Score, findings: Findings, run: str, model: str) -> tuple[t
         return (number(result.value), interval(result.ci95)), ""
     figures = result.parts.get(score.part)
     if not isinstance(figures, dict):
-        return (ABSENT, ABSENT), f"{model}, {score.title}: " + "; ".join(result.notes or ("it could not be computed",))
+        return (ABSENT, ABSENT), f"{model}, {score.title}: {finished.why_not(f'{score.metric}.{score.part}')}"
     return (number(figures["mean"]), number(figures.get("std"))), ""
 
 
@@ -127,7 +127,8 @@ def _records(score: Score, findings: Findings, run: str, model: str) -> Iterator
 
 def _record(score: Score, finished: Finished, result: Result) -> dict[str, object]:
     low, high = result.ci95 or (None, None)
-    value, spread = result.value, None
+    value: float | None = result.value
+    spread: float | None = None
     if score.part is not None:
         figures = result.parts.get(score.part)
         value, spread = (figures["mean"], figures.get("std")) if isinstance(figures, dict) else (None, None)

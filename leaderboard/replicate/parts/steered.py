@@ -52,10 +52,10 @@ class Steered(Part):
                 _show_outlined(sheet.cell(2 * block + 1, row, volume, view), volume, view, labels, findings)
         for row, view in enumerate(_VIEWS):
             sheet.row_title(row, VIEWS[view])
-        sheet.footer("left: the label map; right: the sample made from it, with the outlines of the label map")
         figure = StoredFigure(
             file=f"figures/{self.id}.png",
-            caption="The first held-out label map and the first sample that each model made from it, centre slices.",
+            caption="The first held-out label map (left) and the first sample that each model made from it, with the "
+            "outlines of the label map (right): centre slices.",
             alt="Label maps in colours beside grey slices of samples with the outlines of the label maps",
             dark=True,
         )

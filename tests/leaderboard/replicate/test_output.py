@@ -1,0 +1,33 @@
+from __future__ import annotations
+
+import csv
+import io
+
+from leaderboard.replicate.base import Row, Table
+from leaderboard.replicate.output import csv_text, latex_text
+
+TABLE = Table(
+    name="t",
+    columns=("model", "here", "SET, reported"),
+    groups=(("FID_2.5D", 2),),
+    rows=(Row("a&b", ("1.0", "-")), Row("real", ("0.1", "0.2"), reported=True)),
+    records=({"model": "=HYPERLINK(1)", "value": -1.5, "low": None}, {"model": "@b", "value": 2, "low": 0.1}),
+)
+
+
+def test_numbers_stay_numbers_and_no_cell_is_a_formula() -> None:
+    rows = list(csv.reader(io.StringIO(csv_text(TABLE))))
+    assert rows == [["model", "value", "low"], ["'=HYPERLINK(1)", "-1.5", ""], ["'@b", "2", "0.1"]]
+
+
+def test_latex_is_booktabs_with_escaped_names() -> None:
+    text = latex_text(TABLE)
+    assert r"\multicolumn{2}{c}{FID\_2.5D}" in text
+    assert r"\cmidrule(lr){2-3}" in text
+    assert r"a\&b & 1.0 & - \\" in text
+    assert r"\textit{real} & \textit{0.1} & \textit{0.2} \\" in text
+    assert text.count(r"\toprule") == text.count(r"\midrule") == text.count(r"\bottomrule") == 1
+
+
+def test_a_table_without_records_is_empty() -> None:
+    assert csv_text(Table("t", ("a",), (), ())).strip() == ""
