@@ -3,8 +3,15 @@ from __future__ import annotations
 import csv
 import io
 
-from leaderboard.replicate.base import Row, Table
-from leaderboard.replicate.output import csv_text, latex_text
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from leaderboard.replicate.base import Findings, Finished, Row, Shown, Table
+from leaderboard.replicate.output import Shelf, csv_text, latex_text, write
+from leaderboard.replicate.paper import load_paper
+from medbench.datasets.base import Check
 
 TABLE = Table(
     name="t",
@@ -31,3 +38,26 @@ def test_latex_is_booktabs_with_escaped_names() -> None:
 
 def test_a_table_without_records_is_empty() -> None:
     assert csv_text(Table("t", ("a",), (), ())).strip() == ""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("width", [390, 1280])
+def test_the_page_can_be_read_by_everybody(
+    width: int,
+    finish: Callable[..., Finished],
+    found: Callable[..., Findings],
+    visit: Callable[..., Any],
+    accessible: Callable[[Any], None],
+) -> None:
+    """In a browser, on a phone too; names from elsewhere stay text."""
+    paper = load_paper("medlord")
+    name, settings = paper.track("luna")
+    absent = [Check(check="data <b>luna</b>", ok=False, detail="<script>alert(1)</script>", mend="fetch it")]
+    parts = [(part, Shown(tables=(TABLE,), notes=("<i>why</i>",))) for part in paper.parts]
+    page = visit(
+        write(Shelf(paper, name, settings, found(finish("alpha")), absent, parts, "medbench replicate")).as_uri(),
+        width=width,
+    )
+    assert page.get_by_text("<script>alert(1)</script>").count() == 1
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    accessible(page)
