@@ -65,7 +65,7 @@ def fetch(
     waiting = dataset.fetch_plan()
     size = sum(item.size_bytes or 0 for item in waiting)
     if waiting:
-        ui.errors.print(f"{name}: {len(waiting)} files, {size / 1e9:.1f} GB, and about twice that unpacked")
+        ui.complain(f"{name}: {len(waiting)} files, {size / 1e9:.1f} GB, and about twice that unpacked")
         if size > 1e9 and not yes and not typer.confirm("Start?", err=True):
             raise typer.Exit(0)
     dataset.fetch(ui.progress)

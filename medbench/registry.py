@@ -24,6 +24,13 @@ _SINGULAR: dict[str, str] = {
     "segmenters": "segmenter",
     "features": "extractor",
 }
+_INFO: dict[Kind, str] = {
+    "generators": "GeneratorInfo",
+    "datasets": "DatasetInfo",
+    "metrics": "MetricInfo",
+    "segmenters": "SegmenterInfo",
+    "features": "ExtractorInfo",
+}
 _FILE_MODULE = "medbench_plugin_"
 
 
@@ -96,15 +103,17 @@ def _load_from_file(kind: Kind, reference: str) -> Any:
         raise UnknownPluginError(f"{path} does not exist: give a {_SINGULAR[kind]} as path/to/file.py:ClassName")
     try:
         module = import_file(path)
-    except (SyntaxError, ImportError) as error:
-        raise SpecError(f"{path} cannot be imported ({error}): mend the file") from error
+    except (Exception, SystemExit) as error:  # somebody's script, which may do anything
+        why = " ".join(f"{type(error).__name__}: {error}".split())
+        raise SpecError(f"{path} cannot be imported ({why}): mend the file") from error
     if not hasattr(module, attribute):
         raise UnknownPluginError(
             f"{path} has no class '{attribute}': give a {_SINGULAR[kind]} as path/to/file.py:ClassName"
         )
     plugin = getattr(module, attribute)
-    if not hasattr(plugin, "info"):
-        raise SpecError(f"{path}: {attribute} has no 'info', so it is no {_SINGULAR[kind]}: see CONTRIBUTING.md")
+    wanted, found = _INFO[kind], getattr(plugin, "info", None)
+    if wanted not in (base.__name__ for base in type(found).__mro__):
+        raise SpecError(f"{path}: {attribute}.info is no {wanted}, so it is no {_SINGULAR[kind]}: see CONTRIBUTING.md")
     return plugin
 
 

@@ -16,6 +16,7 @@ ELSEWHERE = {
     "medbench/errors.py": "plain data: tests/cli/test_session.py has the exit codes; refusals name their class",
     "medbench/evaluation/comparison.py": "tests/medbench/pipeline/test_folder.py compares whole folders",
     "medbench/evaluation/evaluation.py": "tests/medbench/pipeline/test_folder.py evaluates whole folders",
+    "medbench/evaluation/standing.py": "tests/medbench/pipeline/test_folder.py adds metrics to whole folders",
     "medbench/features/base.py": "a contract: tests/contract/test_instruments.py",
     "medbench/generators/real.py": "tests/medbench/pipeline/test_run.py runs it; tests/contract/test_generators.py",
     "medbench/metrics/base.py": "a contract: tests/contract/test_metrics.py",

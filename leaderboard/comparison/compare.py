@@ -18,6 +18,7 @@ from medbench.records.results import Report, Result
 from medbench.statistics.multiple_tests import holm
 from medbench.statistics.resampling import Replicates
 from medbench.statistics.significance import Estimate, Outcome, jackknife_test, untested
+from medbench.storage.cells import neutral
 from medbench.storage.files import atomic_path
 
 _MOST_NAMED = 3
@@ -169,7 +170,7 @@ def write_rows(path: Path, rows: Sequence[Row]) -> None:
         lines = []
         for row in map(asdict, rows):
             low, high = row.pop("ci95") or (None, None)
-            lines.append({**row, "ci_low": low, "ci_high": high})
+            lines.append({name: neutral(cell) for name, cell in {**row, "ci_low": low, "ci_high": high}.items()})
         writer = csv.DictWriter(handle, fieldnames=list(lines[0]), lineterminator="\n")
         writer.writeheader()
         writer.writerows(lines)

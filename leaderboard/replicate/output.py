@@ -15,10 +15,10 @@ from leaderboard.replicate.paper import Track as PaperTrack
 from leaderboard.views.escape import latex
 from medbench.datasets.base import Check
 from medbench.drawing.text import moment
-from medbench.reader_study.tables import neutral
 from medbench.report.context import picture
 from medbench.report.html import render
 from medbench.report.protocol_text import protocol_sentences
+from medbench.storage.cells import neutral
 from medbench.storage.files import write_text
 
 PAGE = "report.html"
@@ -72,9 +72,9 @@ def csv_text(table: Table) -> str:
     """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(table.records[0] if table.records else ())
+    writer.writerow(map(neutral, table.records[0] if table.records else ()))
     for record in table.records:
-        writer.writerow([neutral(value) if isinstance(value, str) else value for value in record.values()])
+        writer.writerow(map(neutral, record.values()))
     return text.getvalue()
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
@@ -11,19 +10,20 @@ from pathlib import Path
 from medbench import registry
 from medbench.budget.meter import Meter
 from medbench.datasets.base import Case, Dataset
-from medbench.errors import BudgetExceededError, NotEnoughCasesError
+from medbench.errors import BudgetExceededError
 from medbench.evaluation.comparison import Comparison
 from medbench.evaluation.evaluation import Evaluation
-from medbench.generators.base import FitRequest, Generator, GeneratorInfo, Shape, Shaped, Stage, TrainingData
+from medbench.generators.base import FitRequest, Generator, GeneratorInfo, Shape, Shaped, Stage
 from medbench.imaging.volume import Volume
 from medbench.pipeline.conditions import Conditions, conditions_of, split_for
 from medbench.pipeline.forecast import Forecasts
-from medbench.pipeline.leaks import leaks_of_checkpoint, leaks_of_preset, overlaps, stated_by
+from medbench.pipeline.leaks import leaks_of_checkpoint, leaks_of_preset, leaks_of_trained, train_split
 from medbench.pipeline.options import RunOptions, check, resolve_metrics, resolve_preset
 from medbench.pipeline.prepare import on_grid
-from medbench.pipeline.sample import sample
+from medbench.pipeline.sample import require_enough, sample
 from medbench.pipeline.track import Track
 from medbench.progress import Progress
+from medbench.records.lock import alone
 from medbench.records.results import Report
 from medbench.records.run import GenerationSpec, Logged, RunFolder, RunRecord, StageName, StageRecord
 from medbench.records.samples import Manifest, first_by_name, open_folder, passed_over
@@ -55,7 +55,8 @@ class Run:
         check(options, self.info)
         self.preset = resolve_preset(self.info, options.preset)
         self.spec = self._generation_spec()
-        self._require_enough()
+        cases = self.held_out if self.info.native_shape is None else None
+        require_enough(self.spec.samples, cases=cases, conditions=self.conditions and self.conditions.items)
         name = f"{self.info.name}-{self.dataset.info.name}-{fingerprint(self.spec)}"
         self.folder = RunFolder(options.out or Path("runs") / name)
         self.progress = Logged(progress, self.folder.log_file)
@@ -94,11 +95,7 @@ class Run:
         record = self.folder.open(kind="run", spec=self.spec.model_dump(mode="json"))
         record.evaluation.command = self.options.command
         if not self.options.resume:
-            for stale in (self.folder.samples, self.folder.tables, self.folder.figures, self.folder.path / "fit"):
-                if stale.is_dir():
-                    shutil.rmtree(stale)
-            self.folder.results_file.unlink(missing_ok=True)
-            self.folder.report_file.unlink(missing_ok=True)
+            self.folder.clear()
             record.stages.clear()
         return record
 
@@ -116,6 +113,7 @@ class Run:
         weights: Path | None = self._generator_class(self.preset, device="cpu").default_checkpoint()
         return weights
 
+    @alone
     def fit(self) -> Path:
         """Train the generator unless that is done; return the checkpoint."""
         if self._is_done("fit"):
@@ -132,12 +130,13 @@ class Run:
                 seed=self.options.seed,
                 resume=self.options.resume,
                 progress=self.progress,
-                trained_on=(self._train_split,),
+                trained_on=(train_split(self.dataset.info),),
             )
             checkpoint: Path = generator.fit(request)
             entry.detail["checkpoint"] = checkpoint.relative_to(self.folder.path).as_posix()
         return checkpoint
 
+    @alone
     def sample(self) -> None:
         """Make the samples that are missing, training first if asked to."""
         if self._is_sampled():
@@ -158,6 +157,7 @@ class Run:
                 progress=self.progress,
             )
 
+    @alone
     def evaluate(self) -> Report:
         """Make whatever is missing, then compute the metrics unless that is done; return the results."""
         evaluation = self._evaluation()
@@ -166,6 +166,12 @@ class Run:
             return finished
         if not self._is_sampled():
             self._require_budget("fit", "sample")
+        prospects = self.track.prospects(
+            samples=self.spec.samples,
+            masks=self.conditions is not None,
+            reconstructs="reconstructs" in self.info.capabilities,
+        )
+        prospects.require(self.metrics, evaluation.instruments, self.progress)
         with self.meter.stage(self.folder, self.record, "prepare"):
             real = self.track.real(self.progress)
         self.sample()
@@ -177,10 +183,11 @@ class Run:
             self.dataset.identity(),
             noticed=[*passed_over(self.folder.samples), *self.track.noticed()],
         )
-        return evaluation.run(
+        return self._evaluation().run(
             comparison, model=self.info.name, version=self.info.version, dataset=self.track.name, leaks=self._leaks()
         )
 
+    @alone
     def report(self) -> Report:
         """Make whatever is missing, then write ``report.html`` unless it is there; return the results."""
         done = self._is_done("report") and self.folder.report_file.is_file()
@@ -191,6 +198,7 @@ class Run:
 
             with self.folder.stage(self.record, "report"):
                 write_report(self.folder.path)
+        self._evaluation().require_number(results)
         return results
 
     def _evaluation(self) -> Evaluation:
@@ -199,7 +207,9 @@ class Run:
             logs=self.folder.logs,
             reconstruct=self._reconstruct if "reconstructs" in self.info.capabilities else None,
         )
-        return Evaluation(instruments, self.metrics, folder=self.folder, record=self.record, meter=self.meter)
+        made = Manifest(self.folder.samples).records()
+        samples = fingerprint([made[index].sha256 for index in sorted(made)])
+        return Evaluation(instruments, self.metrics, self.folder, self.record, self.meter, samples)
 
     @cached_property
     def forecasts(self) -> Forecasts:
@@ -267,28 +277,12 @@ class Run:
             checkpoint="train" if options.train else sha256_of(weights) if weights else "none",
         )
 
-    def _require_enough(self) -> None:
-        if self.info.native_shape is None and self.spec.samples > len(self.held_out):
-            raise NotEnoughCasesError(
-                f"{len(self.held_out)} held-out cases are not enough for {self.spec.samples} samples: lower --samples"
-            )
-        if self.conditions is not None and self.spec.samples > len(self.conditions.items):
-            raise NotEnoughCasesError(
-                f"{len(self.conditions.items)} label maps are not enough for {self.spec.samples} samples: lower "
-                "--samples, or give others with --conditions"
-            )
-
-    @property
-    def _train_split(self) -> TrainingData:
-        return TrainingData(self.dataset.info.name, note="train split")
-
     def _leaks(self) -> tuple[str, ...]:
         """Say what the weights saw of the data that this run is judged by, or that nobody can say."""
         if self.options.train:
-            finished = self.record.stages.get("fit")
-            made = finished.detail.get("checkpoint") if finished is not None else None
-            stated = stated_by(self.folder.path / made) if made is not None else None
-            return overlaps(self.info.name, stated or (self._train_split,), self.dataset.info)
+            fit = self.record.stages.get("fit")
+            made = self.folder.path / fit.detail["checkpoint"] if fit and "checkpoint" in fit.detail else None
+            return leaks_of_trained(self.info.name, made, self.dataset.info)
         if self.options.checkpoint is not None:
             return leaks_of_checkpoint(self.info.name, self.options.checkpoint, self.dataset.info)
         if self.spec.checkpoint == "none":

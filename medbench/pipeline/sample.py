@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from medbench.datasets.base import Case
-from medbench.errors import DataError
+from medbench.errors import DataError, NotEnoughCasesError, PluginError
 from medbench.generators.base import Generator, SampleRequest, sample_seed
 from medbench.imaging.grid import to_grid
-from medbench.imaging.volume import UNNAMED, LabelMap
+from medbench.imaging.volume import UNNAMED, LabelMap, Volume
 from medbench.pipeline.conditions import Condition
+from medbench.plugin_faults import source_of
 from medbench.progress import Progress
 from medbench.records.collection import CONDITIONS, REGION_NAMES
 from medbench.records.samples import Manifest, SampleRecord
@@ -45,7 +46,7 @@ def sample(
         progress: told about every sample.
 
     Raises:
-        DataError: the generator stopped early.
+        DataError: the generator stopped early. PluginError: it yielded more, or something else.
         StorageError: the disk is full.
     """
     manifest = Manifest(folder)
@@ -57,7 +58,7 @@ def sample(
         conditions=_keep_conditions(conditions, list(seeds), folder) if conditions else None,
         cases=[cases[index] for index in seeds if index < len(cases)],
     )
-    made = progress.track(generator.sample(request), task="sample", total=len(seeds))
+    made = progress.track(_checked(generator, request), task="sample", total=len(seeds))
     clock = time.monotonic()
     for volume, index in zip(made, seeds):
         on_grid, path = to_grid(volume, grid) if grid else volume, folder / f"{index:06d}.nii.gz"
@@ -81,6 +82,32 @@ def sample(
     if left := count - len(records):
         raise DataError(f"{generator.info.name} stopped {left} samples early: this is a defect of the generator")
     manifest.rewrite(records.values())
+
+
+def require_enough(count: int, *, cases: Sequence[Case] | None, conditions: Sequence[Condition] | None) -> None:
+    """Refuse more samples than there are cases to read, or label maps to steer them; None: nothing of the kind.
+
+    Raises:
+        NotEnoughCasesError: there are fewer.
+    """
+    if cases is not None and count > len(cases):
+        raise NotEnoughCasesError(f"{len(cases)} held-out cases are not enough for {count} samples: lower --samples")
+    if conditions is not None and count > len(conditions):
+        raise NotEnoughCasesError(
+            f"{len(conditions)} label maps are not enough for {count} samples: lower --samples, or give others with "
+            "--conditions"
+        )
+
+
+def _checked(generator: Generator, request: SampleRequest) -> Iterator[Volume]:
+    """Yield what a generator makes; whoever draws once more than there are seeds has one too many refused."""
+    for number, volume in enumerate(generator.sample(request)):
+        if number == len(request.seeds) or not isinstance(volume, Volume):
+            what = (
+                "more than one sample a seed" if isinstance(volume, Volume) else f"a {type(volume).__name__}, no Volume"
+            )
+            raise PluginError(f"{source_of(type(generator))}: the model {generator.info.name} yielded {what}: mend it")
+        yield volume
 
 
 @dataclass(frozen=True)

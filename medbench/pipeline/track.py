@@ -11,6 +11,7 @@ from medbench.datasets.base import Accounted, Dataset
 from medbench.errors import SpecError
 from medbench.evaluation.cache import Cache
 from medbench.evaluation.instruments import Instruments
+from medbench.evaluation.prospects import Prospects
 from medbench.imaging.findings import Finding
 from medbench.imaging.volume import Volume
 from medbench.pipeline.engine import available_cores
@@ -78,6 +79,29 @@ class Track:
             reference_count=self.protocol.reference_count,
             workers=self.options.workers or available_cores(),
             progress=progress,
+        )
+
+    def prospects(self, *, samples: int, masks: bool, reconstructs: bool = False) -> Prospects:
+        """Return what a comparison of samples with the data set will have; no volume is read.
+
+        Args:
+            samples: how many there are or will be.
+            masks: whether label maps come with them.
+            reconstructs: whether there is an autoencoder.
+
+        Raises:
+            DataError: data absent or damaged.
+        """
+        assert self.dataset is not None  # as for real
+        protocol = self.protocol
+        reference = self.dataset.cases("train")[: protocol.reference_count][: protocol.volumes_per_side]
+        return Prospects(
+            real=len(reference),
+            synthetic=min(samples, protocol.volumes_per_side or samples),
+            held_out=len(self.dataset.cases("test")),
+            masks=masks,
+            real_masks=all(case.read_label_map is not None for case in reference),
+            reconstructs=reconstructs,
         )
 
     def noticed(self) -> list[Finding]:

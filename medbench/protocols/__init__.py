@@ -35,10 +35,10 @@ def load(name: str) -> Protocol:
         raise UnknownPluginError(
             f"no protocol is called '{name}': {hint}'medbench list protocols' shows all, or give a .toml file"
         ) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SpecError(f"{path} is no TOML file: {error}") from error
-    except OSError as error:
-        raise SpecError(f"{path} cannot be read ({error.strerror}): give a .toml file") from error
     except ValidationError as error:
         first = error.errors()[0]
         raise SpecError(f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+    except (ValueError, RecursionError) as error:  # also numbers of thousands of digits, thousands of brackets
+        raise SpecError(f"{path} is no TOML file: {error}") from error
+    except OSError as error:
+        raise SpecError(f"{path} cannot be read ({error.strerror}): give a .toml file") from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -160,6 +161,22 @@ class Skipped(_Record):
 
     metric: str
     reason: str
+    exit_code: Literal[0, 1, 2] = Field(
+        0, description="what a command ends with: 0: it is not to be had here; 2: bad input; 1: the metric crashed"
+    )
+
+
+def by_cause(skipped: Iterable[Skipped]) -> dict[str, str]:
+    """Return the metrics that could not be computed, as a list in words, by their reason.
+
+    Example:
+        >>> by_cause([Skipped(metric="rvr", reason="no masks"), Skipped(metric="hu", reason="no masks")])
+        {'no masks': 'rvr, hu'}
+    """
+    found: dict[str, list[str]] = {}
+    for one in skipped:
+        found.setdefault(one.reason, []).append(one.metric)
+    return {reason: ", ".join(metrics) for reason, metrics in found.items()}
 
 
 class Report(_Record):
@@ -197,6 +214,8 @@ class Report(_Record):
             return cls.model_validate_json(path.read_bytes())
         except FileNotFoundError as error:
             raise DataError(f"{path} does not exist: run 'medbench evaluate' or 'medbench run' first") from error
+        except OSError as error:
+            raise DataError(f"{path} cannot be read: {error.strerror}: allow it, or choose another run") from error
         except ValidationError as error:
             first = error.errors()[0]
             where = ": ".join(filter(None, (".".join(str(part) for part in first["loc"]), first["msg"])))

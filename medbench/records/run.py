@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import shutil
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -20,6 +21,8 @@ from medbench.storage.files import storage_errors, write_json
 
 T = TypeVar("T")
 StageName = Literal["prepare", "fit", "sample", "evaluate", "report"]
+LOCK = ".lock"
+HOLDER = ".lock.json"
 _LIBRARIES = ("medbench", "torch", "monai", "numpy", "scipy", "nibabel", "SimpleITK", "totalsegmentator", "nnunetv2")
 
 
@@ -64,8 +67,10 @@ class EvaluationRecord(_Record):
     protocol: dict[str, Any] = {}
     gate: list[dict[str, str | int]] | None = None
     """The gate's findings, one row a check; None where no gate has run."""
-    mark: str | None = None
-    """Fingerprint of all that decided the results; None while they do not stand."""
+    marks: dict[str, str] = {}
+    """By the name under which a metric was asked for, a fingerprint of all that decided its number, while it stands."""
+
+    model_config = ConfigDict(extra="ignore")  # what earlier versions kept here
 
 
 class RunRecord(_Record):
@@ -113,6 +118,8 @@ class RunFolder:
         self.report_file = path / "report.html"
         self.log_file = path / "log.txt"
         self.logs = path / "logs"
+        self.is_held = False
+        """Whether this process has shut others out (see ``medbench.records.lock``)."""
 
     def read(self) -> RunRecord:
         """Return the record.
@@ -130,7 +137,7 @@ class RunFolder:
             raise SpecError(f"{self.record_file} is no run record: give a folder that 'medbench run' made") from error
 
     def open(self, *, kind: Literal["run", "evaluation"], spec: dict[str, Any]) -> RunRecord:
-        """Return the folder's record, or a new one where there is none.
+        """Return the folder's record, or a new one where there is none; a run may grow by more samples.
 
         Raises:
             SpecError: the folder holds a run of another spec, or files that are no run.
@@ -139,23 +146,53 @@ class RunFolder:
         if self.record_file.exists():
             record = self.read()
             if record.fingerprint != mark:
-                changed = sorted(k for k in {*record.spec, *spec} if record.spec.get(k) != spec.get(k))
-                raise SpecError(
-                    f"{self.path} holds a run of another spec (different: {', '.join(changed)}): "
-                    "choose another --out, or the options it was made with"
-                )
+                self._require_growth(record, spec)
+                record.spec, record.fingerprint = spec, mark
+                self.write(record)
             return record
-        if self.path.is_dir() and any(self.path.iterdir()):
-            raise SpecError(f"{self.path} is not empty and holds no run: choose another --out")
+        self.require_ours()
         record = RunRecord(
             kind=kind, id=self.path.resolve().name, spec=spec, fingerprint=mark, versions=library_versions()
         )
         self.write(record)
         return record
 
+    def require_ours(self) -> None:
+        """Refuse a folder that holds something else than a run.
+
+        Raises:
+            SpecError: it does.
+        """
+        with storage_errors(self.path):
+            if self.record_file.exists() or not self.path.is_dir():
+                return
+            others = [path for path in self.path.iterdir() if path.name not in (LOCK, HOLDER)]
+        if others:
+            raise SpecError(f"{self.path} is not empty and holds no run: choose another --out")
+
+    def _require_growth(self, record: RunRecord, spec: dict[str, Any]) -> None:
+        """Refuse another spec, unless it is a run's own with more samples: those that are there stay."""
+        changed = sorted(k for k in {*record.spec, *spec} if record.spec.get(k) != spec.get(k))
+        if record.kind == "run" and changed == ["samples"]:
+            there = record.spec["samples"]
+            if spec["samples"] > there:
+                return
+            raise SpecError(f"{self.path} holds {there} samples: give --samples {there} or more, or another --out")
+        raise SpecError(
+            f"{self.path} holds a run of another spec (different: {', '.join(changed)}): "
+            "choose another --out, or the options it was made with"
+        )
+
     def write(self, record: RunRecord) -> None:
         """Write the record, whole or not at all."""
         write_json(self.record_file, record.model_dump(mode="json"))
+
+    def clear(self) -> None:
+        """Remove what a run has made; its record, log and the logs of what it trained stay."""
+        for folder in (self.samples, self.tables, self.figures, self.path / "fit"):
+            shutil.rmtree(folder, ignore_errors=True)
+        for file in (self.results_file, self.report_file):
+            file.unlink(missing_ok=True)
 
     @contextmanager
     def stage(self, record: RunRecord, name: StageName) -> Iterator[StageRecord]:

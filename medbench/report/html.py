@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from medbench.drawing import text
-from medbench.records.results import Report
+from medbench.records.results import Report, by_cause
 from medbench.records.run import RunFolder
 from medbench.report import context, prose
 from medbench.report.protocol_text import protocol_sentences
@@ -100,5 +100,10 @@ def _environment(package: str) -> Environment:
         "protocol_sentences": protocol_sentences,
         "json": lambda value: json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False),
     }
-    environment.globals |= {"prose": prose, "Footnotes": Footnotes, "part_tables": context.part_tables}
+    environment.globals |= {
+        "prose": prose,
+        "Footnotes": Footnotes,
+        "part_tables": context.part_tables,
+        "by_cause": by_cause,
+    }
     return environment

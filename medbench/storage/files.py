@@ -8,6 +8,8 @@ import functools
 import hashlib
 import json
 import os
+import platform
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,9 +24,20 @@ _STORAGE_MENDS = {
     errno.EPERM: "permission denied: choose a folder you may write to",
     errno.EROFS: "the file system is read-only: choose another folder",
     errno.ENOTDIR: "a part of the path is a file, not a folder: choose another folder",
+    errno.EFBIG: "files may not become that large here (ulimit -f): raise the limit",
+    errno.ENAMETOOLONG: "the name is too long: choose a shorter one",
     errno.ENOENT: "there is no such place: choose another folder",
+    errno.EISDIR: "a folder of that name is in the way: choose another name",
+    errno.ELOOP: "its links lead in a circle: correct them",
+    errno.EMFILE: "too many files are open: raise the limit (ulimit -n), or give fewer --workers",
+    errno.EIO: "the disk or the network failed: look at it, then run the same command again",
     errno.EEXIST: "a file of that name is in the way: choose another folder",
 }
+
+
+def mend_of(error: OSError) -> str | None:
+    """Return what the system refused and what to do, as the end of a sentence; None where nobody knows."""
+    return _STORAGE_MENDS.get(error.errno or 0)
 
 
 @contextlib.contextmanager
@@ -33,7 +46,7 @@ def storage_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        mend = _STORAGE_MENDS.get(error.errno or 0)
+        mend = mend_of(error)
         if mend is None:
             raise
         raise StorageError(f"cannot write {path}: {mend}{_whose(path)}") from error
@@ -57,17 +70,47 @@ def make_folder(path: Path) -> Path:
     return path
 
 
+_TEMPORARY = re.compile(r"\.(\d+)-(?:([0-9a-f]{6})-)?[0-9a-f]{8}\.")
+
+
+def sweep(folder: Path) -> None:
+    """Remove the temporaries of ``atomic_path`` anywhere below a folder; only for who alone writes there."""
+    for path in folder.rglob(".*"):
+        if _TEMPORARY.match(path.name):
+            with contextlib.suppress(OSError):
+                path.unlink()
+
+
+@functools.lru_cache(maxsize=4096)
+def _sweep_after_the_dead(folder: Path) -> None:
+    """Remove from a folder that processes share what writers of this machine left that live no more."""
+    import psutil
+
+    for path in folder.glob(".*"):
+        found = _TEMPORARY.match(path.name)
+        if found and found[2] == _host() and not psutil.pid_exists(int(found[1])):
+            with contextlib.suppress(OSError):
+                path.unlink()
+
+
+@functools.cache
+def _host() -> str:
+    return hashlib.sha256(platform.node().encode()).hexdigest()[:6]
+
+
 @contextlib.contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
     """Yield a temporary name beside ``path`` that replaces ``path`` once the block has ended without an error.
 
-    The temporary name keeps the suffixes of ``path``, since writers choose a format by them.
+    What killed writers left beside it is removed. The temporary name keeps the suffixes of ``path``, since writers
+    choose a format by them.
 
     Raises:
         StorageError: disk full, or not writable.
     """
     make_folder(path.parent)
-    temporary = path.with_name(f".{os.getpid()}-{os.urandom(4).hex()}.{path.name}")
+    _sweep_after_the_dead(path.parent)
+    temporary = path.with_name(f".{os.getpid()}-{_host()}-{os.urandom(4).hex()}.{path.name}")
     try:
         with storage_errors(path):
             yield temporary

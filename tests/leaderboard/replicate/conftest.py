@@ -18,31 +18,6 @@ from medbench.pipeline.sample import sample
 from medbench.progress import silent
 from medbench.records.results import Budget, Report, Result, Skipped
 from medbench.records.run import RunFolder
-from medbench.spec import fingerprint
-
-
-@pytest.fixture
-def make_result() -> Callable[..., Result]:
-    """Make a result; one of a registered metric names its cases as that metric declares."""
-
-    def make(metric: str, value: float, **fields: Any) -> Result:
-        given = {
-            "ci95": None,
-            "ci_method": "absent: a test",
-            "floor": None,
-            "better": "lower",
-            "unit": None,
-            "n_real": 8,
-            "n_synthetic": 4,
-            "parts": {},
-            "seconds": 1.0,
-            "table": None,
-            "cases": registry.load("metrics", metric).info.cases,
-        } | fields
-        protocol = {"metric": metric}
-        return Result(metric=metric, value=value, protocol=protocol, fingerprint=fingerprint(protocol), **given)
-
-    return make
 
 
 @pytest.fixture

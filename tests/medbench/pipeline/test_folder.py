@@ -12,7 +12,15 @@ import pytest
 
 import medbench
 from medbench.datasets.phantom.dataset import generate
-from medbench.errors import CheckpointError, DataError, GeometryError, IntensityError, NotEnoughCasesError, SpecError
+from medbench.errors import (
+    CheckpointError,
+    DataError,
+    GeometryError,
+    IntensityError,
+    NoNumberError,
+    NotEnoughCasesError,
+    SpecError,
+)
 from medbench.imaging.volume import LabelMap, Volume
 from medbench.pipeline.folder import FolderEvaluation
 from medbench.pipeline.options import FolderOptions
@@ -21,6 +29,7 @@ from medbench.records.collection import region_names
 from medbench.records.results import Report
 from medbench.records.samples import Manifest, SampleRecord
 from medbench.storage.files import sha256_of
+from medbench.storage.home import home
 
 SHAPE = (32, 32, 16)
 
@@ -222,18 +231,81 @@ def test_a_region_that_masks_do_not_name_is_left_out_not_counted_as_missing(real
 
 def test_weights_that_arrive_later_are_used(real: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     arguments = {"real": real, "metrics": ["fid25d"], "protocol": "medlord-2.5d", "out": tmp_path / "out"}
-    assert "are not here" in medbench.evaluate(real, **arguments).skipped[0].reason
+    with pytest.raises(NoNumberError, match="are not here"):
+        medbench.evaluate(real, **arguments)
     (tmp_path / "weights.pth").write_bytes(b"no weights")
     monkeypatch.setenv("MEDBENCH_WEIGHTS_RADIMAGENET_RESNET50", str(tmp_path / "weights.pth"))
     with pytest.raises(CheckpointError, match=r"weights\.pth"):
         medbench.evaluate(real, **arguments)
 
 
-def test_fewer_metrics_leave_nothing_of_the_others_behind(real: Path, tmp_path: Path) -> None:
-    samples = _write(tmp_path / "samples", range(30, 36), masks=True)
-    options = FolderOptions(
-        samples=samples, real=real, masks=tmp_path / "samples-masks", real_masks=tmp_path / "real-masks", device="cpu"
+METRIC = """
+from medbench.metrics.base import Measurement, MetricInfo
+
+class Mine:
+    info = MetricInfo("mine", "1", "test", "lower", None, 2, 2, "-", floor="none")
+
+    def measure(self, evidence):
+        return Measurement(VALUE, None, "none")
+"""
+
+
+def test_another_metric_later_joins_the_first(real: Path, tmp_path: Path) -> None:
+    samples, out = _write(tmp_path / "samples", range(30, 36)), tmp_path / "out"
+    first = medbench.evaluate(samples, real=real, metrics=["fid25d"], out=out)
+    again = medbench.evaluate(samples, real=real, metrics=["mmd3d"], out=out)
+    assert [result.metric for result in again.results] == ["fid25d", "mmd3d"]
+    assert again.results[0] == first.results[0]  # down to its seconds: it was not measured again
+    assert {path.name for path in (out / "tables").iterdir()} >= {"fid25d.csv", "mmd3d.csv"}
+    assert {figure.file for figure in first.results[0].figures} <= {f"figures/{p.name}" for p in out.glob("figures/*")}
+
+
+def test_a_number_that_stands_no_more_leaves_and_that_is_told(real: Path, tmp_path: Path) -> None:
+    plugin, out = tmp_path / "mine.py", tmp_path / "out"
+    for value, metric in (("1", f"{plugin}:Mine"), ("2", "fid25d")):
+        plugin.write_text(METRIC.replace("VALUE", value))
+        report = medbench.evaluate(real, real=real, metrics=[metric], out=out)
+    assert [result.metric for result in report.results] == ["fid25d"]
+    assert "mine of an earlier evaluation no longer stand" in (out / "log.txt").read_text()
+
+
+@pytest.mark.parametrize(
+    ("crash", "said"), [("1 / 0", "ZeroDivisionError"), ("__import__('sys').exit(0)", "SystemExit")]
+)
+def test_a_metric_that_crashes_costs_its_own_number_alone(crash: str, said: str, real: Path, tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(METRIC.replace("VALUE", crash))
+    mine = f"{tmp_path / 'mine.py'}:Mine"
+    report = medbench.evaluate(real, real=real, metrics=[mine, "fid25d"], out=tmp_path / "out")
+    assert [result.metric for result in report.results] == ["fid25d"]
+    assert Report.read(tmp_path / "out" / "results.json") == report
+    (skipped,) = report.skipped
+    assert (skipped.metric, skipped.exit_code) == ("mine", 1)
+    assert said in skipped.reason
+    assert "mine.py line 8" in skipped.reason
+    assert "Traceback" in (tmp_path / "out" / "logs" / "mine.txt").read_text()
+    with pytest.raises(NoNumberError, match=said) as refusal:
+        medbench.evaluate(real, real=real, metrics=[mine])
+    assert refusal.value.exit_code == 1
+
+
+def test_bad_input_of_one_metric_leaves_the_others(real: Path, tmp_path: Path) -> None:
+    masks = tmp_path / "real-masks"
+    LabelMap(np.ones((8, 8, 8), np.uint8), np.eye(4)).write(masks / "case0.nii.gz")
+    report = medbench.evaluate(
+        real, real=real, masks=masks, real_masks=masks, metrics=["fid25d", "rvr"], segmenter="precomputed"
     )
-    for metrics in (("fid25d", "rvr"), ("fid25d",)):
-        FolderEvaluation(replace(options, metrics=metrics, out=tmp_path / "out"), silent).evaluate()
-    assert [path.name for path in (tmp_path / "out" / "tables").iterdir()] == ["fid25d.csv"]
+    assert [result.metric for result in report.results] == ["fid25d"]
+    assert [(one.metric, one.exit_code) for one in report.skipped] == [("rvr", 2)]
+    assert "case0.nii.gz (8x8x8 voxels" in report.skipped[0].reason
+
+
+def test_what_cannot_be_had_is_said_before_anything_is_prepared(real: Path, tmp_path: Path) -> None:
+    out, prepared = tmp_path / "out", set((home() / "prepared").glob("*"))
+    with pytest.raises(NoNumberError) as refusal:
+        medbench.evaluate(
+            real, dataset="phantom", metrics=["fid25d", "kid25d", "adherence"], protocol="medlord-2.5d", out=out
+        )
+    assert "fid25d, kid25d: weights 'radimagenet-resnet50' are not here" in str(refusal.value)
+    assert "adherence: the samples have no masks" in str(refusal.value)
+    assert not out.exists()
+    assert set((home() / "prepared").glob("*")) == prepared

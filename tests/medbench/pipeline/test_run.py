@@ -99,6 +99,17 @@ def test_a_folder_of_another_spec_is_refused_and_kept(report: Report, options: R
     assert (options.out / "run.json").read_bytes() == before
 
 
+def test_more_samples_join_those_that_are_there(report: Report, options: RunOptions) -> None:
+    assert options.out is not None
+    first = (options.out / "samples/000000.nii.gz").stat().st_mtime_ns
+    more = Run(replace(options, samples=6), silent).report()
+    assert (options.out / "samples/000000.nii.gz").stat().st_mtime_ns == first
+    assert len(Manifest(options.out / "samples").complete(9)) == 6
+    assert [result.n_synthetic for result in more.results] == [6, 4]  # of the autoencoder, held-out volumes
+    with pytest.raises(SpecError, match="holds 6 samples: give --samples 6 or more"):
+        Run(replace(options, samples=5), silent).report()
+
+
 def test_a_folder_with_other_files_is_refused(options: RunOptions, tmp_path: Path) -> None:
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "thesis.txt").write_text("irreplaceable")
