@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from medbench import protocols
 from medbench.budget.meter import GIB, Meter
 from medbench.errors import SpecError
 from medbench.evaluation.comparison import Comparison
@@ -78,7 +79,7 @@ class FolderEvaluation:
         )
 
     def _evaluation(self) -> Evaluation:
-        record = self.folder.open(kind="evaluation", spec=self.spec)
+        record = self.folder.open(kind="evaluation", spec=self.spec, progress=self.progress)
         record.evaluation.command = self.options.command
         instruments = self._instruments(self.folder.logs, Logged(self.progress, self.folder.log_file))
         meter = Meter(24 * GIB, self.track.device)
@@ -107,7 +108,7 @@ class FolderEvaluation:
         if reference is None:
             assert self.track.dataset is not None  # or a folder
             real = self.track.real(self.progress)
-            identity = self.track.dataset.identity()
+            identity = self.track.identity
             noticed += self.track.noticed()
             return Comparison(samples, self._first(real.reference), real.held_out, identity, noticed=noticed)
         assert options.real is not None  # or a data set
@@ -125,7 +126,7 @@ class FolderEvaluation:
             "masks": _masks(self.comparison.synthetic),
             "reference": self.comparison.identity,
             "reference_masks": self.comparison.reference_masks,
-            "protocol": self.track.protocol.model_dump(mode="json"),
+            "protocol": protocols.identity(self.track.protocol),
         }
 
 

@@ -6,7 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
+from medbench import registry
 from medbench.datasets.base import Accounted, Dataset
 from medbench.errors import SpecError
 from medbench.evaluation.cache import Cache
@@ -61,6 +63,13 @@ class Track:
         return self.dataset.info.name if self.dataset else "folder"
 
     @cached_property
+    def identity(self) -> dict[str, Any]:
+        """What makes the data set this one, down to the file of a plug-in that reads it."""
+        assert self.dataset is not None and self.options.dataset is not None  # bare folders go by their content
+        source = registry.source_sha256(self.options.dataset)
+        return {**self.dataset.identity(), **({"source_sha256": source} if source else {})}
+
+    @cached_property
     def device(self) -> str:
         """The torch device in force."""
         return resolve_device(self.options.device)
@@ -75,6 +84,7 @@ class Track:
         assert self.dataset is not None  # callers with bare folders have none to prepare
         return prepare(
             self.dataset,
+            identity=self.identity,
             grid=self.protocol.grid,
             reference_count=self.protocol.reference_count,
             workers=self.options.workers or available_cores(),
@@ -118,4 +128,5 @@ class Track:
             logs: folder for the logs of what metrics train.
             reconstruct: a generator's autoencoder.
         """
-        return Instruments(self.protocol, self.device, Cache(home() / "cache"), progress, logs, reconstruct)
+        cache = Cache(home() / "cache", progress)
+        return Instruments(self.protocol, self.device, cache, progress, logs, reconstruct)

@@ -13,6 +13,7 @@ from pathlib import Path
 from medbench.errors import MissingExtraError, Unavailable
 from medbench.storage.files import sha256_once
 from medbench.storage.home import home
+from medbench.storage.pickles import require_plain
 from medbench.storage.weights import weights_variable
 
 _LICENCE_LENGTH = 18  # what TotalSegmentator itself checks offline
@@ -86,6 +87,20 @@ def models_sha256(task: Task) -> str:
         for file in _deciding_files(folder / _folder_name(model)):
             digest.update(f"{file.relative_to(folder).as_posix()} {sha256_once(file)}\n".encode())
     return digest.hexdigest()
+
+
+def require_plain_models(task: Task) -> None:
+    """Refuse models that could run code when TotalSegmentator loads them.
+
+    Raises:
+        CheckpointError: a file holds something besides tensors and numbers; the message names it.
+        Unavailable: a model is not here.
+    """
+    folder = locate_models(task)
+    for model in task.models:
+        for file in _deciding_files(folder / _folder_name(model)):
+            if file.suffix == ".pth":
+                require_plain(file)
 
 
 def licence_number() -> str | None:
