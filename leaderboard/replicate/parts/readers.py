@@ -12,7 +12,7 @@ from medbench.reader_study.create import CreateOptions, create
 from medbench.reader_study.key import Key
 from medbench.reader_study.packet import Packet
 from medbench.reader_study.score.score import StudyScore, open_study, score
-from medbench.records.samples import Manifest
+from medbench.records.manifest import Manifest
 
 _TRAINING = 2
 

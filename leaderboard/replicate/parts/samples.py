@@ -10,8 +10,8 @@ from medbench.drawing.style import SIDES, save
 from medbench.imaging.grid import to_grid
 from medbench.imaging.volume import Volume
 from medbench.progress import Progress
+from medbench.records.manifest import Manifest
 from medbench.records.results import StoredFigure
-from medbench.records.samples import Manifest
 
 _FIRST: Final = 0
 

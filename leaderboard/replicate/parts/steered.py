@@ -11,8 +11,8 @@ from medbench.drawing.panels import VIEWS, Sheet, centre_slice
 from medbench.drawing.style import SIDES, save
 from medbench.imaging.volume import LabelMap, Volume
 from medbench.progress import Progress
+from medbench.records.manifest import Manifest
 from medbench.records.results import StoredFigure
-from medbench.records.samples import Manifest
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
