@@ -98,7 +98,7 @@ def load(kind: Kind, name: str) -> Any:
         raise UnknownPluginError(f"no {_SINGULAR[kind]} is called '{name}': {hint}'medbench list {listing}' shows all")
     try:
         return entry.load()
-    except Exception as error:  # another package's module, which may raise anything
+    except (Exception, SystemExit) as error:  # another package's module, which may do anything
         package = entry.dist.name if entry.dist else entry.module.partition(".")[0]
         why = " ".join(f"{type(error).__name__}: {error}".split())
         raise SpecError(

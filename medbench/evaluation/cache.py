@@ -38,15 +38,20 @@ class Cache:
     Args:
         root: the folder that holds the entries; made on first use.
         progress: told about entries that are damaged or another's.
+        shared: a folder of entries that is only read: those that ``root`` lacks are taken from there.
     """
 
     root: Path
     progress: Progress = silent
+    shared: Path | None = None
 
     def entry(self, kind: str, sha256: str, settings: Mapping[str, Any], suffix: str) -> Entry:
         """Return the entry for a content (hash) under settings."""
-        path = self.root / kind / sha256[:2] / f"{sha256[:24]}-{fingerprint(settings)}{suffix}"
-        return Entry(path, f"{kind} {sha256} {canonical_json(settings)}")
+        place = Path(kind) / sha256[:2] / f"{sha256[:24]}-{fingerprint(settings)}{suffix}"
+        path, key = self.root / place, f"{kind} {sha256} {canonical_json(settings)}"
+        if self.shared is not None and not path.exists() and sealed_sha256(self.shared / place, key) is not None:
+            path = self.shared / place
+        return Entry(path, key)
 
     def has(self, entry: Entry) -> bool:
         """Say whether an entry would be read back."""

@@ -106,11 +106,7 @@ class FolderEvaluation:
         options = self.options
         noticed = passed_over(options.samples, masks=options.masks)
         if reference is None:
-            assert self.track.dataset is not None  # or a folder
-            real = self.track.real(self.progress)
-            identity = self.track.identity
-            noticed += self.track.noticed()
-            return Comparison(samples, self._first(real.reference), real.held_out, identity, noticed=noticed)
+            return self.track.comparison(samples, self.track.real(self.progress), noticed=noticed)
         assert options.real is not None  # or a data set
         identity = {"name": "folder", "content": _content(reference)}
         noticed += passed_over(options.real, masks=options.real_masks)

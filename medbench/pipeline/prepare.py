@@ -15,11 +15,11 @@ from medbench.errors import DataError
 from medbench.imaging.grid import label_map_to_grid, to_grid
 from medbench.imaging.volume import UNNAMED
 from medbench.pipeline import engine
-from medbench.progress import Progress
+from medbench.progress import Progress, silent
 from medbench.records.samples import StoredVolume
 from medbench.spec import Grid, fingerprint
 from medbench.storage.files import write_json
-from medbench.storage.home import home
+from medbench.storage.home import home, shared_home
 from medbench.storage.seals import is_sound, sealed_path, sealed_sha256
 from medbench.storage.space import least_bytes, require_space
 
@@ -50,6 +50,8 @@ def prepare(
 ) -> RealSplits:
     """Bring the reference and the held-out cases to the canonical grid and keep them in ``MEDBENCH_HOME/prepared``.
 
+    What ``MEDBENCH_SHARED`` has is taken from there.
+
     Args:
         dataset: where the cases come from.
         identity: what makes it this one.
@@ -63,9 +65,10 @@ def prepare(
         StorageError: the disk is full, or known to be too small.
     """
     settings = {"dataset": identity, "grid": grid.model_dump(mode="json") if grid else None}
-    folder = home() / "prepared" / f"{dataset.info.name}-{fingerprint(settings)}"
+    place = Path("prepared") / f"{dataset.info.name}-{fingerprint(settings)}"
+    folder = home() / place
     chosen = [on_grid(cases, grid) for cases in (dataset.cases("train")[:reference_count], dataset.cases("test"))]
-    waiting = [case for cases in chosen for case in cases if not _Files(folder, case).are_sound(progress)]
+    waiting = [case for cases in chosen for case in cases if not _files(place, case).are_sound(progress)]
     if waiting:
         if grid is not None and grid.shape is not None and grid.fit in ("resize", "crop_pad"):
             require_space(folder, len(waiting) * least_bytes(grid.shape), f"preparing {len(waiting)} volumes")
@@ -73,7 +76,7 @@ def prepare(
             work = engine.run_all(partial(_prepare_case, folder=folder), waiting, executor=executor)
             for _ in progress.track(work, task=f"prepare {dataset.info.name}", total=len(waiting)):
                 pass
-    reference, held_out = ([_item(folder, case) for case in cases] for cases in chosen)
+    reference, held_out = ([_item(_files(place, case), case) for case in cases] for cases in chosen)
     return RealSplits(reference, held_out)
 
 
@@ -144,8 +147,16 @@ class _Files:
         return path.relative_to(self._folder.parent).as_posix()
 
 
-def _item(folder: Path, case: Case) -> StoredVolume:
-    files = _Files(folder, case)
+def _files(place: Path, case: Case) -> _Files:
+    """Return where a case lies or is to lie: the shared folder serves where the own one lacks it."""
+    own, shared = _Files(home() / place, case), shared_home()
+    if shared is not None and not own.volume.exists():
+        lower = _Files(shared / place, case)
+        return lower if lower.are_sound(silent) else own
+    return own
+
+
+def _item(files: _Files, case: Case) -> StoredVolume:
     item = StoredVolume(case.id, case.patient, files.volume, files.sha256())
     if case.read_label_map is None:
         return item

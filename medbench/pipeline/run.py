@@ -11,7 +11,6 @@ from medbench import registry
 from medbench.budget.meter import Meter
 from medbench.datasets.base import Case, Dataset
 from medbench.errors import BudgetExceededError
-from medbench.evaluation.comparison import Comparison
 from medbench.evaluation.evaluation import Evaluation
 from medbench.generators.base import FitRequest, Generator, GeneratorInfo, Shape, Shaped, Stage
 from medbench.imaging.volume import Volume
@@ -27,7 +26,7 @@ from medbench.records.lock import alone
 from medbench.records.manifest import Manifest, SampleRecord
 from medbench.records.results import Report
 from medbench.records.run import GenerationSpec, Logged, RunFolder, RunRecord, StageName, StageRecord
-from medbench.records.samples import first_by_name, open_folder, passed_over
+from medbench.records.samples import open_folder, passed_over
 from medbench.spec import fingerprint
 from medbench.storage.files import has_content, sha256_of
 from medbench.storage.space import least_bytes, require_space
@@ -117,9 +116,8 @@ class Run:
     def fit(self) -> Path:
         """Train the generator unless that is done; return the checkpoint."""
         if self._is_done("fit"):
-            detail = self.record.detail("fit")
-            finished: Path = self.folder.path / detail["checkpoint"]
-            if has_content(finished, detail.get("sha256")):
+            finished: Path = self.folder.path / self.record.detail("fit")["checkpoint"]
+            if has_content(finished, self._checkpoint):
                 return finished
             self.progress.note(f"{finished} is not what was trained: it is made again from the state of the training")
         self._require_budget("fit")
@@ -184,14 +182,8 @@ class Run:
         with self.meter.stage(self.folder, self.record, "prepare"):
             real = self.track.real(self.progress)
         self.sample()
-        count = self.protocol.volumes_per_side
-        comparison = Comparison(
-            first_by_name(open_folder(self.folder.samples), count),
-            first_by_name(real.reference, count),
-            real.held_out,
-            self.track.identity,
-            noticed=[*passed_over(self.folder.samples), *self.track.noticed()],
-        )
+        samples = open_folder(self.folder.samples)
+        comparison = self.track.comparison(samples, real, noticed=passed_over(self.folder.samples))
         return self._evaluation().run(
             comparison, model=self.info.name, version=self.info.version, dataset=self.track.name, leaks=self._leaks()
         )

@@ -66,17 +66,11 @@ def sample(
     made = progress.track(_checked(generator, request), task="sample", total=len(seeds))
     clock = time.monotonic()
     for place, (volume, index) in enumerate(zip(made, seeds)):
-        on_grid, path = to_grid(volume, grid) if grid else volume, folder / f"{index:06d}.nii.gz"
-        on_grid.write(path)
         manifest.append(
             SampleRecord(
                 index=index,
                 seed=seeds[index],
-                file=path.name,
-                sha256=sha256_of(path),
-                shape=on_grid.shape,
-                spacing=on_grid.spacing_mm,
-                native_shape=volume.shape,
+                **_written(volume, folder / f"{index:06d}.nii.gz", grid),
                 **(steering.described(place) if steering else {}),
                 checkpoint=checkpoint,
                 seconds=round(time.monotonic() - clock, 3),
@@ -87,6 +81,14 @@ def sample(
     if left := count - len(records):
         raise DataError(f"{generator.info.name} stopped {left} samples early: this is a defect of the generator")
     manifest.rewrite(records.values())
+
+
+def _written(volume: Volume, path: Path, grid: Grid | None) -> dict[str, Any]:
+    """Write a sample on the canonical grid; return what the manifest says of it."""
+    on_grid = to_grid(volume, grid) if grid else volume
+    on_grid.write(path)
+    found = {"file": path.name, "sha256": sha256_of(path), "native_shape": volume.shape}
+    return found | {"shape": on_grid.shape, "spacing": on_grid.spacing_mm}
 
 
 def require_enough(count: int, *, cases: Sequence[Case] | None, conditions: Sequence[Condition] | None) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,6 +12,7 @@ from medbench import registry
 from medbench.datasets.base import Accounted, Dataset
 from medbench.errors import SpecError
 from medbench.evaluation.cache import Cache
+from medbench.evaluation.comparison import Comparison
 from medbench.evaluation.instruments import Instruments
 from medbench.evaluation.prospects import Prospects
 from medbench.imaging.findings import Finding
@@ -20,8 +21,9 @@ from medbench.pipeline.engine import available_cores
 from medbench.pipeline.options import TrackOptions, load_dataset, resolve_device, resolve_protocol
 from medbench.pipeline.prepare import RealSplits, prepare
 from medbench.progress import Progress
+from medbench.records.samples import StoredVolume, first_by_name
 from medbench.spec import Grid, Protocol
-from medbench.storage.home import home
+from medbench.storage.home import home, shared_home
 
 _DEFAULT_PROTOCOL = "folder-2.5d"
 
@@ -114,6 +116,25 @@ class Track:
             reconstructs=reconstructs,
         )
 
+    def comparison(
+        self, samples: Sequence[StoredVolume], real: RealSplits, *, noticed: Sequence[Finding]
+    ) -> Comparison:
+        """Return samples against the data set; the protocol may take only the first volumes of either side.
+
+        Args:
+            samples: what is judged.
+            real: the data set's cases, prepared.
+            noticed: what was noticed where the samples were found.
+        """
+        count = self.protocol.volumes_per_side
+        return Comparison(
+            first_by_name(samples, count),
+            first_by_name(real.reference, count),
+            real.held_out,
+            self.identity,
+            noticed=[*noticed, *self.noticed()],
+        )
+
     def noticed(self) -> list[Finding]:
         """Return what the data set notices about its files, for the gate's table."""
         return list(self.dataset.noticed()) if isinstance(self.dataset, Accounted) else []
@@ -128,5 +149,6 @@ class Track:
             logs: folder for the logs of what metrics train.
             reconstruct: a generator's autoencoder.
         """
-        cache = Cache(home() / "cache", progress)
+        shared = shared_home()
+        cache = Cache(home() / "cache", progress, shared and shared / "cache")
         return Instruments(self.protocol, self.device, cache, progress, logs, reconstruct)

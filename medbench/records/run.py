@@ -192,7 +192,10 @@ class RunFolder:
                 f"{self.path} is no run folder (it has no run.json): give a folder that 'medbench run' made"
             ) from error
         except (OSError, ValueError, TypeError, RecursionError) as error:
-            raise SpecError(f"{self.record_file} is no run record: give a folder that 'medbench run' made") from error
+            raise SpecError(
+                f"{self.record_file} is no run record, or damaged: give a folder that 'medbench run' made, or choose "
+                "another --out"
+            ) from error
         return record, whole and fingerprint(record.spec) == record.fingerprint
 
     def require_ours(self) -> None:

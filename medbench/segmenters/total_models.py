@@ -12,7 +12,7 @@ from pathlib import Path
 
 from medbench.errors import MissingExtraError, Unavailable
 from medbench.storage.files import sha256_once
-from medbench.storage.home import home
+from medbench.storage.home import home, shared_home
 from medbench.storage.pickles import require_plain
 from medbench.storage.weights import weights_variable
 
@@ -166,7 +166,10 @@ def _command(*commands: str) -> str:
 
 def _homes() -> list[Path]:
     configured = os.environ.get("TOTALSEG_HOME_DIR")
-    return [Path(configured)] if configured else [home() / "totalsegmentator", Path.home() / ".totalsegmentator"]
+    if configured:
+        return [Path(configured)]
+    homes = [home(), *filter(None, [shared_home()])]
+    return [*(folder / "totalsegmentator" for folder in homes), Path.home() / ".totalsegmentator"]
 
 
 def _weights_folders() -> list[Path]:

@@ -30,14 +30,17 @@ _STORAGE_MENDS = {
     errno.EISDIR: "a folder of that name is in the way: choose another name",
     errno.ELOOP: "its links lead in a circle: correct them",
     errno.EMFILE: "too many files are open: raise the limit (ulimit -n), or give fewer --workers",
-    errno.EIO: "the disk or the network failed: look at it, then run the same command again",
     errno.EEXIST: "a file of that name is in the way: choose another folder",
 }
 
 
-def mend_of(error: OSError) -> str | None:
-    """Return what the system refused and what to do, as the end of a sentence; None where nobody knows."""
-    return _STORAGE_MENDS.get(error.errno or 0)
+def mend_of(error: BaseException) -> str | None:
+    """Return what the system refused and what to do, as the end of a sentence; None where nobody knows.
+
+    Torch closes an archive that it could not write, and raises a ``RuntimeError`` then.
+    """
+    refused = error.__context__ if isinstance(error, RuntimeError) else error
+    return _STORAGE_MENDS.get(refused.errno or 0) if isinstance(refused, OSError) else None
 
 
 @contextlib.contextmanager
@@ -45,7 +48,7 @@ def storage_errors(path: Path) -> Iterator[None]:
     """Turn the operating system's refusals to write ``path`` into a ``StorageError``."""
     try:
         yield
-    except OSError as error:
+    except (OSError, RuntimeError) as error:
         mend = mend_of(error)
         if mend is None:
             raise
@@ -178,7 +181,7 @@ def has_content(path: Path, sha256: str | None) -> bool:
     return sha256 is not None and path.is_file() and sha256_once(path) == sha256
 
 
-@functools.lru_cache(maxsize=4096)
+@functools.lru_cache(maxsize=65536)  # a cache has ten files a volume, and floors read them again and again
 def _hash_once(path: Path, stamps: tuple[tuple[Path, int, int, int], ...]) -> str:
     parts = [stamp[0] for stamp in stamps]
     return sha256_of(path) if parts == [path] else hashlib.sha256("".join(map(sha256_of, parts)).encode()).hexdigest()

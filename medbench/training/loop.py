@@ -153,6 +153,9 @@ def train(task: Task, plan: Plan, *, fabric: Fabric, folder: Path, resume: bool,
     start, best_score = (
         _restore({**task.state(), "precision": precision}, plan, folder, progress) if resume else (0, float("inf"))
     )
+    if start == 0 and fabric.is_global_zero:
+        (folder / BEST_FILE).unlink(missing_ok=True)  # an older training's, should no score of this one be finite
+    fabric.barrier()
     with _tensorboard(folder, start, active=fabric.is_global_zero) as log:
         for index in progress.track(range(start, plan.steps), task=plan.name, total=plan.steps - start):
             losses = task.step(index, step_chance(plan.seed, index, fabric.global_rank))
@@ -172,6 +175,8 @@ def train(task: Task, plan: Plan, *, fabric: Fabric, folder: Path, resume: bool,
                 document = {"step": done, "best_score": best_score, "state": state}
                 _write(folder / STATE_FILE, document, plan, fabric)
     fabric.barrier()
+    if not (folder / BEST_FILE).is_file():
+        raise CheckpointError(f"{plan.name}: no score on the selection split was finite, so there are no best weights")
     best = _read(folder / BEST_FILE)
     return Trained(weights=best["weights"], scores=best["scores"], step=best["step"])
 

@@ -74,7 +74,8 @@ class MedLsdmFitting(Fitting[MedLsdmConfig]):
             for name, cases in self.cases.items():
                 path = workspace / f"latents-{name}.npy"
                 values = encode_volumes(vqgan, volumes[name], path, window=network.window, progress=progress)
-                labels, ignored = cache_labels(cases, workspace / f"labels-{name}.npy", network.regions, progress)
+                path = workspace / f"labels-{name}.npy"
+                labels, ignored = cache_labels(cases, path, network.regions, progress, identity=self.request.identity)
                 found[name] = Latents(values, labels, network.classes)
         return found, ignored
 

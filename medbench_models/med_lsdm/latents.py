@@ -14,7 +14,7 @@ from medbench.progress import Progress
 from medbench.spec import Window
 from medbench_models.med_lsdm import windows
 from medbench_models.med_lsdm.vqgan import VqGan
-from medbench_models.shared.arrays import cached, scaled
+from medbench_models.shared.arrays import cached, scaled, sha256_of_array, sha256_of_state
 
 
 @torch.no_grad()
@@ -41,7 +41,8 @@ def encode_volumes(vqgan: VqGan, volumes: np.ndarray, path: Path, *, window: Win
             latent = vqgan.scaled(windows.encode(vqgan, scaled(volume[None], window)))
             yield latent[0].cpu().numpy().astype(np.float16)
 
-    return cached(path, rows(), count=len(volumes))
+    of = f"{sha256_of_array(volumes)} by {sha256_of_state(vqgan.state_dict())}"
+    return cached(path, rows(), count=len(volumes), of=of, progress=progress)
 
 
 def share_outside(latents: np.ndarray) -> float:

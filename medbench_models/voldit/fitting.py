@@ -74,7 +74,9 @@ class VolDiTFitting(CodeFitting[VolDiTConfig]):
         with fabric.rank_zero_first():
             for name, cases in self.cases.items():
                 path = self.request.workspace / f"labels-{name}.npy"
-                labels, ignored = cache_labels(cases, path, config.regions, self.request.progress)
+                labels, ignored = cache_labels(
+                    cases, path, config.regions, self.request.progress, identity=self.request.identity
+                )
                 dropout = self.config.stage3.mask_dropout if name == "train" else 0.0
                 found[name] = Labelled(latents[name], labels, config.masks, dropout)
         return found, ignored

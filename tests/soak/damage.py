@@ -92,8 +92,7 @@ def _edit(path: Path, chance: np.random.Generator) -> str:
     if path.suffix == ".npz":
         with np.load(path) as stored:
             arrays = {name: stored[name] for name in stored.files}
-        edited = {name: 1.5 * array if array.dtype.kind == "f" else array[::-1] for name, array in arrays.items()}
-        np.savez(path, **{name: array if arrays[name].ndim else arrays[name] for name, array in edited.items()})
+        np.savez(path, **{name: _other(array) for name, array in arrays.items()})
     elif path.suffix == ".npy":
         np.save(path, np.load(path) + 1)
     elif path.name.endswith(".nii.gz"):
@@ -109,6 +108,12 @@ def _edit(path: Path, chance: np.random.Generator) -> str:
     else:
         return _digit(path, chance)
     return "edit"
+
+
+def _other(array: np.ndarray) -> np.ndarray:
+    if array.dtype.kind in "fiu":
+        return (1.5 * array + 1).astype(array.dtype)
+    return array[::-1] if array.ndim else array
 
 
 def _scaled(value: object) -> object:

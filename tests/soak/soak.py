@@ -167,7 +167,8 @@ def damages(soak: Soak, wanted: Values, count: int, chance: np.random.Generator)
         said = bool(detail) or any(path.name in note for note in heard.notes)
         tally[f"damage: {ending}{', said' if said else ''}"] += 1
         if ending != "right":
-            print(f"{ending}: trial {trial}, {kind} of {path.relative_to(soak.work)} ({state}, lost {lost}): {detail}")
+            place = path.relative_to(soak.work)
+            print(f"{ending}: trial {trial}, {kind} of {place} ({state}, lost {lost}): {detail}", flush=True)
     return tally
 
 
@@ -248,13 +249,15 @@ def main(
         for trials, count in ((damages, damaged), (kills, killed), (crowds, crowded)):
             tally += trials(soak, wanted, count, np.random.default_rng([seed, len(tally)]))
     if malformed:
-        from malformed import trials as malformed_inputs
-
-        tally += malformed_inputs(malformed, seed)
+        command = [sys.executable, str(HERE / "malformed.py"), "--count", str(malformed), "--seed", str(seed)]
+        ended = subprocess.run(command, check=False).returncode
+        tally[f"malformed: {'crash' if ended else 'right'}"] += malformed
     for name, number in sorted(tally.items()):
         print(f"{number:6}  {name}")
     raise typer.Exit(int(any(word in name for name in tally for word in ("wrong", "crash", "traceback"))))
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    app = typer.Typer(pretty_exceptions_enable=False)
+    app.command()(main)
+    app()

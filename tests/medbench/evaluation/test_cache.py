@@ -99,3 +99,16 @@ def test_damaged_documents_and_label_maps_are_computed_again(tmp_path: Path) -> 
         for path in tmp_path.rglob("*"):
             if path.suffix in (".json", ".gz"):
                 path.write_bytes(path.read_bytes().replace(b"1000", b"2000")[:-3])
+
+
+def test_what_a_shared_cache_holds_is_read_and_nothing_is_written_there(tmp_path: Path) -> None:
+    shared, own = tmp_path / "shared", tmp_path / "own"
+    Cache(shared).document("facts", "a" * 64, {}, lambda: {"a": 1})
+    before = {path: path.read_bytes() for path in shared.rglob("*") if path.is_file()}
+    both = Cache(own, shared=shared)
+    assert both.document("facts", "a" * 64, {}, lambda: {"a": 2}) == {"a": 1}
+    assert both.document("facts", "a" * 64, {"other": 1}, lambda: {"a": 3}) == {"a": 3}
+    for path in before:
+        path.write_bytes(b"damaged")
+    assert both.document("facts", "a" * 64, {}, lambda: {"a": 4}) == {"a": 4}
+    assert {path for path in shared.rglob("*") if path.is_file()} == set(before)

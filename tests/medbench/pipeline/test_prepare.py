@@ -67,3 +67,15 @@ def test_a_damaged_or_misplaced_file_is_prepared_again(home: Path, which: str, d
     assert {path: path.read_bytes() for path in contents if path.suffix != ".seal"} == {
         path: content for path, content in contents.items() if path.suffix != ".seal"
     }
+
+
+def test_what_a_shared_home_holds_is_not_prepared_again(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shared = _prepare()
+    monkeypatch.setenv("MEDBENCH_SHARED", str(home))
+    monkeypatch.setenv("MEDBENCH_HOME", str(home / "own"))
+    assert _prepare() == shared
+    assert not (home / "own").exists()
+    shared.held_out[0].path.write_bytes(b"damaged")
+    found = _prepare()
+    assert found.held_out[0].path.is_relative_to(home / "own")
+    assert [item.path for item in found.reference] == [item.path for item in shared.reference]

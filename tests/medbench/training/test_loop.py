@@ -155,6 +155,16 @@ def test_a_damaged_checkpoint_is_made_again(tmp_path: Path, name: str, damage: s
     assert all(torch.equal(best[0]["weights"][name], best[1]["weights"][name]) for name in best[0]["weights"])
 
 
+def test_a_training_without_a_finite_score_has_no_best_weights(tmp_path: Path) -> None:
+    class Diverging(LineTask):
+        def validate(self) -> Mapping[str, float]:
+            return {"score": float("nan")}
+
+    run(tmp_path)  # its best weights are not taken for the next one's
+    with pytest.raises(CheckpointError, match="no score on the selection split was finite"):
+        train(Diverging(), PLAN, fabric=launch("cpu"), folder=tmp_path, resume=False, progress=silent)
+
+
 def test_a_state_without_a_part_of_the_task_is_refused(tmp_path: Path) -> None:
     run(tmp_path)
     path = tmp_path / STATE_FILE
