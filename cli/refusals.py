@@ -17,6 +17,6 @@ def refusal(error: BaseException) -> str | None:
         )
     if isinstance(error, RuntimeError) and _THREADS in text:
         return "this machine gives no more threads or processes: raise its limit (ulimit -u), or give --workers 1"
-    if isinstance(error, OSError) and (mend := mend_of(error)):
-        return f"{error.filename or 'a file'}: {mend}"
+    if mend := mend_of(error):
+        return f"{getattr(error, 'filename', None) or 'a file'}: {mend}"
     return None

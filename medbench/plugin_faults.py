@@ -7,7 +7,7 @@ import re
 import traceback
 from typing import Any
 
-from medbench import registry
+from medbench import plugin_files
 
 
 def fault_of(error: BaseException, plugin: Any) -> str:
@@ -39,7 +39,7 @@ def place_in_plugin(error: BaseException) -> str | None:
     A worker's traceback comes as text, hence texts are searched.
     """
     text = "".join(traceback.format_exception(error))
-    for file in registry.imported_files():
+    for file in plugin_files.imported_files():
         if lines := re.findall(rf'File "{re.escape(str(file))}", line (\d+)', text):
             return f"{file} line {lines[-1]}"
     return None

@@ -5,13 +5,14 @@ from __future__ import annotations
 import csv
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
 from leaderboard.comparison.cases import difference_of_cases, read_cases
+from leaderboard.comparison.trust import doubts
 from medbench.drawing.text import ABSENT, label
 from medbench.errors import SpecError
 from medbench.records.results import Report, Result
@@ -34,11 +35,13 @@ class Run:
         name: its id, or its path where two runs share an id.
         folder: what its tables' paths are relative to.
         report: its results.
+        doubts: why numbers of it are not trusted, by metric.
     """
 
     name: str
     folder: Path
     report: Report
+    doubts: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -101,7 +104,7 @@ def open_runs(paths: Sequence[Path]) -> list[Run]:
     reports = [Report.read(file) for file in files]
     ids = [report.run for report in reports]
     names = [str(path) if ids.count(name) > 1 else name for path, name in zip(paths, ids)]
-    return [Run(name, file.parent, report) for name, file, report in zip(names, files, reports)]
+    return [Run(name, file.parent, report, doubts(file, report)) for name, file, report in zip(names, files, reports)]
 
 
 def compare(runs: Sequence[Run]) -> tuple[list[Row], list[Incomparable]]:
@@ -181,6 +184,8 @@ def _compare_one(metric: str, a: Run, b: Run) -> Row | Incomparable:
     if first is None or second is None:
         lacking = a if first is None else b
         return Incomparable(metric, a.name, b.name, f"{lacking.name} has no such number{_why(metric, lacking)}")
+    if doubted := next((run for run in (a, b) if metric in run.doubts), None):
+        return Incomparable(metric, a.name, b.name, f"{doubted.name} is not trusted: {doubted.doubts[metric]}")
     if first.fingerprint != second.fingerprint:
         reason = f"their protocols differ ({differences_in_words(first.protocol, second.protocol)})"
         return Incomparable(metric, a.name, b.name, reason)

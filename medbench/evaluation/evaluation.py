@@ -9,7 +9,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from medbench import registry
+from medbench import protocols, registry
 from medbench.budget.meter import Meter
 from medbench.drawing.montage import MONTAGE, MOST_VOLUMES, montage
 from medbench.errors import StorageError, Unavailable
@@ -24,7 +24,7 @@ from medbench.metrics.evidence import Evidence
 from medbench.records.results import Report, Result, Skipped, StoredFigure
 from medbench.records.run import RunFolder, RunRecord
 from medbench.spec import fingerprint
-from medbench.storage.files import atomic_path
+from medbench.storage.files import atomic_path, sha256_of
 
 
 @dataclass(frozen=True)
@@ -101,6 +101,7 @@ class Evaluation:
         # The marks come last: a run that is killed before this line computes what is new again.
         failed = {one.metric for one in skipped if one.exit_code}
         sound = [metric for metric in left if registry.load("metrics", metric).info.name not in failed]
+        evaluation.files = self._written()
         evaluation.marks |= {metric: mark_of(metric, self.instruments, self.samples) for metric in sound}
         self.folder.write(self.record)
         return report
@@ -152,10 +153,12 @@ class Evaluation:
         return report
 
     def _track(self, dataset: str, identity: dict[str, Any]) -> str:
-        protocol = self.instruments.protocol.model_dump(mode="json")
+        protocol = protocols.identity(self.instruments.protocol)
         return f"{dataset}/{fingerprint({'reference': identity, 'protocol': protocol})}"
 
     def _tell_lost(self, left: Sequence[str]) -> None:
+        if self.earlier.altered:
+            self.instruments.progress.note(f"{self.folder.results_file} is not what was written here: made again")
         made_again = {registry.load("metrics", metric).info.name for metric in left}
         if lost := [name for name in self.earlier.lost if name not in made_again]:
             self.instruments.progress.note(
@@ -201,6 +204,12 @@ class Evaluation:
                 taken.add(file)
                 drawn.append(StoredFigure(file=file, caption=figure.caption, alt=figure.alt, dark=figure.dark))
             yield one.result.model_copy(update={"figures": tuple(drawn)}), undrawn
+
+    def _written(self) -> dict[str, str]:
+        """Return the SHA-256 of the results and of all tables and figures, by their paths in the folder."""
+        tables, figures = self.folder.tables.glob("[!.]*.csv"), self.folder.figures.glob("[!.]*.png")
+        files = (self.folder.results_file, *sorted(tables), *sorted(figures))
+        return {file.relative_to(self.folder.path).as_posix(): sha256_of(file) for file in files}
 
     def _keep_only(self, report: Report) -> None:
         """Remove tables and figures of numbers that have gone."""

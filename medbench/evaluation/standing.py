@@ -11,6 +11,7 @@ from medbench.evaluation.instruments import Instruments
 from medbench.records.results import Report, Result, Skipped
 from medbench.records.run import RunFolder, RunRecord
 from medbench.spec import fingerprint
+from medbench.storage.files import has_content
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,7 @@ class Standing:
         skipped: what could not be computed, and still cannot.
         report: the results as a whole, where nothing of them has lost its ground; else None.
         lost: metrics whose numbers stand no more.
+        altered: ``results.json`` is not what was written here: nothing of it stands.
     """
 
     marks: Mapping[str, str] = field(default_factory=dict)
@@ -30,6 +32,7 @@ class Standing:
     skipped: tuple[Skipped, ...] = ()
     report: Report | None = None
     lost: tuple[str, ...] = ()
+    altered: bool = False
 
 
 def mark_of(metric: str, instruments: Instruments, samples: str) -> str:
@@ -44,19 +47,25 @@ def mark_of(metric: str, instruments: Instruments, samples: str) -> str:
 
 
 def standing(folder: RunFolder, record: RunRecord, instruments: Instruments, samples: str) -> Standing:
-    """Return what still stands in a folder; what cannot be read, or has lost its table, does not."""
+    """Return what still stands in a folder; what was changed since, or has lost its table, does not."""
+    files = record.evaluation.files
+    if not record.evaluation.marks or not folder.results_file.is_file():
+        return Standing()
     try:
         report = Report.read(folder.results_file)
     except DataError:
-        return Standing()
+        report = None
+    if report is None or not has_content(folder.results_file, files.get(folder.results_file.name)):
+        return Standing(altered=True)
     marks = {name: mark for name, mark in record.evaluation.marks.items() if _stands(name, mark, instruments, samples)}
     known = {registry.load("metrics", name).info.name: name for name in marks}
-    results = tuple(one for one in report.results if one.metric in known and _is_whole(one, folder))
+    results = tuple(one for one in report.results if one.metric in known and _is_whole(one, folder, files))
     skipped = tuple(one for one in report.skipped if one.metric.partition(".")[0] in known)
     told = {one.metric for one in results} | {one.metric for one in skipped}
     marks = {name: marks[name] for metric, name in known.items() if metric in told}
     lost = tuple(one.metric for one in report.results if one not in results)
-    return Standing(marks, results, skipped, None if lost else report, lost)
+    whole = not lost and all(has_content(folder.path / file, sha256) for file, sha256 in files.items())
+    return Standing(marks, results, skipped, report if whole else None, lost)
 
 
 def _stands(metric: str, mark: str, instruments: Instruments, samples: str) -> bool:
@@ -66,6 +75,6 @@ def _stands(metric: str, mark: str, instruments: Instruments, samples: str) -> b
         return False
 
 
-def _is_whole(result: Result, folder: RunFolder) -> bool:
-    files = [*filter(None, [result.table]), *(figure.file for figure in result.figures)]
-    return all((folder.path / file).is_file() for file in files)
+def _is_whole(result: Result, folder: RunFolder, files: Mapping[str, str]) -> bool:
+    own = [*filter(None, [result.table]), *(figure.file for figure in result.figures)]
+    return all(has_content(folder.path / file, files.get(file)) for file in own)

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
-from medbench import registry
+from medbench import plugin_files
 from medbench.errors import MedbenchError, SpecError
 from medbench.processes import end_with_parent
 
@@ -37,7 +37,7 @@ def local(workers: int) -> Iterator[Executor | None]:
             workers,
             mp_context=multiprocessing.get_context("spawn"),
             initializer=_begin,
-            initargs=(registry.imported_files(),),
+            initargs=(plugin_files.imported_files(),),
         )
     except (OSError, ImportError) as error:  # no shared memory, or no semaphores in it
         raise _no_workers(error) from error
@@ -50,7 +50,7 @@ def local(workers: int) -> Iterator[Executor | None]:
 def _begin(files: list[Path]) -> None:
     end_with_parent()
     for file in files:
-        registry.import_file(file)
+        plugin_files.import_file(file)
 
 
 def run_all(function: Callable[[T], R], items: Sequence[T], *, executor: Executor | None) -> Iterator[R]:

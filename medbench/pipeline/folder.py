@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from medbench import protocols
 from medbench.budget.meter import GIB, Meter
 from medbench.errors import SpecError
 from medbench.evaluation.comparison import Comparison
@@ -78,7 +79,7 @@ class FolderEvaluation:
         )
 
     def _evaluation(self) -> Evaluation:
-        record = self.folder.open(kind="evaluation", spec=self.spec)
+        record = self.folder.open(kind="evaluation", spec=self.spec, progress=self.progress)
         record.evaluation.command = self.options.command
         instruments = self._instruments(self.folder.logs, Logged(self.progress, self.folder.log_file))
         meter = Meter(24 * GIB, self.track.device)
@@ -105,11 +106,7 @@ class FolderEvaluation:
         options = self.options
         noticed = passed_over(options.samples, masks=options.masks)
         if reference is None:
-            assert self.track.dataset is not None  # or a folder
-            real = self.track.real(self.progress)
-            identity = self.track.dataset.identity()
-            noticed += self.track.noticed()
-            return Comparison(samples, self._first(real.reference), real.held_out, identity, noticed=noticed)
+            return self.track.comparison(samples, self.track.real(self.progress), noticed=noticed)
         assert options.real is not None  # or a data set
         identity = {"name": "folder", "content": _content(reference)}
         noticed += passed_over(options.real, masks=options.real_masks)
@@ -125,7 +122,7 @@ class FolderEvaluation:
             "masks": _masks(self.comparison.synthetic),
             "reference": self.comparison.identity,
             "reference_masks": self.comparison.reference_masks,
-            "protocol": self.track.protocol.model_dump(mode="json"),
+            "protocol": protocols.identity(self.track.protocol),
         }
 
 

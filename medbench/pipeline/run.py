@@ -11,11 +11,10 @@ from medbench import registry
 from medbench.budget.meter import Meter
 from medbench.datasets.base import Case, Dataset
 from medbench.errors import BudgetExceededError
-from medbench.evaluation.comparison import Comparison
 from medbench.evaluation.evaluation import Evaluation
 from medbench.generators.base import FitRequest, Generator, GeneratorInfo, Shape, Shaped, Stage
 from medbench.imaging.volume import Volume
-from medbench.pipeline.conditions import Conditions, conditions_of, split_for
+from medbench.pipeline.conditions import Conditions, asked_of, conditions_of, steered_unasked
 from medbench.pipeline.forecast import Forecasts
 from medbench.pipeline.leaks import leaks_of_checkpoint, leaks_of_preset, leaks_of_trained, train_split
 from medbench.pipeline.options import RunOptions, check, resolve_metrics, resolve_preset
@@ -24,11 +23,13 @@ from medbench.pipeline.sample import require_enough, sample
 from medbench.pipeline.track import Track
 from medbench.progress import Progress
 from medbench.records.lock import alone
+from medbench.records.manifest import Manifest, SampleRecord
 from medbench.records.results import Report
 from medbench.records.run import GenerationSpec, Logged, RunFolder, RunRecord, StageName, StageRecord
-from medbench.records.samples import Manifest, first_by_name, open_folder, passed_over
+from medbench.records.samples import open_folder, passed_over
 from medbench.spec import fingerprint
-from medbench.storage.files import sha256_of
+from medbench.storage.files import has_content, sha256_of
+from medbench.storage.space import least_bytes, require_space
 
 _DEFAULT_SAMPLES = 16
 
@@ -69,10 +70,8 @@ class Run:
     @cached_property
     def conditions(self) -> Conditions | None:
         """The label maps that steer the samples; None where nothing does."""
-        asked = self.options.conditions
-        if asked is None and not self.options.conditional:
-            return None
-        return conditions_of(asked or split_for(self.metrics), self.dataset, self.protocol.grid)
+        asked = asked_of(self.options, self.info, self.metrics)
+        return None if asked is None else conditions_of(asked, self.dataset, self.protocol.grid)
 
     @property
     def dataset(self) -> Dataset:
@@ -92,7 +91,7 @@ class Run:
         Raises:
             SpecError: the folder holds another run.
         """
-        record = self.folder.open(kind="run", spec=self.spec.model_dump(mode="json"))
+        record = self.folder.open(kind="run", spec=self.spec.model_dump(mode="json"), progress=self.progress)
         record.evaluation.command = self.options.command
         if not self.options.resume:
             self.folder.clear()
@@ -117,9 +116,10 @@ class Run:
     def fit(self) -> Path:
         """Train the generator unless that is done; return the checkpoint."""
         if self._is_done("fit"):
-            finished: Path = self.folder.path / self.record.stages["fit"].detail["checkpoint"]
-            if finished.is_file():
+            finished: Path = self.folder.path / self.record.detail("fit")["checkpoint"]
+            if has_content(finished, self._checkpoint):
                 return finished
+            self.progress.note(f"{finished} is not what was trained: it is made again from the state of the training")
         self._require_budget("fit")
         with self._generating("fit") as entry:
             generator: Generator = self._generator_class(self.preset, device=self.track.device)
@@ -131,9 +131,11 @@ class Run:
                 resume=self.options.resume,
                 progress=self.progress,
                 trained_on=(train_split(self.dataset.info),),
+                identity=fingerprint({"dataset": self.spec.dataset, "grid": self.spec.grid}),
             )
             checkpoint: Path = generator.fit(request)
-            entry.detail["checkpoint"] = checkpoint.relative_to(self.folder.path).as_posix()
+            name = checkpoint.relative_to(self.folder.path).as_posix()
+            entry.detail |= {"checkpoint": name, "sha256": sha256_of(checkpoint)}
         return checkpoint
 
     @alone
@@ -142,8 +144,11 @@ class Run:
         if self._is_sampled():
             return
         self._require_budget("fit", "sample")
+        self._require_space()
         if self.options.train:
             self.fit()
+        if steered_unasked(self.options, self.info):
+            self.progress.note(f"{self.info.name} only draws label maps: its samples show those of the training split")
         # Cases are opened only where they are needed: published weights can be sampled without the data set.
         with self._generating("sample"):
             sample(
@@ -154,6 +159,7 @@ class Run:
                 grid=self.protocol.grid,
                 cases=on_grid(self.held_out, self.protocol.grid) if self.info.native_shape is None else (),
                 conditions=self.conditions.items if self.conditions else None,
+                checkpoint=self._checkpoint,
                 progress=self.progress,
             )
 
@@ -166,6 +172,7 @@ class Run:
             return finished
         if not self._is_sampled():
             self._require_budget("fit", "sample")
+            self._require_space()
         prospects = self.track.prospects(
             samples=self.spec.samples,
             masks=self.conditions is not None,
@@ -175,14 +182,8 @@ class Run:
         with self.meter.stage(self.folder, self.record, "prepare"):
             real = self.track.real(self.progress)
         self.sample()
-        count = self.protocol.volumes_per_side
-        comparison = Comparison(
-            first_by_name(open_folder(self.folder.samples), count),
-            first_by_name(real.reference, count),
-            real.held_out,
-            self.dataset.identity(),
-            noticed=[*passed_over(self.folder.samples), *self.track.noticed()],
-        )
+        samples = open_folder(self.folder.samples)
+        comparison = self.track.comparison(samples, real, noticed=passed_over(self.folder.samples))
         return self._evaluation().run(
             comparison, model=self.info.name, version=self.info.version, dataset=self.track.name, leaks=self._leaks()
         )
@@ -190,14 +191,15 @@ class Run:
     @alone
     def report(self) -> Report:
         """Make whatever is missing, then write ``report.html`` unless it is there; return the results."""
-        done = self._is_done("report") and self.folder.report_file.is_file()
+        written = self.record.detail("report").get("sha256")
+        done = self._is_done("report") and has_content(self.folder.report_file, written)
         before = self.record.stages.get("evaluate")
         results = self.evaluate()
         if not done or self.record.stages.get("evaluate") is not before:
             from medbench.report.html import write_report
 
-            with self.folder.stage(self.record, "report"):
-                write_report(self.folder.path)
+            with self.folder.stage(self.record, "report") as entry:
+                entry.detail["sha256"] = sha256_of(write_report(self.folder.path))
         self._evaluation().require_number(results)
         return results
 
@@ -207,7 +209,7 @@ class Run:
             logs=self.folder.logs,
             reconstruct=self._reconstruct if "reconstructs" in self.info.capabilities else None,
         )
-        made = Manifest(self.folder.samples).records()
+        made = self._sampled()
         samples = fingerprint([made[index].sha256 for index in sorted(made)])
         return Evaluation(instruments, self.metrics, self.folder, self.record, self.meter, samples)
 
@@ -219,6 +221,12 @@ class Run:
     def _require_budget(self, *stages: Stage) -> None:
         left = [stage for stage in stages if not self._is_done(stage) and (stage == "sample" or self.options.train)]
         self.forecasts.require(left, force=self.options.force, progress=self.progress)
+
+    def _require_space(self) -> None:
+        shape = (self.protocol.grid and self.protocol.grid.shape) or self.info.shape_of(self.preset)
+        left = self.spec.samples - len(Manifest(self.folder.samples).complete(self.spec.samples))
+        if shape is not None:
+            require_space(self.folder.path, left * least_bytes(shape), f"making {left} samples")
 
     @contextmanager
     def _generating(self, stage: Stage) -> Iterator[StageRecord]:
@@ -232,7 +240,7 @@ class Run:
             reason = str(error) if forecast is None else f"{error}: {forecast.advice()}"
             self._evaluation().give_up(
                 reason, model=self.info.name, version=self.info.version, dataset=self.track.name,
-                identity=self.dataset.identity(), leaks=self._leaks(),
+                identity=self.track.identity, leaks=self._leaks(),
             )  # fmt: skip
             raise BudgetExceededError(reason) from error
 
@@ -255,10 +263,15 @@ class Run:
         return entry is not None and entry.status == "done"
 
     def _is_sampled(self) -> bool:
-        return (
-            self._is_done("sample")
-            and len(Manifest(self.folder.samples).complete(self.spec.samples)) == self.spec.samples
-        )
+        return self._is_done("sample") and len(self._sampled()) == self.spec.samples
+
+    def _sampled(self) -> dict[int, SampleRecord]:
+        return Manifest(self.folder.samples).complete(self.spec.samples, checkpoint=self._checkpoint)
+
+    @property
+    def _checkpoint(self) -> str | None:
+        """SHA-256 of the weights that make the samples; None where there are none, or none yet."""
+        return self.record.detail("fit").get("sha256") if self.options.train else self.spec.weights
 
     def _generation_spec(self) -> GenerationSpec:
         options = self.options
@@ -268,7 +281,7 @@ class Run:
             model=self.info.name,
             model_version=self.info.version,
             preset=self.preset,
-            dataset=self.dataset.identity(),
+            dataset=self.track.identity,
             seed=options.seed,
             samples=options.samples or own or len(self.held_out) or _DEFAULT_SAMPLES,
             conditions=self.conditions.identity if self.conditions else None,
@@ -280,11 +293,8 @@ class Run:
     def _leaks(self) -> tuple[str, ...]:
         """Say what the weights saw of the data that this run is judged by, or that nobody can say."""
         if self.options.train:
-            fit = self.record.stages.get("fit")
-            made = self.folder.path / fit.detail["checkpoint"] if fit and "checkpoint" in fit.detail else None
-            return leaks_of_trained(self.info.name, made, self.dataset.info)
+            made = self.record.detail("fit").get("checkpoint")
+            return leaks_of_trained(self.info.name, self.folder.path / made if made else None, self.dataset.info)
         if self.options.checkpoint is not None:
             return leaks_of_checkpoint(self.info.name, self.options.checkpoint, self.dataset.info)
-        if self.spec.checkpoint == "none":
-            return ()
-        return leaks_of_preset(self.info, self.preset, self.dataset.info)
+        return leaks_of_preset(self.info, self.preset, self.dataset.info) if self.spec.weights else ()

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
+from medbench import registry
 from medbench.datasets.base import Accounted, Dataset
 from medbench.errors import SpecError
 from medbench.evaluation.cache import Cache
+from medbench.evaluation.comparison import Comparison
 from medbench.evaluation.instruments import Instruments
 from medbench.evaluation.prospects import Prospects
 from medbench.imaging.findings import Finding
@@ -18,8 +21,9 @@ from medbench.pipeline.engine import available_cores
 from medbench.pipeline.options import TrackOptions, load_dataset, resolve_device, resolve_protocol
 from medbench.pipeline.prepare import RealSplits, prepare
 from medbench.progress import Progress
+from medbench.records.samples import StoredVolume, first_by_name
 from medbench.spec import Grid, Protocol
-from medbench.storage.home import home
+from medbench.storage.home import home, shared_home
 
 _DEFAULT_PROTOCOL = "folder-2.5d"
 
@@ -61,6 +65,13 @@ class Track:
         return self.dataset.info.name if self.dataset else "folder"
 
     @cached_property
+    def identity(self) -> dict[str, Any]:
+        """What makes the data set this one, down to the file of a plug-in that reads it."""
+        assert self.dataset is not None and self.options.dataset is not None  # bare folders go by their content
+        source = registry.source_sha256(self.options.dataset)
+        return {**self.dataset.identity(), **({"source_sha256": source} if source else {})}
+
+    @cached_property
     def device(self) -> str:
         """The torch device in force."""
         return resolve_device(self.options.device)
@@ -75,6 +86,7 @@ class Track:
         assert self.dataset is not None  # callers with bare folders have none to prepare
         return prepare(
             self.dataset,
+            identity=self.identity,
             grid=self.protocol.grid,
             reference_count=self.protocol.reference_count,
             workers=self.options.workers or available_cores(),
@@ -104,6 +116,25 @@ class Track:
             reconstructs=reconstructs,
         )
 
+    def comparison(
+        self, samples: Sequence[StoredVolume], real: RealSplits, *, noticed: Sequence[Finding]
+    ) -> Comparison:
+        """Return samples against the data set; the protocol may take only the first volumes of either side.
+
+        Args:
+            samples: what is judged.
+            real: the data set's cases, prepared.
+            noticed: what was noticed where the samples were found.
+        """
+        count = self.protocol.volumes_per_side
+        return Comparison(
+            first_by_name(samples, count),
+            first_by_name(real.reference, count),
+            real.held_out,
+            self.identity,
+            noticed=[*noticed, *self.noticed()],
+        )
+
     def noticed(self) -> list[Finding]:
         """Return what the data set notices about its files, for the gate's table."""
         return list(self.dataset.noticed()) if isinstance(self.dataset, Accounted) else []
@@ -118,4 +149,6 @@ class Track:
             logs: folder for the logs of what metrics train.
             reconstruct: a generator's autoencoder.
         """
-        return Instruments(self.protocol, self.device, Cache(home() / "cache"), progress, logs, reconstruct)
+        shared = shared_home()
+        cache = Cache(home() / "cache", progress, shared and shared / "cache")
+        return Instruments(self.protocol, self.device, cache, progress, logs, reconstruct)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from medbench.errors import DataError
+from medbench.storage.checksums import with_checksum, without_checksum
 from medbench.storage.files import write_json
 
 if TYPE_CHECKING:
@@ -199,7 +201,7 @@ class Report(_Record):
     def save(self, folder: Path | str) -> Path:
         """Write ``results.json`` into a folder, whole or not at all; return its path."""
         path = Path(folder) / "results.json"
-        write_json(path, self.model_dump(mode="json", by_alias=True))
+        write_json(path, with_checksum(self.model_dump(mode="json", by_alias=True)))
         return path
 
     @classmethod
@@ -207,11 +209,11 @@ class Report(_Record):
         """Read a ``results.json``.
 
         Raises:
-            DataError: absent, damaged or of an unknown schema.
+            DataError: absent, damaged, changed after it was written, or of an unknown schema.
         """
-        path = Path(path)
+        path, mend = Path(path), "run the command that made it again"
         try:
-            return cls.model_validate_json(path.read_bytes())
+            return cls.model_validate(without_checksum(json.loads(path.read_bytes())))
         except FileNotFoundError as error:
             raise DataError(f"{path} does not exist: run 'medbench evaluate' or 'medbench run' first") from error
         except OSError as error:
@@ -219,8 +221,9 @@ class Report(_Record):
         except ValidationError as error:
             first = error.errors()[0]
             where = ": ".join(filter(None, (".".join(str(part) for part in first["loc"]), first["msg"])))
-            mend = "run the command that made it again"
             raise DataError(f"{path} is no results.json of schema 1 ({where}): {mend}") from error
+        except (ValueError, RecursionError) as error:
+            raise DataError(f"{path} is no results.json of schema 1 ({error}): {mend}") from error
 
     def frame(self) -> pd.DataFrame:
         """Return one row a metric and part (``part`` is empty for the metric's value itself)."""

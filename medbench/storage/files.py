@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from medbench.errors import StorageError
+from medbench.errors import DataError, StorageError
 from medbench.storage.home import home
 
 _STORAGE_MENDS = {
@@ -30,14 +30,17 @@ _STORAGE_MENDS = {
     errno.EISDIR: "a folder of that name is in the way: choose another name",
     errno.ELOOP: "its links lead in a circle: correct them",
     errno.EMFILE: "too many files are open: raise the limit (ulimit -n), or give fewer --workers",
-    errno.EIO: "the disk or the network failed: look at it, then run the same command again",
     errno.EEXIST: "a file of that name is in the way: choose another folder",
 }
 
 
-def mend_of(error: OSError) -> str | None:
-    """Return what the system refused and what to do, as the end of a sentence; None where nobody knows."""
-    return _STORAGE_MENDS.get(error.errno or 0)
+def mend_of(error: BaseException) -> str | None:
+    """Return what the system refused and what to do, as the end of a sentence; None where nobody knows.
+
+    Torch closes an archive that it could not write, and raises a ``RuntimeError`` then.
+    """
+    refused = error.__context__ if isinstance(error, RuntimeError) else error
+    return _STORAGE_MENDS.get(refused.errno or 0) if isinstance(refused, OSError) else None
 
 
 @contextlib.contextmanager
@@ -45,7 +48,7 @@ def storage_errors(path: Path) -> Iterator[None]:
     """Turn the operating system's refusals to write ``path`` into a ``StorageError``."""
     try:
         yield
-    except OSError as error:
+    except (OSError, RuntimeError) as error:
         mend = mend_of(error)
         if mend is None:
             raise
@@ -132,6 +135,27 @@ def write_json(path: Path, document: Any) -> None:
     write_text(path, json.dumps(document, indent=2, allow_nan=False) + "\n")
 
 
+def inside(folder: Path, name: str, *, named_by: Path | str) -> Path:
+    """Return the path of a file that a document names relative to a folder.
+
+    Args:
+        folder: may not be left.
+        name: relative path.
+        named_by: the document, for the message.
+
+    Raises:
+        DataError: an absolute path, one with ``..``, or a link that leads out of the folder.
+    """
+    path = folder / name
+    try:
+        within = path.resolve().is_relative_to(folder.resolve())
+    except (OSError, RuntimeError, ValueError):  # links in a circle, a zero byte
+        within = False
+    if not within or Path(name).is_absolute() or ".." in Path(name).parts:
+        raise DataError(f"{named_by} names {name!r}, which lies outside {folder}: only what lies below it is read")
+    return path
+
+
 def sha256_of(path: Path) -> str:
     """Return the SHA-256 of a file's bytes, in hex."""
     with path.open("rb") as handle:
@@ -143,11 +167,21 @@ def sha256_once(path: Path, parts: Sequence[Path] = ()) -> str:
 
     A file is read once a process unless its size or time changes.
     """
-    stamps = tuple((part, part.stat().st_size, part.stat().st_mtime_ns) for part in parts or [path])
-    return _hash_once(path, stamps)
+    return _hash_once(path, tuple(map(_stamp, parts or [path])))
 
 
-@functools.lru_cache(maxsize=4096)
-def _hash_once(path: Path, stamps: tuple[tuple[Path, int, int], ...]) -> str:
-    parts = [part for part, _, _ in stamps]
+def _stamp(path: Path) -> tuple[Path, int, int, int]:
+    status = path.stat()
+    # The time of the last change of any kind: a copy may bring its old time of writing along.
+    return path, status.st_size, status.st_mtime_ns, status.st_ctime_ns
+
+
+def has_content(path: Path, sha256: str | None) -> bool:
+    """Say whether a file is there with bytes of a SHA-256 (hex); no file has None."""
+    return sha256 is not None and path.is_file() and sha256_once(path) == sha256
+
+
+@functools.lru_cache(maxsize=65536)  # a cache has ten files a volume, and floors read them again and again
+def _hash_once(path: Path, stamps: tuple[tuple[Path, int, int, int], ...]) -> str:
+    parts = [stamp[0] for stamp in stamps]
     return sha256_of(path) if parts == [path] else hashlib.sha256("".join(map(sha256_of, parts)).encode()).hexdigest()

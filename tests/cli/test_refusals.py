@@ -13,7 +13,7 @@ import typer
 
 from cli.refusals import refusal
 from cli.session import session
-from medbench import registry
+from medbench import plugin_files
 
 
 def _numpys() -> BaseException:
@@ -57,7 +57,7 @@ def test_a_plugin_that_fails_is_named_with_its_line(
     fault: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "mine.py").write_text(f"def run():\n    {fault}\n")
-    module = registry.import_file(tmp_path / "mine.py")
+    module = plugin_files.import_file(tmp_path / "mine.py")
     with pytest.raises(typer.Exit) as end, session():
         module.run()
     assert end.value.exit_code == 2

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from medbench import registry
+from medbench import plugin_files
 from medbench.plugin_faults import fault_of, place_in_plugin, source_of
 from medbench.records.samples import Manifest
 
@@ -30,9 +30,9 @@ def test_the_line_of_the_plugins_own_file_is_named() -> None:
 def test_a_plugin_that_fails_in_a_worker_is_named(tmp_path: Path) -> None:
     file = tmp_path / "mine.py"
     file.write_text("def run(number):\n    return 1 / number\n")
-    module = registry.import_file(file)
+    module = plugin_files.import_file(file)
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(1, mp_context=context, initializer=registry.import_file, initargs=(file,)) as pool:
+    with ProcessPoolExecutor(1, mp_context=context, initializer=plugin_files.import_file, initargs=(file,)) as pool:
         error = pool.submit(module.run, 0).exception()
     assert error is not None
     assert place_in_plugin(error) == f"{file} line 2"
