@@ -18,7 +18,6 @@ from leaderboard.reported.rows import MARK
 from leaderboard.store.store import Store
 from leaderboard.views import cells
 from medbench.drawing.text import moment
-from medbench.records.results import Report
 from medbench.report.html import render
 from medbench.report.protocol_text import protocol_sentences
 from medbench.viewer.assets import csp_hash
@@ -127,19 +126,20 @@ def _details(store: Store, board: Board, pictures: Mapping[str, bytes], out: Pat
 
 def _contest(store: Store, contest: Contest) -> dict[str, Any]:
     first = contest.standings[0]
-    documents = [Report.model_validate_json(one) for one in store.documents(first.run.id).values()]
-    protocol = next(
-        result.protocol
+    wanted = {"metric": contest.metric, "fingerprint": contest.fingerprint}
+    documents = [json.loads(content) for content in store.documents(first.run.id).values()]
+    told = (
+        result
         for report in documents
-        for result in report.results
-        if (result.metric, result.fingerprint) == (contest.metric, contest.fingerprint)
+        for result in report["results"]
+        if all(result[key] == wanted[key] for key in wanted)
     )
     ranked = [one.run.id for one in contest.standings if one.rank is not None]
     beats = np.packbits(contest.beats, axis=1)
     return {
         "metric": contest.metric,
         "fingerprint": contest.fingerprint,
-        "protocol": protocol_sentences(protocol),
+        "protocol": protocol_sentences(next(told)["protocol"]),
         "ranked": ranked,
         "width": beats.shape[1],
         "beats": base64.b64encode(beats.tobytes()).decode(),
