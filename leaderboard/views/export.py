@@ -26,7 +26,7 @@ def export(store: Store, boards: Sequence[Board], kind: Kind, out: Path) -> str:
         out: where the file will lie: a page links to reports from there.
     """
     if kind == "html":
-        from leaderboard.page.page import page
+        from leaderboard.views.page.page import page
 
         return page(store, boards, out)
     if kind == "json":

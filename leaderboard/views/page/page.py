@@ -42,7 +42,7 @@ def page(store: Store, boards: Sequence[Board], out: Path) -> str:
     pictures = store.montages(shown)
     return render(
         "board.html.j2",
-        package="leaderboard.page",
+        package="leaderboard.views.page",
         tracks=[_track(board) for board in boards],
         data=_data([_details(store, board, pictures, out) for board in boards]),
         runs=sum(len(board.runs) for board in boards),
@@ -57,7 +57,7 @@ def page(store: Store, boards: Sequence[Board], out: Path) -> str:
 
 
 def _asset(name: str) -> str:
-    return resources.files("leaderboard.page").joinpath("static", name).read_text(encoding="utf-8")
+    return resources.files("leaderboard.views.page").joinpath("static", name).read_text(encoding="utf-8")
 
 
 def _data(tracks: list[dict[str, Any]]) -> str:

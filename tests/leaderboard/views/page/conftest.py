@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from leaderboard.page.page import page
 from leaderboard.store.store import Store
+from leaderboard.views.page.page import page
 
 
 @pytest.fixture
