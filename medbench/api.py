@@ -49,23 +49,18 @@ def evaluate(
         shape: bring all volumes to this shape (x, y, z).
         data_root: folder that holds the data set.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:1``.
-        out: folder for results, tables, figures and ``report.html``; what stands in it of an earlier evaluation is kept
-            and joins the results. Nothing is kept where None.
+        out: folder for results, tables, figures and ``report.html``, which join what stands there; None keeps nothing.
         weights: files of feature networks and segmenters, by name.
         workers: processes that prepare volumes; more than one need the usual ``if __name__ == "__main__"`` guard.
         progress: told about every stage.
 
     Returns:
-        The results; ``.frame()`` gives a table, ``.save(folder)`` writes ``results.json``, ``.skipped`` says what could
-        not be computed.
+        The results; ``.frame()`` gives a table, ``.save(folder)`` writes ``results.json``.
 
     Raises:
         MedbenchError: bad input, or no number at all; the message names the file and the mend.
     """
-    if isinstance(metrics, str):
-        raise SpecError(f"metrics is a list of names: give [{metrics!r}]")
-    for what, given in (*(("a metric", one) for one in metrics), ("dataset", dataset), ("segmenter", segmenter)):
-        _require_name(what, given)
+    _require_names(metrics, dataset, segmenter)
     with tempfile.TemporaryDirectory(prefix="medbench-") as scratch, weight_files(weights or {}):
         options = FolderOptions(
             samples=Path(samples),
@@ -83,6 +78,13 @@ def evaluate(
             workers=workers,
         )
         return FolderEvaluation(options, progress).report()
+
+
+def _require_names(metrics: Sequence[str], dataset: str | None, segmenter: str | None) -> None:
+    if isinstance(metrics, str):
+        raise SpecError(f"metrics is a list of names: give [{metrics!r}]")
+    for what, given in (*(("a metric", one) for one in metrics), ("a data set", dataset), ("a segmenter", segmenter)):
+        _require_name(what, given)
 
 
 def _require_name(what: str, given: object) -> None:
