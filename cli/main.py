@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 import medbench
-from cli import audit, budget, compare, data, doctor, evaluate, listing, run, study, weights
+from cli import audit, budget, compare, data, doctor, evaluate, listing, replicate, run, study, weights
 from cli.streams import flush_streams, prepare_streams
 
 # Threads that spin while they wait for each other slow a busy machine down: with one other process on 2 cores, sampling
@@ -28,6 +28,7 @@ app.command()(run.sample)
 app.command()(evaluate.evaluate)
 app.command()(evaluate.report)
 app.command()(compare.compare)
+app.command()(replicate.replicate)
 app.command()(audit.audit_metrics)
 app.command()(budget.budget)
 app.command()(doctor.doctor)

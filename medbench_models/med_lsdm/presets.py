@@ -33,7 +33,7 @@ _TINY = MedLsdmConfig(
         discriminator_channels=8, discriminator_layers=2, discriminator_rate=2e-4, precision="bf16-mixed",
     ),
     stage2=DiffusionConfig(
-        steps=1000, batch=8, rate=2e-3, schedule="cosine", loss="mse", ema_decay=0.99, precision="bf16-mixed"
+        steps=1500, batch=8, rate=2e-3, schedule="cosine", loss="mse", ema_decay=0.99, precision="bf16-mixed"
     ),
     sampling=GuidedSamplingConfig(sampler="dpm", steps=25, guidance=0.0),
 )  # fmt: skip
@@ -54,7 +54,7 @@ _SLAB = MedLsdmConfig(
     network=NetworkConfig(autoencoder=AutoencoderConfig(), unet=UnetConfig(), regions=_REGIONS),
     stage1=AutoencoderTraining(
         steps=100_000, batch=2, crop=(256, 256, 32), rate=3e-4, spectral_weight=0.0, perceptual_weight=4 / 3,
-        quantise_from=1e-5, restart_until=1.0, adversarial_from=0.01, adversarial_ramp=1e-5, adversarial_weight=1.0,
+        quantise_from=1e-5, restart_until=0.99, adversarial_from=0.01, adversarial_ramp=1e-5, adversarial_weight=1.0,
         discriminator_rate=3e-4,
     ),
     stage2=DiffusionConfig(

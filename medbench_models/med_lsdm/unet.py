@@ -137,21 +137,35 @@ class MapEncoder(nn.Module):
     def forward(self, label_map: torch.Tensor) -> torch.Tensor:
         """Return the encoded map (n, channels, about z / 4 + 3, x / 4, y / 4)."""
         hidden = self.pooled2(self.conv2, self.pooled1(self.conv1, label_map))
-        found: torch.Tensor = functional.relu(self.conv3(_with_ends(hidden)))
+        found: torch.Tensor = functional.relu(self.conv3(functional.pad(hidden, (0, 0, 0, 0, 1, 1))))
         return found
 
 
 class Pooled(nn.Module):
     """A convolution, ReLU and the maximum of each 2 x 2 x 2 positions, in slabs: no slice needs another's."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.slab = PooledSlab()
+
     def forward(self, convolution: nn.Conv3d, features: torch.Tensor) -> torch.Tensor:
-        """Return features of half the size."""
-        padded = _with_ends(features)
-        slabs = padded[:, :, : padded.shape[2] // 2 * 2].split(_SLAB, dim=2)
-        return torch.cat(
-            [functional.max_pool3d(functional.relu(convolution(slab.to(convolution.weight))), 2) for slab in slabs],
-            dim=2,
-        )
+        """Return features (n, c, z / 2 + 1, x / 2, y / 2)."""
+        depth = features.shape[2]
+        pooled = []
+        for start in range(0, (depth + 2) // 2 * 2, _SLAB):  # counted with the empty slice before the first
+            stop = min(start + _SLAB, (depth + 2) // 2 * 2)
+            slab = features[:, :, max(0, start - 1) : stop - 1]
+            ends = (0, 0, 0, 0, int(start == 0), max(0, stop - 1 - depth))
+            pooled.append(self.slab(convolution, functional.pad(slab, ends)))
+        return torch.cat(pooled, dim=2)
+
+
+class PooledSlab(nn.Module):
+    """A slab of it, by itself: its activations are the largest there are."""
+
+    def forward(self, convolution: nn.Conv3d, slab: torch.Tensor) -> torch.Tensor:
+        """Return the slab's features of half the size."""
+        return functional.max_pool3d(functional.relu(convolution(slab.to(convolution.weight))), 2)
 
 
 class Unet(nn.Module):
@@ -249,9 +263,4 @@ def _layers_of(unet: Unet) -> Iterator[nn.Module]:
         yield from level[:3]
     yield from (unet.mid_block1, unet.mid_spatial_attn, unet.mid_temporal_attn, unet.mid_block2, unet.final_conv[0])
     if hasattr(unet, "segconv3d"):
-        yield from (unet.segconv3d.pooled1, unet.segconv3d.pooled2)
-
-
-def _with_ends(features: torch.Tensor) -> torch.Tensor:
-    """Return features with an empty slice at either end of the depth."""
-    return functional.pad(features, (0, 0, 0, 0, 1, 1))
+        yield from (unet.segconv3d.pooled1.slab, unet.segconv3d.pooled2.slab)

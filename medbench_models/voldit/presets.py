@@ -21,7 +21,7 @@ _TINY = VolDiTConfig(
         steps=9000, batch=8, rate=1.5e-3, schedule="cosine", loss="mse", ema_decay=0.995, precision="bf16-mixed"
     ),
     stage3=DiffusionConfig(
-        steps=2000, batch=12, rate=2e-3, schedule="cosine", loss="mse", ema_decay=0.99, precision="bf16-mixed"
+        steps=2000, batch=4, rate=1.5e-3, schedule="cosine", loss="mse", ema_decay=0.99, precision="bf16-mixed"
     ),
     sampling=SamplingConfig(sampler="dpm", steps=25),
 )  # fmt: skip
