@@ -111,6 +111,7 @@ def _measured(
         floor=floor.value,
         floor_note=floor.note,
         floor_values=floor.values,
+        floor_counts=floor.counts,
         ceiling=measurement.ceiling,
         ceiling_note=measurement.ceiling_note,
         against=against(metric, measurement, evidence),
