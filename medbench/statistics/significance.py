@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from medbench.statistics.dominance import dominant
 from medbench.statistics.resampling import FEWEST_SUBJECTS, Replicates
 
 MOST_EXACT_CASES = 14
@@ -167,6 +168,10 @@ def paired_test(a: np.ndarray, b: np.ndarray) -> Outcome:
         return untested(difference, f"{n} shared cases, a test needs {FEWEST_SUBJECTS}")
     half = float(t.ppf(0.975, n - 1) * gaps.std(ddof=1) / np.sqrt(n))
     name = f"paired permutation of {n} cases, interval by t"
+    squares = np.square(gaps - difference)
+    largest = dominant(squares)
+    if largest is not None:
+        name += f"; one case makes up {100 * squares[largest] / squares.sum():.0f} % of the variance"
     return Outcome(difference, (difference - half, difference + half), _sign_flip_p(gaps), name)
 
 
