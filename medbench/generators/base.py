@@ -13,6 +13,7 @@ from medbench.progress import Progress
 if TYPE_CHECKING:
     from medbench.budget.prediction import Prediction
     from medbench.datasets.base import Case
+    from medbench.generators.examination import Examination
     from medbench.imaging.volume import LabelMap, Volume
 
 Capability = Literal["unconditional", "conditional", "reconstructs"]
@@ -82,6 +83,7 @@ class FitRequest:
         resume: go on where an earlier training in the workspace stopped; else it is replaced.
         progress: reports the steps.
         trained_on: what the cases are, for the checkpoint to state.
+        identity: fingerprint of the data set and grid; what the workspace keeps of other cases is not used.
     """
 
     train: Sequence[Case]
@@ -91,6 +93,7 @@ class FitRequest:
     resume: bool
     progress: Progress
     trained_on: tuple[TrainingData, ...] = ()
+    identity: str = ""
 
 
 @dataclass(frozen=True)
@@ -159,6 +162,25 @@ class Predicts(Protocol):
 
         Raises:
             DataError: the shape does not suit the generator.
+        """
+
+
+@runtime_checkable
+class Examines(Protocol):
+    """A generator that says of a weight file what it holds and whether it can be sampled from; nothing is sampled."""
+
+    @classmethod
+    def examine(cls, file: Path, preset: str | None, *, device: str) -> Examination:
+        """Return what a file holds.
+
+        Args:
+            file: a checkpoint, or a file of the model's public code.
+            preset: the one to hold it against; None: the one that it fits best.
+            device: that samples are to be made on.
+
+        Raises:
+            SpecError: no such preset.
+            CheckpointError: the file cannot be read, holds code, or is another model's.
         """
 
 

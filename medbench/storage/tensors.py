@@ -6,8 +6,9 @@ Nothing else is opened, and code in a file never runs.
 from __future__ import annotations
 
 import json
+import math
 import pickle
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -21,6 +22,7 @@ Stored = Literal["float16", "float32"]
 
 _KEY = "medbench"
 _SHOWN = 3
+_LARGEST = 1e7  # weights lie below 1e3, and what a codebook's moving averages count below 1e6
 # What torch's unpickler raises on bytes that are no checkpoint, beside its own error.
 _DAMAGE = (RuntimeError, EOFError, LookupError, ValueError, TypeError, AttributeError, OSError)
 
@@ -50,7 +52,13 @@ def write_weights(
 
 
 def read_weights(path: Path, *, model: str | None = None) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
-    """Return weights that medbench wrote, as float32, and their description.
+    """Return weights that medbench wrote, as float32, and their description; arguments and errors: ``read_stored``."""
+    tensors, description = read_stored(path, model=model)
+    return {name: value.float() for name, value in tensors.items()}, description
+
+
+def read_stored(path: Path, *, model: str | None = None) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+    """Return weights that medbench wrote, of the type that the file has, and their description.
 
     Args:
         path: the safetensors file.
@@ -65,7 +73,7 @@ def read_weights(path: Path, *, model: str | None = None) -> tuple[dict[str, tor
     description: dict[str, Any] = json.loads(metadata[_KEY])
     if model is not None and description.get("model") != model:
         raise CheckpointError(f"{path} belongs to the model {description.get('model')!r}, not to {model}")
-    return {name: value.float() for name, value in tensors.items()}, description
+    return tensors, description
 
 
 def read_description(path: Path) -> dict[str, Any] | None:
@@ -168,20 +176,49 @@ def fill(
 def require_same(
     wanted: Mapping[str, torch.Tensor], found: Mapping[str, torch.Tensor], *, path: Path, name: str = "the network"
 ) -> None:
-    """Refuse a file's tensors whose names or shapes are not the wanted ones; ``path`` and ``name`` as for ``fill``.
+    """Refuse a file's tensors that cannot be the wanted ones; ``path`` and ``name`` as for ``fill``.
 
     Raises:
-        CheckpointError: names or shapes differ; the message has the first of each kind.
+        CheckpointError: names or shapes differ, or numbers cannot be weights; the message has the first of each kind.
     """
-    faults = {
-        "missing": [key for key in wanted if key not in found],
-        "unexpected": [key for key in found if key not in wanted],
-        "of another shape": [key for key in wanted if key in found and wanted[key].shape != found[key].shape],
+    if told := _told(differences(wanted, found)):
+        raise CheckpointError(f"{path} does not fit {name}: tensors {told}")
+    if told := _told(impossible(found)):
+        raise CheckpointError(f"{path} holds numbers that cannot be weights, in tensors {told}: get or train it again")
+
+
+def differences(wanted: Mapping[str, torch.Tensor], found: Mapping[str, torch.Tensor]) -> dict[str, tuple[str, ...]]:
+    """Return the names of tensors that are missing, unexpected or of another shape, by which of these they are."""
+    return _where_any(
+        {
+            "missing": [key for key in wanted if key not in found],
+            "unexpected": [key for key in found if key not in wanted],
+            "of another shape": [key for key in wanted if key in found and wanted[key].shape != found[key].shape],
+        }
+    )
+
+
+def impossible(found: Mapping[str, torch.Tensor]) -> dict[str, tuple[str, ...]]:
+    """Return the names of tensors whose numbers cannot be weights, by why."""
+    largest = {
+        key: float(value.abs().max()) for key, value in found.items() if value.is_floating_point() and value.numel()
     }
-    told = [
+    return _where_any(
+        {
+            "with NaN or infinity": [key for key, value in largest.items() if not math.isfinite(value)],
+            f"with numbers beyond {_LARGEST:g}": [
+                key for key, value in largest.items() if math.isfinite(value) and value > _LARGEST
+            ],
+        }
+    )
+
+
+def _where_any(names: Mapping[str, Sequence[str]]) -> dict[str, tuple[str, ...]]:
+    return {fault: tuple(keys) for fault, keys in names.items() if keys}
+
+
+def _told(faults: Mapping[str, Sequence[str]]) -> str:
+    return "; ".join(
         f"{len(keys)} {fault} ({', '.join(keys[:_SHOWN])}{', ..' if len(keys) > _SHOWN else ''})"
         for fault, keys in faults.items()
-        if keys
-    ]
-    if told:
-        raise CheckpointError(f"{path} does not fit {name}: tensors {'; '.join(told)}")
+    )

@@ -9,55 +9,37 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import numpy as np
 import torch
+from torch import nn
 from torch.nn import functional
 
-from medbench.training.averaging import seeded
 from medbench_models.ha_gan.config import NetworkConfig
 from medbench_models.ha_gan.networks import CodeEncoder, Discriminator, Generator, shrunk
+from medbench_models.ha_gan.published import CHECKPOINTS
 from medbench_models.shared.config import SlabTrainingConfig
 from medbench_models.shared.energy import energy_distance
-from medbench_models.shared.hierarchical import Pyramid, SlabEncoder
 from medbench_models.shared.losses import adversarial_entropy
-from medbench_models.shared.slab_gan import Drawn, SlabGanTask, reduced
+from medbench_models.shared.slab_gan.networks import SlabEncoder
+from medbench_models.shared.slab_gan.task import Drawn, SlabGanTask, reduced
 
 
 class HaganTask(SlabGanTask[NetworkConfig, SlabTrainingConfig]):
-    """Training of HA-GAN; see ``SlabGanTask``.
+    """Training of HA-GAN; see ``SlabGanTask``."""
 
-    Args:
-        network: the architecture.
-        config: training settings.
-        grids: of the volumes.
-        train: (n, x, y, z) HU.
-        select: (n, x, y, z) HU.
-        seed: of the initial weights.
-    """
-
+    model = CHECKPOINTS.model
     asking = ("discriminator", "generator")
     encoders = ("encoder", "code_encoder")
 
-    def __init__(
-        self,
-        network: NetworkConfig,
-        config: SlabTrainingConfig,
-        *,
-        grids: Pyramid,
-        train: np.ndarray,
-        select: np.ndarray,
-        seed: int,
-    ) -> None:
-        with seeded(seed):
-            self.generator, self.discriminator = Generator(network, grids), Discriminator(network, grids)
-            self.encoder, self.code_encoder = SlabEncoder(network), CodeEncoder(network, grids)
-        networks = {
-            "discriminator": self.discriminator,
-            "generator": self.generator,
-            "encoder": self.encoder,
-            "code_encoder": self.code_encoder,
+    def fresh(self) -> Mapping[str, nn.Module]:
+        """Return critics, generator and both encoders."""
+        network, grids = self.network, self.grids
+        generator = Generator(network, grids)
+        return {
+            "discriminator": Discriminator(network, grids),
+            "generator": generator,
+            "encoder": SlabEncoder(network),
+            "code_encoder": CodeEncoder(network, grids),
         }
-        super().__init__(networks, network, config, grids=grids, train=train, select=select, seed=seed)
 
     def rates(self) -> Mapping[str, float]:
         """Return the networks' learning rates: the critic's is higher."""
@@ -74,7 +56,7 @@ class HaganTask(SlabGanTask[NetworkConfig, SlabTrainingConfig]):
         losses = {
             "discriminator": self._judging,
             "generator": self._deceiving,
-            "encoder": self._restoring_slabs,
+            "encoder": self.restoring_slabs,
             "code_encoder": self._restoring_volumes,
         }
         return losses[name](drawn)
@@ -98,19 +80,12 @@ class HaganTask(SlabGanTask[NetworkConfig, SlabTrainingConfig]):
             loss = loss + self.config.energy_weight * sum(energy_distance(*pair) for pair in pairs)
         return loss
 
-    def _restoring_slabs(self, drawn: Drawn) -> torch.Tensor:
-        slab = self.slab(drawn)
-        features = self.nets["encoder"](slab)
-        with self.fabric.autocast():
-            restored = self.generator.detail(features)
-        return functional.l1_loss(restored.float(), slab)
-
     def _restoring_volumes(self, drawn: Drawn) -> torch.Tensor:
         with torch.no_grad():
             parts = drawn.voxels.split(self.grids.slab[0], dim=2)
             features = torch.cat([self.nets["encoder"](part) for part in parts], dim=2)
         code = self.nets["code_encoder"](features)
         with self.fabric.autocast():
-            slab, small = self.generator(code, drawn.first)
+            slab, small = self.networks["generator"](code, drawn.first)
         pairs = ((slab, self.slab(drawn)), (small, shrunk(drawn.voxels)))
         return 0.5 * sum(functional.l1_loss(made.float(), real) for made, real in pairs)

@@ -1,11 +1,8 @@
-"""HA-GAN's configurations: architecture and training settings, by preset."""
+"""HA-GAN's configurations: architecture by preset."""
 
 from __future__ import annotations
 
-from medbench.spec import Spec
-from medbench_models.shared.config import SlabGanConfig, SlabTrainingConfig
-
-Shape = tuple[int, int, int]
+from medbench_models.shared.config import SlabGanConfig, SlabPreset
 
 
 class NetworkConfig(SlabGanConfig):
@@ -20,17 +17,7 @@ class NetworkConfig(SlabGanConfig):
     code_width: int = 256
 
 
-class HaganConfig(Spec):
-    """A preset.
-
-    Args:
-        network: the architecture.
-        gan: its training.
-        cube: voxels (x, y, z) that volumes are stretched to before anything else; None: they stay as they are.
-        follows: what it takes from where.
-    """
+class HaganConfig(SlabPreset):
+    """A preset."""
 
     network: NetworkConfig
-    gan: SlabTrainingConfig
-    cube: Shape | None
-    follows: str

@@ -1,169 +1,26 @@
-"""Checkpoints of the authors' public code, converted: ``python -m medbench_models.ha_gan.convert --help``.
+"""Checkpoints of HA-GAN's public code, converted: ``python -m medbench_models.ha_gan.convert --help``.
 
-Its trainer writes ``G_iter<N>.pth``, {``model``, ``optimizer``}, names perhaps behind ``module.``; only this file is
-needed. Generators of 128 and of 256 voxels have the same names and shapes: which of them a file is, the preset says.
-What a file does not hold has to be said:
-
-* the spacing: the public code stretches every scan to a cube and stores no spacing; 1 mm unless it is given;
-* the orientation of the arrays: the public code takes scans as SimpleITK reads them, mostly LPS, so that samples are
-  turned to RAS+;
-* the data that it was trained on, for the leak register: COPDGene for the preset ``copdgene``.
-
-Weights are kept in float32, so that the converted generator gives what the public code gives. Files are unpickled with
-``weights_only``: code in them never runs.
+Its trainer writes ``G_iter<N>.pth``; only this file is needed. What no file holds has to be said: the spacing (1 mm
+unless it is given), the orientation of the arrays (LPS unless it is given), and the data that the weights were trained
+on, for the leak register (COPDGene for the preset ``copdgene``). Code in a file never runs.
 """
 
 from __future__ import annotations
 
-import argparse
-import re
-import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Sequence
+from typing import Final
 
-import numpy as np
-import torch
-
-from medbench.errors import CheckpointError, MedbenchError, SpecError
-from medbench.generators.base import TrainingData
-from medbench.storage.files import sha256_of
-from medbench.storage.tensors import fill, read_saved
-from medbench_models.ha_gan.checkpoint import MODEL, NETWORK, Description
 from medbench_models.ha_gan.networks import Generator
 from medbench_models.ha_gan.presets import PRESETS
 from medbench_models.ha_gan.published import CHECKPOINTS, TRAINED_ON
-from medbench_models.shared.checkpoint import save
-from medbench_models.shared.config import preset_of
-from medbench_models.shared.hierarchical import pyramid
+from medbench_models.shared.slab_gan.convert import PublicCode, run
 
-
-@dataclass(frozen=True)
-class Unstated:
-    """What the files do not hold.
-
-    Args:
-        spacing_mm: between voxels along x, y, z.
-        orientation: where the arrays' axes point, like ``RAS`` or ``LPS``.
-        trained_on: name of the data set that it was trained on; None: what is known of the preset's weights.
-    """
-
-    spacing_mm: tuple[float, float, float] = (1.0, 1.0, 1.0)
-    orientation: str = "LPS"
-    trained_on: str | None = None
-
-    def checked(self) -> Unstated:
-        """Return these where they are possible.
-
-        Raises:
-            SpecError: they are not.
-        """
-        if not all(0.0 < value < float("inf") for value in self.spacing_mm):
-            raise SpecError(f"--spacing must be positive, and {'x'.join(map(str, self.spacing_mm))} was given")
-        if not re.fullmatch("[LR][AP][IS]", self.orientation):
-            raise SpecError(f"--orientation {self.orientation} is none: give three letters like RAS or LPS")
-        return self
-
-    @property
-    def flipped(self) -> tuple[int, ...]:
-        """Axes along which the arrays run against RAS+."""
-        return tuple(axis for axis, letter in enumerate(self.orientation) if letter in "LPI")
-
-
-def convert(preset: str, generator: Path, out: Path, *, unstated: Unstated) -> Path:
-    """Write a generator of the public code as a checkpoint of medbench.
-
-    Args:
-        preset: whose network it is; one that stretches volumes to a cube.
-        generator: ``G_iter<N>.pth``.
-        out: the safetensors file.
-        unstated: what the file does not hold.
-
-    Raises:
-        SpecError: no such preset, one without a cube, or impossible settings.
-        CheckpointError: the file is damaged, holds code, or is of another network.
-        StorageError: the file cannot be written.
-    """
-    config, stated = preset_of(MODEL, PRESETS, preset), unstated.checked()
-    if config.cube is None:
-        cubes = ", ".join(name for name, one in PRESETS.items() if one.cube is not None)
-        raise SpecError(f"the public code makes cubes, and the preset {preset!r} does not: choose from {cubes}")
-    network = Generator(config.network, pyramid(config.network, config.cube))
-    fill(network, read(generator), path=generator, name=f"the generator of the preset {preset!r}")
-    description = Description(
-        model=MODEL,
-        preset=preset,
-        network=config.network,
-        shape=config.cube,
-        affine=tuple(map(tuple, np.diag([*stated.spacing_mm, 1.0]).tolist())),
-        seed=0,
-        steps={},
-        scores={},
-        trained_on=0,
-        flipped=stated.flipped,
-        saw=TRAINED_ON.get(preset, ()) if stated.trained_on is None else (TrainingData(stated.trained_on),),
-        converted_from={"generator_sha256": sha256_of(generator)},
-    )
-    save(out, {NETWORK: network.sampled_state()}, description, stored="float32")
-    return out
-
-
-def read(path: Path) -> dict[str, torch.Tensor]:
-    """Return the weights in a checkpoint of the public trainer, by the names that one process gives them.
-
-    Raises:
-        CheckpointError: damaged, a pickle with code in it, or no such checkpoint.
-    """
-    document = read_saved(path)
-    state = document.get("model")
-    if not isinstance(state, Mapping) or not all(isinstance(value, torch.Tensor) for value in state.values()):
-        raise CheckpointError(f"{path} holds no state dict under 'model': it is no checkpoint of HA-GAN")
-    return {name.removeprefix("module."): value for name, value in state.items()}
+CODE: Final = PublicCode("HA-GAN", PRESETS, Generator, CHECKPOINTS, TRAINED_ON)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line: exit code 2 and one line on stderr where something is wrong."""
-    parser = _parser()
-    options = parser.parse_args(arguments)
-    try:
-        if options.generator is None:
-            raise SpecError(
-                "HA-GAN's weights cannot be fetched (no licence is stated): give your file, --generator FILE"
-            )
-        out = options.out or CHECKPOINTS.path(options.preset)
-        unstated = Unstated(options.spacing, options.orientation, options.trained_on)
-        path = convert(options.preset, options.generator, out, unstated=unstated)
-    except MedbenchError as error:
-        parser.exit(error.exit_code, f"medbench: {error}\n")
-    sys.stdout.write(f"checkpoint: {path}\n")
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m medbench_models.ha_gan.convert",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    unstated = Unstated()
-    parser.add_argument("--generator", type=Path, help="G_iter<N>.pth")
-    parser.add_argument("--preset", default="copdgene", help="whose network it is (default: copdgene)")
-    parser.add_argument("--spacing", type=_spacing, default=unstated.spacing_mm, help="mm; default: 1x1x1")
-    parser.add_argument(
-        "--orientation", type=str.upper, default=unstated.orientation, help="of the arrays' axes; default: LPS"
-    )
-    parser.add_argument("--trained-on", help="the data set; default: COPDGene for copdgene, else unknown")
-    parser.add_argument("--out", type=Path, help="the safetensors file; default: where medbench looks for it")
-    return parser
-
-
-def _spacing(text: str) -> tuple[float, ...]:
-    values = tuple(float(part) for part in text.lower().split("x"))
-    if len(values) != 3:
-        raise ValueError(text)
-    return values
-
-
-_spacing.__name__ = "XxYxZ"  # argparse names the type in its message
+    run(CODE, arguments, preset="copdgene", about=__doc__)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from torch import nn
 from torch.nn import functional
 
 from medbench_models.ha_gan.config import NetworkConfig
-from medbench_models.shared.hierarchical import (
+from medbench_models.shared.slab_gan.networks import (
     REDUCTION,
     Pyramid,
     SlabCritic,

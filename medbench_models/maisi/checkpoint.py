@@ -60,8 +60,7 @@ def load(path: Path, model: str, network: NetworkConfig, device: str) -> Loaded:
     convert = "python -m medbench_models.maisi.convert --preset rflow --autoencoder FILE --unet FILE --out FILE"
     weights, description = checkpoint.read(path, Description, model=model, how_to_convert=convert)
     found = description.network
-    wanted = network if found.controlnet is not None else network.model_copy(update={"controlnet": None})
-    checkpoint.require_same_network(path, description, wanted)
+    checkpoint.require_same_network(path, description, as_stored(network, found))
     if not (math.isfinite(description.scale_factor) and description.scale_factor > 0.0):
         raise CheckpointError(f"{path} has the impossible scale factor {description.scale_factor}: train it again")
     autoencoder, denoiser = Autoencoder(found.autoencoder), Denoiser(found)
@@ -76,3 +75,8 @@ def load(path: Path, model: str, network: NetworkConfig, device: str) -> Loaded:
         return Loaded(autoencoder, denoiser, None, None, description)
     steered = Steered(controlnet, denoiser)
     return Loaded(autoencoder, denoiser, steered, steered.without_embedding(), description)
+
+
+def as_stored(network: NetworkConfig, found: NetworkConfig) -> NetworkConfig:
+    """Return a preset's network as a checkpoint may hold it: perhaps without a ControlNet."""
+    return network if found.controlnet is not None else network.model_copy(update={"controlnet": None})

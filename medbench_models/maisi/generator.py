@@ -24,6 +24,7 @@ from medbench_models.shared.plugin import Plugin
 if TYPE_CHECKING:
     from medbench.budget.prediction import Prediction
     from medbench_models.maisi.checkpoint import Loaded
+    from medbench_models.shared.blueprint import Blueprint
 
 _PAPER = "arXiv 2409.11169, 2508.05772"
 _NATIVE_SHAPE = (64, 64, 32)
@@ -60,6 +61,13 @@ class Maisi(Plugin[MaisiConfig, "Loaded"]):
         from medbench_models.maisi.checkpoint import load
 
         return load(path, self.info.name, self.config.network, self.device)
+
+    @staticmethod
+    def blueprint() -> Blueprint:
+        """Return what the model's weight files must hold."""
+        from medbench_models.maisi.blueprint import BLUEPRINT
+
+        return BLUEPRINT
 
     def sample(self, request: SampleRequest) -> Iterator[Volume]:
         """Yield one volume a seed, one at a time: neither order nor number changes a sample.

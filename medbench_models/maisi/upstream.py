@@ -14,6 +14,7 @@ samples are noise.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,6 +24,7 @@ from medbench.errors import CheckpointError
 from medbench.storage.tensors import read_saved, read_weights, require_same
 from medbench_models.maisi.config import AutoencoderConfig, NetworkConfig
 from medbench_models.maisi.networks import Autoencoder, Denoiser, build_controlnet
+from medbench_models.shared.public_files import Held, is_state
 
 Weights = dict[str, torch.Tensor]
 OWN: Final = "autoencoder."  # before the names in a checkpoint of ours
@@ -62,6 +64,20 @@ def read_unet(path: Path, network: NetworkConfig) -> tuple[Weights, float]:
     return found, float(factor)
 
 
+def held(document: Mapping[str, Any]) -> Iterator[Held]:
+    """Yield what a public file may hold."""
+    factor = document.get("scale_factor")
+    stated = float(factor) if isinstance(factor, torch.Tensor | float) else None
+    states = {
+        "autoencoder": document,
+        "unet": document.get("unet_state_dict"),
+        "controlnet": document.get("controlnet_state_dict"),
+    }
+    for part, state in states.items():
+        if is_state(state):
+            yield Held(part, state, scale_factor=stated)
+
+
 def read_controlnet(path: Path, network: NetworkConfig) -> Weights:
     """Return a ControlNet's weights.
 
@@ -77,7 +93,7 @@ def read_controlnet(path: Path, network: NetworkConfig) -> Weights:
 
 def _state(path: Path, document: dict[str, Any], under: str | None = None) -> Weights:
     state = document if under is None else document.get(under)
-    if not isinstance(state, dict) or not all(isinstance(value, torch.Tensor) for value in state.values()):
+    if not is_state(state):
         what = "no bare state dict" if under is None else f"no state dict under '{under}'"
         raise CheckpointError(f"{path} holds {what}: it is not the file of MAISI that is wanted")
     return state

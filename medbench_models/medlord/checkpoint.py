@@ -53,21 +53,23 @@ def load(path: Path, network: NetworkConfig, device: str) -> Loaded:
     """
     convert = "python -m medbench_models.medlord.convert --preset luna-ds8 --vqvae FILE --unet FILE --out FILE"
     weights, description = checkpoint.read(path, Description, model=MODEL, how_to_convert=convert)
-    checkpoint.require_same_network(path, description, _as_stored(network, description.network))
+    checkpoint.require_same_network(path, description, as_stored(network, description.network))
     if not (math.isfinite(description.scale_factor) and description.scale_factor > 0.0):
         raise CheckpointError(f"{path} has the impossible scale factor {description.scale_factor}: train it again")
-    found = description.network
-    vqvae, unet = Vqvae(found.vqvae), build_unet(found.unet, found.vqvae.codebook_dim)
-    networks = torch.nn.ModuleDict({"vqvae": vqvae, "unet": unet})
-    controlnet = None if found.controlnet is None else build_controlnet(found)
-    if controlnet is not None:
-        networks["controlnet"] = controlnet
+    parts = build(description.network)
+    networks = torch.nn.ModuleDict(parts)
     fill(networks, weights, path=path, keep=[f"vqvae.{name}" for name in TRAINING_ONLY])
     networks.eval().to(device)
-    return Loaded(vqvae, unet, controlnet, description)
+    return Loaded(parts["vqvae"], parts["unet"], parts.get("controlnet"), description)
 
 
-def _as_stored(network: NetworkConfig, found: NetworkConfig) -> NetworkConfig:
+def build(network: NetworkConfig) -> dict[str, torch.nn.Module]:
+    """Return the networks by part, with fresh weights."""
+    parts = {"vqvae": Vqvae(network.vqvae), "unet": build_unet(network.unet, network.vqvae.codebook_dim)}
+    return parts if network.controlnet is None else {**parts, "controlnet": build_controlnet(network)}
+
+
+def as_stored(network: NetworkConfig, found: NetworkConfig) -> NetworkConfig:
     """Return a preset's network as a checkpoint may hold it: with its own schedule, perhaps without a ControlNet."""
     return network.model_copy(
         update={

@@ -9,44 +9,15 @@ Source: MedLoRD, arXiv 2503.13211, section 3; layer sizes compared with Cardio-A
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator, Sequence
 
 import torch
 from monai.networks.nets import DiffusionModelUNet
 from monai.networks.nets.diffusion_model_unet import get_down_block, get_mid_block, get_timestep_embedding
 from torch import nn
-from torch.nn import functional
 
 from medbench_models.medlord.config import ControlNetConfig, UnetConfig
-
-
-class ConditionEmbedding(nn.Module):
-    """Masks at image resolution, brought to the latent's resolution by strided convolutions.
-
-    Args:
-        in_channels: mask channels.
-        channels: of the convolutions; each but the first halves every axis.
-        out_channels: of the embedding.
-        stride: of the first convolution.
-    """
-
-    def __init__(self, in_channels: int, channels: Sequence[int], out_channels: int, *, stride: int) -> None:
-        super().__init__()
-        self.conv_in = nn.Conv3d(in_channels, channels[0], 3, stride=stride, padding=1)
-        blocks: list[nn.Module] = []
-        for narrow, wide in itertools.pairwise(channels):
-            blocks += [nn.Conv3d(narrow, narrow, 3, padding=1), nn.Conv3d(narrow, wide, 3, stride=2, padding=1)]
-        self.blocks = nn.ModuleList(blocks)
-        self.conv_out = _zero(nn.Conv3d(channels[-1], out_channels, 3, padding=1))
-
-    def forward(self, masks: torch.Tensor) -> torch.Tensor:
-        """Return the embedding (n, out_channels, x, y, z) of masks (n, in_channels, factor x, ...)."""
-        hidden = functional.silu(self.conv_in(masks))
-        for block in self.blocks:
-            hidden = functional.silu(block(hidden))
-        embedding: torch.Tensor = self.conv_out(hidden)
-        return embedding
+from medbench_models.shared.condition_embedding import ConditionEmbedding, zeroed
 
 
 class ControlNet(nn.Module):
@@ -74,8 +45,8 @@ class ControlNet(nn.Module):
             in_channels=widths[-1], with_conditioning=config.transformers, num_head_channels=config.head_channels[-1],
             **_shared(config, widths),
         )  # fmt: skip
-        self.projections = nn.ModuleList(_zero(nn.Conv3d(*pair, 1)) for pair in _projections(unet, widths))
-        self.middle_projection = _zero(nn.Conv3d(widths[-1], unet.channels[-1], 1))
+        self.projections = nn.ModuleList(zeroed(nn.Conv3d(*pair, 1)) for pair in _projections(unet, widths))
+        self.middle_projection = zeroed(nn.Conv3d(widths[-1], unet.channels[-1], 1))
 
     def forward(
         self, latent: torch.Tensor, steps: torch.Tensor, masks: torch.Tensor
@@ -166,11 +137,3 @@ def _projections(unet: UnetConfig, widths: Sequence[int]) -> Iterator[tuple[int,
     for level, pair in enumerate(zip(widths, unet.channels)):
         last = level == len(widths) - 1
         yield from [pair] * (unet.res_blocks + (not last))
-
-
-def _zero(convolution: nn.Conv3d) -> nn.Conv3d:
-    """Let a convolution add nothing until it is trained."""
-    nn.init.zeros_(convolution.weight)
-    if convolution.bias is not None:
-        nn.init.zeros_(convolution.bias)
-    return convolution

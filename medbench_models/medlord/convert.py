@@ -14,13 +14,12 @@ Weights are kept in float32, so that the converted networks give what the public
 from __future__ import annotations
 
 import argparse
-import re
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
-import numpy as np
 import torch
 
 from medbench.errors import MedbenchError, SpecError, Unavailable
@@ -30,12 +29,15 @@ from medbench_models.medlord.config import NetworkConfig
 from medbench_models.medlord.networks import build_controlnet, build_unet
 from medbench_models.medlord.presets import PRESETS
 from medbench_models.medlord.published import CHECKPOINTS
-from medbench_models.medlord.upstream import Weights, Which, read
-from medbench_models.shared.arguments import triple
+from medbench_models.medlord.upstream import read
 from medbench_models.shared.arrays import require_divisible
 from medbench_models.shared.checkpoint import save
 from medbench_models.shared.config import preset_of
+from medbench_models.shared.public_files import Weights, Which
+from medbench_models.shared.unstated import Unstated, add_unstated, unstated_of
 from medbench_models.shared.vqvae import TRAINING_ONLY, Vqvae
+
+SCALE_FACTOR: Final = 1.11  # the default of the public code's configuration medlord
 
 
 @dataclass(frozen=True)
@@ -65,46 +67,6 @@ class Files:
         """The files by network."""
         named = {"vqvae": self.vqvae, "unet": self.unet, "controlnet": self.controlnet}
         return {name: path for name, path in named.items() if path is not None}
-
-
-@dataclass(frozen=True)
-class Unstated:
-    """What the files do not hold.
-
-    Args:
-        scale_factor: latents were multiplied by it before diffusion.
-        timesteps: of the noise schedule.
-        shape: voxels (x, y, z) of what is generated.
-        spacing_mm: between voxels along x, y, z.
-        orientation: where the arrays' axes point, like ``RAS`` or ``LPS``.
-    """
-
-    scale_factor: float = 1.11
-    timesteps: int = 300
-    shape: tuple[int, int, int] = (512, 512, 256)
-    spacing_mm: tuple[float, float, float] = (1.0, 1.0, 1.0)
-    orientation: str = "LPS"
-
-    def checked(self) -> Unstated:
-        """Return these where they are possible.
-
-        Raises:
-            SpecError: they are not.
-        """
-        for name, values in (
-            ("--scale-factor", (self.scale_factor,)), ("--timesteps", (self.timesteps,)),
-            ("--shape", self.shape), ("--spacing", self.spacing_mm),
-        ):  # fmt: skip
-            if not all(0.0 < value < float("inf") for value in values):
-                raise SpecError(f"{name} must be positive, and {'x'.join(map(str, values))} was given")
-        if not re.fullmatch("[LR][AP][IS]", self.orientation):
-            raise SpecError(f"--orientation {self.orientation} is none: give three letters like RAS or LPS")
-        return self
-
-    @property
-    def flipped(self) -> tuple[int, ...]:
-        """Axes along which the arrays run against RAS+."""
-        return tuple(axis for axis, letter in enumerate(self.orientation) if letter in "LPI")
 
 
 def convert(preset_name: str, files: Files, out: Path, *, unstated: Unstated) -> Path:
@@ -138,7 +100,7 @@ def convert(preset_name: str, files: Files, out: Path, *, unstated: Unstated) ->
         network=network,
         scale_factor=stated.scale_factor,
         shape=stated.shape,
-        affine=tuple(map(tuple, np.diag([*stated.spacing_mm, 1.0]).tolist())),
+        affine=stated.affine,
         seed=0,
         steps={},
         scores={},
@@ -166,14 +128,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line: exit code 2 and one line on stderr where something is wrong."""
     parser = _parser()
     options = parser.parse_args(arguments)
-    unstated = Unstated(*(getattr(options, field.name) for field in fields(Unstated)))
+    unstated = unstated_of(options)
     try:
         files = Files(*_files(options), options.controlnet, options.unet_weights)
         path = convert(options.preset, files, options.out or CHECKPOINTS.path(options.preset), unstated=unstated)
     except MedbenchError as error:
         parser.exit(error.exit_code, f"medbench: {error}\n")
-    assumed = f"scale factor {unstated.scale_factor:g}, {unstated.timesteps} time steps (the files state neither)"
-    sys.stderr.write(f"assumed: {assumed}\n")
+    sys.stderr.write(f"assumed: {unstated.in_words}\n")
     sys.stdout.write(f"checkpoint: {path}\n")
 
 
@@ -190,14 +151,8 @@ def _parser() -> argparse.ArgumentParser:
     files.add_argument(
         "--unet-weights", choices=("averaged", "raw"), help="default: averaged; raw where there is a ControlNet"
     )
-    stated = parser.add_argument_group("what the files do not hold")
-    stated.add_argument("--preset", default="luna-ds8", help="whose networks they are (default: luna-ds8)")
-    stated.add_argument("--scale-factor", type=float, help="default: 1.11")
-    stated.add_argument("--timesteps", type=int, help="default: 300")
-    stated.add_argument("--shape", type=triple(int), help="voxels; default: 512x512x256")
-    stated.add_argument("--spacing", type=triple(float), dest="spacing_mm", help="mm; default: 1x1x1")
-    stated.add_argument("--orientation", type=str.upper, help="of the arrays' axes; default: LPS")
-    parser.set_defaults(**asdict(Unstated()))
+    parser.add_argument("--preset", default="luna-ds8", help="whose networks they are (default: luna-ds8)")
+    add_unstated(parser, scale_factor=SCALE_FACTOR)
     parser.add_argument("--out", type=Path, help="the safetensors file; default: where medbench looks for it")
     return parser
 

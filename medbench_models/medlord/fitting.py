@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-import numpy as np
 import torch
 from lightning_fabric import Fabric
 
@@ -18,28 +17,25 @@ from medbench_models.medlord.controlnet import Steered
 from medbench_models.medlord.networks import build_denoiser, build_schedule, checkpoint_layers, parts_of
 from medbench_models.shared.arrays import cache_labels, require_divisible
 from medbench_models.shared.attention import use_attention
-from medbench_models.shared.codes import Latents, encode_volumes, scale_factor
+from medbench_models.shared.code_fitting import CodeFitting
+from medbench_models.shared.codes import Latents
 from medbench_models.shared.config import DiffusionConfig
 from medbench_models.shared.diffusion import DiffusionTask
-from medbench_models.shared.fitting import Fitting, Weights
-from medbench_models.shared.losses import PerceptualLoss
-from medbench_models.shared.vqgan import VqganTask
-from medbench_models.shared.vqvae import TRAINING_ONLY, Vqvae
+from medbench_models.shared.fitting import Weights
 
 
-class MedLoRDFitting(Fitting[MedLoRDConfig]):
+class MedLoRDFitting(CodeFitting[MedLoRDConfig]):
     """The VQ-VAE as a GAN, the U-Net on its codes, and the ControlNet where there are label maps."""
 
     model = MODEL
     stages = ("stage1", "stage2", "stage3")
-    leave_out = TRAINING_ONLY
 
     def train(self, fabric: Fabric) -> tuple[Weights, Description]:
         """Train all stages; see ``Fitting``."""
         volumes = self.volumes(fabric, smallest=self.config.stage1.crop)
         stage3 = self._planned(volumes["train"].shape[1:])
-        stages = {"stage1": self._stage1(volumes)}
-        latents, factor = self._latents(fabric, stages["stage1"], volumes)
+        stages = {"stage1": self.train_vqvae(self.config.stage1, volumes)}
+        latents, factor = self.latents(fabric, stages["stage1"].weights, volumes)
         stages["stage2"] = self._denoiser(fabric, "stage2", self.config.stage2, latents)
         weights = {"vqvae": stages["stage1"].weights, "unet": stages["stage2"].weights}
         ignored: tuple[str, ...] = ()
@@ -60,30 +56,6 @@ class MedLoRDFitting(Fitting[MedLoRDConfig]):
             return None
         return self.config.stage3
 
-    def _stage1(self, volumes: Mapping[str, np.ndarray]) -> Trained:
-        network, config = self.config.network, self.config.stage1
-        perceptual = PerceptualLoss() if config.perceptual_weight > 0.0 else None
-        task = VqganTask(
-            network.vqvae, config, window=network.window, **volumes, seed=self.request.seed, perceptual=perceptual
-        )
-        return self.stage(task, "stage1", config, {"vqvae": network.vqvae, "window": network.window})
-
-    def _latents(
-        self, fabric: Fabric, stage1: Trained, volumes: Mapping[str, np.ndarray]
-    ) -> tuple[dict[str, Latents], float]:
-        vqvae = Vqvae(self.config.network.vqvae)
-        vqvae.load_state_dict(stage1.weights)
-        vqvae.to(fabric.device)
-        workspace, window, progress = self.request.workspace, self.config.network.window, self.request.progress
-        with fabric.rank_zero_first():
-            found = {
-                name: encode_volumes(vqvae, part, workspace / f"codes-{name}.npy", window=window, progress=progress)
-                for name, part in volumes.items()
-            }
-        codes = vqvae.codebook.embedding.weight.detach().cpu()
-        factor = scale_factor(found["train"], codes)
-        return {name: Latents(indices, codes * factor) for name, indices in found.items()}, factor
-
     def _labelled(
         self, fabric: Fabric, latents: Mapping[str, Latents], dropout: float
     ) -> tuple[dict[str, Latents], tuple[str, ...]]:
@@ -92,7 +64,9 @@ class MedLoRDFitting(Fitting[MedLoRDConfig]):
         with fabric.rank_zero_first():
             for name, cases in self.cases.items():
                 path = self.request.workspace / f"labels-{name}.npy"
-                labels, ignored = cache_labels(cases, path, regions, self.request.progress)
+                labels, ignored = cache_labels(
+                    cases, path, regions, self.request.progress, identity=self.request.identity
+                )
                 kept = dropout if name == "train" else 0.0
                 found[name] = replace(latents[name], labels=labels, regions=len(regions), dropout=kept)
         return found, ignored

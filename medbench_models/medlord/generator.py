@@ -17,6 +17,7 @@ from medbench_models.shared.plugin import Plugin
 if TYPE_CHECKING:
     from medbench.budget.prediction import Prediction
     from medbench_models.medlord.checkpoint import Loaded
+    from medbench_models.shared.blueprint import Blueprint
 
 
 class MedLoRD(Plugin[MedLoRDConfig, "Loaded"]):
@@ -72,6 +73,13 @@ class MedLoRD(Plugin[MedLoRDConfig, "Loaded"]):
                 use_attention(network, best_backend(self.device))
                 network.to(sampling_dtype(self.device))
         return loaded
+
+    @staticmethod
+    def blueprint() -> Blueprint:
+        """Return what the model's weight files must hold."""
+        from medbench_models.medlord.blueprint import BLUEPRINT
+
+        return BLUEPRINT
 
     def sample(self, request: SampleRequest) -> Iterator[Volume]:
         """Yield one volume a seed, one at a time: neither order nor number changes a sample.

@@ -12,9 +12,10 @@ from medbench_models.medlord.checkpoint import Loaded
 from medbench_models.medlord.controlnet import ControlNet, Steered
 from medbench_models.medlord.networks import build_schedule
 from medbench_models.shared.arrays import require_divisible
+from medbench_models.shared.codes import sample_codes
 from medbench_models.shared.conditions import one_hot, region_numbers
 from medbench_models.shared.config import SamplingConfig
-from medbench_models.shared.samplers import SAMPLERS, Predict, times_for
+from medbench_models.shared.samplers import Predict
 from medbench_models.shared.volumes import voxels_of
 
 
@@ -22,13 +23,11 @@ from medbench_models.shared.volumes import voxels_of
 def sample(
     networks: Loaded, seed: int, config: SamplingConfig, *, device: str, condition: LabelMap | None = None
 ) -> Volume:
-    """Return the sample of a seed, steered by a label map where one is given.
-
-    The latent is quantised once more before decoding, as the decoder has only ever seen codes.
+    """Return the sample of a seed, steered by a label map where one is given; see ``sample_codes``.
 
     Args:
         networks: a loaded checkpoint.
-        seed: all the chance there is; the noise is drawn on the CPU, so that it is the same on every device.
+        seed: all the chance there is.
         config: sampler and steps.
         device: torch device.
         condition: its shape and grid are the sample's.
@@ -41,15 +40,11 @@ def sample(
     network = description.network
     shape = description.shape if condition is None else condition.shape
     require_divisible(shape, network.multiple)
-    chance = torch.Generator("cpu").manual_seed(seed)
-    latent_shape = [size // network.vqvae.factor for size in shape]
-    noise = torch.randn(1, network.vqvae.codebook_dim, *latent_shape, generator=chance).to(device)
     masks = None if condition is None else _masks(networks, condition, device)
-    predict = predictor(networks.unet, networks.controlnet, masks)
-    schedule = build_schedule(network.unet)
-    times = times_for(config.sampler, schedule, config.steps)
-    latent = SAMPLERS[config.sampler](schedule, predict, noise, times, chance)
-    quantised, _ = networks.vqvae.quantize(latent / description.scale_factor)
+    quantised = sample_codes(
+        networks.vqvae, predictor(networks.unet, networks.controlnet, masks), build_schedule(network.unet), config,
+        shape=shape, scale_factor=description.scale_factor, seed=seed,
+    )  # fmt: skip
     voxels = voxels_of(networks.vqvae, quantised, window=network.window, flipped=description.flipped)
     return Volume(voxels, np.array(description.affine) if condition is None else condition.affine)
 

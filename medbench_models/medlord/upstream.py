@@ -1,40 +1,27 @@
-"""Checkpoints as the authors' public code writes them: which weights they hold, under which names.
+"""Weights of the authors' public code under the names that the networks have here; see ``public_files`` for the files.
 
-| written by | holds |
-| --- | --- |
-| stage 1 | ``model`` among ``epoch``, ``best_loss``, ``discriminator``, ``optimizer_g``, ``optimizer_d`` |
-| stages 2 and 3 | ``model`` (raw) and ``ema`` = {decay, shadow}, among ``epoch``, ``optimizer``, ``lr_scheduler`` |
-| ``final_model.pth`` | a bare state dict of raw weights |
-
-Layout and names: Cardio-AI/medlord, commit ee9f359. Files are unpickled with ``weights_only``: code in them never runs.
+Names: Cardio-AI/medlord, commit ee9f359.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Any
 
 import torch
 
 from medbench.errors import CheckpointError
-from medbench.storage.tensors import read_saved, require_same
-
-Weights = dict[str, torch.Tensor]
-Which = Literal["averaged", "raw"]
-
-# Pattern, replacement: the first that matches a name decides; None drops it.
-_Rules = Sequence[tuple[str, str | None]]
+from medbench_models.shared.public_files import Held, Rules, Weights, Which, fitting, held_in, weights_in
 
 # Upstream's attention never applies the projection it stores.
-_UNET: _Rules = (
+_UNET: Rules = (
     (r"^(.*attentions?(?:\.\d+)?)\.proj_attn\.(weight|bias)$", None),
     (r"^(.*attentions?(?:\.\d+)?)\.(to_[qkv])\.(weight|bias)$", r"\1.attn.\2.\3"),
     (r"^(up_blocks\.\d+\.upsampler)\.conv\.conv\.(weight|bias)$", r"\1.postconv.conv.\2"),
     (r"^out\.1\.conv\.(weight|bias)$", r"out.2.conv.\1"),
 )
-_CONTROLNET: _Rules = (
+_CONTROLNET: Rules = (
     (r"^conv_in\.conv\.(weight|bias)$", r"conv_in.\1"),
     (r"^controlnet_cond_embedding\.(conv_in|blocks\.\d+)\.conv\.(weight|bias)$", r"embedding.\1.\2"),
     (r"^controlnet_cond_embedding\.conv_out\.(weight|bias)$", r"embedding.conv_out.\1"),
@@ -43,11 +30,16 @@ _CONTROLNET: _Rules = (
     (r"^(.*)\.to_out\.0\.(weight|bias)$", r"\1.out_proj.\2"),
     *_UNET[:2],
 )
-_RULES = {"vqvae": (), "unet": _UNET, "controlnet": _CONTROLNET}
+_RULES: dict[str, Rules] = {"vqvae": (), "unet": _UNET, "controlnet": _CONTROLNET}
 
 
 # First width and number of levels of the U-Nets among the public configurations.
 _UNETS = {(64, 4): "medlord", (128, 3): "medlord_3level", (128, 4): "medlord_wide"}
+
+
+def held(document: Mapping[str, Any]) -> Iterator[Held]:
+    """Yield what a file of the public trainer may hold."""
+    return held_in(document, _RULES)
 
 
 def read(network: str, path: Path, wanted: Mapping[str, torch.Tensor], which: Which = "averaged") -> Weights:
@@ -64,14 +56,14 @@ def read(network: str, path: Path, wanted: Mapping[str, torch.Tensor], which: Wh
         CheckpointError: damaged, a pickle with code in it, or of another network; names are listed, and a U-Net of
             another public configuration is named.
     """
-    weights = _weights(path, which)
+    weights = weights_in(path, which, model="MedLoRD")
     found, expected = _size(weights), _size(wanted)
     if network == "unet" and found is not None and found != expected:
         raise CheckpointError(
             f"{path} holds the U-Net of {_told(found)}, and the preset has that of {_told(expected)}: choose a preset "
             "with the same U-Net"
         )
-    return _matching(path, wanted, weights, _RULES[network])
+    return fitting(path, wanted, weights, _RULES[network])
 
 
 def _size(weights: Mapping[str, torch.Tensor]) -> tuple[int, int] | None:
@@ -86,32 +78,3 @@ def _told(size: tuple[int, int] | None) -> str:
         return "no known configuration"
     name = _UNETS.get(size, "no public one")
     return f"the configuration {name} ({size[1]} levels, {size[0]} channels at first)"
-
-
-def _weights(path: Path, which: Which) -> Weights:
-    document = read_saved(path)
-    averaged = document.get("ema")
-    if which == "averaged" and isinstance(averaged, Mapping) and "shadow" in averaged:
-        document = averaged["shadow"]
-    else:
-        document = document.get("model", document.get("state_dict", document))
-    if not isinstance(document, Mapping) or not all(isinstance(value, torch.Tensor) for value in document.values()):
-        raise CheckpointError(f"{path} holds no state dict, bare or under 'model': it is no checkpoint of MedLoRD")
-    return dict(document)
-
-
-def _matching(path: Path, wanted: Mapping[str, torch.Tensor], found: Weights, rules: _Rules) -> Weights:
-    weights = dict(_renamed(found.items(), rules))
-    require_same(wanted, weights, path=path)
-    return weights
-
-
-def _renamed(items: Iterable[tuple[str, torch.Tensor]], rules: _Rules) -> Iterable[tuple[str, torch.Tensor]]:
-    for name, value in items:
-        for pattern, replacement in rules:
-            if re.match(pattern, name):
-                if replacement is not None:
-                    yield re.sub(pattern, replacement, name), value
-                break
-        else:
-            yield name, value

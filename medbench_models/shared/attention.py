@@ -26,7 +26,7 @@ def use_attention(network: nn.Module, backend: Backend) -> None:
         network: holds MONAI's attention blocks.
         backend: ``xformers``, ``sdpa`` (PyTorch's scaled_dot_product_attention) or ``plain``.
     """
-    for block in _attention_blocks(network):
+    for block in attention_blocks(network):
         block.use_flash_attention = backend != "plain"
         vars(block).pop("forward", None)
         if backend == "xformers":
@@ -45,7 +45,8 @@ def attend_by(block: SABlock | CrossAttentionBlock, attend: Attend) -> None:
     block.forward = functools.partial(_forward, block, attend)
 
 
-def _attention_blocks(network: nn.Module) -> Iterator[SABlock | CrossAttentionBlock]:
+def attention_blocks(network: nn.Module) -> Iterator[SABlock | CrossAttentionBlock]:
+    """Return MONAI's attention blocks in a network."""
     return (module for module in network.modules() if isinstance(module, SABlock | CrossAttentionBlock))
 
 

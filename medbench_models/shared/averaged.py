@@ -103,7 +103,7 @@ class AveragedTask(ABC, Generic[Examples]):
     def validate(self) -> Mapping[str, float]:
         """Return the averaged weights' loss on the selection examples."""
         chance = step_chance(self.seed, -1)
-        averaged = self.ema.applied_to(self.network)
+        averaged = self.ema.applied_to(self.network).eval()
         rows = torch.arange(len(self.select))
         with torch.no_grad(), self.fabric.autocast():
             losses = [

@@ -90,7 +90,7 @@ def read(
     Raises:
         CheckpointError: damaged, another model's, or a file that torch saved.
     """
-    if _is_pickle(path):
+    if is_saved(path):
         mend = (
             "train one, or name a .safetensors file"
             if how_to_convert is None
@@ -98,10 +98,24 @@ def read(
         )
         raise CheckpointError(f"{path} is a file of the public code (or another pickle): {mend}")
     weights, document = read_weights(path, model=model)
+    return weights, describe(path, described, document)
+
+
+def describe(path: Path, described: type[Described], document: Mapping[str, Any]) -> Described:
+    """Return a checkpoint's description.
+
+    Raises:
+        CheckpointError: it is none of that kind.
+    """
     try:
-        return weights, described.model_validate(document)
+        return described.model_validate(document)
     except ValidationError as error:
         raise CheckpointError(f"{path} describes itself in a way this version cannot read: train it again") from error
+
+
+def differing(found: Spec, wanted: Spec) -> str:
+    """Return the names of the settings in which two networks of one kind differ, in words; nothing where they agree."""
+    return ", ".join(name for name in type(wanted).model_fields if getattr(found, name) != getattr(wanted, name))
 
 
 def require_same_network(path: Path, description: Description[Any], wanted: Spec) -> None:
@@ -110,16 +124,14 @@ def require_same_network(path: Path, description: Description[Any], wanted: Spec
     Raises:
         CheckpointError: they are not; the message names what differs.
     """
-    found = description.network
-    differing = [name for name in type(wanted).model_fields if getattr(found, name) != getattr(wanted, name)]
-    if differing:
+    if other := differing(description.network, wanted):
         raise CheckpointError(
-            f"{path} was made by the preset {description.preset!r} with another {', '.join(differing)} configuration:"
+            f"{path} was made by the preset {description.preset!r} with another {other} configuration:"
             " choose its preset"
         )
 
 
-def _is_pickle(path: Path) -> bool:
+def is_saved(path: Path) -> bool:
     """Say whether torch saved a file; the length before the JSON of a safetensors file may begin with the same byte."""
     if not path.is_file():
         return False

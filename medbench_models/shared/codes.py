@@ -1,7 +1,8 @@
-"""Volumes as a VQ-VAE's codes: encoded once, kept as numbers on disk, and looked up as latents to train on."""
+"""Volumes as a VQ-VAE's codes: encoded once, kept as numbers on disk, looked up as latents to train on, and sampled."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,8 +12,11 @@ import torch
 from medbench.errors import CheckpointError
 from medbench.progress import Progress
 from medbench.spec import Window
-from medbench_models.shared.arrays import cached, scaled
+from medbench_models.shared.arrays import cached, scaled, sha256_of_array, sha256_of_state
 from medbench_models.shared.conditions import one_hot
+from medbench_models.shared.config import SamplingConfig
+from medbench_models.shared.samplers import SAMPLERS, Predict, times_for
+from medbench_models.shared.schedules import Schedule
 from medbench_models.shared.vqvae import Vqvae, encode
 
 
@@ -34,7 +38,8 @@ def encode_volumes(vqvae: Vqvae, volumes: np.ndarray, path: Path, *, window: Win
     tracked = progress.track(volumes, task="encode", total=len(volumes))
     latents = (encode(vqvae, scaled(volume[None], window)) for volume in tracked)
     numbers = (vqvae.codebook(latent)[2][0].cpu().numpy().astype(np.uint16) for latent in latents)
-    return cached(path, numbers, count=len(volumes))
+    of = f"{sha256_of_array(volumes)} by {sha256_of_state(vqvae.state_dict())}"
+    return cached(path, numbers, count=len(volumes), of=of, progress=progress)
 
 
 def scale_factor(indices: np.ndarray, codes: torch.Tensor) -> float:
@@ -55,6 +60,40 @@ def scale_factor(indices: np.ndarray, codes: torch.Tensor) -> float:
     if not variance > 0.0:
         raise CheckpointError("stage 1 encodes every volume alike: train it longer or anew with --no-resume")
     return variance**-0.5
+
+
+@torch.no_grad()
+def sample_codes(
+    vqvae: Vqvae,
+    predict: Predict,
+    schedule: Schedule,
+    config: SamplingConfig,
+    *,
+    shape: Sequence[int],
+    scale_factor: float,
+    seed: int,
+) -> torch.Tensor:
+    """Return the codes (1, dim, x / factor, ...) that a denoiser makes of a seed.
+
+    The latent is quantised once more, as the decoder has only ever seen codes.
+
+    Args:
+        vqvae: in evaluation mode, on the device.
+        predict: the denoiser.
+        schedule: that it was trained with.
+        config: sampler and steps.
+        shape: voxels (x, y, z).
+        scale_factor: latents were multiplied by it before diffusion.
+        seed: all the chance there is; the noise is drawn on the CPU, so that it is the same on every device.
+    """
+    chance = torch.Generator("cpu").manual_seed(seed)
+    latent_shape = [size // vqvae.config.factor for size in shape]
+    noise = torch.randn(1, vqvae.config.codebook_dim, *latent_shape, generator=chance)
+    times = times_for(config.sampler, schedule, config.steps)
+    device = next(vqvae.parameters()).device
+    latent = SAMPLERS[config.sampler](schedule, predict, noise.to(device), times, chance)
+    quantised, _ = vqvae.quantize(latent / scale_factor)
+    return quantised
 
 
 @dataclass(frozen=True, eq=False)

@@ -145,7 +145,7 @@ class SamplingConfig(Spec):
 
 
 class SlabGanConfig(Spec):
-    """Architecture of a GAN that trains on slabs; see ``hierarchical``.
+    """Architecture of a GAN that trains on slabs; see ``slab_gan``.
 
     Args:
         latent: numbers of the noise.
@@ -178,7 +178,7 @@ class SlabTrainingConfig(Spec):
         steps: iterations, in each of which every network takes its turn.
         batch: volumes.
         rate: Adam's learning rate of the generator, ``critic_rate`` of the critic, ``encoder_rate`` of encoders.
-        encoder_every: iterations between two turns of the encoders, from which the generator learns nothing.
+        encoder_every: iterations between two turns of the encoders.
         schedule: of the learning rates.
         energy_weight: of the energy distance of generated from real volumes at low resolution, against mode collapse.
         ema_decay: of the averaged weights, which are kept; 0: the weights as they are.
@@ -195,3 +195,19 @@ class SlabTrainingConfig(Spec):
     energy_weight: float = 0.0
     ema_decay: float = 0.0
     precision: Precision = "32-true"
+
+
+class SlabPreset(Spec):
+    """A preset of such a GAN.
+
+    Args:
+        network: the architecture.
+        gan: its training.
+        cube: voxels (x, y, z) that volumes are stretched to before anything else; None: they stay as they are.
+        follows: what it takes from where.
+    """
+
+    network: SlabGanConfig
+    gan: SlabTrainingConfig
+    cube: tuple[int, int, int] | None
+    follows: str

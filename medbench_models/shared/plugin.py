@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from medbench.errors import SpecError
 from medbench.generators.base import GeneratorInfo
 from medbench.storage.weights import WeightFile
 from medbench_models.shared.config import preset_of
 from medbench_models.shared.weights import Checkpoints
+
+if TYPE_CHECKING:
+    from medbench.generators.examination import Examination
+    from medbench_models.shared.blueprint import Blueprint
 
 Config = TypeVar("Config")
 Loaded = TypeVar("Loaded")
@@ -59,6 +63,18 @@ class Plugin(Generic[Config, Loaded]):
             CheckpointError: damaged, another model's, or another preset's.
         """
         self._loaded = self._read(checkpoint or self.default_checkpoint())
+
+    @classmethod
+    def examine(cls, file: Path, preset: str | None, *, device: str) -> Examination:
+        """Return what a weight file holds; see ``medbench.generators.base.Examines``."""
+        from medbench_models.shared.examination import Model, examine
+
+        return examine(Model(cls.info, cls.presets, cls.checkpoints, cls.blueprint(), device), file, preset)
+
+    @staticmethod
+    def blueprint() -> Blueprint:
+        """Return what the model's weight files must hold."""
+        raise NotImplementedError
 
     def sample_shape(self) -> tuple[int, int, int]:
         """Return the voxels (x, y, z) of a sample of the loaded weights.

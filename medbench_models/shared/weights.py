@@ -20,12 +20,14 @@ class Checkpoints:
         folder: holds the shipped ones.
         published: the public files by preset and network, and
         converter: the module that makes a checkpoint of them; None where nothing is published.
+        elsewhere: how to get weights of presets without a public file known by name; empty where there are none.
     """
 
     model: str
     folder: Path
     published: Mapping[str, Mapping[str, WeightFile]] = field(default_factory=dict)
     converter: str | None = None
+    elsewhere: str = ""
 
     @property
     def files(self) -> tuple[WeightFile, ...]:
@@ -60,7 +62,8 @@ class Checkpoints:
         """
         if preset not in self.published:
             command = f"medbench fit --model {self.model} --preset {preset} --dataset ..."
-            return f"train them with `{command}` and pass --checkpoint"
+            train = f"train them with `{command}` and pass --checkpoint"
+            return f"{self.elsewhere}; or {train}" if self.elsewhere else train
         commands = [f"medbench weights fetch {one.name}" for one in self.published[preset].values() if not _here(one)]
         commands.append(f"python -m {self.converter} --preset {preset}")
         return "run " + ", then ".join(f"'{command}'" for command in commands)

@@ -45,8 +45,12 @@ def load(path: Path, network: NetworkConfig, device: str) -> Loaded:
     """
     weights, description = checkpoint.read(path, Description, model=MODEL)
     checkpoint.require_same_network(path, description, network)
-    vqvae, transformer = Vqvae(network.vqvae), build_transformer(network, description.shape)
-    networks = torch.nn.ModuleDict({"vqvae": vqvae, "transformer": transformer})
+    networks = torch.nn.ModuleDict(build(network, description.shape))
     fill(networks, weights, path=path, keep=[f"vqvae.{name}" for name in TRAINING_ONLY])
     networks.eval().to(device)
-    return Loaded(vqvae, transformer, description)
+    return Loaded(networks["vqvae"], networks["transformer"], description)
+
+
+def build(network: NetworkConfig, shape: tuple[int, int, int]) -> dict[str, torch.nn.Module]:
+    """Return the networks by part, with fresh weights, for volumes of a shape."""
+    return {"vqvae": Vqvae(network.vqvae), "transformer": build_transformer(network, shape)}

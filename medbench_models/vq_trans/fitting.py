@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
-import numpy as np
 from lightning_fabric import Fabric
 
 from medbench.datasets.base import Case
@@ -17,11 +16,8 @@ from medbench.spec import Grid
 from medbench.training.averaging import seeded
 from medbench.training.loop import Trained
 from medbench_models.shared.arrays import require_divisible
-from medbench_models.shared.codes import encode_volumes
-from medbench_models.shared.fitting import Fitting, Weights
-from medbench_models.shared.losses import PerceptualLoss
-from medbench_models.shared.vqgan import VqganTask
-from medbench_models.shared.vqvae import TRAINING_ONLY, Vqvae
+from medbench_models.shared.code_fitting import CodeFitting
+from medbench_models.shared.fitting import Weights
 from medbench_models.vq_trans.autoregression import Codes, SequenceTask
 from medbench_models.vq_trans.checkpoint import MODEL, Description
 from medbench_models.vq_trans.config import VqTransConfig
@@ -30,20 +26,20 @@ from medbench_models.vq_trans.networks import build_transformer
 _FEW_CODES = 0.1  # share of the codebook
 
 
-class VqTransFitting(Fitting[VqTransConfig]):
+class VqTransFitting(CodeFitting[VqTransConfig]):
     """The VQ-VAE as a GAN, and the transformer on its codes."""
 
     model = MODEL
     stages = ("stage1", "stage2")
-    leave_out = TRAINING_ONLY
 
     def train(self, fabric: Fabric) -> tuple[Weights, Description]:
         """Train both stages; see ``Fitting``."""
         volumes = self.volumes(fabric, smallest=self.config.stage1.crop)
         shape = volumes["train"].shape[1:]
         require_divisible(shape, self.config.network.vqvae.factor)
-        stages = {"stage1": self._stage1(volumes)}
-        codes = self._codes(fabric, stages["stage1"], volumes)
+        stages = {"stage1": self.train_vqvae(self.config.stage1, volumes)}
+        numbers, _ = self.codes(fabric, stages["stage1"].weights, volumes)
+        codes = {name: Codes(part) for name, part in numbers.items()}
         used = self.share_used(codes["train"])
         stages["stage2"] = self._stage2(codes, shape)
         weights = {"vqvae": stages["stage1"].weights, "transformer": stages["stage2"].weights}
@@ -53,27 +49,6 @@ class VqTransFitting(Fitting[VqTransConfig]):
         }
         described = Description(**self.facts(stages), network=self.config.network, scores=scores, codes_used=used)
         return weights, described
-
-    def _stage1(self, volumes: Mapping[str, np.ndarray]) -> Trained:
-        network, config = self.config.network, self.config.stage1
-        perceptual = PerceptualLoss() if config.perceptual_weight > 0.0 else None
-        task = VqganTask(
-            network.vqvae, config, window=network.window, **volumes, seed=self.request.seed, perceptual=perceptual
-        )
-        return self.stage(task, "stage1", config, {"vqvae": network.vqvae, "window": network.window})
-
-    def _codes(self, fabric: Fabric, stage1: Trained, volumes: Mapping[str, np.ndarray]) -> dict[str, Codes]:
-        vqvae = Vqvae(self.config.network.vqvae)
-        vqvae.load_state_dict(stage1.weights)
-        vqvae.to(fabric.device)
-        workspace, window, progress = self.request.workspace, self.config.network.window, self.request.progress
-        with fabric.rank_zero_first():
-            return {
-                name: Codes(
-                    encode_volumes(vqvae, part, workspace / f"codes-{name}.npy", window=window, progress=progress)
-                )
-                for name, part in volumes.items()
-            }
 
     def share_used(self, codes: Codes) -> float:
         """Return the share of the codebook that an epoch uses; say so where it is little."""

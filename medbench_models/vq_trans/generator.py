@@ -17,6 +17,7 @@ from medbench_models.vq_trans.published import CHECKPOINTS
 
 if TYPE_CHECKING:
     from medbench.budget.prediction import Prediction
+    from medbench_models.shared.blueprint import Blueprint
     from medbench_models.vq_trans.checkpoint import Loaded
 
 
@@ -70,6 +71,13 @@ class VqTrans(Plugin[VqTransConfig, "Loaded"]):
         loaded = load(path, self.config.network, self.device)
         loaded.transformer.to(sampling_dtype(self.device))
         return loaded
+
+    @staticmethod
+    def blueprint() -> Blueprint:
+        """Return what the model's weight files must hold."""
+        from medbench_models.vq_trans.blueprint import BLUEPRINT
+
+        return BLUEPRINT
 
     def sample(self, request: SampleRequest) -> Iterator[Volume]:
         """Yield one volume a seed, one at a time: neither order nor number changes a sample.

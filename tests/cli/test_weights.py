@@ -11,6 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from cli.main import app
+from medbench import registry
 from medbench.storage import catalogue
 from medbench.storage.weights import WeightFile
 
@@ -183,3 +184,21 @@ def test_all_weights_of_installed_plugins_are_listed() -> None:
     # torch.hub's file names hold the first 8 digits of the SHA-256.
     assert str(found["lpips-alexnet"]["sha256"]).startswith("7be5be79")
     assert str(found["lpips-squeezenet"]["sha256"]).startswith("b8a52dc0")
+
+
+def test_check_describes_a_checkpoint_in_a_table_and_as_json() -> None:
+    shipped = registry.load("generators", "ha-gan")("tiny", device="cpu").default_checkpoint()
+    shown, _ = medbench("check", str(shipped), "--model", "HA-GAN", "--device", "cpu")
+    assert "a checkpoint of ha-gan, held against the preset tiny (fits: tiny)" in shown
+    assert shown.splitlines()[-1] == "usable"
+    document = json.loads(medbench("check", str(shipped), "--model", "ha-gan", "--json")[0])
+    assert document["usable"] and document["presets"] == ["tiny"] and document["parts"][0]["types"] == ["float16"]
+
+
+def test_check_ends_with_code_2_where_the_file_cannot_be_used(tmp_path: Path) -> None:
+    shipped = registry.load("generators", "ha-gan")("tiny", device="cpu").default_checkpoint()
+    shown, told = medbench("check", str(shipped), "--model", "ha-gan", "--preset", "paper", "--json", code=2)
+    assert not json.loads(shown)["usable"]
+    assert "cannot be used by ha-gan, preset 'paper': made by the preset 'tiny'" in told
+    assert "does not exist" in refused("check", str(tmp_path / "none"), "--model", "ha-gan")
+    assert "real has no weight files" in refused("check", str(shipped), "--model", "real")

@@ -14,7 +14,7 @@ import pytest
 from medbench.datasets.base import Case
 from medbench.datasets.phantom.dataset import DEFAULT_SHAPE, PhantomDataset
 from medbench.errors import CheckpointError, MedbenchError, MissingExtraError
-from medbench.generators.base import Generator, Predicts, SampleRequest
+from medbench.generators.base import Examines, Generator, Predicts, SampleRequest
 from medbench.imaging.volume import LabelMap, Volume
 
 LOWEST_HU, HIGHEST_HU = -2048, 4000
@@ -130,12 +130,27 @@ def a_wrong_checkpoint_is_refused(trial: Trial) -> None:
     assert not has_weights or wrong.name in str(refusal.value)
 
 
+def its_own_weights_are_found_usable(trial: Trial) -> None:
+    """What it samples from is declared, and its examination finds nothing wrong with it."""
+    if not isinstance(trial.plugin, Examines):
+        return
+    for preset in trial.plugin.info.presets:
+        try:
+            checkpoint = trial.plugin(preset, device="cpu").default_checkpoint()
+        except MissingExtraError:
+            continue
+        found = trial.plugin.examine(checkpoint, None, device="cpu")
+        assert found.usable and preset in found.presets, found.wrong()
+        assert found.license and found.trained_on
+
+
 CHECKS: tuple[Check, ...] = (
     weights_are_here_or_can_be_had,
     a_sample_depends_on_its_seed_alone,
     what_reconstructs_keeps_the_grid,
     memory_is_predicted_where_it_is_offered,
     a_wrong_checkpoint_is_refused,
+    its_own_weights_are_found_usable,
 )
 
 

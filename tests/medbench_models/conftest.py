@@ -1,6 +1,12 @@
-"""A MedLoRD that trains in seconds, and cases for it."""
+"""A MedLoRD that trains in seconds, cases for it, and golden outputs of GANs on slabs."""
 
-from collections.abc import Callable, Iterator
+import json
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,8 +16,10 @@ from medbench.datasets.base import Case, Split
 from medbench.imaging.volume import LabelMap, Volume
 from medbench_models.medlord import presets
 from medbench_models.medlord.config import MedLoRDConfig, NetworkConfig
-from medbench_models.shared.config import SamplingConfig, VqganConfig
+from medbench_models.shared.config import SamplingConfig, SlabGanConfig, VqganConfig
+from medbench_models.shared.slab_gan.networks import Pyramid, pyramid
 
+DATA = Path(__file__).parents[1] / "data"
 AFFINE = np.diag([5.0, 5.0, 6.0, 1.0])
 LABELS = {1: "left", 2: "right"}
 
@@ -70,3 +78,97 @@ def make_cases() -> Callable[[Split, int], list[Case]]:
         return cases
 
     return make
+
+
+@dataclass(frozen=True)
+class SlabGolden:
+    """One case of the golden outputs of HA-GAN or its kin; see tests/data/README.md.
+
+    Args:
+        model: the folder of its data.
+        case: its name.
+        names: of the networks: ours by those of the public checkpoints.
+        configure: makes the architecture of the case's configuration.
+    """
+
+    model: str
+    case: str
+    names: Mapping[str, str] = field(hash=False)
+    configure: Callable[[dict[str, Any]], SlabGanConfig]
+
+    @cached_property
+    def arrays(self) -> dict[str, np.ndarray]:
+        with np.load(DATA / self.model / f"{self.case}.npz") as stored:
+            return dict(stored)
+
+    @cached_property
+    def stored(self) -> dict[str, dict]:
+        return json.loads((DATA / self.model / "statedicts.json").read_text(encoding="utf-8"))[self.case]
+
+    @property
+    def size(self) -> int:
+        return self.stored["config"]["size"]
+
+    @property
+    def config(self) -> SlabGanConfig:
+        config = {"channel": 32, "latent": 1024, "d_channel": 512, "num_class": 0} | self.stored["config"]
+        return self.configure(config)
+
+    @property
+    def grids(self) -> Pyramid:
+        return pyramid(self.config, [self.size] * 3)
+
+    def fill(self, network: torch.nn.Module, net: str) -> None:
+        """Give a network the weights of the case, and hold them against their sums."""
+        state = {key: self._weight(net, key, value.shape) for key, value in network.state_dict().items()}
+        for key, value in state.items():
+            np.testing.assert_allclose(float(value.double().sum()), self.stored[net][key][1], rtol=1e-5, atol=1e-4)
+        network.load_state_dict(state)
+
+    def _weight(self, net: str, key: str, shape: tuple[int, ...]) -> torch.Tensor:
+        x = self._draw(f"{self.model}/{self.case}/{net}:{key}", shape)
+        leaf = key.rpartition(".")[2]
+        if leaf.startswith("sv"):
+            x = np.ones(shape)
+        elif leaf[0] != "u" and len(shape) > 1:
+            x *= np.sqrt(2 / np.prod(shape[1:]))
+        elif leaf[0] != "u":
+            x = 1 + 0.1 * x if leaf == "weight" else 0.1 * x
+        return torch.from_numpy(x.astype(np.float32))
+
+    def normal(self, name: str, *shape: int) -> torch.Tensor:
+        return torch.from_numpy(self._draw(f"{self.model}/{self.case}:input:{name}", shape).astype(np.float32))
+
+    def uniform(self, name: str, *shape: int) -> torch.Tensor:
+        seed = zlib.crc32(f"{self.model}/{self.case}:input:{name}".encode())
+        return torch.from_numpy(np.random.RandomState(seed).uniform(-1, 1, shape).astype(np.float32))
+
+    @staticmethod
+    def _draw(text: str, shape: tuple[int, ...]) -> np.ndarray:
+        chance = np.random.RandomState(zlib.crc32(text.encode()))
+        return chance.standard_normal(np.prod(shape, dtype=int)).reshape(shape)
+
+    @staticmethod
+    def close(found: torch.Tensor, wanted: np.ndarray, *, atol: float = 1e-4) -> None:
+        np.testing.assert_allclose(found.detach().numpy(), wanted, atol=atol, rtol=0)
+
+    @staticmethod
+    def like(found: torch.Tensor, stats: np.ndarray) -> None:
+        """As a whole: mean, standard deviation, sum of magnitudes, lowest, highest."""
+        x = found.detach().double()
+        values = [float(value) for value in (x.mean(), x.std(), x.abs().sum(), x.min(), x.max())]
+        np.testing.assert_allclose(values, stats, rtol=1e-4, atol=1e-5)
+
+    def same_sums(self, networks: Mapping[str, torch.nn.Module], *, rtol: float) -> None:
+        """Hold the sums of all weights after the stored iterations against the stored ones."""
+        for net, name in self.names.items():
+            for key, value in networks[name].state_dict().items():
+                total, magnitude = self.arrays[f"steps_after_sum/{net}/{key}"]
+                value = value.double()
+                sums = [float(value.sum()) - total, float(value.abs().sum()) - magnitude]
+                assert np.abs(sums).max() <= rtol * magnitude, (net, key)
+
+
+@pytest.fixture(scope="session")
+def slab_golden() -> type[SlabGolden]:
+    return SlabGolden

@@ -100,3 +100,17 @@ def test_a_network_is_filled_whole_but_for_what_it_keeps(tmp_path: Path) -> None
     fill(network, state, path=tmp_path / "w", keep=["num_batches_tracked"])
     assert network.running_var.tolist() == [7, 7]
     assert network.num_batches_tracked == 0
+
+
+@pytest.mark.parametrize(
+    ("number", "words"),
+    [
+        (float("nan"), r"1 with NaN or infinity \(b\)"),
+        (float("-inf"), r"1 with NaN or infinity \(b\)"),
+        (-3e7, r"1 with numbers beyond 1e\+07 \(b\)"),
+    ],
+)
+def test_numbers_that_cannot_be_weights_are_refused(number: float, words: str) -> None:
+    found = {"a": torch.ones(2), "b": torch.tensor([0.0, number]), "count": torch.tensor(10**9), "none": torch.empty(0)}
+    with pytest.raises(CheckpointError, match=rf"f\.pth holds numbers that cannot be weights, in tensors {words}"):
+        require_same(found, found, path=Path("f.pth"))

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 
-import numpy as np
 import pytest
 import torch
 
@@ -14,18 +13,6 @@ CASES = [
     pytest.param("default128", marks=pytest.mark.slow),
     pytest.param("small256", marks=pytest.mark.slow),
 ]
-NAMES = {"G": "generator", "D": "discriminator", "E": "encoder", "Sub_E": "code_encoder"}
-
-
-def close(found: torch.Tensor, wanted: np.ndarray) -> None:
-    np.testing.assert_allclose(found.detach().numpy(), wanted, atol=1e-4, rtol=0)
-
-
-def like(found: torch.Tensor, stats: np.ndarray) -> None:
-    """As a whole: mean, standard deviation, sum of magnitudes, lowest, highest."""
-    x = found.detach().double()
-    values = [float(value) for value in (x.mean(), x.std(), x.abs().sum(), x.min(), x.max())]
-    np.testing.assert_allclose(values, stats, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("case", ["small128", "small128_cond3", "default128", "small256"])
@@ -33,7 +20,7 @@ def test_states_have_the_published_names_and_shapes(golden: Callable, case: str)
     fixture = golden(case)
     with torch.device("meta"):
         networks = build_networks(fixture.config, fixture.grids)
-    for net, name in NAMES.items():
+    for net, name in fixture.names.items():
         found = {key: list(value.shape) for key, value in getattr(networks, name).state_dict().items()}
         assert found == {key: shape for key, (shape, _, _) in fixture.stored[net].items()}
 
@@ -42,53 +29,56 @@ def test_states_have_the_published_names_and_shapes(golden: Callable, case: str)
 @torch.no_grad()
 def test_outputs_are_the_published_ones(golden: Callable, case: str) -> None:
     fixture = golden(case)
-    networks, stored, config = fixture.networks(), fixture.arrays, fixture.stored["config"]
+    networks, stored, config = build_networks(fixture.config, fixture.grids), fixture.arrays, fixture.stored["config"]
     stride, batch, size = config["stride"], config.get("batch", 2), fixture.size
-    for net, name in NAMES.items():
-        for key, value in getattr(networks, name).state_dict().items():
-            np.testing.assert_allclose(float(value.double().sum()), fixture.stored[net][key][1], rtol=1e-5, atol=1e-4)
-    noise = fixture.noise(batch)
-    _generates(networks.generator, noise, stored, config)
+    for net, name in fixture.names.items():
+        fixture.fill(getattr(networks, name), net)
+    noise = fixture.normal("z", batch, fixture.config.latent)
+    if "class_onehot" in stored:
+        noise = torch.cat([noise, torch.from_numpy(stored["class_onehot"])], dim=1)
+    _generates(networks.generator, noise, fixture)
     voxels = fixture.uniform("x_full", batch, 1, size, size, size)
     first = config["crops"][0]
     depth = fixture.grids.slab[0]
     slab, small = voxels[:, :, first : first + depth], shrunk(voxels)
-    close(small[..., ::4, ::4, ::4], stored["x_small_strided"])
-    _judges(networks.discriminator, slab, small, first, stored)
+    fixture.close(small[..., ::4, ::4, ::4], stored["x_small_strided"])
+    _judges(networks.discriminator, slab, small, first, fixture)
     features = networks.encoder(slab)
-    close(features[:, ::4, :, ::4, ::4], stored["E_out_strided"])
-    like(features, stored["E_out_stats"])
+    fixture.close(features[:, ::4, :, ::4, ::4], stored["E_out_strided"])
+    fixture.like(features, stored["E_out_stats"])
     everything = torch.cat([networks.encoder(part) for part in voxels.split(depth, dim=2)], dim=2)
-    like(everything, stored["E_all_stats"])
-    close(networks.code_encoder(everything), stored["Sub_E_out"])
+    fixture.like(everything, stored["E_all_stats"])
+    fixture.close(networks.code_encoder(everything), stored["Sub_E_out"])
     if "G_from_latent_stats" in stored:
         found = networks.generator.detail(features)
-        close(found[:, :, ::2, ::stride, ::stride], stored["G_from_latent_strided"])
-        like(found, stored["G_from_latent_stats"])
+        fixture.close(found[:, :, ::2, ::stride, ::stride], stored["G_from_latent_strided"])
+        fixture.like(found, stored["G_from_latent_stats"])
 
 
-def _generates(generator, noise, stored, config) -> None:
+def _generates(generator, noise, fixture) -> None:
+    stored, config = fixture.arrays, fixture.stored["config"]
     stride, size = config["stride"], config["size"]
     volume = generator.volume(noise[: config.get("eval_batch", 1)])
-    close(volume[..., ::stride, ::stride, ::stride], stored["G_eval_strided"])
-    close(volume[0, 0, size // 2, size // 3], stored["G_eval_row"])
-    close(volume[0, 0, :, size // 2, size // 5], stored["G_eval_col"])
-    like(volume, stored["G_eval_stats"])
+    fixture.close(volume[..., ::stride, ::stride, ::stride], stored["G_eval_strided"])
+    fixture.close(volume[0, 0, size // 2, size // 3], stored["G_eval_row"])
+    fixture.close(volume[0, 0, :, size // 2, size // 5], stored["G_eval_col"])
+    fixture.like(volume, stored["G_eval_stats"])
     for first in config["crops"]:
         slab, small = generator(noise, first)
-        close(slab[:, :, ::2, ::stride, ::stride], stored[f"G_train_crop{first}_strided"])
-        close(slab[0, 0, slab.shape[2] // 2, size // 3], stored[f"G_train_crop{first}_row"])
-        like(slab, stored[f"G_train_crop{first}_stats"])
-        close(small[..., ::2, ::2, ::2], stored[f"G_train_crop{first}_small_strided"])
-        like(small, stored[f"G_train_crop{first}_small_stats"])
+        fixture.close(slab[:, :, ::2, ::stride, ::stride], stored[f"G_train_crop{first}_strided"])
+        fixture.close(slab[0, 0, slab.shape[2] // 2, size // 3], stored[f"G_train_crop{first}_row"])
+        fixture.like(slab, stored[f"G_train_crop{first}_stats"])
+        fixture.close(small[..., ::2, ::2, ::2], stored[f"G_train_crop{first}_small_strided"])
+        fixture.like(small, stored[f"G_train_crop{first}_small_stats"])
 
 
-def _judges(discriminator, slab, small, first, stored) -> None:
+def _judges(discriminator, slab, small, first, fixture) -> None:
+    stored = fixture.arrays
     for name, training in (("eval", False), ("train_call1", True), ("train_call2", True)):
         logits = discriminator.train(training)(slab, small, first)
-        close(logits[:, :1], stored[f"D_{name}_out0"])
+        fixture.close(logits[:, :1], stored[f"D_{name}_out0"])
         if logits.shape[1] > 1:
-            close(logits[:, 1:], stored[f"D_{name}_out1"])
+            fixture.close(logits[:, 1:], stored[f"D_{name}_out1"])
     state = discriminator.state_dict()
     for key in (key for key in stored if key.startswith("D_after2/")):
-        close(state[key.removeprefix("D_after2/")], stored[key])
+        fixture.close(state[key.removeprefix("D_after2/")], stored[key])

@@ -5,7 +5,7 @@ import torch
 
 from medbench_models.ha_gan.networks import CodeEncoder, Discriminator, Generator
 from medbench_models.ha_gan.presets import PRESETS
-from medbench_models.shared.hierarchical import SlabEncoder, pyramid
+from medbench_models.shared.slab_gan.networks import SlabEncoder, pyramid
 
 # Of the public code, by its default arguments.
 PARAMETERS = {"paper": (52_518_210, 7_402_258, 161_152), "cube128": (52_518_210, 7_241_442, 161_152)}

@@ -17,9 +17,10 @@ from medbench.storage.files import sha256_of
 from medbench.storage.tensors import read_weights
 from medbench_models.medlord import presets, sampling
 from medbench_models.medlord.config import ControlNetConfig, MedLoRDConfig, NetworkConfig, UnetConfig
-from medbench_models.medlord.convert import Files, Unstated, convert, main
+from medbench_models.medlord.convert import Files, convert, main
 from medbench_models.medlord.generator import MedLoRD
 from medbench_models.shared.config import SamplingConfig, VqvaeConfig
+from medbench_models.shared.unstated import Unstated
 
 DATA = Path(__file__).parents[2] / "data" / "medlord"
 SHAPE = (32, 32, 16)
@@ -176,8 +177,7 @@ def test_the_description_says_where_it_comes_from(files: Files, tmp_path: Path) 
     assert found.network.unet.timesteps == 1000  # the checkpoint's, though the preset says 300
     assert found.trained_on == 0
     assert found.flipped == (0, 1)
-    assert Unstated().scale_factor == 1.11
-    assert Unstated().timesteps == 300
+    assert Unstated(1.0).timesteps == 300
 
 
 def test_the_command_line(files: Files, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -199,10 +199,10 @@ def test_the_command_line(files: Files, tmp_path: Path, capsys: pytest.CaptureFi
 @pytest.mark.parametrize(
     ("stated", "error", "words"),
     [
-        (Unstated(timesteps=0), SpecError, "--timesteps must be positive"),
-        (Unstated(spacing_mm=(1.0, -1.0, 1.0)), SpecError, "--spacing must be positive"),
-        (Unstated(orientation="SAR"), SpecError, "three letters"),
-        (Unstated(shape=(32, 30, 16)), DataError, "multiple of 8"),
+        (Unstated(1.11, timesteps=0), SpecError, "--timesteps must be positive"),
+        (Unstated(1.11, spacing_mm=(1.0, -1.0, 1.0)), SpecError, "--spacing must be positive"),
+        (Unstated(1.11, orientation="SAR"), SpecError, "three letters"),
+        (Unstated(1.11, shape=(32, 30, 16)), DataError, "multiple of 8"),
     ],
 )
 def test_impossible_settings_are_refused(files: Files, tmp_path: Path, stated, error, words: str) -> None:

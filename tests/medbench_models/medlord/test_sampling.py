@@ -10,9 +10,10 @@ from medbench.datasets.phantom.dataset import PhantomDataset
 from medbench.imaging.volume import LabelMap
 from medbench_models.medlord import sampling
 from medbench_models.medlord.checkpoint import Loaded, load
-from medbench_models.medlord.controlnet import ConditionEmbedding, Steered
+from medbench_models.medlord.controlnet import Steered
 from medbench_models.medlord.generator import MedLoRD
 from medbench_models.medlord.presets import PRESETS
+from medbench_models.shared.condition_embedding import ConditionEmbedding
 
 CONFIG = PRESETS["tiny"].sampling
 
