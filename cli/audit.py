@@ -46,7 +46,7 @@ def audit_metrics(
     if ui.as_json:
         ui.print_json([asdict(row) for row in report.rows])
         for line in left_out:
-            ui.errors.print(line)
+            ui.complain(line)
         return
     _print_rows(ui, report)
     ui.say(*left_out, f"audit: {folder}")

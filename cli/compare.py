@@ -40,10 +40,10 @@ def compare(
     else:
         _print_rows(ui, rows)
     for one in apart:
-        ui.errors.print(f"not comparable: {one.metric} of {one.a} and {one.b}: {one.reason}")
+        ui.complain(f"not comparable: {one.metric} of {one.a} and {one.b}: {one.reason}")
     for run in opened:
         for leak in run.report.leaks:
-            ui.errors.print(f"leak of {run.name}: {leak}")
+            ui.complain(f"leak of {run.name}: {leak}")
 
 
 def _print_rows(ui: Session, rows: Sequence[Row]) -> None:

@@ -32,7 +32,10 @@ def list_datasets(ui: Session, data_root: DataRoot = None) -> None:
 def verify(ui: Session, name: Name, data_root: DataRoot = None) -> None:
     """Read a data set to the last voxel: complete, whole, in HU; exit code 2 where it is not."""
     rows = load_dataset(name, root=data_root).verify()
-    _show(ui, rows)
+    if rows or ui.as_json:
+        _show(ui, rows)
+    else:
+        ui.say(f"{name} checks nothing: its 'verify' returns no rows")
     if not all(row["ok"] for row in rows):
         raise typer.Exit(2)
 
@@ -65,7 +68,7 @@ def fetch(
     waiting = dataset.fetch_plan()
     size = sum(item.size_bytes or 0 for item in waiting)
     if waiting:
-        ui.errors.print(f"{name}: {len(waiting)} files, {size / 1e9:.1f} GB, and about twice that unpacked")
+        ui.complain(f"{name}: {len(waiting)} files, {size / 1e9:.1f} GB, and about twice that unpacked")
         if size > 1e9 and not yes and not typer.confirm("Start?", err=True):
             raise typer.Exit(0)
     dataset.fetch(ui.progress)

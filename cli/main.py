@@ -9,7 +9,8 @@ from typing import Annotated, Any
 import typer
 
 import medbench
-from cli import audit, budget, compare, data, doctor, evaluate, listing, run, study, weights
+from cli import audit, budget, compare, data, doctor, evaluate, listing, replicate, run, study, weights
+from cli.streams import flush_streams, prepare_streams
 
 # Threads that spin while they wait for each other slow a busy machine down: with one other process on 2 cores, sampling
 # took 8.1 s a volume, and 1.5 s like this. It must be set before torch is imported.
@@ -27,6 +28,7 @@ app.command()(run.sample)
 app.command()(evaluate.evaluate)
 app.command()(evaluate.report)
 app.command()(compare.compare)
+app.command()(replicate.replicate)
 app.command()(audit.audit_metrics)
 app.command()(budget.budget)
 app.command()(doctor.doctor)
@@ -57,6 +59,7 @@ _UsageError: type[Any] = typer.BadParameter.__mro__[1]
 
 def main() -> None:
     """Run the command line; a misspelt option is refused in one line, like any bad input."""
+    prepare_streams()
     try:
         code = app(standalone_mode=False)
     except _UsageError as error:
@@ -67,6 +70,8 @@ def main() -> None:
     except typer.Abort:
         sys.stderr.write("medbench: nothing was started\n")
         sys.exit(2)
+    finally:
+        flush_streams()
     sys.exit(code if isinstance(code, int) else 0)
 
 

@@ -9,6 +9,8 @@ from typing import TypeVar
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from medbench.storage.names import shown
+
 T = TypeVar("T")
 
 
@@ -24,6 +26,7 @@ class ConsoleProgress:
 
     def track(self, items: Iterable[T], *, task: str, total: int | None = None) -> Iterator[T]:
         """Yield the items under a bar."""
+        task = shown(task)
         if self._console.is_terminal:
             columns = (
                 TextColumn("{task.description:<28}"),
@@ -44,4 +47,4 @@ class ConsoleProgress:
 
     def note(self, message: str) -> None:
         """Write one line."""
-        self._console.print(message)
+        self._console.print(shown(message))

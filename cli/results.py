@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
+
+import typer
 
 from cli.session import Session
 from medbench.drawing.text import ABSENT, ARROWS
-from medbench.records.results import Report
+from medbench.records.results import Report, Skipped, by_cause
+from medbench.storage.names import shown
 
 if TYPE_CHECKING:
     from medbench.pipeline.folder import FolderEvaluation
@@ -19,14 +23,23 @@ def finish(ui: Session, work: Run | FolderEvaluation) -> None:
     report = work.report()
     if ui.as_json:
         ui.print_json(report.model_dump(mode="json", by_alias=True))
-        return
-    print_report(ui, report)
-    ui.say(f"report: {work.folder.report_file}")
+    else:
+        print_report(ui, report)
+        ui.say(f"report: {work.folder.report_file}")
+    _end_with(ui, [one for one in report.skipped if one.exit_code])
+
+
+def _end_with(ui: Session, failed: Sequence[Skipped]) -> None:
+    """Say in one line on stderr what failed though the rest was computed, and end with its exit code."""
+    if failed:
+        told = "; ".join(f"{names}: {reason}" for reason, names in by_cause(failed).items())
+        ui.complain(f"medbench: all else was computed, but not {told}", style="bold red")
+        raise typer.Exit(min(one.exit_code for one in failed))
 
 
 def print_report(ui: Session, report: Report) -> None:
     """Print every number with its interval, floor, counts (real/synthetic) and fingerprint, then what was skipped."""
-    ui.out.print(f"{report.model} on {report.track}", style="bold")
+    ui.out.print(shown(f"{report.model} on {report.track}"), style="bold")
     rows = [
         (
             f"{result.metric} {ARROWS[result.better]}",
@@ -43,7 +56,7 @@ def print_report(ui: Session, report: Report) -> None:
     else:
         ui.say("no number could be computed")
     if report.gate:
-        ui.say("\nThe gate found:")
+        ui.say("", "The gate found:")
         ui.table(report.gate[0], [[str(cell) for cell in row.values()] for row in report.gate])
     for result in report.results:
         if result.stand_ins:
@@ -52,5 +65,5 @@ def print_report(ui: Session, report: Report) -> None:
             ceiling = f"{result.ceiling:.3g} ({result.ceiling_note}), floor: {result.floor_note}"
             ui.say(f"{result.metric}: ceiling {ceiling}")
         ui.say(*(f"{result.metric}: {note}" for note in result.notes))
-    ui.say(*(f"skipped {skipped.metric}: {skipped.reason}" for skipped in report.skipped))
+    ui.say(*(f"skipped {names}: {reason}" for reason, names in by_cause(report.skipped).items()))
     ui.say(*(f"leak: {leak}" for leak in report.leaks))

@@ -15,14 +15,17 @@ from pathlib import Path
 from typing import Any, Concatenate
 
 import typer
-from rich.console import Console
 from rich.measure import Measurement
 from rich.table import Table
 
 from cli.options import DebugOption, JsonOption, QuietOption
 from cli.progress import ConsoleProgress
+from cli.refusals import refusal
+from cli.streams import StreamConsole, lead_nowhere
 from medbench.errors import MedbenchError
+from medbench.plugin_faults import place_in_plugin
 from medbench.progress import Progress, silent
+from medbench.storage.names import shown
 
 _INTERRUPTED = 130
 _WIDEST = 1000
@@ -34,14 +37,17 @@ class Session:
     def __init__(self, *, as_json: bool, quiet: bool) -> None:
         self.as_json = as_json
         self.log: Path | None = None  # set by a command once it knows its run folder
-        # No markup: [mm] is a unit, and a file may be called scan[left].nii.gz.
-        self.out = Console(highlight=False, markup=False)
-        self.errors = Console(stderr=True, highlight=False, soft_wrap=True, markup=False)
+        self.out = StreamConsole()
+        self.errors = StreamConsole(stderr=True, soft_wrap=True)
         self.progress: Progress = silent if quiet else ConsoleProgress(self.errors)
 
     def print_json(self, document: Any) -> None:
         """Print strict JSON on stdout."""
-        sys.stdout.write(json.dumps(document, indent=2, allow_nan=False) + "\n")
+        try:
+            sys.stdout.write(json.dumps(document, indent=2, allow_nan=False) + "\n")
+            sys.stdout.flush()
+        except BrokenPipeError:
+            lead_nowhere(sys.stdout)
 
     def tell(self, document: Any, *lines: str) -> None:
         """Print a result on stdout: the document with --json, else lines."""
@@ -53,7 +59,11 @@ class Session:
     def say(self, *lines: str) -> None:
         """Print lines on stdout that never wrap, for paths and commands."""
         for line in lines:
-            self.out.print(line, soft_wrap=True)
+            self.out.print(shown(line), soft_wrap=True)
+
+    def complain(self, line: str, **style: str) -> None:
+        """Print a line on stderr; a file's name may hold anything, and it stays one line."""
+        self.errors.print(shown(line), **style)
 
     def table(self, headings: Iterable[str], rows: Iterable[Sequence[str]], *, fold: bool = True) -> None:
         """Print a table on stdout; cells that are too long fold, or else the table is as wide as it needs to be."""
@@ -61,7 +71,7 @@ class Session:
         for heading in headings:
             table.add_column(heading, overflow="fold", no_wrap=not fold)
         for row in rows:
-            table.add_row(*row)
+            table.add_row(*map(shown, row))
         if not fold:  # a number that is cut off says less than a line that wraps
             needed = Measurement.get(self.out, self.out.options.update(max_width=_WIDEST), table).maximum
             self.out.width = max(self.out.width, needed)
@@ -87,20 +97,27 @@ def session(*, as_json: bool = False, quiet: bool = False, debug: bool = False) 
     except MedbenchError as error:
         if debug:
             raise
-        current.errors.print(f"medbench: {error}", style="bold red")
+        current.complain(f"medbench: {error}", style="bold red")
         raise typer.Exit(error.exit_code) from None
     except KeyboardInterrupt:
         current.errors.print("medbench: interrupted; what was finished is kept: run the same command again to resume")
         raise typer.Exit(_INTERRUPTED) from None
     except BrokenPipeError:
         raise typer.Exit(0) from None
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         if debug:
             raise
-        kept = _keep_traceback(current.log)
         what = " ".join(f"{type(error).__name__}: {error}".split())
-        current.errors.print(f"medbench: unexpected failure ({what}); the log lies in {kept}")
-        raise typer.Exit(1) from None
+        if told := refusal(error):
+            current.complain(f"medbench: {told}", style="bold red")
+        elif place := place_in_plugin(error):
+            kept = _keep_traceback(current.log)
+            current.complain(f"medbench: {place}: the plug-in failed ({what}): mend it; the log lies in {kept}")
+        else:
+            kept = _keep_traceback(current.log)
+            current.complain(f"medbench: unexpected failure ({what}); the log lies in {kept}")
+            raise typer.Exit(1) from None
+        raise typer.Exit(2) from None
 
 
 def in_session(body: Callable[Concatenate[Session, ...], None]) -> Callable[..., None]:
@@ -133,7 +150,7 @@ def words(value: Any) -> str:
 def _keep_traceback(log: Path | None) -> Path:
     from medbench.storage.home import home
 
-    candidates = [log] if log is not None and log.parent.is_dir() else []
+    candidates = [log] if log is not None and os.path.isdir(log.parent) else []  # noqa: PTH112  no name is too long
     for file in (*candidates, home() / "log.txt", Path(tempfile.gettempdir()) / "medbench-log.txt"):
         try:
             file.parent.mkdir(parents=True, exist_ok=True)

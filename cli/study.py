@@ -231,7 +231,7 @@ def serve(
         f"answers: {opened.ratings}; Ctrl-C ends the server, the same command goes on",
     )
     if not service.private:
-        ui.errors.print("other machines can reach this server, and nothing is encrypted: put HTTPS before it")
+        ui.complain("other machines can reach this server, and nothing is encrypted: put HTTPS before it")
     sys.stdout.flush()
     service.run()
 

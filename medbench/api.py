@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from medbench.datasets.base import Case, Dataset, Split
 from medbench.errors import SpecError
 from medbench.pipeline.folder import FolderEvaluation
-from medbench.pipeline.options import FolderOptions
+from medbench.pipeline.options import FolderOptions, weight_files
 from medbench.pipeline.options import load_dataset as _load_dataset
+from medbench.plugin_faults import source_of
 from medbench.progress import Progress, silent
 from medbench.records.results import Report
 
@@ -30,6 +31,7 @@ def evaluate(
     data_root: Path | str | None = None,
     device: str = "auto",
     out: Path | str | None = None,
+    weights: Mapping[str, Path | str] | None = None,
     workers: int = 1,
     progress: Progress = silent,
 ) -> Report:
@@ -41,25 +43,30 @@ def evaluate(
         real: folder of real volumes.
         masks: folder of the label maps that the samples were made from, with the volumes' names.
         real_masks: folder of the real volumes' label maps, likewise.
-        metrics: registered names, or ``["all"]``; those that train no network where empty.
+        metrics: registered names or ``path/to/file.py:Class``, or ``["all"]``; those that train no network where empty.
         protocol: name or TOML file; the data set's own where None.
         segmenter: another segmenter than the protocol's; ``precomputed`` lets masks stand for it on both sides.
         shape: bring all volumes to this shape (x, y, z).
         data_root: folder that holds the data set.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:1``.
-        out: folder for results, tables, figures and ``report.html``; nothing is kept where None.
+        out: folder for results, tables, figures and ``report.html``; what stands in it of an earlier evaluation is kept
+            and joins the results. Nothing is kept where None.
+        weights: files of feature networks and segmenters, by name.
         workers: processes that prepare volumes; more than one need the usual ``if __name__ == "__main__"`` guard.
         progress: told about every stage.
 
     Returns:
-        The results; ``.frame()`` gives a table, ``.save(folder)`` writes ``results.json``.
+        The results; ``.frame()`` gives a table, ``.save(folder)`` writes ``results.json``, ``.skipped`` says what could
+        not be computed.
 
     Raises:
-        MedbenchError: bad input; the message names the file and the mend.
+        MedbenchError: bad input, or no number at all; the message names the file and the mend.
     """
     if isinstance(metrics, str):
         raise SpecError(f"metrics is a list of names: give [{metrics!r}]")
-    with tempfile.TemporaryDirectory(prefix="medbench-") as scratch:
+    for what, given in (*(("a metric", one) for one in metrics), ("dataset", dataset), ("segmenter", segmenter)):
+        _require_name(what, given)
+    with tempfile.TemporaryDirectory(prefix="medbench-") as scratch, weight_files(weights or {}):
         options = FolderOptions(
             samples=Path(samples),
             dataset=dataset,
@@ -76,6 +83,20 @@ def evaluate(
             workers=workers,
         )
         return FolderEvaluation(options, progress).report()
+
+
+def _require_name(what: str, given: object) -> None:
+    """Refuse a class or an object: caches, fingerprints and worker processes know plug-ins by the file they stand in.
+
+    Raises:
+        SpecError: it is one; the message says under which name it can be given.
+    """
+    if given is None or isinstance(given, str):
+        return
+    plugin = given if isinstance(given, type) else type(given)
+    file = source_of(plugin)
+    name = f"{file if file.endswith('.py') else 'path/to/file.py'}:{plugin.__name__}"
+    raise SpecError(f"{what} is given by its name, and {plugin.__name__} came as an object: give '{name}'")
 
 
 def _path(given: Path | str | None) -> Path | None:
@@ -106,5 +127,7 @@ def load_dataset(name: str, *, root: Path | str | None = None) -> LoadedDataset:
 
     Raises:
         UnknownPluginError: no data set has that name.
+        SpecError: an object in place of a name.
     """
+    _require_name("a data set", name)
     return LoadedDataset(_load_dataset(name, root=_path(root)))

@@ -3,12 +3,14 @@
     MedbenchError                 the user's input or environment; exit code 2
     ├── SpecError                 contradicting or unknown options; a run folder of another spec
     ├── UnknownPluginError        no generator, dataset, metric, ... of that name
+    ├── PluginError               a plug-in's own code failed
     ├── MissingExtraError         an optional library, weights file or licence is absent
     ├── DataError                 a data set, folder or file is absent, damaged or not what it should be
     │   ├── FormatError           a file that is not a readable 3D CT volume or label map
     │   ├── GeometryError         spacing, affine or grid that is impossible or does not match
     │   └── IntensityError        voxels that cannot be Hounsfield units
     ├── NotEnoughCasesError       fewer subjects than a metric needs
+    ├── NoNumberError             not one metric could be computed; exit code 1 where one crashed
     ├── CheckpointError           weights that are damaged or belong to another model
     ├── StorageError              disk full, output not writable
     └── BudgetExceededError       more memory needed than the budget allows; exit code 3
@@ -29,6 +31,10 @@ class SpecError(MedbenchError):
 
 class UnknownPluginError(MedbenchError):
     """No plug-in of the wanted kind has this name."""
+
+
+class PluginError(MedbenchError):
+    """The code of a generator, data set, segmenter or feature network failed."""
 
 
 class MissingExtraError(MedbenchError):
@@ -53,6 +59,19 @@ class IntensityError(DataError):
 
 class NotEnoughCasesError(MedbenchError):
     """Fewer subjects than a metric needs."""
+
+
+class NoNumberError(MedbenchError):
+    """Not one of the metrics that were asked for could be computed.
+
+    Args:
+        message: one line, with a reason a metric.
+        exit_code: 1 where a metric crashed, else 2.
+    """
+
+    def __init__(self, message: str, exit_code: int = 2) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
 
 
 class CheckpointError(MedbenchError):

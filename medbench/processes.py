@@ -6,6 +6,7 @@ import contextlib
 import os
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,6 +16,7 @@ import psutil
 
 _GRACE_SECONDS: Final = 10.0
 _POLL_SECONDS: Final = 0.05
+_WATCH_SECONDS: Final = 0.5
 _TAIL_BYTES: Final = 20_000
 
 
@@ -45,6 +47,24 @@ def start(
         start_new_session=True,
         pass_fds=keep,
     )
+
+
+def end_with_parent() -> None:
+    """Let this process, and its group where it leads one, end soon after the process that started it, however it ended.
+
+    A thread watches; nothing of the kind is inherited by what this process starts.
+    """
+    parent = psutil.Process(os.getppid())
+
+    def watch() -> None:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            while parent.is_running() and parent.status() != psutil.STATUS_ZOMBIE:
+                time.sleep(_WATCH_SECONDS)
+        if hasattr(os, "killpg") and os.getpgrp() == os.getpid():
+            os.killpg(os.getpid(), signal.SIGKILL)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def end(child: subprocess.Popen[bytes]) -> None:

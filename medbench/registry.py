@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import difflib
 import functools
-import hashlib
-import importlib.util
-import sys
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
-from types import ModuleType
 from typing import Any, Literal
 
-from medbench.errors import SpecError, UnknownPluginError
+from medbench.errors import MedbenchError, SpecError, UnknownPluginError
+from medbench.plugin_files import import_file, source_of
 
 Kind = Literal["generators", "datasets", "metrics", "segmenters", "features"]
 
@@ -24,7 +21,14 @@ _SINGULAR: dict[str, str] = {
     "segmenters": "segmenter",
     "features": "extractor",
 }
-_FILE_MODULE = "medbench_plugin_"
+# What only the declaration of a kind has.
+_DECLARED: dict[Kind, str] = {
+    "generators": "presets",
+    "datasets": "protocol",
+    "metrics": "min_synthetic",
+    "segmenters": "stand_in",
+    "features": "dimension",
+}
 
 
 @functools.cache
@@ -56,10 +60,24 @@ def _is_file_reference(name: str) -> bool:
 
 
 def source_sha256(name: str) -> str | None:
-    """Return the SHA-256 of the file behind a ``path/to/file.py:Class``; None for a registered name."""
+    """Return the SHA-256 of the file behind a ``path/to/file.py:Class`` and its neighbours; None for a registered name.
+
+    Raises:
+        UnknownPluginError: there is no such file.
+    """
     if not _is_file_reference(name):
         return None
-    return hashlib.sha256(Path(name.rpartition(":")[0]).read_bytes()).hexdigest()
+    path = Path(name.rpartition(":")[0])
+    try:
+        return source_of(path).sha256
+    except OSError as error:
+        raise UnknownPluginError(f"{path} cannot be read ({error.strerror}): give path/to/file.py:ClassName") from error
+
+
+def described(name: str) -> str:
+    """Return a name that does not depend on where a plug-in's file lies: ``Class@`` and the start of its SHA-256."""
+    source = source_sha256(name)
+    return canonical(name) if source is None else f"{name.rpartition(':')[2]}@{source[:12]}"
 
 
 def load(kind: Kind, name: str) -> Any:
@@ -80,7 +98,7 @@ def load(kind: Kind, name: str) -> Any:
         raise UnknownPluginError(f"no {_SINGULAR[kind]} is called '{name}': {hint}'medbench list {listing}' shows all")
     try:
         return entry.load()
-    except Exception as error:  # another package's module, which may raise anything
+    except (Exception, SystemExit) as error:  # another package's module, which may do anything
         package = entry.dist.name if entry.dist else entry.module.partition(".")[0]
         why = " ".join(f"{type(error).__name__}: {error}".split())
         raise SpecError(
@@ -92,40 +110,20 @@ def load(kind: Kind, name: str) -> Any:
 def _load_from_file(kind: Kind, reference: str) -> Any:
     location, _, attribute = reference.rpartition(":")
     path = Path(location)
+    wanted = f"give {'an' if kind == 'features' else 'a'} {_SINGULAR[kind]} as path/to/file.py:ClassName"
     if not path.is_file():
-        raise UnknownPluginError(f"{path} does not exist: give a {_SINGULAR[kind]} as path/to/file.py:ClassName")
+        raise UnknownPluginError(f"{path} does not exist: {wanted}")
     try:
         module = import_file(path)
-    except (SyntaxError, ImportError) as error:
-        raise SpecError(f"{path} cannot be imported ({error}): mend the file") from error
-    if not hasattr(module, attribute):
-        raise UnknownPluginError(
-            f"{path} has no class '{attribute}': give a {_SINGULAR[kind]} as path/to/file.py:ClassName"
-        )
-    plugin = getattr(module, attribute)
-    if not hasattr(plugin, "info"):
-        raise SpecError(f"{path}: {attribute} has no 'info', so it is no {_SINGULAR[kind]}: see CONTRIBUTING.md")
-    return plugin
-
-
-def import_file(path: Path) -> ModuleType:
-    """Import a plug-in's file once, under a name by which its objects can be pickled (see ``imported_files``)."""
-    resolved = path.resolve()
-    name = f"{_FILE_MODULE}{hashlib.sha256(str(resolved).encode()).hexdigest()[:12]}"
-    if name in sys.modules:
-        return sys.modules[name]
-    module_spec = importlib.util.spec_from_file_location(name, resolved)
-    assert module_spec is not None and module_spec.loader is not None  # the suffix is .py
-    module = importlib.util.module_from_spec(module_spec)
-    sys.modules[name] = module
-    try:
-        module_spec.loader.exec_module(module)
-    except BaseException:
-        del sys.modules[name]
+    except MedbenchError:
         raise
-    return module
-
-
-def imported_files() -> list[Path]:
-    """Return the plug-in files imported so far: worker processes import them before they unpickle work."""
-    return [Path(str(module.__file__)) for name, module in sys.modules.items() if name.startswith(_FILE_MODULE)]
+    except (Exception, SystemExit) as error:  # somebody's script, which may do anything
+        why = " ".join(f"{type(error).__name__}: {error}".split())
+        raise SpecError(f"{path} cannot be imported ({why}): mend the file") from error
+    if not hasattr(module, attribute):
+        raise UnknownPluginError(f"{path} has no class '{attribute}': {wanted}")
+    plugin = getattr(module, attribute)
+    if not hasattr(getattr(plugin, "info", None), _DECLARED[kind]):
+        lack = f"{attribute} has no 'info' with the field '{_DECLARED[kind]}'"
+        raise SpecError(f"{path}: {lack}, so it is no {_SINGULAR[kind]}: see CONTRIBUTING.md")
+    return plugin

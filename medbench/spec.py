@@ -49,7 +49,7 @@ class Grid(Spec):
         None, description="mm along x, y, z; None keeps the volume's"
     )
     fit: Literal["resize", "crop_pad", "crop", "pad", "keep"] = "crop_pad"
-    pad_hu: int = -1000
+    pad_hu: int = Field(-1000, ge=-32768, le=32767)
     convention: Literal["centred", "monai"] = Field(
         "centred",
         description="'centred': both grids share their centre, anti-aliased linear; "

@@ -33,7 +33,7 @@ from typing import Any
 import pytest
 
 from cli.main import app
-from medbench import Report, registry
+from medbench import Report, plugin_files, registry
 from medbench.spec import fingerprint
 
 TESTS = Path(__file__).parent
@@ -73,7 +73,7 @@ def measured(folder: Path) -> Report:
         "--out": str(folder / "run"),
     }
     arguments = [word for option in options.items() for word in option]
-    with registry.import_file(TRAINED).trained_parts_replaced():
+    with plugin_files.import_file(TRAINED).trained_parts_replaced():
         app(["run", *arguments, "--conditional", "--quiet", "--debug"], standalone_mode=False)
     return Report.read(folder / "run" / "results.json")
 

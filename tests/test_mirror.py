@@ -16,6 +16,7 @@ ELSEWHERE = {
     "medbench/errors.py": "plain data: tests/cli/test_session.py has the exit codes; refusals name their class",
     "medbench/evaluation/comparison.py": "tests/medbench/pipeline/test_folder.py compares whole folders",
     "medbench/evaluation/evaluation.py": "tests/medbench/pipeline/test_folder.py evaluates whole folders",
+    "medbench/evaluation/standing.py": "tests/medbench/pipeline/test_folder.py adds metrics to whole folders",
     "medbench/features/base.py": "a contract: tests/contract/test_instruments.py",
     "medbench/generators/real.py": "tests/medbench/pipeline/test_run.py runs it; tests/contract/test_generators.py",
     "medbench/metrics/base.py": "a contract: tests/contract/test_metrics.py",
@@ -30,6 +31,7 @@ ELSEWHERE = {
     "medbench_models/maisi/config.py": "plain data: .../maisi/test_sampling.py refuses another one",
     "medbench_models/maisi/presets.py": "plain data: .../maisi/test_networks.py has the published sizes",
     "medbench_models/maisi/published.py": ".../maisi/test_convert.py looks for what was published",
+    "medbench_models/med_lsdm/config.py": "plain data: .../med_lsdm/test_checkpoint.py refuses another one",
     "medbench_models/medlord/config.py": "plain data: .../medlord/test_checkpoint.py refuses another one",
     "medbench_models/shared/code_fitting.py": "each generator's test_fitting.py trains by it, kills it and resumes",
     "medbench_models/shared/gan.py": "test_vqgan.py and test_klgan.py train by it",
@@ -39,6 +41,7 @@ ELSEWHERE = {
     "medbench_models/shared/blueprint.py": "test_examination.py examines files by each model's",
     "medbench_models/shared/slab_gan/blueprint.py": ".../shared/test_examination.py examines files by it",
     "medbench_models/shared/plugin.py": "a base of plug-ins: tests/contract/test_generators.py",
+    "medbench_models/voldit/config.py": "plain data: .../voldit/test_checkpoint.py refuses another one",
     "medbench_models/vq_trans/config.py": "plain data: .../vq_trans/test_checkpoint.py refuses another one",
 }
 

@@ -5,19 +5,21 @@ from __future__ import annotations
 import csv
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
 from leaderboard.comparison.cases import difference_of_cases, read_cases
+from leaderboard.comparison.trust import doubts
 from medbench.drawing.text import ABSENT, label
 from medbench.errors import SpecError
 from medbench.records.results import Report, Result
 from medbench.statistics.multiple_tests import holm
 from medbench.statistics.resampling import Replicates
 from medbench.statistics.significance import Estimate, Outcome, jackknife_test, untested
+from medbench.storage.cells import neutral
 from medbench.storage.files import atomic_path
 
 _MOST_NAMED = 3
@@ -33,11 +35,13 @@ class Run:
         name: its id, or its path where two runs share an id.
         folder: what its tables' paths are relative to.
         report: its results.
+        doubts: why numbers of it are not trusted, by metric.
     """
 
     name: str
     folder: Path
     report: Report
+    doubts: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -100,7 +104,7 @@ def open_runs(paths: Sequence[Path]) -> list[Run]:
     reports = [Report.read(file) for file in files]
     ids = [report.run for report in reports]
     names = [str(path) if ids.count(name) > 1 else name for path, name in zip(paths, ids)]
-    return [Run(name, file.parent, report) for name, file, report in zip(names, files, reports)]
+    return [Run(name, file.parent, report, doubts(file, report)) for name, file, report in zip(names, files, reports)]
 
 
 def compare(runs: Sequence[Run]) -> tuple[list[Row], list[Incomparable]]:
@@ -169,7 +173,7 @@ def write_rows(path: Path, rows: Sequence[Row]) -> None:
         lines = []
         for row in map(asdict, rows):
             low, high = row.pop("ci95") or (None, None)
-            lines.append({**row, "ci_low": low, "ci_high": high})
+            lines.append({name: neutral(cell) for name, cell in {**row, "ci_low": low, "ci_high": high}.items()})
         writer = csv.DictWriter(handle, fieldnames=list(lines[0]), lineterminator="\n")
         writer.writeheader()
         writer.writerows(lines)
@@ -180,6 +184,8 @@ def _compare_one(metric: str, a: Run, b: Run) -> Row | Incomparable:
     if first is None or second is None:
         lacking = a if first is None else b
         return Incomparable(metric, a.name, b.name, f"{lacking.name} has no such number{_why(metric, lacking)}")
+    if doubted := next((run for run in (a, b) if metric in run.doubts), None):
+        return Incomparable(metric, a.name, b.name, f"{doubted.name} is not trusted: {doubted.doubts[metric]}")
     if first.fingerprint != second.fingerprint:
         reason = f"their protocols differ ({differences_in_words(first.protocol, second.protocol)})"
         return Incomparable(metric, a.name, b.name, reason)

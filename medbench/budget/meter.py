@@ -33,9 +33,11 @@ def parse_bytes(text: str) -> int:
     """Read a size such as ``24GB`` or ``512 MiB``; units are binary, as memory is sold.
 
     Raises:
-        SpecError: not a size.
+        SpecError: not a size, or a bare number.
     """
-    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([KMGT]?)I?B?\s*", text.upper())
+    match = re.fullmatch(r"\s*(\d{1,12}(?:\.\d{1,12})?)\s*([KMGT]?)(I?B)?\s*", text.upper())
+    if match and not (match[2] or match[3]):
+        raise SpecError(f"'{text}' has no unit: write {text.strip()}GB, or {text.strip()}B for bytes")
     size = int(float(match[1]) * _UNITS[match[2]]) if match else 0
     if size <= 0:
         raise SpecError(f"'{text}' is no memory size: write it like 24GB")

@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from medbench import registry
+from medbench import protocols, registry
 from medbench.budget.meter import Meter
 from medbench.drawing.montage import MONTAGE, MOST_VOLUMES, montage
-from medbench.errors import Unavailable
+from medbench.errors import StorageError, Unavailable
 from medbench.evaluation.comparison import Comparison
 from medbench.evaluation.gate import findings as gate
 from medbench.evaluation.instruments import Instruments
-from medbench.evaluation.measure import inspect, measure_all, write_table
+from medbench.evaluation.measure import crash, inspect, measure_all, write_table
+from medbench.evaluation.prospects import nothing_of
+from medbench.evaluation.standing import Standing, mark_of, standing
 from medbench.metrics.base import Measured, MetricInfo
 from medbench.metrics.evidence import Evidence
 from medbench.records.results import Report, Result, Skipped, StoredFigure
 from medbench.records.run import RunFolder, RunRecord
 from medbench.spec import fingerprint
-from medbench.storage.files import atomic_path
+from medbench.storage.files import atomic_path, sha256_of
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,7 @@ class Evaluation:
         folder: where results, tables and figures go.
         record: the folder's record.
         meter: measures the stage.
+        samples: a fingerprint of the synthetic side.
     """
 
     instruments: Instruments
@@ -41,16 +45,21 @@ class Evaluation:
     folder: RunFolder
     record: RunRecord
     meter: Meter
+    samples: str
+
+    @cached_property
+    def earlier(self) -> Standing:
+        """What stands of an earlier evaluation in the folder."""
+        return standing(self.folder, self.record, self.instruments, self.samples)
 
     def finished(self) -> Report | None:
-        """Return the folder's results if the same evaluation, with the same instruments, made them; else None."""
-        stand = self.record.evaluation.mark == self._mark() and self.folder.results_file.is_file()
-        return Report.read(self.folder.results_file) if stand else None
+        """Return the folder's results if they stand and hold all that was asked for; else None."""
+        return self.earlier.report if self.earlier.marks.keys() >= set(self.metrics) else None
 
     def run(
         self, comparison: Comparison, *, model: str, version: str | None, dataset: str, leaks: tuple[str, ...] = ()
     ) -> Report:
-        """Pass the volumes through the gate, compute the metrics, write ``results.json``, tables and figures.
+        """Pass the volumes through the gate, compute what does not stand, write ``results.json``, tables and figures.
 
         Args:
             comparison: the volumes.
@@ -63,11 +72,17 @@ class Evaluation:
             DataError: a number would be meaningless; the message names the file and the mend.
         """
         protocol = self.instruments.protocol.model_dump(mode="json")
-        self.record.evaluation.protocol, self.record.evaluation.mark = protocol, None
+        earlier, evaluation = self.earlier, self.record.evaluation
+        left = [metric for metric in self.metrics if metric not in earlier.marks]
+        evaluation.protocol, evaluation.marks = protocol, dict(earlier.marks)
+        self._tell_lost(left)
         with self.meter.stage(self.folder, self.record, "evaluate"):
             found = self._gate(comparison)
-            measured, skipped = measure_all(comparison, self.instruments, self.metrics, tables=self.folder.tables)
-            results = _draw_figures(measured, comparison.evidence(self.instruments), self.folder.path)
+            measured, skipped = measure_all(comparison, self.instruments, left, tables=self.folder.tables)
+            results = list(earlier.results)
+            for drawn, undrawn in self._with_figures(measured, comparison.evidence(self.instruments), results):
+                results.append(drawn)
+                skipped += undrawn
         assert self.record.budget is not None  # set by the stage
         report = Report(
             run=self.record.id,
@@ -79,17 +94,27 @@ class Evaluation:
             leaks=leaks,
             gate=tuple(found),
             results=tuple(results),
-            skipped=tuple(skipped),
+            skipped=(*earlier.skipped, *skipped),
         )
         report.save(self.folder.path)
-        written = {Path(result.table).name for result in results if result.table}
-        _keep_only(self.folder.tables, written | ({"gate.csv"} if found else set()))
-        drawn = (MONTAGE, *(figure for result in results for figure in result.figures))
-        _keep_only(self.folder.figures, {Path(figure.file).name for figure in drawn})
-        # The mark comes last: a run that is killed before this line computes its results again.
-        self.record.evaluation.mark = self._mark()
+        self._keep_only(report)
+        # The marks come last: a run that is killed before this line computes what is new again.
+        failed = {one.metric for one in skipped if one.exit_code}
+        sound = [metric for metric in left if registry.load("metrics", metric).info.name not in failed]
+        evaluation.files = self._written()
+        evaluation.marks |= {metric: mark_of(metric, self.instruments, self.samples) for metric in sound}
         self.folder.write(self.record)
         return report
+
+    def require_number(self, report: Report) -> None:
+        """Refuse results that hold no number of what was asked for.
+
+        Raises:
+            NoNumberError: they do not; the message has each cause once.
+        """
+        asked = {registry.load("metrics", metric).info.name for metric in self.metrics}
+        if not any(result.metric in asked for result in report.results):
+            raise nothing_of(one for one in report.skipped if one.metric in asked)
 
     def give_up(
         self,
@@ -109,7 +134,7 @@ class Evaluation:
             identity: what makes the data set this one.
         """
         self.record.evaluation.protocol = self.instruments.protocol.model_dump(mode="json")
-        self.record.evaluation.mark = None
+        self.record.evaluation.marks = {}
         assert self.record.budget is not None  # set by the stage that failed
         names = [registry.load("metrics", metric).info.name for metric in self.metrics]
         report = Report(
@@ -128,11 +153,18 @@ class Evaluation:
         return report
 
     def _track(self, dataset: str, identity: dict[str, Any]) -> str:
-        protocol = self.instruments.protocol.model_dump(mode="json")
+        protocol = protocols.identity(self.instruments.protocol)
         return f"{dataset}/{fingerprint({'reference': identity, 'protocol': protocol})}"
 
-    def _mark(self) -> str:
-        return self.instruments.fingerprint(self.metrics)
+    def _tell_lost(self, left: Sequence[str]) -> None:
+        if self.earlier.altered:
+            self.instruments.progress.note(f"{self.folder.results_file} is not what was written here: made again")
+        made_again = {registry.load("metrics", metric).info.name for metric in left}
+        if lost := [name for name in self.earlier.lost if name not in made_again]:
+            self.instruments.progress.note(
+                f"{', '.join(lost)} of an earlier evaluation no longer stand (other volumes, protocol, weights or "
+                "versions) and leave the results: name them with --metrics to compute them again"
+            )
 
     def _gate(self, comparison: Comparison) -> list[dict[str, str | int]]:
         findings = inspect(comparison, self.instruments)
@@ -145,34 +177,50 @@ class Evaluation:
         gate.raise_on_errors(findings)
         return rows
 
+    def _with_figures(
+        self, measured: Iterable[tuple[MetricInfo, Measured]], evidence: Evidence, earlier: Sequence[Result]
+    ) -> Iterator[tuple[Result, list[Skipped]]]:
+        """Draw the montage and what each metric shows of itself; yield the results, each with its figures."""
+        sides = (evidence.held_out or evidence.real, evidence.synthetic)
+        real, synthetic = (list(islice(side.volumes(), MOST_VOLUMES)) for side in sides)
+        montage(real, synthetic, self.folder.path / MONTAGE.file, window=evidence.protocol.window)
+        taken = {MONTAGE.file, *(figure.file for result in earlier for figure in result.figures)}
+        for info, one in measured:
+            drawn, undrawn = [], []
+            for figure in info.figures:
+                file = f"figures/{figure.name}.png"
+                if file in taken:
+                    file = f"figures/{info.name}_{figure.name}.png"
+                try:
+                    with atomic_path(self.folder.path / file) as temporary:
+                        figure.draw(one, temporary)
+                except Unavailable:
+                    continue
+                except StorageError:
+                    raise
+                except (Exception, SystemExit) as error:  # noqa: BLE001  a plug-in may raise anything: its number stays
+                    undrawn.append(crash(f"{info.name}.{figure.name}", error, figure.draw, self.instruments))
+                    continue
+                taken.add(file)
+                drawn.append(StoredFigure(file=file, caption=figure.caption, alt=figure.alt, dark=figure.dark))
+            yield one.result.model_copy(update={"figures": tuple(drawn)}), undrawn
 
-def _draw_figures(measured: Iterable[tuple[MetricInfo, Measured]], evidence: Evidence, run: Path) -> list[Result]:
-    """Draw the montage and what each metric shows of itself; return the results, each with its figures."""
-    sides = (evidence.held_out or evidence.real, evidence.synthetic)
-    real, synthetic = (list(islice(side.volumes(), MOST_VOLUMES)) for side in sides)
-    montage(real, synthetic, run / MONTAGE.file, window=evidence.protocol.window)
-    taken = {MONTAGE.file}
-    results = []
-    for info, one in measured:
-        drawn = []
-        for figure in info.figures:
-            file = f"figures/{figure.name}.png"
-            if file in taken:
-                file = f"figures/{info.name}_{figure.name}.png"
-            try:
-                with atomic_path(run / file) as temporary:
-                    figure.draw(one, temporary)
-            except Unavailable:
-                continue
-            taken.add(file)
-            drawn.append(StoredFigure(file=file, caption=figure.caption, alt=figure.alt, dark=figure.dark))
-        results.append(one.result.model_copy(update={"figures": tuple(drawn)}))
-    return results
+    def _written(self) -> dict[str, str]:
+        """Return the SHA-256 of the results and of all tables and figures, by their paths in the folder."""
+        tables, figures = self.folder.tables.glob("[!.]*.csv"), self.folder.figures.glob("[!.]*.png")
+        files = (self.folder.results_file, *sorted(tables), *sorted(figures))
+        return {file.relative_to(self.folder.path).as_posix(): sha256_of(file) for file in files}
+
+    def _keep_only(self, report: Report) -> None:
+        """Remove tables and figures of numbers that have gone."""
+        tables = {Path(result.table).name for result in report.results if result.table}
+        _removed(self.folder.tables, tables | ({"gate.csv"} if report.gate else set()))
+        drawn = (MONTAGE, *(figure for result in report.results for figure in result.figures))
+        _removed(self.folder.figures, {Path(figure.file).name for figure in drawn})
 
 
-def _keep_only(folder: Path, names: set[str]) -> None:
-    """Remove the tables or figures that an earlier evaluation, with other metrics or findings, left behind."""
+def _removed(folder: Path, kept: set[str]) -> None:
     for suffix in ("csv", "png"):
-        for path in folder.glob(f"*.{suffix}"):
-            if path.name not in names:
+        for path in folder.glob(f"[!.]*.{suffix}"):
+            if path.name not in kept:
                 path.unlink()

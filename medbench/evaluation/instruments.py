@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from medbench import registry
+from medbench import protocols, registry
 from medbench.errors import SpecError, Unavailable
 from medbench.evaluation.cache import SEGMENTATIONS, Cache
 from medbench.features.base import SliceExtractor, VolumeExtractor
@@ -138,7 +138,7 @@ class Instruments:
         return fingerprint(
             {
                 "medbench": library_versions().get("medbench"),
-                "protocol": self.protocol.model_dump(mode="json"),
+                "protocol": protocols.identity(self.protocol),
                 "metrics": [self._mark(metric) for metric in metrics],
             }
         )
@@ -150,7 +150,12 @@ class Instruments:
         except Unavailable as reason:
             described = str(reason)
         source = registry.source_sha256(metric)
-        return {"metric": metric, "version": info.version, "source": source, "instruments": described}
+        return {
+            "metric": registry.described(metric),
+            "version": info.version,
+            "source": source,
+            "instruments": described,
+        }
 
     def stand_ins(self, info: MetricInfo) -> tuple[str, ...]:
         """Return the names of the offline substitutes that a metric uses."""
@@ -174,7 +179,7 @@ class Instruments:
 
     def has_derived(self, item: StoredVolume, what: Derivation) -> bool:
         """Say whether ``derived`` would read its result back."""
-        return self.cache.path(*self._derivation_key(item, what), ".npz").is_file()
+        return self.cache.has(self.cache.entry(*self._derivation_key(item, what), ".npz"))
 
     def _derivation_key(self, item: StoredVolume, what: Derivation) -> tuple[str, str, dict[str, Any]]:
         settings = {"reading": _READING, "name": what.name, "settings": what.settings, "of": list(what.of)}
@@ -205,7 +210,7 @@ class Instruments:
         """Say whether ``segmentation`` would read its result back."""
         if self.protocol.segmenter == PRECOMPUTED:
             return True
-        return self.cache.path(SEGMENTATIONS, item.sha256, self._segmentation_settings, ".nii.gz").is_file()
+        return self.cache.has(self.cache.entry(SEGMENTATIONS, item.sha256, self._segmentation_settings, ".nii.gz"))
 
     @property
     def _segmentation_settings(self) -> dict[str, Any]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
+import traceback
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from medbench import registry
-from medbench.errors import NotEnoughCasesError, Unavailable
+from medbench.errors import MedbenchError, NotEnoughCasesError, StorageError, Unavailable
 from medbench.evaluation.comparison import Comparison
 from medbench.evaluation.finite import finite_only
 from medbench.evaluation.floors import against, floor_of
@@ -16,14 +17,17 @@ from medbench.evaluation.gate.checks import check
 from medbench.evaluation.gate.facts import FACTS_VERSION, Facts, file_facts
 from medbench.evaluation.gate.findings import SideReport
 from medbench.evaluation.instruments import Instruments
+from medbench.evaluation.prospects import require_counts
 from medbench.imaging.findings import Finding
 from medbench.imaging.formats import read_header
 from medbench.imaging.masks import mask_findings
 from medbench.metrics.base import Measured, Metric, MetricInfo
+from medbench.plugin_faults import fault_of
 from medbench.records.results import Resampled, Result, Skipped
 from medbench.records.samples import StoredVolume
 from medbench.spec import fingerprint
-from medbench.storage.files import atomic_path
+from medbench.storage.cells import neutral_table
+from medbench.storage.files import atomic_path, write_text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -73,19 +77,42 @@ def measure_all(
         tables: folder for the values behind every number.
 
     Returns:
-        Every metric with its number, in the order of ``metrics``, and what could not be computed, with its reason.
+        Every metric with its number, in the order of ``metrics``, and what could not be computed, with its reason: what
+        is not to be had here, bad input, or a crash.
+
+    Raises:
+        StorageError: the disk is full or cannot be written.
+        MedbenchError: bad input, where no metric has a number that would be lost.
     """
     measured: list[tuple[MetricInfo, Measured]] = []
     skipped: list[Skipped] = []
+    refused: list[MedbenchError] = []
     for name in metrics:
-        metric: Metric = registry.load("metrics", name)()
+        plugin = registry.load("metrics", name)
+        metric = plugin.info.name
         try:
-            found, absent = _measured(metric, comparison, instruments, tables, registry.source_sha256(name))
-            measured.append((metric.info, found))
-            skipped += [Skipped(metric=f"{metric.info.name}.{part}", reason=reason) for part, reason in absent.items()]
+            found, absent = _measured(plugin(), comparison, instruments, tables, registry.source_sha256(name))
+            measured.append((plugin.info, found))
+            skipped += [Skipped(metric=f"{metric}.{part}", reason=reason) for part, reason in absent.items()]
         except (Unavailable, NotEnoughCasesError) as reason:
-            skipped.append(Skipped(metric=metric.info.name, reason=str(reason)))
+            skipped.append(Skipped(metric=metric, reason=str(reason)))
+        except StorageError:
+            raise  # nothing more can be written
+        except MedbenchError as error:
+            refused.append(error)
+            skipped.append(Skipped(metric=metric, reason=str(error), exit_code=2))
+        except (Exception, SystemExit) as error:  # noqa: BLE001  a plug-in may raise anything: only its number is lost
+            skipped.append(crash(metric, error, plugin, instruments))
+    if refused and not measured:
+        raise refused[0]
     return measured, skipped
+
+
+def crash(what: str, error: BaseException, plugin: Any, instruments: Instruments) -> Skipped:
+    """Return why a number or figure is absent whose code crashed; the traceback goes to the folder for logs."""
+    log = instruments.logs / f"{what}.txt"
+    write_text(log, "".join(traceback.format_exception(error)))
+    return Skipped(metric=what, reason=f"it crashed: {fault_of(error, plugin)}; see {log}", exit_code=1)
 
 
 def _measured(
@@ -93,7 +120,7 @@ def _measured(
 ) -> tuple[Measured, Mapping[str, str]]:
     info = metric.info
     clock = time.monotonic()
-    _require_counts(info, comparison)
+    require_counts(info, real=len(comparison.reference), synthetic=len(comparison.synthetic))
     protocol = _protocol(info, comparison, instruments) | ({"source_sha256": source} if source else {})
     evidence = comparison.evidence(instruments)
     measurement = finite_only(metric.measure(evidence))
@@ -135,13 +162,6 @@ def _measured(
     return Measured(result, table, evidence), measurement.skipped
 
 
-def _require_counts(info: MetricInfo, comparison: Comparison) -> None:
-    sides = (("real", comparison.reference, info.min_real), ("synthetic", comparison.synthetic, info.min_synthetic))
-    for side, items, fewest in sides:
-        if len(items) < fewest:
-            raise NotEnoughCasesError(f"{info.name} needs {fewest} {side} volumes, and {len(items)} came")
-
-
 def _protocol(info: MetricInfo, comparison: Comparison, instruments: Instruments) -> dict[str, Any]:
     """Return everything that decides the metric's value besides the voxels of the samples."""
     sides = (comparison.reference, comparison.synthetic)
@@ -175,6 +195,6 @@ def _joined(table: pd.DataFrame | None, floor: pd.DataFrame | None) -> pd.DataFr
 
 
 def write_table(path: Path, table: pd.DataFrame) -> None:
-    """Write a table as CSV, whole or not at all."""
+    """Write a table as CSV, whole or not at all; no spreadsheet takes a name in it for a formula."""
     with atomic_path(path) as temporary:
-        table.to_csv(temporary, index=False, lineterminator="\n")
+        neutral_table(table).to_csv(temporary, index=False, lineterminator="\n")

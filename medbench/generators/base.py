@@ -83,6 +83,7 @@ class FitRequest:
         resume: go on where an earlier training in the workspace stopped; else it is replaced.
         progress: reports the steps.
         trained_on: what the cases are, for the checkpoint to state.
+        identity: fingerprint of the data set and grid; what the workspace keeps of other cases is not used.
     """
 
     train: Sequence[Case]
@@ -92,6 +93,7 @@ class FitRequest:
     resume: bool
     progress: Progress
     trained_on: tuple[TrainingData, ...] = ()
+    identity: str = ""
 
 
 @dataclass(frozen=True)

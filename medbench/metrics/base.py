@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 Need = Literal[
     "slices", "extractor", "volume_extractor", "segmenter", "regions", "nsd_tolerance_mm", "downstream"
 ]  # fields of ``medbench.spec.Protocol``
+Want = Literal["masks", "held_out"]
 Floor = Literal["splits", "held-out", "own", "none"]
 
 
@@ -51,6 +52,7 @@ class MetricInfo:
         figures: what the report shows of it.
         not_audited: why an audit, whose samples are damaged held-out volumes, would mislead about it; empty where it
             would not.
+        wants: what a comparison must have for any number: label maps beside the samples, held-out real volumes.
         steered_by: the split whose label maps steer the samples it judges, where samples are steered and the user
             names none: ``train`` where held-out label maps would give the answer away.
     """
@@ -71,6 +73,7 @@ class MetricInfo:
     cases: CaseColumns | None = None
     figures: tuple[Figure, ...] = ()
     not_audited: str = ""
+    wants: tuple[Want, ...] = ()
     steered_by: Literal["train", "test"] = "test"
 
 

@@ -13,8 +13,10 @@ import numpy as np
 from medbench import registry
 from medbench.datasets.base import Case, Dataset, Split
 from medbench.errors import DataError, SpecError
+from medbench.generators.base import GeneratorInfo
 from medbench.imaging.grid import label_map_to_grid
 from medbench.imaging.volume import LabelMap
+from medbench.pipeline.options import RunOptions
 from medbench.records.collection import REGION_NAMES, region_names, volumes_by_id
 from medbench.records.samples import content_once
 from medbench.spec import Grid, fingerprint
@@ -44,6 +46,19 @@ class Conditions:
 
     identity: str
     items: Sequence[Condition]
+
+
+def asked_of(options: RunOptions, info: GeneratorInfo, metrics: Sequence[str]) -> str | None:
+    """Return whose label maps steer the samples of a run, as ``conditions_of`` takes it; None where nothing does."""
+    if steered_unasked(options, info):
+        return "train"
+    return options.conditions or (split_for(metrics) if options.conditional else None)
+
+
+def steered_unasked(options: RunOptions, info: GeneratorInfo) -> bool:
+    """Say whether a generator makes nothing without a label map, and nobody asked for any."""
+    asked = options.conditional or options.conditions is not None
+    return not asked and "unconditional" not in info.capabilities
 
 
 def conditions_of(asked: str, dataset: Dataset, grid: Grid | None) -> Conditions:

@@ -6,13 +6,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from medbench import protocols
 from medbench.budget.meter import GIB, Meter
 from medbench.errors import SpecError
 from medbench.evaluation.comparison import Comparison
 from medbench.evaluation.evaluation import Evaluation
+from medbench.evaluation.instruments import Instruments
+from medbench.evaluation.prospects import Prospects
 from medbench.pipeline.options import FolderOptions, resolve_metrics
 from medbench.pipeline.track import Track
 from medbench.progress import Progress
+from medbench.records.lock import alone
 from medbench.records.results import Report
 from medbench.records.run import Logged, RunFolder
 from medbench.records.samples import StoredVolume, content_once, first_by_name, open_folder, passed_over
@@ -41,18 +45,25 @@ class FolderEvaluation:
         self.metrics = resolve_metrics(options.metrics)
         self.track = Track.open(options)
         self.name = options.samples.resolve().name
-        self.comparison = self._comparison()
+        samples = self._first(open_folder(options.samples, masks=options.masks, progress=progress))
+        reference = self._real_folder()
+        self._prospects(samples, reference).require(self.metrics, self._instruments(Path(), progress), progress)
+        self.comparison = self._comparison(samples, reference)
         self.spec = self._spec()
         self.folder = RunFolder(options.out or Path("evaluations") / f"{self.name}-{fingerprint(self.spec)}")
 
+    @alone
     def report(self) -> Report:
         """Do what ``evaluate`` does, and write ``report.html``."""
         from medbench.report.html import write_report
 
-        results = self.evaluate()
+        evaluation = self._evaluation()
+        results = self._results(evaluation)
         write_report(self.folder.path)
+        evaluation.require_number(results)
         return results
 
+    @alone
     def evaluate(self) -> Report:
         """Compute the metrics unless that is done; write the results, tables and figures.
 
@@ -60,28 +71,43 @@ class FolderEvaluation:
             SpecError: the folder holds something else.
             DataError: a number would be meaningless; the message names the file and the mend.
         """
-        self.comparison.require()
-        record = self.folder.open(kind="evaluation", spec=self.spec)
-        record.evaluation.command = self.options.command
-        progress = Logged(self.progress, self.folder.log_file)
-        instruments = self.track.instruments(progress=progress, logs=self.folder.logs)
-        meter = Meter(24 * GIB, self.track.device)
-        evaluation = Evaluation(instruments, self.metrics, folder=self.folder, record=record, meter=meter)
+        return self._results(self._evaluation())
+
+    def _results(self, evaluation: Evaluation) -> Report:
         return evaluation.finished() or evaluation.run(
             self.comparison, model=self.name, version=None, dataset=self.track.name
         )
 
-    def _comparison(self) -> Comparison:
+    def _evaluation(self) -> Evaluation:
+        record = self.folder.open(kind="evaluation", spec=self.spec, progress=self.progress)
+        record.evaluation.command = self.options.command
+        instruments = self._instruments(self.folder.logs, Logged(self.progress, self.folder.log_file))
+        meter = Meter(24 * GIB, self.track.device)
+        samples = fingerprint(self.spec)
+        return Evaluation(instruments, self.metrics, self.folder, record, meter, samples)
+
+    def _instruments(self, logs: Path, progress: Progress) -> Instruments:
+        return self.track.instruments(progress=progress, logs=logs)
+
+    def _real_folder(self) -> Sequence[StoredVolume] | None:
+        """Return the real folder's volumes; None where a data set has them."""
         options = self.options
-        samples = self._first(open_folder(options.samples, masks=options.masks, progress=self.progress))
+        if options.real is None:
+            return None
+        return self._first(open_folder(options.real, masks=options.real_masks, progress=self.progress))
+
+    def _prospects(self, samples: Sequence[StoredVolume], reference: Sequence[StoredVolume] | None) -> Prospects:
+        masks = any(item.mask is not None or item.condition is not None for item in samples)
+        if reference is not None:
+            return Prospects(len(reference), len(samples), masks=masks, real_masks=self.options.real_masks is not None)
+        return self.track.prospects(samples=len(samples), masks=masks)
+
+    def _comparison(self, samples: Sequence[StoredVolume], reference: Sequence[StoredVolume] | None) -> Comparison:
+        options = self.options
         noticed = passed_over(options.samples, masks=options.masks)
-        if self.track.dataset is not None:
-            real = self.track.real(self.progress)
-            identity = self.track.dataset.identity()
-            noticed += self.track.noticed()
-            return Comparison(samples, self._first(real.reference), real.held_out, identity, noticed=noticed)
+        if reference is None:
+            return self.track.comparison(samples, self.track.real(self.progress), noticed=noticed)
         assert options.real is not None  # or a data set
-        reference = self._first(open_folder(options.real, masks=options.real_masks, progress=self.progress))
         identity = {"name": "folder", "content": _content(reference)}
         noticed += passed_over(options.real, masks=options.real_masks)
         return Comparison(samples, reference, (), identity, reference_masks=_masks(reference), noticed=noticed)
@@ -96,7 +122,7 @@ class FolderEvaluation:
             "masks": _masks(self.comparison.synthetic),
             "reference": self.comparison.identity,
             "reference_masks": self.comparison.reference_masks,
-            "protocol": self.track.protocol.model_dump(mode="json"),
+            "protocol": protocols.identity(self.track.protocol),
         }
 
 

@@ -49,6 +49,23 @@ def leaks_of_checkpoint(model: str, checkpoint: Path, dataset: DatasetInfo) -> t
     return overlaps(model, stated, dataset, says=f" (says {checkpoint.name})")
 
 
+def leaks_of_trained(model: str, checkpoint: Path | None, dataset: DatasetInfo) -> tuple[str, ...]:
+    """Return the leaks of what a run trains itself: what its checkpoint states, else the data set's training split.
+
+    Args:
+        model: whose weights they are.
+        checkpoint: what it has trained; None before that.
+        dataset: the data set that trains and judges it.
+    """
+    stated = stated_by(checkpoint) if checkpoint is not None else None
+    return overlaps(model, stated or (train_split(dataset),), dataset)
+
+
+def train_split(dataset: DatasetInfo) -> TrainingData:
+    """Return the training split of a data set as what weights saw."""
+    return TrainingData(dataset.name, note="train split")
+
+
 def stated_by(checkpoint: Path) -> tuple[TrainingData, ...] | None:
     """Return what a checkpoint says that it was trained on; None where it does not say."""
     description = read_description(checkpoint)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from medbench.datasets.base import Dataset
 from medbench.errors import SpecError
 from medbench.generators.base import GeneratorInfo
 from medbench.spec import Grid, Protocol
-from medbench.storage.catalogue import weight_files
+from medbench.storage.catalogue import weight_files as catalogued
 from medbench.storage.weights import weights_variable
 
 
@@ -104,7 +105,7 @@ def use_weight_files(assignments: Sequence[str]) -> None:
     """
     if not assignments:
         return
-    known = sorted({*registry.names("features"), *registry.names("segmenters"), *weight_files()})
+    known = sorted({*registry.names("features"), *registry.names("segmenters"), *catalogued()})
     for assignment in assignments:
         name, separator, file = assignment.partition("=")
         if not separator or not Path(file).is_file():
@@ -112,6 +113,28 @@ def use_weight_files(assignments: Sequence[str]) -> None:
         if name.lower() not in known:
             raise SpecError(f"--weights {assignment}: nothing asks for '{name}': choose from {', '.join(known)}")
         os.environ[weights_variable(name)] = str(Path(file).resolve())
+
+
+@contextmanager
+def weight_files(files: Mapping[str, Path | str]) -> Iterator[None]:
+    """Let files take the place of ``MEDBENCH_WEIGHTS_<NAME>`` while the block runs.
+
+    Args:
+        files: by the name of the feature network, segmenter or weight file.
+
+    Raises:
+        SpecError: no such file, or a name that nothing asks for.
+    """
+    before = {weights_variable(name): os.environ.get(weights_variable(name)) for name in files}
+    try:
+        use_weight_files([f"{name}={file}" for name, file in files.items()])
+        yield
+    finally:
+        for variable, value in before.items():
+            if value is None:
+                os.environ.pop(variable, None)
+            else:
+                os.environ[variable] = value
 
 
 def resolve_device(asked: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
@@ -11,24 +10,26 @@ from pathlib import Path
 from medbench import registry
 from medbench.budget.meter import Meter
 from medbench.datasets.base import Case, Dataset
-from medbench.errors import BudgetExceededError, NotEnoughCasesError
-from medbench.evaluation.comparison import Comparison
+from medbench.errors import BudgetExceededError
 from medbench.evaluation.evaluation import Evaluation
-from medbench.generators.base import FitRequest, Generator, GeneratorInfo, Shape, Shaped, Stage, TrainingData
+from medbench.generators.base import FitRequest, Generator, GeneratorInfo, Shape, Shaped, Stage
 from medbench.imaging.volume import Volume
-from medbench.pipeline.conditions import Conditions, conditions_of, split_for
+from medbench.pipeline.conditions import Conditions, asked_of, conditions_of, steered_unasked
 from medbench.pipeline.forecast import Forecasts
-from medbench.pipeline.leaks import leaks_of_checkpoint, leaks_of_preset, overlaps, stated_by
+from medbench.pipeline.leaks import leaks_of_checkpoint, leaks_of_preset, leaks_of_trained, train_split
 from medbench.pipeline.options import RunOptions, check, resolve_metrics, resolve_preset
 from medbench.pipeline.prepare import on_grid
-from medbench.pipeline.sample import sample
+from medbench.pipeline.sample import require_enough, sample
 from medbench.pipeline.track import Track
 from medbench.progress import Progress
+from medbench.records.lock import alone
+from medbench.records.manifest import Manifest, SampleRecord
 from medbench.records.results import Report
 from medbench.records.run import GenerationSpec, Logged, RunFolder, RunRecord, StageName, StageRecord
-from medbench.records.samples import Manifest, first_by_name, open_folder, passed_over
+from medbench.records.samples import open_folder, passed_over
 from medbench.spec import fingerprint
-from medbench.storage.files import sha256_of
+from medbench.storage.files import has_content, sha256_of
+from medbench.storage.space import least_bytes, require_space
 
 _DEFAULT_SAMPLES = 16
 
@@ -55,7 +56,8 @@ class Run:
         check(options, self.info)
         self.preset = resolve_preset(self.info, options.preset)
         self.spec = self._generation_spec()
-        self._require_enough()
+        cases = self.held_out if self.info.native_shape is None else None
+        require_enough(self.spec.samples, cases=cases, conditions=self.conditions and self.conditions.items)
         name = f"{self.info.name}-{self.dataset.info.name}-{fingerprint(self.spec)}"
         self.folder = RunFolder(options.out or Path("runs") / name)
         self.progress = Logged(progress, self.folder.log_file)
@@ -68,10 +70,8 @@ class Run:
     @cached_property
     def conditions(self) -> Conditions | None:
         """The label maps that steer the samples; None where nothing does."""
-        asked = self.options.conditions
-        if asked is None and not self.options.conditional:
-            return None
-        return conditions_of(asked or split_for(self.metrics), self.dataset, self.protocol.grid)
+        asked = asked_of(self.options, self.info, self.metrics)
+        return None if asked is None else conditions_of(asked, self.dataset, self.protocol.grid)
 
     @property
     def dataset(self) -> Dataset:
@@ -91,14 +91,10 @@ class Run:
         Raises:
             SpecError: the folder holds another run.
         """
-        record = self.folder.open(kind="run", spec=self.spec.model_dump(mode="json"))
+        record = self.folder.open(kind="run", spec=self.spec.model_dump(mode="json"), progress=self.progress)
         record.evaluation.command = self.options.command
         if not self.options.resume:
-            for stale in (self.folder.samples, self.folder.tables, self.folder.figures, self.folder.path / "fit"):
-                if stale.is_dir():
-                    shutil.rmtree(stale)
-            self.folder.results_file.unlink(missing_ok=True)
-            self.folder.report_file.unlink(missing_ok=True)
+            self.folder.clear()
             record.stages.clear()
         return record
 
@@ -116,12 +112,14 @@ class Run:
         weights: Path | None = self._generator_class(self.preset, device="cpu").default_checkpoint()
         return weights
 
+    @alone
     def fit(self) -> Path:
         """Train the generator unless that is done; return the checkpoint."""
         if self._is_done("fit"):
-            finished: Path = self.folder.path / self.record.stages["fit"].detail["checkpoint"]
-            if finished.is_file():
+            finished: Path = self.folder.path / self.record.detail("fit")["checkpoint"]
+            if has_content(finished, self._checkpoint):
                 return finished
+            self.progress.note(f"{finished} is not what was trained: it is made again from the state of the training")
         self._require_budget("fit")
         with self._generating("fit") as entry:
             generator: Generator = self._generator_class(self.preset, device=self.track.device)
@@ -132,19 +130,25 @@ class Run:
                 seed=self.options.seed,
                 resume=self.options.resume,
                 progress=self.progress,
-                trained_on=(self._train_split,),
+                trained_on=(train_split(self.dataset.info),),
+                identity=fingerprint({"dataset": self.spec.dataset, "grid": self.spec.grid}),
             )
             checkpoint: Path = generator.fit(request)
-            entry.detail["checkpoint"] = checkpoint.relative_to(self.folder.path).as_posix()
+            name = checkpoint.relative_to(self.folder.path).as_posix()
+            entry.detail |= {"checkpoint": name, "sha256": sha256_of(checkpoint)}
         return checkpoint
 
+    @alone
     def sample(self) -> None:
         """Make the samples that are missing, training first if asked to."""
         if self._is_sampled():
             return
         self._require_budget("fit", "sample")
+        self._require_space()
         if self.options.train:
             self.fit()
+        if steered_unasked(self.options, self.info):
+            self.progress.note(f"{self.info.name} only draws label maps: its samples show those of the training split")
         # Cases are opened only where they are needed: published weights can be sampled without the data set.
         with self._generating("sample"):
             sample(
@@ -155,9 +159,11 @@ class Run:
                 grid=self.protocol.grid,
                 cases=on_grid(self.held_out, self.protocol.grid) if self.info.native_shape is None else (),
                 conditions=self.conditions.items if self.conditions else None,
+                checkpoint=self._checkpoint,
                 progress=self.progress,
             )
 
+    @alone
     def evaluate(self) -> Report:
         """Make whatever is missing, then compute the metrics unless that is done; return the results."""
         evaluation = self._evaluation()
@@ -166,31 +172,35 @@ class Run:
             return finished
         if not self._is_sampled():
             self._require_budget("fit", "sample")
+            self._require_space()
+        prospects = self.track.prospects(
+            samples=self.spec.samples,
+            masks=self.conditions is not None,
+            reconstructs="reconstructs" in self.info.capabilities,
+        )
+        prospects.require(self.metrics, evaluation.instruments, self.progress)
         with self.meter.stage(self.folder, self.record, "prepare"):
             real = self.track.real(self.progress)
         self.sample()
-        count = self.protocol.volumes_per_side
-        comparison = Comparison(
-            first_by_name(open_folder(self.folder.samples), count),
-            first_by_name(real.reference, count),
-            real.held_out,
-            self.dataset.identity(),
-            noticed=[*passed_over(self.folder.samples), *self.track.noticed()],
-        )
-        return evaluation.run(
+        samples = open_folder(self.folder.samples)
+        comparison = self.track.comparison(samples, real, noticed=passed_over(self.folder.samples))
+        return self._evaluation().run(
             comparison, model=self.info.name, version=self.info.version, dataset=self.track.name, leaks=self._leaks()
         )
 
+    @alone
     def report(self) -> Report:
         """Make whatever is missing, then write ``report.html`` unless it is there; return the results."""
-        done = self._is_done("report") and self.folder.report_file.is_file()
+        written = self.record.detail("report").get("sha256")
+        done = self._is_done("report") and has_content(self.folder.report_file, written)
         before = self.record.stages.get("evaluate")
         results = self.evaluate()
         if not done or self.record.stages.get("evaluate") is not before:
             from medbench.report.html import write_report
 
-            with self.folder.stage(self.record, "report"):
-                write_report(self.folder.path)
+            with self.folder.stage(self.record, "report") as entry:
+                entry.detail["sha256"] = sha256_of(write_report(self.folder.path))
+        self._evaluation().require_number(results)
         return results
 
     def _evaluation(self) -> Evaluation:
@@ -199,7 +209,9 @@ class Run:
             logs=self.folder.logs,
             reconstruct=self._reconstruct if "reconstructs" in self.info.capabilities else None,
         )
-        return Evaluation(instruments, self.metrics, folder=self.folder, record=self.record, meter=self.meter)
+        made = self._sampled()
+        samples = fingerprint([made[index].sha256 for index in sorted(made)])
+        return Evaluation(instruments, self.metrics, self.folder, self.record, self.meter, samples)
 
     @cached_property
     def forecasts(self) -> Forecasts:
@@ -209,6 +221,12 @@ class Run:
     def _require_budget(self, *stages: Stage) -> None:
         left = [stage for stage in stages if not self._is_done(stage) and (stage == "sample" or self.options.train)]
         self.forecasts.require(left, force=self.options.force, progress=self.progress)
+
+    def _require_space(self) -> None:
+        shape = (self.protocol.grid and self.protocol.grid.shape) or self.info.shape_of(self.preset)
+        left = self.spec.samples - len(Manifest(self.folder.samples).complete(self.spec.samples))
+        if shape is not None:
+            require_space(self.folder.path, left * least_bytes(shape), f"making {left} samples")
 
     @contextmanager
     def _generating(self, stage: Stage) -> Iterator[StageRecord]:
@@ -222,7 +240,7 @@ class Run:
             reason = str(error) if forecast is None else f"{error}: {forecast.advice()}"
             self._evaluation().give_up(
                 reason, model=self.info.name, version=self.info.version, dataset=self.track.name,
-                identity=self.dataset.identity(), leaks=self._leaks(),
+                identity=self.track.identity, leaks=self._leaks(),
             )  # fmt: skip
             raise BudgetExceededError(reason) from error
 
@@ -245,10 +263,15 @@ class Run:
         return entry is not None and entry.status == "done"
 
     def _is_sampled(self) -> bool:
-        return (
-            self._is_done("sample")
-            and len(Manifest(self.folder.samples).complete(self.spec.samples)) == self.spec.samples
-        )
+        return self._is_done("sample") and len(self._sampled()) == self.spec.samples
+
+    def _sampled(self) -> dict[int, SampleRecord]:
+        return Manifest(self.folder.samples).complete(self.spec.samples, checkpoint=self._checkpoint)
+
+    @property
+    def _checkpoint(self) -> str | None:
+        """SHA-256 of the weights that make the samples; None where there are none, or none yet."""
+        return self.record.detail("fit").get("sha256") if self.options.train else self.spec.weights
 
     def _generation_spec(self) -> GenerationSpec:
         options = self.options
@@ -258,7 +281,7 @@ class Run:
             model=self.info.name,
             model_version=self.info.version,
             preset=self.preset,
-            dataset=self.dataset.identity(),
+            dataset=self.track.identity,
             seed=options.seed,
             samples=options.samples or own or len(self.held_out) or _DEFAULT_SAMPLES,
             conditions=self.conditions.identity if self.conditions else None,
@@ -267,30 +290,11 @@ class Run:
             checkpoint="train" if options.train else sha256_of(weights) if weights else "none",
         )
 
-    def _require_enough(self) -> None:
-        if self.info.native_shape is None and self.spec.samples > len(self.held_out):
-            raise NotEnoughCasesError(
-                f"{len(self.held_out)} held-out cases are not enough for {self.spec.samples} samples: lower --samples"
-            )
-        if self.conditions is not None and self.spec.samples > len(self.conditions.items):
-            raise NotEnoughCasesError(
-                f"{len(self.conditions.items)} label maps are not enough for {self.spec.samples} samples: lower "
-                "--samples, or give others with --conditions"
-            )
-
-    @property
-    def _train_split(self) -> TrainingData:
-        return TrainingData(self.dataset.info.name, note="train split")
-
     def _leaks(self) -> tuple[str, ...]:
         """Say what the weights saw of the data that this run is judged by, or that nobody can say."""
         if self.options.train:
-            finished = self.record.stages.get("fit")
-            made = finished.detail.get("checkpoint") if finished is not None else None
-            stated = stated_by(self.folder.path / made) if made is not None else None
-            return overlaps(self.info.name, stated or (self._train_split,), self.dataset.info)
+            made = self.record.detail("fit").get("checkpoint")
+            return leaks_of_trained(self.info.name, self.folder.path / made if made else None, self.dataset.info)
         if self.options.checkpoint is not None:
             return leaks_of_checkpoint(self.info.name, self.options.checkpoint, self.dataset.info)
-        if self.spec.checkpoint == "none":
-            return ()
-        return leaks_of_preset(self.info, self.preset, self.dataset.info)
+        return leaks_of_preset(self.info, self.preset, self.dataset.info) if self.spec.weights else ()

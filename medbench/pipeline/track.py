@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
+from medbench import registry
 from medbench.datasets.base import Accounted, Dataset
 from medbench.errors import SpecError
 from medbench.evaluation.cache import Cache
+from medbench.evaluation.comparison import Comparison
 from medbench.evaluation.instruments import Instruments
+from medbench.evaluation.prospects import Prospects
 from medbench.imaging.findings import Finding
 from medbench.imaging.volume import Volume
 from medbench.pipeline.engine import available_cores
 from medbench.pipeline.options import TrackOptions, load_dataset, resolve_device, resolve_protocol
 from medbench.pipeline.prepare import RealSplits, prepare
 from medbench.progress import Progress
+from medbench.records.samples import StoredVolume, first_by_name
 from medbench.spec import Grid, Protocol
-from medbench.storage.home import home
+from medbench.storage.home import home, shared_home
 
 _DEFAULT_PROTOCOL = "folder-2.5d"
 
@@ -60,6 +65,13 @@ class Track:
         return self.dataset.info.name if self.dataset else "folder"
 
     @cached_property
+    def identity(self) -> dict[str, Any]:
+        """What makes the data set this one, down to the file of a plug-in that reads it."""
+        assert self.dataset is not None and self.options.dataset is not None  # bare folders go by their content
+        source = registry.source_sha256(self.options.dataset)
+        return {**self.dataset.identity(), **({"source_sha256": source} if source else {})}
+
+    @cached_property
     def device(self) -> str:
         """The torch device in force."""
         return resolve_device(self.options.device)
@@ -74,10 +86,53 @@ class Track:
         assert self.dataset is not None  # callers with bare folders have none to prepare
         return prepare(
             self.dataset,
+            identity=self.identity,
             grid=self.protocol.grid,
             reference_count=self.protocol.reference_count,
             workers=self.options.workers or available_cores(),
             progress=progress,
+        )
+
+    def prospects(self, *, samples: int, masks: bool, reconstructs: bool = False) -> Prospects:
+        """Return what a comparison of samples with the data set will have; no volume is read.
+
+        Args:
+            samples: how many there are or will be.
+            masks: whether label maps come with them.
+            reconstructs: whether there is an autoencoder.
+
+        Raises:
+            DataError: data absent or damaged.
+        """
+        assert self.dataset is not None  # as for real
+        protocol = self.protocol
+        reference = self.dataset.cases("train")[: protocol.reference_count][: protocol.volumes_per_side]
+        return Prospects(
+            real=len(reference),
+            synthetic=min(samples, protocol.volumes_per_side or samples),
+            held_out=len(self.dataset.cases("test")),
+            masks=masks,
+            real_masks=all(case.read_label_map is not None for case in reference),
+            reconstructs=reconstructs,
+        )
+
+    def comparison(
+        self, samples: Sequence[StoredVolume], real: RealSplits, *, noticed: Sequence[Finding]
+    ) -> Comparison:
+        """Return samples against the data set; the protocol may take only the first volumes of either side.
+
+        Args:
+            samples: what is judged.
+            real: the data set's cases, prepared.
+            noticed: what was noticed where the samples were found.
+        """
+        count = self.protocol.volumes_per_side
+        return Comparison(
+            first_by_name(samples, count),
+            first_by_name(real.reference, count),
+            real.held_out,
+            self.identity,
+            noticed=[*noticed, *self.noticed()],
         )
 
     def noticed(self) -> list[Finding]:
@@ -94,4 +149,6 @@ class Track:
             logs: folder for the logs of what metrics train.
             reconstruct: a generator's autoencoder.
         """
-        return Instruments(self.protocol, self.device, Cache(home() / "cache"), progress, logs, reconstruct)
+        shared = shared_home()
+        cache = Cache(home() / "cache", progress, shared and shared / "cache")
+        return Instruments(self.protocol, self.device, cache, progress, logs, reconstruct)

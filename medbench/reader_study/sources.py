@@ -16,8 +16,9 @@ from medbench.imaging.grid import to_grid
 from medbench.imaging.volume import Volume
 from medbench.reader_study.key import REAL, Origin
 from medbench.records.collection import volumes_by_id
+from medbench.records.manifest import MANIFEST, Manifest
 from medbench.records.run import RunFolder
-from medbench.records.samples import MANIFEST, Manifest, content_once
+from medbench.records.samples import content_once
 from medbench.spec import Grid
 
 Triple = tuple[float, float, float]

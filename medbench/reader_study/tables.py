@@ -13,10 +13,10 @@ from typing import Final
 
 from medbench.errors import DataError, SpecError
 from medbench.reader_study.study import Study, columns
+from medbench.storage.cells import neutral, plain
 
 LONGEST_COMMENT: Final = 2000
 _READER: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
-_FORMULA: Final = ("=", "+", "-", "@")
 
 
 @dataclass(frozen=True)
@@ -167,23 +167,9 @@ def _row(cells: Mapping[str, str], study: Study) -> tuple[str, Rating] | None:
     except ValueError as error:
         raise DataError(f"{cells['seconds'][:60]!r} is no time in seconds") from error
     answers = {criterion: value.lower() for criterion, value in asked.items() if value}
-    rating = Rating(cells[kind], answers, _plain(cells.get("comment", "")), seconds)
+    rating = Rating(cells[kind], answers, plain(cells.get("comment", "")), seconds)
     return reader_name(cells["reader"]), checked(study, rating)
 
 
 def _kind(study: Study) -> str:
     return "pair" if study.design == "2afc" else "case"
-
-
-def neutral(comment: str) -> str:
-    """Return a comment that no spreadsheet takes for a formula.
-
-    Example:
-        >>> neutral("=1+1"), neutral("odd vessels")
-        ("'=1+1", 'odd vessels')
-    """
-    return f"'{comment}" if comment.startswith(_FORMULA) else comment
-
-
-def _plain(cell: str) -> str:
-    return cell[1:] if cell[:1] == "'" and cell[1:].startswith(_FORMULA) else cell

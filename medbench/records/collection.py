@@ -14,7 +14,7 @@ from medbench.errors import DataError
 from medbench.imaging.findings import Finding
 from medbench.imaging.formats import survey
 from medbench.imaging.formats.suffixes import suffix_of
-from medbench.imaging.formats.walk import shown
+from medbench.storage.names import shown
 
 CONDITIONS: Final = "conditions"
 MASK_FOLDERS: Final = ("labels", "masks", CONDITIONS)  # inside a folder of volumes: label maps, never volumes

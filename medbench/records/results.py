@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from medbench.errors import DataError
+from medbench.storage.checksums import with_checksum, without_checksum
 from medbench.storage.files import write_json
 
 if TYPE_CHECKING:
@@ -160,6 +163,22 @@ class Skipped(_Record):
 
     metric: str
     reason: str
+    exit_code: Literal[0, 1, 2] = Field(
+        0, description="what a command ends with: 0: it is not to be had here; 2: bad input; 1: the metric crashed"
+    )
+
+
+def by_cause(skipped: Iterable[Skipped]) -> dict[str, str]:
+    """Return the metrics that could not be computed, as a list in words, by their reason.
+
+    Example:
+        >>> by_cause([Skipped(metric="rvr", reason="no masks"), Skipped(metric="hu", reason="no masks")])
+        {'no masks': 'rvr, hu'}
+    """
+    found: dict[str, list[str]] = {}
+    for one in skipped:
+        found.setdefault(one.reason, []).append(one.metric)
+    return {reason: ", ".join(metrics) for reason, metrics in found.items()}
 
 
 class Report(_Record):
@@ -182,7 +201,7 @@ class Report(_Record):
     def save(self, folder: Path | str) -> Path:
         """Write ``results.json`` into a folder, whole or not at all; return its path."""
         path = Path(folder) / "results.json"
-        write_json(path, self.model_dump(mode="json", by_alias=True))
+        write_json(path, with_checksum(self.model_dump(mode="json", by_alias=True)))
         return path
 
     @classmethod
@@ -190,18 +209,21 @@ class Report(_Record):
         """Read a ``results.json``.
 
         Raises:
-            DataError: absent, damaged or of an unknown schema.
+            DataError: absent, damaged, changed after it was written, or of an unknown schema.
         """
-        path = Path(path)
+        path, mend = Path(path), "run the command that made it again"
         try:
-            return cls.model_validate_json(path.read_bytes())
+            return cls.model_validate(without_checksum(json.loads(path.read_bytes())))
         except FileNotFoundError as error:
             raise DataError(f"{path} does not exist: run 'medbench evaluate' or 'medbench run' first") from error
+        except OSError as error:
+            raise DataError(f"{path} cannot be read: {error.strerror}: allow it, or choose another run") from error
         except ValidationError as error:
             first = error.errors()[0]
             where = ": ".join(filter(None, (".".join(str(part) for part in first["loc"]), first["msg"])))
-            mend = "run the command that made it again"
             raise DataError(f"{path} is no results.json of schema 1 ({where}): {mend}") from error
+        except (ValueError, RecursionError) as error:
+            raise DataError(f"{path} is no results.json of schema 1 ({error}): {mend}") from error
 
     def frame(self) -> pd.DataFrame:
         """Return one row a metric and part (``part`` is empty for the metric's value itself)."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import platform
+import shutil
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -10,16 +12,20 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from medbench.errors import SpecError
-from medbench.progress import Progress
+from medbench.progress import Progress, silent
 from medbench.records.results import Budget, StageMemory, StagePrediction
 from medbench.spec import Spec, fingerprint
+from medbench.storage.checksums import CHECKSUM, with_checksum, without_checksum
 from medbench.storage.files import storage_errors, write_json
 
 T = TypeVar("T")
+Kind = Literal["run", "evaluation"]
 StageName = Literal["prepare", "fit", "sample", "evaluate", "report"]
+LOCK = ".lock"
+HOLDER = ".lock.json"
 _LIBRARIES = ("medbench", "torch", "monai", "numpy", "scipy", "nibabel", "SimpleITK", "totalsegmentator", "nnunetv2")
 
 
@@ -40,6 +46,11 @@ class GenerationSpec(Spec):
     """SHA-256 of a generator's file, where it was named as ``path/to/file.py:Class``."""
     checkpoint: str
     """SHA-256 of the weights, ``train`` where the run trains its own, ``none`` where the model has no weights."""
+
+    @property
+    def weights(self) -> str | None:
+        """SHA-256 of weights that the run does not train itself."""
+        return None if self.checkpoint in ("train", "none") else self.checkpoint
 
 
 class _Record(BaseModel):
@@ -64,8 +75,12 @@ class EvaluationRecord(_Record):
     protocol: dict[str, Any] = {}
     gate: list[dict[str, str | int]] | None = None
     """The gate's findings, one row a check; None where no gate has run."""
-    mark: str | None = None
-    """Fingerprint of all that decided the results; None while they do not stand."""
+    marks: dict[str, str] = {}
+    """By the name under which a metric was asked for, a fingerprint of all that decided its number, while it stands."""
+    files: dict[str, str] = {}
+    """SHA-256 of ``results.json``, tables and figures of the last evaluation, by their paths in the folder."""
+
+    model_config = ConfigDict(extra="ignore")  # what earlier versions kept here
 
 
 class RunRecord(_Record):
@@ -75,7 +90,7 @@ class RunRecord(_Record):
     """
 
     schema_version: Literal[1] = 1
-    kind: Literal["run", "evaluation"]
+    kind: Kind
     id: str
     spec: dict[str, Any]
     fingerprint: str
@@ -85,6 +100,11 @@ class RunRecord(_Record):
     budget: Budget | None = None
     stages: dict[StageName, StageRecord] = {}
     evaluation: EvaluationRecord = EvaluationRecord()
+
+    def detail(self, stage: StageName) -> dict[str, Any]:
+        """Return what a stage has noted of itself; nothing of one that has not begun."""
+        entry = self.stages.get(stage)
+        return entry.detail if entry is not None else {}
 
 
 def library_versions() -> dict[str, str]:
@@ -113,49 +133,107 @@ class RunFolder:
         self.report_file = path / "report.html"
         self.log_file = path / "log.txt"
         self.logs = path / "logs"
+        self.is_held = False
+        """Whether this process has shut others out (see ``medbench.records.lock``)."""
 
     def read(self) -> RunRecord:
         """Return the record.
 
         Raises:
-            SpecError: the folder is no run folder.
+            SpecError: the folder is no run folder, or its record was changed after it was written.
         """
-        try:
-            return RunRecord.model_validate_json(self.record_file.read_bytes())
-        except (FileNotFoundError, NotADirectoryError) as error:
-            raise SpecError(
-                f"{self.path} is no run folder (it has no run.json): give a folder that 'medbench run' made"
-            ) from error
-        except (OSError, ValidationError) as error:
-            raise SpecError(f"{self.record_file} is no run record: give a folder that 'medbench run' made") from error
+        record, whole = self._parsed()
+        if not whole:
+            raise SpecError(f"{self.record_file} was changed after it was written: run the command that made it again")
+        return record
 
-    def open(self, *, kind: Literal["run", "evaluation"], spec: dict[str, Any]) -> RunRecord:
-        """Return the folder's record, or a new one where there is none.
+    def open(self, *, kind: Kind, spec: dict[str, Any], progress: Progress = silent) -> RunRecord:
+        """Return the folder's record, or a new one where there is none; a run may grow by more samples.
+
+        A damaged record of the same spec is begun anew: what the folder holds is believed by its own checksums.
+
+        Args:
+            kind: of the folder.
+            spec: what it is to hold.
+            progress: told about a damaged record.
 
         Raises:
             SpecError: the folder holds a run of another spec, or files that are no run.
         """
         mark = fingerprint(spec)
         if self.record_file.exists():
-            record = self.read()
-            if record.fingerprint != mark:
-                changed = sorted(k for k in {*record.spec, *spec} if record.spec.get(k) != spec.get(k))
-                raise SpecError(
-                    f"{self.path} holds a run of another spec (different: {', '.join(changed)}): "
-                    "choose another --out, or the options it was made with"
-                )
-            return record
-        if self.path.is_dir() and any(self.path.iterdir()):
-            raise SpecError(f"{self.path} is not empty and holds no run: choose another --out")
+            record, whole = self._parsed()
+            if whole or not (record.spec == spec or record.fingerprint == mark):
+                if record.fingerprint != mark:
+                    self._require_growth(record, spec)
+                    record.spec, record.fingerprint = spec, mark
+                    self.write(record)
+                return record
+            progress.note(f"{self.record_file} is damaged: what was finished is looked through and recorded again")
+        else:
+            self.require_ours()
         record = RunRecord(
             kind=kind, id=self.path.resolve().name, spec=spec, fingerprint=mark, versions=library_versions()
         )
         self.write(record)
         return record
 
+    def _parsed(self) -> tuple[RunRecord, bool]:
+        """Return the record, and whether it is as it was written."""
+        try:
+            document = json.loads(self.record_file.read_bytes())
+            try:
+                document, whole = without_checksum(document), True
+            except ValueError:
+                whole = False
+            record = RunRecord.model_validate({key: document[key] for key in document if key != CHECKSUM})
+        except (FileNotFoundError, NotADirectoryError) as error:
+            raise SpecError(
+                f"{self.path} is no run folder (it has no run.json): give a folder that 'medbench run' made"
+            ) from error
+        except (OSError, ValueError, TypeError, RecursionError) as error:
+            raise SpecError(
+                f"{self.record_file} is no run record, or damaged: give a folder that 'medbench run' made, or choose "
+                "another --out"
+            ) from error
+        return record, whole and fingerprint(record.spec) == record.fingerprint
+
+    def require_ours(self) -> None:
+        """Refuse a folder that holds something else than a run.
+
+        Raises:
+            SpecError: it does.
+        """
+        with storage_errors(self.path):
+            if self.record_file.exists() or not self.path.is_dir():
+                return
+            others = [path for path in self.path.iterdir() if path.name not in (LOCK, HOLDER)]
+        if others:
+            raise SpecError(f"{self.path} is not empty and holds no run: choose another --out")
+
+    def _require_growth(self, record: RunRecord, spec: dict[str, Any]) -> None:
+        """Refuse another spec, unless it is a run's own with more samples: those that are there stay."""
+        changed = sorted(k for k in {*record.spec, *spec} if record.spec.get(k) != spec.get(k))
+        if record.kind == "run" and changed == ["samples"]:
+            there = record.spec["samples"]
+            if spec["samples"] > there:
+                return
+            raise SpecError(f"{self.path} holds {there} samples: give --samples {there} or more, or another --out")
+        raise SpecError(
+            f"{self.path} holds a run of another spec (different: {', '.join(changed)}): "
+            "choose another --out, or the options it was made with"
+        )
+
     def write(self, record: RunRecord) -> None:
         """Write the record, whole or not at all."""
-        write_json(self.record_file, record.model_dump(mode="json"))
+        write_json(self.record_file, with_checksum(record.model_dump(mode="json")))
+
+    def clear(self) -> None:
+        """Remove what a run has made; its record, log and the logs of what it trained stay."""
+        for folder in (self.samples, self.tables, self.figures, self.path / "fit"):
+            shutil.rmtree(folder, ignore_errors=True)
+        for file in (self.results_file, self.report_file):
+            file.unlink(missing_ok=True)
 
     @contextmanager
     def stage(self, record: RunRecord, name: StageName) -> Iterator[StageRecord]:

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import json
-import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-
-from pydantic import Field, ValidationError
 
 from medbench.errors import DataError
 from medbench.imaging.findings import Finding
@@ -24,10 +20,8 @@ from medbench.records.collection import (
     unmatched,
     volumes_by_id,
 )
-from medbench.spec import Spec
-from medbench.storage.files import sha256_of, sha256_once, storage_errors, write_text
-
-MANIFEST = "manifest.jsonl"
+from medbench.records.manifest import MANIFEST, Manifest
+from medbench.storage.files import sha256_once
 
 
 @dataclass(frozen=True)
@@ -52,92 +46,6 @@ class StoredVolume:
     regions: Mapping[int, str] | None = None
     condition: Path | None = None
     condition_regions: Mapping[int, str] | None = None
-
-
-class SampleRecord(Spec):
-    """One line of ``manifest.jsonl``."""
-
-    index: int
-    seed: int
-    file: str
-    sha256: str
-    shape: tuple[int, int, int]
-    spacing: tuple[float, float, float]
-    native_shape: tuple[int, int, int]
-    condition: str | None
-    condition_source: str | None = Field(None, description="split and case, or the file, that the condition came from")
-    seconds: float
-
-
-class Manifest:
-    """The list of a run's samples. A line is appended once its file is complete, so that a killed run can trust it.
-
-    Args:
-        folder: the folder of the samples.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.path = folder / MANIFEST
-
-    def records(self) -> dict[int, SampleRecord]:
-        """Return the records by sample index; a last line that a kill cut short is passed over.
-
-        Raises:
-            DataError: a line before the last is damaged.
-        """
-        if not self.path.exists():
-            return {}
-        lines = self._lines()
-        found: dict[int, SampleRecord] = {}
-        for number, line in enumerate(lines, start=1):
-            try:
-                record = SampleRecord.model_validate_json(line)
-            except ValidationError as error:
-                if number == len(lines):
-                    break
-                raise DataError(
-                    f"{self.path} line {number} is damaged: delete the line, then run the command again"
-                ) from error
-            found[record.index] = record
-        return found
-
-    def is_ours(self) -> bool:
-        """Return whether the file is there and is no list of another tool, which may have the same name.
-
-        Raises:
-            DataError: not UTF-8 text.
-        """
-        if not self.path.is_file():
-            return False
-        lines = self._lines()
-        return not lines or not all(map(_is_foreign, lines))
-
-    def _lines(self) -> list[str]:
-        try:
-            return self.path.read_text(encoding="utf-8").splitlines()
-        except UnicodeDecodeError as error:
-            raise DataError(f"{self.path} is not UTF-8 text: sample again, or rename the file") from error
-
-    def complete(self, count: int) -> dict[int, SampleRecord]:
-        """Return the records below ``count`` whose file is there with the recorded content."""
-        return {
-            index: record
-            for index, record in self.records().items()
-            if index < count and (path := self.folder / record.file).is_file() and sha256_of(path) == record.sha256
-        }
-
-    def append(self, record: SampleRecord) -> None:
-        """Add a record and flush it to the disk."""
-        with storage_errors(self.path), self.path.open("a", encoding="utf-8") as handle:
-            handle.write(record.model_dump_json() + "\n")
-            handle.flush()
-            os.fsync(handle.fileno())
-
-    def rewrite(self, records: Iterable[SampleRecord]) -> None:
-        """Replace the manifest by these records, sorted by index."""
-        ordered = sorted(records, key=lambda record: record.index)
-        write_text(self.path, "".join(record.model_dump_json() + "\n" for record in ordered))
 
 
 def open_folder(folder: Path, *, masks: Path | None = None, progress: Progress = silent) -> list[StoredVolume]:
@@ -218,29 +126,27 @@ def first_by_name(items: Sequence[StoredVolume], count: int | None) -> Sequence[
 def _from_manifest(folder: Path, progress: Progress, task: str) -> list[StoredVolume]:
     items = []
     records = sorted(Manifest(folder).records().items())
-    regions = region_names(folder / CONDITIONS)
+    named = region_names(folder / CONDITIONS)
     for index, record in progress.track(records, task=task, total=len(records)):
-        path = folder / record.file
-        if not path.is_file():
-            raise DataError(f"{path} is in {MANIFEST} but not in the folder: sample again, or delete {MANIFEST}")
-        if sha256_of(path) != record.sha256:
-            raise DataError(f"{path} is not the file that {MANIFEST} describes: sample again, or delete {MANIFEST}")
-        condition = None if record.condition is None else folder / record.condition
-        if condition is not None and not condition.is_file():
-            raise DataError(f"{condition} is in {MANIFEST} but not in the folder: sample again")
-        name = f"{index:06d}"
+        path = _described(folder / record.file, record.sha256)
+        name, condition, regions = f"{index:06d}", None, named
+        if record.condition is not None:
+            condition = _described(folder / record.condition, record.condition_sha256)
+        if record.condition_sha256 is not None:
+            regions = {int(value): region for value, region in (record.condition_regions or {}).items()} or None
         items.append(StoredVolume(name, name, path, record.sha256, condition=condition, condition_regions=regions))
     if not items:
         raise DataError(f"{folder / MANIFEST} lists no samples: run 'medbench sample' first")
     return items
 
 
-def _is_foreign(line: str) -> bool:
-    try:
-        document = json.loads(line)
-    except (ValueError, RecursionError):
-        return False
-    return isinstance(document, dict) and "sha256" not in document
+def _described(path: Path, sha256: str | None) -> Path:
+    """Return the path of a file that is as its manifest describes it; None: it does not say how."""
+    if not path.is_file():
+        raise DataError(f"{path} is in {MANIFEST} but not in the folder: sample again, or delete {MANIFEST}")
+    if sha256 not in (None, sha256_once(path)):
+        raise DataError(f"{path} is not the file that {MANIFEST} describes: sample again, or delete {MANIFEST}")
+    return path
 
 
 def content_once(path: Path) -> str:

@@ -85,10 +85,20 @@ def pictures(run: Path, results: Sequence[Result]) -> list[dict[str, Any]]:
     for file in there:
         name = text.label(Path(file).stem)
         known.setdefault(file, (StoredFigure(file=file, caption=name, alt=f"Figure: {name}"), ()))
-    return [_picture(run, *told) for file, told in known.items() if file in there]
+    return [picture(run, *told) for file, told in known.items() if file in there]
 
 
-def _picture(run: Path, figure: StoredFigure, stand_ins: tuple[str, ...]) -> dict[str, Any]:
+def picture(run: Path, figure: StoredFigure, stand_ins: tuple[str, ...]) -> dict[str, Any]:
+    """Return a figure with its file as a URI, width and height in CSS pixels, and the stand-ins behind its numbers.
+
+    Args:
+        run: the folder that the figure's file is relative to.
+        figure: it must be there.
+        stand_ins: named substitutes.
+
+    Raises:
+        DataError: the file is no PNG.
+    """
     content = (run / figure.file).read_bytes()
     if not content.startswith(_PNG_SIGNATURE) or len(content) < 24:
         raise DataError(f"{run / figure.file} is no PNG file: delete it, or make the figure again")

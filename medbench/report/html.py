@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from medbench.drawing import text
-from medbench.records.results import Report
+from medbench.records.results import Report, by_cause
 from medbench.records.run import RunFolder
 from medbench.report import context, prose
 from medbench.report.protocol_text import protocol_sentences
@@ -15,6 +15,8 @@ from medbench.storage.files import write_text
 
 if TYPE_CHECKING:
     from jinja2 import Environment
+
+_PACKAGE: Final = "medbench.report"
 
 
 class Footnotes:
@@ -71,16 +73,22 @@ def write_report(folder: Path) -> Path:
     return run.report_file
 
 
-def render(template: str, **context: object) -> str:
-    """Return a page of ``medbench/report/templates``; what the template asks for and is not given raises."""
-    return _environment().get_template(template).render(**context)
+def render(template: str, *, package: str = _PACKAGE, **context: object) -> str:
+    """Return a page; what the template asks for and is not given raises.
+
+    Args:
+        template: its file in ``medbench/report/templates``, or in the folder ``templates`` of another package.
+        package: that package; its pages may extend ``base.html.j2`` and import ``macros.html.j2``.
+        context: what the template asks for.
+    """
+    return _environment(package).get_template(template).render(**context)
 
 
-def _environment() -> Environment:
-    from jinja2 import Environment, PackageLoader, StrictUndefined
+def _environment(package: str) -> Environment:
+    from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 
     environment = Environment(
-        loader=PackageLoader("medbench.report", "templates"),
+        loader=ChoiceLoader([PackageLoader(name, "templates") for name in dict.fromkeys((package, _PACKAGE))]),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -92,5 +100,10 @@ def _environment() -> Environment:
         "protocol_sentences": protocol_sentences,
         "json": lambda value: json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False),
     }
-    environment.globals |= {"prose": prose, "Footnotes": Footnotes, "part_tables": context.part_tables}
+    environment.globals |= {
+        "prose": prose,
+        "Footnotes": Footnotes,
+        "part_tables": context.part_tables,
+        "by_cause": by_cause,
+    }
     return environment

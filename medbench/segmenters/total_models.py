@@ -12,7 +12,8 @@ from pathlib import Path
 
 from medbench.errors import MissingExtraError, Unavailable
 from medbench.storage.files import sha256_once
-from medbench.storage.home import home
+from medbench.storage.home import home, shared_home
+from medbench.storage.pickles import require_plain
 from medbench.storage.weights import weights_variable
 
 _LICENCE_LENGTH = 18  # what TotalSegmentator itself checks offline
@@ -88,6 +89,20 @@ def models_sha256(task: Task) -> str:
     return digest.hexdigest()
 
 
+def require_plain_models(task: Task) -> None:
+    """Refuse models that could run code when TotalSegmentator loads them.
+
+    Raises:
+        CheckpointError: a file holds something besides tensors and numbers; the message names it.
+        Unavailable: a model is not here.
+    """
+    folder = locate_models(task)
+    for model in task.models:
+        for file in _deciding_files(folder / _folder_name(model)):
+            if file.suffix == ".pth":
+                require_plain(file)
+
+
 def licence_number() -> str | None:
     """Return the licence number that the user has given to TotalSegmentator; None where there is none.
 
@@ -151,7 +166,10 @@ def _command(*commands: str) -> str:
 
 def _homes() -> list[Path]:
     configured = os.environ.get("TOTALSEG_HOME_DIR")
-    return [Path(configured)] if configured else [home() / "totalsegmentator", Path.home() / ".totalsegmentator"]
+    if configured:
+        return [Path(configured)]
+    homes = [home(), *filter(None, [shared_home()])]
+    return [*(folder / "totalsegmentator" for folder in homes), Path.home() / ".totalsegmentator"]
 
 
 def _weights_folders() -> list[Path]:

@@ -24,6 +24,7 @@ from medbench.segmenters.total_models import (
     locate_models,
     models_sha256,
     require_licence,
+    require_plain_models,
 )
 from medbench.segmenters.total_process import device_word, process_for
 
@@ -80,8 +81,10 @@ class TotalSegmentator:
         Raises:
             Unavailable: a model is not here, or no licence number is configured where one is needed.
             GeometryError: TotalSegmentator gave back another grid.
+            CheckpointError: a model holds something besides tensors and numbers.
             MedbenchError: TotalSegmentator failed.
         """
+        require_plain_models(self.task)
         process = process_for(locate_models(self.task), require_licence(self.task))
         labels, affine = process.segment(volume, task=self.task.name, device=device_word(self.device))
         if labels.shape != volume.shape or not np.allclose(affine, volume.affine, rtol=0, atol=1e-4):

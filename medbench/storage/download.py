@@ -17,9 +17,10 @@ import zlib
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from medbench.errors import DataError, StorageError
+from medbench.errors import DataError
 from medbench.progress import Progress, silent
 from medbench.storage.files import atomic_path, make_folder, sha256_of, storage_errors, write_text
+from medbench.storage.space import require_space
 
 _CHUNK_BYTES = 1 << 20
 _TIMEOUT_SECONDS = 60.0
@@ -75,7 +76,7 @@ def fetch(download: Download, folder: Path, progress: Progress = silent) -> Path
             )
         return target
     part = target.with_name(f"{target.name}.part")
-    _require_space(part.parent, (download.size_bytes or 0) - _size(part), download.filename)
+    require_space(part.parent, (download.size_bytes or 0) - _size(part), download.filename)
     if download.license:
         progress.note(f"{download.filename}: {download.license}")
     _complete(download, part, progress)
@@ -129,15 +130,6 @@ def record_sha256(path: Path, sha256: str, *, source: str | None = None) -> None
 
 def _record_of(path: Path) -> Path:
     return path.with_name(f"{path.name}.sha256")
-
-
-def _require_space(folder: Path, missing_bytes: int, what: str) -> None:
-    free = shutil.disk_usage(folder).free
-    if missing_bytes > free:
-        raise StorageError(
-            f"{what} needs {missing_bytes / 1e9:.2f} GB more and {folder} has {free / 1e9:.2f} GB left: free some "
-            "space and run the same command again"
-        )
 
 
 def _size(path: Path) -> int:
@@ -232,7 +224,7 @@ def unpack(archive: Path, folder: Path, progress: Progress = silent) -> int:
                 for member, target in zip(members, targets)
                 if not (target.is_file() and target.stat().st_size == member.file_size)
             ]
-            _require_space(folder, sum(member.file_size for member, _ in missing), f"unpacking {archive.name}")
+            require_space(folder, sum(member.file_size for member, _ in missing), f"unpacking {archive.name}")
             for member, target in progress.track(missing, task=f"unpack {archive.name}", total=len(missing)):
                 with atomic_path(target) as temporary, opened.open(member) as source, temporary.open("wb") as sink:
                     shutil.copyfileobj(source, sink, _CHUNK_BYTES)

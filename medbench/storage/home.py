@@ -18,6 +18,15 @@ def home() -> Path:
     return Path(platformdirs.user_data_dir("medbench", appauthor=False))
 
 
+def shared_home() -> Path | None:
+    """Return ``MEDBENCH_SHARED``, a folder in the layout of ``MEDBENCH_HOME`` that many share; None: not set.
+
+    Weights, prepared data and cache entries that ``MEDBENCH_HOME`` lacks are taken from there. Nothing is written.
+    """
+    configured = os.environ.get("MEDBENCH_SHARED")
+    return Path(configured).expanduser() if configured else None
+
+
 def data_root(explicit: Path | None, dataset: str, *, mend: str = "") -> Path:
     """Return the folder that holds a data set: ``--data-root``, else ``MEDBENCH_DATA``/name.
 

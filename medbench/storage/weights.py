@@ -14,7 +14,7 @@ from medbench.errors import CheckpointError, MissingExtraError, SpecError, Unava
 from medbench.progress import Progress, silent
 from medbench.storage.download import Download, fetch, record_sha256, recorded_sha256
 from medbench.storage.files import sha256_once
-from medbench.storage.home import home
+from medbench.storage.home import home, shared_home
 from medbench.storage.hub import find_on_hub
 
 
@@ -80,7 +80,9 @@ class WeightFile:
             return path
         if self.shipped is not None:
             return self.shipped
-        path = self.stored
+        path, shared = self.stored, shared_home()
+        if shared is not None and not path.is_file():
+            path = shared / "weights" / self.file
         if not path.is_file():
             raise Unavailable(f"weights '{self.name}' are not here: {self.how_to_get()}")
         wanted = self.pinned or recorded_sha256(path)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import math
 import os
 import pickle
 from collections.abc import Iterator, Mapping
@@ -24,7 +25,9 @@ from lightning_fabric import Fabric
 
 from medbench.errors import CheckpointError
 from medbench.progress import Progress
-from medbench.storage.files import atomic_path, make_folder
+from medbench.spec import canonical_json
+from medbench.storage.files import make_folder
+from medbench.storage.seals import is_sound, sealed_path
 from medbench.training import Precision
 
 STATE_FILE = "state.pt"
@@ -42,7 +45,7 @@ class Plan:
         save_every: steps between two checkpoints; a killed run loses at most these.
         validate_every: steps between two validations.
         log_every: steps between two entries of the TensorBoard log.
-        settings: what the task was built from, JSON-like; a checkpoint of other settings is refused.
+        settings: what the task was built from, JSON-like; a checkpoint of other settings is not used.
     """
 
     name: str
@@ -52,6 +55,11 @@ class Plan:
     validate_every: int = 500
     log_every: int = 50
     settings: Mapping[str, Any] | None = None
+
+    @property
+    def key(self) -> str:
+        """What tells the checkpoints of this training from others: name, seed and settings."""
+        return canonical_json({"name": self.name, "seed": self.seed, "settings": self.settings})
 
 
 class Stateful(Protocol):
@@ -125,6 +133,8 @@ def step_chance(seed: int, step: int, rank: int = 0) -> torch.Generator:
 def train(task: Task, plan: Plan, *, fabric: Fabric, folder: Path, resume: bool, progress: Progress) -> Trained:
     """Train ``task`` in ``folder`` until ``plan.steps``, going on from the last checkpoint where there is one.
 
+    A checkpoint that is damaged or another training's is not used: the training begins anew, and says so.
+
     Args:
         task: what to train.
         plan: how long.
@@ -134,15 +144,18 @@ def train(task: Task, plan: Plan, *, fabric: Fabric, folder: Path, resume: bool,
         progress: reports the steps.
 
     Raises:
-        CheckpointError: the folder's checkpoint is damaged or was made with other settings.
+        CheckpointError: the folder's checkpoint was left by another version, or no weights have a score.
         StorageError: the folder cannot be written.
     """
     make_folder(folder)
     task.setup(fabric)
     precision = fabric.strategy.precision  # with float16 it holds the scale of the losses
     start, best_score = (
-        _restore({**task.state(), "precision": precision}, plan, folder) if resume else (0, float("inf"))
+        _restore({**task.state(), "precision": precision}, plan, folder, progress) if resume else (0, float("inf"))
     )
+    if start == 0 and fabric.is_global_zero:
+        (folder / BEST_FILE).unlink(missing_ok=True)  # an older training's, should no score of this one be finite
+    fabric.barrier()
     with _tensorboard(folder, start, active=fabric.is_global_zero) as log:
         for index in progress.track(range(start, plan.steps), task=plan.name, total=plan.steps - start):
             losses = task.step(index, step_chance(plan.seed, index, fabric.global_rank))
@@ -154,24 +167,28 @@ def train(task: Task, plan: Plan, *, fabric: Fabric, folder: Path, resume: bool,
                 log({f"select/{name}": value for name, value in scores.items()}, done)
                 if scores["score"] < best_score:
                     best_score = scores["score"]
-                    _write(folder / BEST_FILE, {"weights": task.weights(), "scores": scores, "step": done}, fabric)
+                    best = {"weights": task.weights(), "scores": scores, "step": done}
+                    _write(folder / BEST_FILE, best, plan, fabric)
             if done % plan.save_every == 0 or done == plan.steps:
                 parts = {**task.state(), "precision": precision}
                 state = {name: part.state_dict() for name, part in parts.items()}
-                document = {"settings": plan.settings, "step": done, "best_score": best_score, "state": state}
-                _write(folder / STATE_FILE, document, fabric)
+                document = {"step": done, "best_score": best_score, "state": state}
+                _write(folder / STATE_FILE, document, plan, fabric)
     fabric.barrier()
+    if not (folder / BEST_FILE).is_file():
+        raise CheckpointError(f"{plan.name}: no score on the selection split was finite, so there are no best weights")
     best = _read(folder / BEST_FILE)
     return Trained(weights=best["weights"], scores=best["scores"], step=best["step"])
 
 
-def _restore(parts: Mapping[str, Stateful], plan: Plan, folder: Path) -> tuple[int, float]:
-    path = folder / STATE_FILE
-    if not path.exists():
+def _restore(parts: Mapping[str, Stateful], plan: Plan, folder: Path, progress: Progress) -> tuple[int, float]:
+    path, best = folder / STATE_FILE, folder / BEST_FILE
+    if not is_sound(path, _key(path, plan), progress):
         return 0, float("inf")
     document = _read(path)
-    if document["settings"] != plan.settings:
-        raise CheckpointError(f"{path} was made with other settings: begin anew with --no-resume or in another folder")
+    # The best weights cannot be had again from the state, which has gone on from them.
+    if math.isfinite(document["best_score"]) and not is_sound(best, _key(best, plan), progress):
+        return 0, float("inf")
     absent = parts.keys() - document["state"].keys()
     if absent:
         named = ", ".join(sorted(absent))
@@ -181,11 +198,16 @@ def _restore(parts: Mapping[str, Stateful], plan: Plan, folder: Path) -> tuple[i
     return int(document["step"]), float(document["best_score"])
 
 
-def _write(path: Path, document: dict[str, Any], fabric: Fabric) -> None:
+def _key(path: Path, plan: Plan) -> str:
+    return f"{path.name} of {plan.key}"
+
+
+def _write(path: Path, document: dict[str, Any], plan: Plan, fabric: Fabric) -> None:
     if fabric.is_global_zero:
         # Through a handle: given a path, torch raises RuntimeError on a full disk.
-        with atomic_path(path) as temporary, temporary.open("wb") as handle:
+        with sealed_path(path, _key(path, plan)) as temporary, temporary.open("wb") as handle:
             torch.save(document, handle)
+            handle.flush()
     fabric.barrier()
 
 

@@ -24,7 +24,7 @@ from medbench_models.maisi.processes import build_schedule
 from medbench_models.maisi.published import FROZEN, FROZEN_SAW
 from medbench_models.maisi.sampling import regions_of
 from medbench_models.maisi.upstream import read_autoencoder
-from medbench_models.shared.arrays import cached, require_divisible, spacings_beside
+from medbench_models.shared.arrays import cached, of_cases, require_divisible, sha256_of_state, spacings_beside
 from medbench_models.shared.attention import use_attention
 from medbench_models.shared.config import DiffusionConfig
 from medbench_models.shared.diffusion import DiffusionTask
@@ -109,7 +109,7 @@ class MaisiFitting(Fitting[MaisiConfig]):
             moments = {
                 name: encode_moments(
                     partial(windows.encode, autoencoder), part, workspace / f"moments-{name}.npy", window=window,
-                    progress=self.request.progress,
+                    progress=self.request.progress, weights=sha256_of_state(state),
                 )
                 for name, part in volumes.items()
             }  # fmt: skip
@@ -127,7 +127,13 @@ class MaisiFitting(Fitting[MaisiConfig]):
     def _numbers(self, name: str) -> np.ndarray:
         cases = self.cases[name]
         tracked = self.request.progress.track(cases, task="read label maps", total=len(cases))
-        return cached(self.request.workspace / f"labels-{name}.npy", map(_numbers_of, tracked), count=len(cases))
+        return cached(
+            self.request.workspace / f"labels-{name}.npy",
+            map(_numbers_of, tracked),
+            count=len(cases),
+            of=of_cases(cases, self.request.identity),
+            progress=self.request.progress,
+        )
 
     def _denoiser(
         self,

@@ -64,7 +64,9 @@ class MedLoRDFitting(CodeFitting[MedLoRDConfig]):
         with fabric.rank_zero_first():
             for name, cases in self.cases.items():
                 path = self.request.workspace / f"labels-{name}.npy"
-                labels, ignored = cache_labels(cases, path, regions, self.request.progress)
+                labels, ignored = cache_labels(
+                    cases, path, regions, self.request.progress, identity=self.request.identity
+                )
                 kept = dropout if name == "train" else 0.0
                 found[name] = replace(latents[name], labels=labels, regions=len(regions), dropout=kept)
         return found, ignored

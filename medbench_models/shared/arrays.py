@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,40 +12,76 @@ import torch
 from medbench.datasets.base import Case
 from medbench.errors import CheckpointError, DataError
 from medbench.imaging.volume import LabelMap
-from medbench.progress import Progress
-from medbench.spec import Window
-from medbench.storage.files import atomic_path
+from medbench.progress import Progress, silent
+from medbench.spec import Window, fingerprint
+from medbench.storage.files import sha256_once
+from medbench.storage.seals import is_sound, sealed_path, sealed_sha256
 from medbench_models.shared.conditions import region_numbers
 
 
-def cached(path: Path, rows: Iterable[np.ndarray], *, count: int) -> np.ndarray:
-    """Return an array on disk, mapped into memory; where there is no file yet, it is made of ``rows``.
+def cached(
+    path: Path, rows: Iterable[np.ndarray], *, count: int, of: str = "", progress: Progress = silent
+) -> np.ndarray:
+    """Return an array on disk, mapped into memory; it is made of ``rows`` where there is no sound file of it yet.
 
     Args:
         path: the ``.npy`` file.
         rows: ``count`` arrays of one shape and type.
         count: how many rows there are.
+        of: what the rows are made of: hashes of the data and of the weights that decide them.
+        progress: told where the file that lies there is another or damaged.
 
     Raises:
         StorageError: the disk is full.
-        CheckpointError: the file that exists holds something else.
     """
-    if not path.exists():
+    key = f"{path.stem}: {count} of {of}"
+    if not is_sound(path, key, progress):
         # Written row by row, not through a memory map: on a full disk a map kills the process.
-        with atomic_path(path) as temporary, temporary.open("wb") as handle:
+        with sealed_path(path, key) as temporary, temporary.open("wb") as handle:
             for index, row in enumerate(rows):
                 if index == 0:
                     header = {"descr": row.dtype.str, "fortran_order": False, "shape": (count, *row.shape)}
                     np.lib.format.write_array_header_1_0(handle, header)
                 handle.write(row.tobytes())
+            handle.flush()
     stored: np.ndarray = np.load(path, mmap_mode="r")
-    if len(stored) != count:
-        raise CheckpointError(f"{path} holds {len(stored)} volumes, not {count}: begin anew with --no-resume")
     return stored
 
 
+def sha256_of_array(array: np.ndarray) -> str:
+    """Return a SHA-256 of an array's content; of one that is mapped from a file, that of the file, read once."""
+    if isinstance(array, np.memmap) and array.filename is not None:
+        return sha256_once(Path(array.filename))
+    head = f"{array.dtype.str} {array.shape}".encode()
+    return hashlib.sha256(head + np.ascontiguousarray(array).tobytes()).hexdigest()
+
+
+def sha256_of_state(state: Mapping[str, torch.Tensor]) -> str:
+    """Return a SHA-256 of a network's state."""
+    digest = hashlib.sha256()
+    for name, value in sorted(state.items()):
+        digest.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
+        digest.update(value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
+    return digest.hexdigest()
+
+
+def of_cases(cases: Sequence[Case], identity: str) -> str:
+    """Return what an array of cases is made of, for ``cached``.
+
+    Args:
+        cases: of a data set.
+        identity: the data set's and the grid's fingerprint, see ``FitRequest``.
+    """
+    return fingerprint([identity, [case.id for case in cases]])
+
+
 def cache_volumes(
-    cases: Sequence[Case], path: Path, progress: Progress, *, smallest: tuple[int, int, int] = (1, 1, 1)
+    cases: Sequence[Case],
+    path: Path,
+    progress: Progress,
+    *,
+    smallest: tuple[int, int, int] = (1, 1, 1),
+    identity: str = "",
 ) -> np.ndarray:
     """Return all volumes (n, x, y, z) int16 HU; see ``cached``. Their spacings go into ``spacings_beside``.
 
@@ -53,14 +90,15 @@ def cache_volumes(
         path: the ``.npy`` file.
         progress: reports the reading.
         smallest: voxels that a volume must have along each axis.
+        identity: of the data set and grid, see ``FitRequest``.
 
     Raises:
         DataError: the shapes differ, or the volumes are smaller than a training crop.
     """
+    spacings: list[tuple[float, float, float]] = []
 
     def rows() -> Iterator[np.ndarray]:
         first: tuple[int, ...] = ()
-        spacings = []
         for case in progress.track(cases, task="read volumes", total=len(cases)):
             volume = case.read_volume()
             first = first or volume.shape
@@ -73,19 +111,25 @@ def cache_volumes(
                 )
             spacings.append(volume.spacing_mm)
             yield np.rint(volume.voxels).astype("<i2")
-        with atomic_path(_spacings_path(path)) as temporary, temporary.open("wb") as handle:
-            np.save(handle, np.array(spacings))
 
-    return cached(path, rows(), count=len(cases))
+    beside = _spacings_path(path)
+    if path.is_file() and not is_sound(beside, _spacings_key(path), progress):
+        path.unlink()  # it is read again together with the spacings
+    volumes = cached(path, rows(), count=len(cases), of=of_cases(cases, identity), progress=progress)
+    if spacings:
+        with sealed_path(beside, _spacings_key(path)) as temporary, temporary.open("wb") as handle:
+            np.save(handle, np.array(spacings))
+            handle.flush()
+    return volumes
 
 
 def spacings_beside(path: Path) -> np.ndarray:
     """Return the spacings (n, 3) float64, mm along x, y, z, of the volumes that ``cache_volumes`` has kept at a path.
 
     Raises:
-        CheckpointError: an earlier version has kept them, without spacings.
+        CheckpointError: an earlier version has kept them, without spacings, or these were altered meanwhile.
     """
-    if not _spacings_path(path).is_file():
+    if not path.is_file() or sealed_sha256(_spacings_path(path), _spacings_key(path)) is None:
         raise CheckpointError(f"{path} was left by another version, without spacings: begin anew with --no-resume")
     spacings: np.ndarray = np.load(_spacings_path(path))
     return spacings
@@ -95,8 +139,12 @@ def _spacings_path(path: Path) -> Path:
     return path.with_name(f"{path.stem}-spacings.npy")
 
 
+def _spacings_key(volumes: Path) -> str:
+    return f"spacings of the volumes {sha256_once(volumes)}"
+
+
 def cache_labels(
-    cases: Sequence[Case], path: Path, regions: Sequence[str], progress: Progress
+    cases: Sequence[Case], path: Path, regions: Sequence[str], progress: Progress, *, identity: str = ""
 ) -> tuple[np.ndarray, tuple[str, ...]]:
     """Return all label maps (n, x, y, z) uint8 as region numbers, and the names of the other regions in them.
 
@@ -105,6 +153,7 @@ def cache_labels(
         path: the ``.npy`` file; see ``cached``.
         regions: the regions that the network is given; see ``conditions.region_numbers``.
         progress: reports the reading.
+        identity: as for ``cache_volumes``.
 
     Raises:
         DataError: a label map without any of the regions.
@@ -112,7 +161,8 @@ def cache_labels(
     ignored = tuple(name for name in _label_map(cases[0]).names.values() if name not in regions)
     tracked = progress.track(cases, task="read label maps", total=len(cases))
     numbers = (region_numbers(_label_map(case), regions, ignored=ignored) for case in tracked)
-    return cached(path, numbers, count=len(cases)), ignored
+    of = f"{of_cases(cases, identity)}, regions {fingerprint(list(regions))}"
+    return cached(path, numbers, count=len(cases), of=of, progress=progress), ignored
 
 
 def _label_map(case: Case) -> LabelMap:

@@ -12,7 +12,7 @@ import torch
 from medbench.errors import CheckpointError
 from medbench.progress import Progress
 from medbench.spec import Window
-from medbench_models.shared.arrays import cached, scaled
+from medbench_models.shared.arrays import cached, scaled, sha256_of_array, sha256_of_state
 from medbench_models.shared.conditions import one_hot
 from medbench_models.shared.config import SamplingConfig
 from medbench_models.shared.samplers import SAMPLERS, Predict, times_for
@@ -38,7 +38,8 @@ def encode_volumes(vqvae: Vqvae, volumes: np.ndarray, path: Path, *, window: Win
     tracked = progress.track(volumes, task="encode", total=len(volumes))
     latents = (encode(vqvae, scaled(volume[None], window)) for volume in tracked)
     numbers = (vqvae.codebook(latent)[2][0].cpu().numpy().astype(np.uint16) for latent in latents)
-    return cached(path, numbers, count=len(volumes))
+    of = f"{sha256_of_array(volumes)} by {sha256_of_state(vqvae.state_dict())}"
+    return cached(path, numbers, count=len(volumes), of=of, progress=progress)
 
 
 def scale_factor(indices: np.ndarray, codes: torch.Tensor) -> float:

@@ -104,11 +104,15 @@ class Fitting(ABC, Generic[Config]):
             if fabric.is_global_zero and not self.request.resume:
                 for name in self.stages:
                     shutil.rmtree(workspace / name, ignore_errors=True)
-                for path in (*workspace.glob("*-*.npy"), *workspace.glob("*.safetensors")):
+                for path in (*workspace.glob("*-*.npy*"), *workspace.glob("*.safetensors")):
                     path.unlink()
             return {
                 name: cache_volumes(
-                    cases, workspace / f"volumes-{name}.npy", self.request.progress, smallest=least[name]
+                    cases,
+                    workspace / f"volumes-{name}.npy",
+                    self.request.progress,
+                    smallest=least[name],
+                    identity=self.request.identity,
                 )
                 for name, cases in self.cases.items()
             }
@@ -120,9 +124,10 @@ class Fitting(ABC, Generic[Config]):
             task: what is trained.
             name: of the stage.
             config: its settings.
-            described: what else the weights depend on; a state that was left by other settings is refused.
+            described: what else the weights depend on; a state that was left by other settings is not used.
         """
         told = {part: spec.model_dump(mode="json") for part, spec in described.items()}
+        told["data"] = self.request.identity
         plan = Plan(
             name=f"train {name}",
             steps=config.steps,

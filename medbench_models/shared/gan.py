@@ -75,8 +75,8 @@ class GanTask(ABC, Generic[Config]):
         perceptual: torch.nn.Module | None,
     ) -> None:
         self.autoencoder = autoencoder
-        self.discriminator = build_discriminator(config)
         self.config = config
+        self.discriminator = self.build_critic()
         self.window = window
         self.train = train
         self.select = scaled(select, window)
@@ -91,6 +91,23 @@ class GanTask(ABC, Generic[Config]):
     @abstractmethod
     def through(self, image: torch.Tensor) -> torch.Tensor:
         """Return a whole image (1, 1, x, y, z) in -1..1 after the autoencoder, as it is sampled with."""
+
+    def build_critic(self) -> torch.nn.Module:
+        """Return what judges images: a patch discriminator, unless a subclass has others."""
+        return build_discriminator(self.config)
+
+    def taught(
+        self, image: torch.Tensor, reconstruction: torch.Tensor, chance: torch.Generator
+    ) -> dict[str, torch.Tensor]:
+        """Return what the autoencoder learns from the critic of a reconstruction: losses of one common weight."""
+        del image, chance
+        return {"adversarial": adversarial_loss(self.critic(reconstruction)[-1], real=True)}
+
+    def judged(self, made: Seen, chance: torch.Generator) -> torch.Tensor:
+        """Return the critic's loss on crops and what was made of them."""
+        del chance
+        fake, real = self.critic(torch.cat([made.reconstruction, made.image]))[-1].chunk(2)
+        return 0.5 * (adversarial_loss(real, real=True) + adversarial_loss(fake, real=False))
 
     def prepare(self, index: int, chance: torch.Generator) -> None:
         """Do what a step needs before it."""
@@ -122,7 +139,7 @@ class GanTask(ABC, Generic[Config]):
         losses = {name: torch.stack([one.losses[name] for one in passes]).mean() for name in passes[0].losses}
         if weight > 0.0:
             self.discriminator.requires_grad_(True)
-            judge = [functools.partial(self._critic_loss, one) for one in passes]
+            judge = [functools.partial(self.judged, one, chance) for one in passes]
             losses["discriminator"] = descend(self.fabric, self.critic, self.critic_optimiser, judge)
         self.tend(index, passes[-1].image, chance)
         return losses
@@ -144,16 +161,13 @@ class GanTask(ABC, Generic[Config]):
             weights["perceptual"] = config.perceptual_weight
         if weight > 0.0:
             with self.fabric.no_backward_sync(self.critic):  # its own weights get no gradient here
-                losses["adversarial"] = adversarial_loss(self.critic(reconstruction)[-1], real=True)
-            weights["adversarial"] = weight
+                taught = self.taught(image, reconstruction, chance)
+            losses |= taught
+            weights |= dict.fromkeys(taught, weight)
         detached = {name: value.detach() for name, value in losses.items()}
         passes.append(Seen(image, reconstruction.detach(), detached))
         total: torch.Tensor = sum(weights[name] * losses[name] for name in losses)
         return total
-
-    def _critic_loss(self, made: Seen) -> torch.Tensor:
-        fake, real = self.critic(torch.cat([made.reconstruction, made.image]))[-1].chunk(2)
-        return 0.5 * (adversarial_loss(real, real=True) + adversarial_loss(fake, real=False))
 
     def validate(self) -> Mapping[str, float]:
         """Return the mean PSNR (dB) on whole selection volumes, in the precision of training; the score is minus it."""

@@ -15,7 +15,7 @@ import torch
 from medbench.errors import CheckpointError
 from medbench.progress import Progress
 from medbench.spec import Window
-from medbench_models.shared.arrays import cached, scaled
+from medbench_models.shared.arrays import cached, scaled, sha256_of_array
 from medbench_models.shared.klgan import as_positive
 
 # Takes an image (1, 1, x, y, z) in 0..1, on any device; returns mean and deviation of its latent, each (1, c, ...).
@@ -24,7 +24,7 @@ Encode = Callable[[torch.Tensor], tuple[torch.Tensor, torch.Tensor]]
 
 @torch.no_grad()
 def encode_moments(
-    encode: Encode, volumes: np.ndarray, path: Path, *, window: Window, progress: Progress
+    encode: Encode, volumes: np.ndarray, path: Path, *, window: Window, progress: Progress, weights: str = ""
 ) -> np.ndarray:
     """Return the moments (n, 2, c, x / factor, ...) float16 of volumes, mean and deviation; see ``arrays.cached``.
 
@@ -34,6 +34,7 @@ def encode_moments(
         path: the ``.npy`` file.
         window: of the autoencoder.
         progress: reports the volumes.
+        weights: SHA-256 of the autoencoder's state, see ``arrays.sha256_of_state``: moments of others are not used.
     """
 
     def rows() -> Iterator[np.ndarray]:
@@ -41,7 +42,8 @@ def encode_moments(
             moments = torch.cat(encode(as_positive(scaled(volume[None], window))))
             yield moments.cpu().numpy().astype("<f2")
 
-    return cached(path, rows(), count=len(volumes))
+    of = f"{sha256_of_array(volumes)} by {weights}"
+    return cached(path, rows(), count=len(volumes), of=of, progress=progress)
 
 
 def scale_factor(moments: np.ndarray) -> float:

@@ -1,8 +1,10 @@
-"""A VQ-VAE trained as a GAN on random crops."""
+"""An autoencoder with a codebook, trained as a GAN on random crops: what is common, and MONAI's VQ-VAE."""
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Mapping
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -15,15 +17,61 @@ from medbench.training.rehearsal import Rehearsal
 from medbench_models.shared.config import VqganConfig, VqvaeConfig
 from medbench_models.shared.gan import GanTask, nothing_of, rehearse, unweighted_perceptual
 from medbench_models.shared.nearest import nearest_codes, one_chunk
+from medbench_models.shared.quantiser import EmaQuantiser
 from medbench_models.shared.vqvae import Vqvae, through
+
+Config = TypeVar("Config", bound=VqganConfig)
 
 _KMEANS_ROWS_PER_CODE = 32
 # A code that was met once has the average count 0.05 with decay 0.95; below this it has not been met for 10 steps.
 _DEAD_BELOW = 0.03
 
 
-class VqganTask(GanTask[VqganConfig]):
-    """Training of a VQ-VAE; see ``VqganConfig`` for its phases.
+class QuantisedTask(GanTask[Config]):
+    """Training of an autoencoder with a codebook; see ``VqganConfig`` for its phases. Arguments as for ``GanTask``."""
+
+    codebook: EmaQuantiser
+    dead_below: float = _DEAD_BELOW  # averaged count of a code that is not met any more
+
+    @abstractmethod
+    def encoded(self, image: torch.Tensor) -> torch.Tensor:
+        """Return the latents (n, dim, ...) of crops, before they are quantised."""
+
+    def prepare(self, index: int, chance: torch.Generator) -> None:
+        """Begin to quantise, when it is time."""
+        quantised_from = round(self.config.quantise_from * self.config.steps)
+        self.codebook.bypass = index < quantised_from
+        if self.config.quantise_from > 0.0 and index == quantised_from:
+            self._start_codebook(chance)
+
+    def tend(self, index: int, image: torch.Tensor, chance: torch.Generator) -> None:
+        """Restart codes that are not met any more, as long as it is time."""
+        if self.codebook.bypass or index >= round(self.config.restart_until * self.config.steps):
+            return
+        if bool((self.codebook.ema_cluster_size < self.dead_below).any()):
+            self.codebook.restart_dead(self._encoded_rows(image), chance, below=self.dead_below)
+
+    def validate(self) -> Mapping[str, float]:
+        """Return PSNR and score, see ``GanTask``; nothing is chosen before codes are in use."""
+        scores = super().validate()
+        return {**scores, "score": float("inf")} if self.codebook.bypass else scores
+
+    @torch.no_grad()
+    def _encoded_rows(self, image: torch.Tensor) -> torch.Tensor:
+        with self.fabric.autocast():
+            latent = self.encoded(image)
+        return latent.float().movedim(1, -1).flatten(0, -2)
+
+    def _start_codebook(self, chance: torch.Generator) -> None:
+        wanted = _KMEANS_ROWS_PER_CODE * self.codebook.num_embeddings
+        rows = self._encoded_rows(self.batch(chance))
+        while len(rows) < wanted:
+            rows = torch.cat([rows, self._encoded_rows(self.batch(chance))])
+        self.codebook.start_from(rows, chance)
+
+
+class VqganTask(QuantisedTask[VqganConfig]):
+    """Training of a VQ-VAE.
 
     Args:
         network: architecture.
@@ -54,13 +102,6 @@ class VqganTask(GanTask[VqganConfig]):
         if config.checkpointing:
             checkpoint_activations([*self.vqvae.encoder.blocks, *self.vqvae.decoder.blocks])
 
-    def prepare(self, index: int, chance: torch.Generator) -> None:
-        """Begin to quantise, when it is time."""
-        quantised_from = round(self.config.quantise_from * self.config.steps)
-        self.codebook.bypass = index < quantised_from
-        if self.config.quantise_from > 0.0 and index == quantised_from:
-            self._start_codebook(chance)
-
     def passed(
         self, image: torch.Tensor, chance: torch.Generator
     ) -> tuple[torch.Tensor, dict[str, torch.Tensor], dict[str, float]]:
@@ -69,34 +110,14 @@ class VqganTask(GanTask[VqganConfig]):
         reconstruction, commitment = self.net(image)
         return reconstruction, {"commitment": commitment}, {"commitment": 1.0}
 
-    def tend(self, index: int, image: torch.Tensor, chance: torch.Generator) -> None:
-        """Restart codes that are not met any more, as long as it is time."""
-        if self.codebook.bypass or index >= round(self.config.restart_until * self.config.steps):
-            return
-        if bool((self.codebook.ema_cluster_size < _DEAD_BELOW).any()):
-            self.codebook.restart_dead(self._encoded_rows(image), chance, below=_DEAD_BELOW)
+    def encoded(self, image: torch.Tensor) -> torch.Tensor:
+        """Return the latents of crops."""
+        latent: torch.Tensor = self.vqvae.encode(image)
+        return latent
 
     def through(self, image: torch.Tensor) -> torch.Tensor:
         """Return an image after the VQ-VAE."""
         return through(self.vqvae, image)
-
-    def validate(self) -> Mapping[str, float]:
-        """Return PSNR and score, see ``GanTask``; nothing is chosen before codes are in use."""
-        scores = super().validate()
-        return {**scores, "score": float("inf")} if self.codebook.bypass else scores
-
-    @torch.no_grad()
-    def _encoded_rows(self, image: torch.Tensor) -> torch.Tensor:
-        with self.fabric.autocast():
-            latent = self.vqvae.encode(image)
-        return latent.float().movedim(1, -1).flatten(0, -2)
-
-    def _start_codebook(self, chance: torch.Generator) -> None:
-        wanted = _KMEANS_ROWS_PER_CODE * self.codebook.num_embeddings
-        rows = self._encoded_rows(self.batch(chance))
-        while len(rows) < wanted:
-            rows = torch.cat([rows, self._encoded_rows(self.batch(chance))])
-        self.codebook.start_from(rows, chance)
 
 
 def step_vqgan(network: VqvaeConfig, config: VqganConfig, fabric: Rehearsal | Fabric) -> VqganTask:

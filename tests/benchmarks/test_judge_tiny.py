@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from medbench import Report, Result, registry
+from medbench import Report, Result, plugin_files, registry
 from medbench.records.results import Budget
 
-judge_tiny = registry.import_file(Path(__file__).with_name("judge_tiny.py"))
+judge_tiny = plugin_files.import_file(Path(__file__).with_name("judge_tiny.py"))
 SHIPPED = [name for name in registry.names("generators") if "tiny" in registry.load("generators", name).info.presets]
 DAMAGED = {"noise 80 HU": 0.03, "blur 6 mm": 0.3}
 GOOD = {"wasserstein": 0.3, "spread_ratio": 0.9, "missing_rate": 0.0, "volume_ml": 9.0, "volume_ml_real": 10.0}

@@ -39,15 +39,29 @@ def test_evaluate_orders_damage(folders: dict[str, Path], tmp_path: Path, medben
     assert len(list((tmp_path / "evaluations").iterdir())) == 2
 
 
-def test_what_cannot_be_had_is_skipped_with_its_mend(
+def test_no_number_at_all_is_refused_with_each_cause_once(
+    folders: dict[str, Path], tmp_path: Path, refused: Callable[..., Any], medbench: Callable[..., Any]
+) -> None:
+    metrics = "fid25d,kid25d,rvr,hu"  # no stand-in takes the place of a protocol's networks
+    arguments = ("evaluate", folders["near"], "--real", folders["real"], "--protocol", "medlord-2.5d")
+    line = refused(medbench(*arguments, "--metrics", metrics, cwd=tmp_path))
+    assert line.count("MEDBENCH_WEIGHTS_RADIMAGENET_RESNET50") == 1
+    assert "fid25d, kid25d: weights" in line
+    assert "rvr, hu: " in line
+
+
+def test_a_crash_ends_with_exit_code_1_after_the_others(
     folders: dict[str, Path], tmp_path: Path, medbench: Callable[..., Any]
 ) -> None:
-    arguments = ("evaluate", folders["near"], "--real", folders["real"], "--protocol", "medlord-2.5d", "--json")
-    document = json.loads(medbench(*arguments, cwd=tmp_path).stdout)
-    reasons = {skipped["metric"]: skipped["reason"] for skipped in document["skipped"]}
-    assert "MEDBENCH_WEIGHTS_RADIMAGENET_RESNET50" in reasons["fid25d"]
-    assert "totalsegmentator" in reasons["rvr"].lower()
-    assert document["results"] == []  # no stand-in takes the place of a protocol's networks
+    crash = "class Crash:\n    info = Fid25d.info.__class__('crash', '1', '', 'lower', None, 2, 2, '')\n"
+    (tmp_path / "bad.py").write_text(f"from medbench.metrics.fid25d.metric import Fid25d\n{crash}")
+    metrics = f"{tmp_path / 'bad.py'}:Crash,fid25d"
+    result = medbench("evaluate", folders["near"], "--real", folders["real"], "--metrics", metrics, cwd=tmp_path)
+    assert result.returncode == 1
+    assert "fid25d" in result.stdout
+    (line,) = [line for line in result.stderr.splitlines() if line.startswith("medbench: ")]
+    assert "not crash: it crashed: AttributeError" in line
+    assert "bad.py" in line
 
 
 def test_a_protocol_file_has_its_own_fingerprint(

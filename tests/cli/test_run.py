@@ -18,7 +18,8 @@ def test_weights_are_given_by_names_that_something_asks_for(
 
 
 @pytest.mark.parametrize(
-    ("text", "words"), [("def broken(:\n", "cannot be imported"), ("class Mine:\n    pass\n", "has no 'info'")]
+    ("text", "words"),
+    [("def broken(:\n", "cannot be imported"), ("class Mine:\n    pass\n", "has no 'info'")],
 )
 def test_a_plugin_file_that_is_none_is_named(
     text: str, words: str, tmp_path: Path, refused: Callable[..., Any], medbench: Callable[..., Any]

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from medbench import registry
+from medbench import plugin_files
 from medbench.imaging.slices import plane_slices
 from medbench.imaging.volume import LabelMap, Volume
 from medbench.metrics.base import MetricInfo
@@ -20,8 +20,8 @@ from medbench.progress import Progress, silent
 from medbench.spec import Grid, Plane, Protocol, canonical_json, fingerprint
 
 GOLDEN = Path(__file__).parents[1] / "golden"
-_volumes = registry.import_file(GOLDEN / "volumes.py")
-_instruments = registry.import_file(GOLDEN / "instruments.py")
+_volumes = plugin_files.import_file(GOLDEN / "volumes.py")
+_instruments = plugin_files.import_file(GOLDEN / "instruments.py")
 _derived: dict[tuple[str, str, str], dict[str, np.ndarray]] = {}
 
 PROTOCOL = Protocol(

@@ -12,7 +12,7 @@ from contract import metric_checks as checks
 from contract.metric_checks import CHECKS, Check
 from contract.plugin_checks import metadata_is_of_the_kind
 from contract.sides import GOLDEN, Scene
-from medbench import registry
+from medbench import plugin_files, registry
 from medbench.metrics.base import Measurement
 
 TOYS = Path(__file__).parents[1] / "toys.py"
@@ -21,7 +21,7 @@ TOY = registry.load("metrics", f"{TOYS}:ToyMetric")
 
 @pytest.fixture(autouse=True)
 def _trained_parts_replaced() -> Iterator[None]:
-    with registry.import_file(GOLDEN / "trained.py").trained_parts_replaced():
+    with plugin_files.import_file(GOLDEN / "trained.py").trained_parts_replaced():
         yield
 
 

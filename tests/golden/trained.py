@@ -10,7 +10,7 @@ from unittest import mock
 
 import numpy as np
 
-from medbench import registry
+from medbench import plugin_files, registry
 
 INSTRUMENTS = Path(__file__).with_name("instruments.py")
 
@@ -18,7 +18,7 @@ INSTRUMENTS = Path(__file__).with_name("instruments.py")
 @contextlib.contextmanager
 def trained_parts_replaced() -> Iterator[None]:
     """Let a projection stand for memorization's encoder, and a table of DSC for downstream's nnU-Net."""
-    instruments = registry.import_file(INSTRUMENTS)
+    instruments = plugin_files.import_file(INSTRUMENTS)
     encoder = mock.Mock(sha256="arithmetic", embed=lambda volume: instruments.embedded(volume, 16))
     memorization, downstream = (registry.load("metrics", name) for name in ("memorization", "downstream"))
     module = sys.modules[downstream.__module__]

@@ -254,3 +254,98 @@ def _formula(key: str, shape: tuple[int, ...]) -> np.ndarray:
     else:
         value = 0.1 * v
     return value.astype(np.float32).reshape(shape)
+
+
+@pytest.fixture(scope="session")
+def write_total_model() -> Callable[..., None]:
+    """Write a model of TotalSegmentator; see ``_write_total_model``."""
+    return _write_total_model
+
+
+_AIR, _STEP = -1000, 100
+_LAYERS = {
+    "conv_op": "torch.nn.modules.conv.Conv3d",
+    "norm_op": None,
+    "dropout_op": None,
+    "nonlin": "torch.nn.LeakyReLU",
+}
+_OPTIONS = {"conv_bias": True, "norm_op_kwargs": {}, "dropout_op_kwargs": None, "nonlin_kwargs": {"inplace": True}}
+_BLOCKS = {"n_stages": 2, "features_per_stage": [2, 2], "n_conv_per_stage": [1, 1], "n_conv_per_stage_decoder": [1]}
+_ARCHITECTURE = {
+    "network_class_name": "dynamic_network_architectures.architectures.unet.PlainConvUNet",
+    "arch_kwargs": _LAYERS | _OPTIONS | _BLOCKS | {"kernel_sizes": [[1] * 3] * 2, "strides": [[1] * 3, [2] * 3]},
+    "_kw_requires_import": [*_LAYERS],
+}
+
+
+def _write_total_model(
+    results: Path, folder: str, *, trainer: str, classes: int, centres: Mapping[int, float], spacing: float
+) -> None:
+    """Write a model with nnU-Net's own classes, in the layout of TotalSegmentator's downloads.
+
+    A voxel gets the class with the nearest of the ``centres``, which are levels of the staircase.
+    """
+    import torch
+    from nnunetv2.utilities.get_network_from_plans import get_network_from_plans
+
+    network = get_network_from_plans(*_ARCHITECTURE.values(), 1, classes, deep_supervision=False)
+    _read_classes_off_the_intensity(network, centres)
+    model = results / folder / f"{trainer}__nnUNetPlans__3d_fullres"
+    (model / "fold_0").mkdir(parents=True)
+    labels = {"background": 0} | {f"class_{value}": value for value in range(1, classes)}
+    dataset = {"channel_names": {"0": "CT"}, "labels": labels, "numTraining": 1, "file_ending": ".nii.gz"}
+    (model / "dataset.json").write_text(json.dumps(dataset), encoding="utf-8")
+    (model / "plans.json").write_text(json.dumps(_total_plans(folder, spacing)), encoding="utf-8")
+    checkpoint = {
+        "network_weights": network.state_dict(),
+        "init_args": {"configuration": "3d_fullres"},
+        "trainer_name": trainer,
+        "inference_allowed_mirroring_axes": None,
+    }
+    torch.save(checkpoint, model / "fold_0" / "checkpoint_final.pth")
+
+
+def _total_plans(name: str, spacing: float) -> dict[str, Any]:
+    configuration = {
+        "data_identifier": "nnUNetPlans_3d_fullres",
+        "preprocessor_name": "DefaultPreprocessor",
+        "batch_size": 2,
+        "patch_size": [32, 32, 32],
+        "spacing": [spacing] * 3,
+        "normalization_schemes": ["CTNormalization"],
+        "use_mask_for_norm": [False],
+        "architecture": _ARCHITECTURE,
+    }
+    for kind, order in (("data", 3), ("seg", 1), ("probabilities", 1)):
+        options = {"is_seg": kind == "seg", "order": order, "order_z": 0, "force_separate_z": None}
+        configuration[f"resampling_fn_{kind}"] = "resample_data_or_seg_to_shape"
+        configuration[f"resampling_fn_{kind}_kwargs"] = options
+    # So normalised, the intensity is the level of the staircase, and never negative.
+    intensity = {"mean": _AIR, "std": _STEP, "percentile_00_5": _AIR, "percentile_99_5": 2000}
+    return {
+        "dataset_name": name,
+        "plans_name": "nnUNetPlans",
+        "image_reader_writer": "NibabelIOWithReorient",
+        "transpose_forward": [0, 1, 2],
+        "transpose_backward": [0, 1, 2],
+        "configurations": {"3d_fullres": configuration},
+        "foreground_intensity_properties_per_channel": {"0": intensity},
+        "label_manager": "LabelManager",
+    }
+
+
+def _read_classes_off_the_intensity(network: Any, centres: Mapping[int, float]) -> None:
+    """Set weights so that the class with the nearest level wins: -(x - c)^2 is linear in x but for a common term."""
+    import torch
+
+    for parameter in network.parameters():
+        torch.nn.init.zeros_(parameter)
+    first, last = network.encoder.stages[0][0].convs[0].conv, network.decoder.stages[0].convs[0].conv
+    classes = network.decoder.seg_layers[0]
+    with torch.no_grad():
+        first.weight[0, 0] = 1.0
+        last.weight[0, first.out_channels] = 1.0  # the skip connection comes behind the upsampled channels
+        classes.bias.fill_(-500.0)
+        for value, centre in centres.items():
+            classes.weight[value, 0] = 2.0 * centre
+            classes.bias[value] = -centre * centre

@@ -1,4 +1,5 @@
 import os
+import subprocess
 import sys
 
 import psutil
@@ -55,3 +56,15 @@ def test_the_tail_of_a_log_has_its_last_lines_that_are_not_blank(tmp_path):
     assert processes.tail(log, 2) == [" one", "\ufffdtwo"]
     log.write_bytes(b"")
     assert processes.tail(log, 2) == []
+
+
+def test_a_child_that_watches_ends_when_its_parent_is_killed(tmp_path):
+    watching = "from medbench.processes import end_with_parent; end_with_parent(); print('on', flush=True)"
+    child = f"subprocess.Popen([sys.executable, '-c', {f'import time; {watching}; time.sleep(99)'!r}])"
+    script = f"import subprocess, sys, time; print({child}.pid, flush=True); time.sleep(99)"
+    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE) as parent:
+        worker = psutil.Process(int(parent.stdout.readline()))
+        assert parent.stdout.readline() == b"on\n"
+        parent.kill()
+        _, alive = psutil.wait_procs([worker], timeout=20)
+    assert not alive or worker.status() == psutil.STATUS_ZOMBIE

@@ -20,7 +20,8 @@ from medbench.imaging.formats.dicom.objects import DicomObject
 from medbench.imaging.formats.dicom.scans import SLICE_SUFFIXES, may_be_a_slice, objects_in, scan_at, scans
 from medbench.imaging.formats.metaimage import data_file
 from medbench.imaging.formats.suffixes import SUFFIXES, foreign_mend, suffix_of
-from medbench.imaging.formats.walk import Directory, natural, shown, walk
+from medbench.imaging.formats.walk import Directory, natural, walk
+from medbench.storage.names import shown
 
 _NOT_READ: Final = "not read: "
 _RAW: Final = (".raw", ".zraw")

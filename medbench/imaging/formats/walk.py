@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from medbench.errors import DataError
+from medbench.storage.names import shown
 
 
 @dataclass(frozen=True)
@@ -66,12 +67,6 @@ def natural(path: Path) -> tuple[list[tuple[str, int]], str]:
     """Return a key that compares digits as numbers (2 before 10); the plain text breaks ties such as 01 and 1."""
     text = path.as_posix()
     return [(word, _value(digits)) for word, digits in re.findall(r"(\D*)(\d*)", text.lower())], text
-
-
-def shown(path: Path | str) -> str:
-    """Return a path as a terminal can show it: what is no UTF-8, or ends a line, is escaped."""
-    text = str(path).encode("utf-8", "backslashreplace").decode("utf-8")
-    return re.sub(r"[\0-\x1f\x7f]", lambda match: repr(match.group())[1:-1], text)
 
 
 def _kind(entry: os.DirEntry[str]) -> str:

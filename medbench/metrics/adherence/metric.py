@@ -39,6 +39,7 @@ class Adherence:
         min_synthetic=1,
         source="MedLoRD, arXiv:2503.13211, table 2; Metrics reloaded, Nature Methods 21:195 (empty masks)",
         needs=("segmenter", "regions", "nsd_tolerance_mm"),
+        wants=("masks",),
         floor="own",
         # Samples of two runs are pairs where they were made from the same label map, whatever their own names are.
         cases=CaseColumns(value="dsc", case="mask"),

@@ -1,7 +1,7 @@
 """One training set's way through nnU-Net: data set, plans, preprocessing, training, prediction.
 
-Each step leaves a marker once it is complete. A step without one starts again from nothing, save the training, which
-goes on from its last whole checkpoint.
+Each step leaves a marker once it is complete, with the SHA-256 of all that it made. A step without one, or whose files
+are others now, starts again from nothing, save a training without one, which goes on from its last whole checkpoint.
 """
 
 from __future__ import annotations
@@ -16,14 +16,15 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from medbench.errors import Unavailable
+from medbench.errors import CheckpointError, DataError, Unavailable
 from medbench.metrics.downstream.dataset import DATASET, image_name, label_name, write_dataset
 from medbench.metrics.downstream.presets import CONFIGURATION, adapted
 from medbench.metrics.downstream.process import environment, locked, run
 from medbench.metrics.downstream.task import Task
 from medbench.metrics.evidence import Workspace
 from medbench.spec import fingerprint
-from medbench.storage.files import make_folder, write_json
+from medbench.storage.files import inside, make_folder, sha256_of, sha256_once, write_json
+from medbench.storage.pickles import require_plain
 
 _PLANS: Final = "nnUNetPlans"
 _PLANS_FILE: Final = f"{_PLANS}.json"
@@ -87,6 +88,10 @@ class Arm:
         """Return the file that says that a step is complete."""
         return self.folder / "done" / f"{step}.json"
 
+    def key(self, step: str) -> str:
+        """Return what a step's marker stands for; the folder is named after all that decides its content."""
+        return f"{self.folder.name} {step}"
+
     def log(self, step: str) -> Path:
         """Return the log of a step."""
         return self.folder / "logs" / f"downstream-{self.name}-{step}.log"
@@ -110,22 +115,41 @@ def complete(arm: Arm) -> Path:
 
 
 def _train(arm: Arm) -> None:
-    if not arm.marker("train").is_file():
-        for step, action in (("dataset", _write), ("plan", _plan), ("preprocess", _preprocess), ("train", _fit)):
-            _step(arm, step, partial(action, arm))
+    if not _is_done(arm, "train"):
+        _step(arm, "dataset", partial(_write, arm), arm.raw)
+        _step(arm, "plan", partial(_plan, arm), arm.plans)
+        _step(arm, "preprocess", partial(_preprocess, arm), arm.preprocessed)
+        _step(arm, "train", partial(_fit, arm), arm.trained.parent)
     # Checkpoint and plans are all that prediction needs; the rest may be tens of gigabytes.
     for folder in (arm.raw, arm.preprocessed):
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _step(arm: Arm, step: str, action: Callable[[], None]) -> None:
-    """Do a step that is not complete yet, and mark it."""
-    if arm.marker(step).is_file():
+def _step(arm: Arm, step: str, action: Callable[[], None], made: Path) -> None:
+    """Do a step that is not complete yet, and mark it; what it made lies in one folder."""
+    if _is_done(arm, step):
         return
+    if arm.marker(step).is_file():
+        arm.workspace.progress.note(f"downstream: {made} is damaged or was removed: {step} of {arm.name} is done again")
+        shutil.rmtree(made, ignore_errors=True)
+        arm.marker(step).unlink()
     clock = time.monotonic()
     action()
-    write_json(arm.marker(step), {"seconds": round(time.monotonic() - clock, 1)})
+    files = {path.relative_to(arm.folder).as_posix(): sha256_of(path) for path in made.rglob("*") if path.is_file()}
+    write_json(arm.marker(step), {"of": arm.key(step), "seconds": round(time.monotonic() - clock, 1), "files": files})
     arm.workspace.progress.note(f"downstream: {step} of {arm.name} took {time.monotonic() - clock:.0f} s")
+
+
+def _is_done(arm: Arm, step: str) -> bool:
+    """Say whether a step is complete and all that it made is as it was."""
+    try:
+        marker = json.loads(arm.marker(step).read_bytes())
+        files: dict[str, str] = marker["files"]
+        return marker["of"] == arm.key(step) and all(
+            sha256_once(inside(arm.folder, name, named_by=arm.marker(step))) == sha256 for name, sha256 in files.items()
+        )
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError, DataError):
+        return False
 
 
 def _write(arm: Arm) -> None:
@@ -159,6 +183,8 @@ def _preprocess(arm: Arm) -> None:
 def _fit(arm: Arm) -> None:
     """Train, or go on; what nnU-Net has finished stays as it is."""
     preset = arm.task.preset
+    for name in (_FINISHED, *_UNFINISHED):
+        _drop_unless_plain(arm, arm.trained / name)
     if not (arm.trained / _FINISHED).is_file():
         arguments = [_ID, CONFIGURATION, _FOLD, "-tr", preset.trainer, "-p", _PLANS, "-device", arm.device]
         if any((arm.trained / name).is_file() for name in _UNFINISHED):
@@ -168,10 +194,20 @@ def _fit(arm: Arm) -> None:
         raise Unavailable(f"nnUNetv2_train ended without {_FINISHED} (log: {arm.log('train')})")
 
 
+def _drop_unless_plain(arm: Arm, checkpoint: Path) -> None:
+    """Remove a checkpoint that could run code when nnU-Net loads it, or that is damaged."""
+    try:
+        if checkpoint.is_file():
+            require_plain(checkpoint)
+    except CheckpointError as error:
+        arm.workspace.progress.note(f"downstream: {error}; it is removed")
+        checkpoint.unlink()
+
+
 def _test(arm: Arm) -> Path:
     key = fingerprint(arm.task.test.volumes)
     folder = arm.folder / f"test-{key}"
-    _step(arm, f"predict-{key}", partial(_predict, arm, folder))
+    _step(arm, f"predict-{key}", partial(_predict, arm, folder), folder / "predictions")
     shutil.rmtree(folder / "images", ignore_errors=True)
     return folder / "predictions"
 

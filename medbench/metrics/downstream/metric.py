@@ -51,6 +51,7 @@ class Downstream:
         min_synthetic=4,
         source="MedLoRD, arXiv:2503.13211; nnU-Net, Isensee et al. 2021, Nature Methods 18:203",
         needs=("downstream", "regions", "segmenter"),
+        wants=("held_out",),
         floor="own",
         by_default=False,
         cases=CaseColumns(value="dsc", case="case", subject="subject", rows=("training_set", "synthetic")),

@@ -42,7 +42,8 @@ def command(tool: str) -> list[str]:
     if not found:
         raise Unavailable(f"{tool} is not here: install nnU-Net with `pip install nnunetv2`")
     module, _, function = found[0].value.partition(":")
-    return [sys.executable, "-c", f"import sys; from {module} import {function} as run; sys.exit(run())"]
+    run = f"from {module} import {function} as run; sys.exit(run())"
+    return [sys.executable, "-c", f"import sys; from medbench.processes import end_with_parent as w; w(); {run}"]
 
 
 def environment(folder: Path, preset: Preset, *, device: str, base: Mapping[str, str] = os.environ) -> dict[str, str]:

@@ -26,6 +26,7 @@ from medbench.errors import Unavailable
 from medbench.metrics.memorization.copies import Recipe
 from medbench.progress import Progress
 from medbench.storage.files import sha256_of
+from medbench.storage.seals import is_sound, place_of, sealed_path
 from medbench.storage.tensors import read_weights, write_weights
 from medbench.training.averaging import cosine_rate, seeded, set_learning_rate
 from medbench.training.loop import Plan, Stateful, launch, train
@@ -213,7 +214,8 @@ def trained_encoder(
         Unavailable: the training diverged.
     """
     path = folder / ENCODER_FILE
-    if not path.is_file():
+    key = place_of(path)
+    if not is_sound(path, key, progress):
         plan = Plan(
             name="train encoder of memorization",
             steps=recipe.steps,
@@ -226,7 +228,8 @@ def trained_encoder(
         trained = train(task, plan, fabric=launch(device), folder=folder, resume=True, progress=progress)
         if not math.isfinite(trained.scores["score"]):
             raise Unavailable("the encoder's training diverged: are there volumes with voxels that are not finite?")
-        write_weights(path, trained.weights, {"model": "memorization encoder", "recipe": asdict(recipe)})
+        with sealed_path(path, key) as temporary:
+            write_weights(temporary, trained.weights, {"model": "memorization encoder", "recipe": asdict(recipe)})
     # Read even when it was just trained: the file keeps float16, and every run must embed with the same numbers.
     weights, _ = read_weights(path)
     network = Encoder(recipe.dimension)

@@ -35,7 +35,7 @@ from medbench.metrics.memorization.nearest import (
     turn_of,
 )
 from medbench.statistics.resampling import NOT_ASKED, Interval, groups_of, subject_means
-from medbench.storage.files import atomic_path
+from medbench.storage.seals import is_sound, place_of, sealed_path
 
 if TYPE_CHECKING:
     from medbench.metrics.memorization.contrastive import TrainedEncoder
@@ -110,8 +110,9 @@ class Memorization:
         """Return the working copies of a side (n, x, y, z), memory-mapped; made where absent."""
         settings = _settings(evidence, volumes=side.content)
         path = evidence.workspace.folder("memorization-copies", settings) / _COPIES_FILE
-        if not path.is_file():
-            with atomic_path(path) as temporary:
+        key = place_of(path)
+        if not is_sound(path, key, evidence.workspace.progress):
+            with sealed_path(path, key) as temporary:
                 stored = None
                 for row, (volume, copy) in enumerate(_working_copies(side, evidence)):
                     if stored is None:

@@ -12,7 +12,8 @@ from medbench.reader_study.criteria import Criterion
 from medbench.reader_study.key import REAL, Key
 from medbench.reader_study.packet import Packet
 from medbench.reader_study.study import Study
-from medbench.reader_study.tables import Rating, neutral, read_table
+from medbench.reader_study.tables import Rating, read_table
+from medbench.storage.cells import neutral
 
 if TYPE_CHECKING:
     import pandas as pd

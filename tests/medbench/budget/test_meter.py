@@ -15,15 +15,21 @@ from medbench.records.run import StageName, StageRecord
 
 @pytest.mark.parametrize(
     ("text", "size"),
-    [("24GB", 24 * GIB), ("24 GiB", 24 * GIB), ("512m", 2**29), ("1.5GB", GIB * 3 // 2), ("7", 7)],
+    [("24GB", 24 * GIB), ("24 GiB", 24 * GIB), ("512m", 2**29), ("1.5GB", GIB * 3 // 2), ("7 b", 7), ("7B", 7)],
 )
 def test_sizes_are_read(text: str, size: int) -> None:
     assert parse_bytes(text) == size
 
 
-@pytest.mark.parametrize("text", ["", "GB", "-1GB", "0", "24 pounds"])
+@pytest.mark.parametrize("text", ["", "GB", "-1GB", "0GB", "24 pounds", "9" * 400 + "GB", "1e400GB"])
 def test_what_is_no_size_is_refused(text: str) -> None:
     with pytest.raises(SpecError, match="is no memory size"):
+        parse_bytes(text)
+
+
+@pytest.mark.parametrize("text", ["24", " 1.5 ", "0"])
+def test_a_bare_number_is_asked_for_its_unit(text: str) -> None:
+    with pytest.raises(SpecError, match=f"has no unit: write {text.strip()}GB, or"):
         parse_bytes(text)
 
 

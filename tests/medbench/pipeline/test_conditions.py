@@ -21,7 +21,7 @@ from medbench.pipeline.conditions import Conditions, conditions_of, of_cases, sp
 from medbench.pipeline.options import RunOptions
 from medbench.pipeline.run import Run
 from medbench.progress import silent
-from medbench.records.samples import Manifest
+from medbench.records.manifest import Manifest
 from medbench.spec import Grid
 
 SHAPE = (32, 32, 16)
@@ -38,7 +38,7 @@ def steered(options: RunOptions, monkeypatch: pytest.MonkeyPatch) -> RunOptions:
             yield Volume(label_map.voxels.astype(np.int16), label_map.affine)
 
     monkeypatch.setattr(plugin, "sample", sample)
-    monkeypatch.setattr(plugin, "info", replace(plugin.info, capabilities=("conditional",)))
+    monkeypatch.setattr(plugin, "info", replace(plugin.info, capabilities=("unconditional", "conditional")))
     return replace(options, samples=2)
 
 
@@ -79,6 +79,20 @@ def test_conditional_alone_takes_held_out_label_maps(steered: RunOptions) -> Non
     assert Run(replace(steered, conditional=True), silent).spec.conditions == "test"
     assert Run(replace(steered, conditional=True, metrics=("downstream",)), silent).spec.conditions == "train"
     assert Run(steered, silent).spec.conditions is None
+
+
+def test_what_makes_nothing_without_a_label_map_is_given_those_of_the_training_split(
+    steered: RunOptions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plugin = registry.load("generators", steered.model)
+    monkeypatch.setattr(plugin, "info", replace(plugin.info, capabilities=("conditional",)))
+    told: list[str] = []
+    monkeypatch.setattr(silent, "note", told.append)
+    run = Run(steered, silent)
+    run.sample()
+    assert run.spec.conditions == "train"
+    assert _sources(run) == ["train/train-0000", "train/train-0001"]
+    assert "only draws label maps: its samples show those of the training split" in told[-1]
 
 
 def test_a_folder_of_ones_own_steers_and_is_brought_to_the_grid(steered: RunOptions, maps: Path) -> None:

@@ -11,16 +11,26 @@ import numpy as np
 import pytest
 
 import medbench
+from medbench import registry
 from medbench.datasets.phantom.dataset import generate
-from medbench.errors import CheckpointError, DataError, GeometryError, IntensityError, NotEnoughCasesError, SpecError
+from medbench.errors import (
+    CheckpointError,
+    DataError,
+    GeometryError,
+    IntensityError,
+    NoNumberError,
+    NotEnoughCasesError,
+    SpecError,
+)
 from medbench.imaging.volume import LabelMap, Volume
 from medbench.pipeline.folder import FolderEvaluation
 from medbench.pipeline.options import FolderOptions
 from medbench.progress import silent
 from medbench.records.collection import region_names
+from medbench.records.manifest import Manifest, SampleRecord
 from medbench.records.results import Report
-from medbench.records.samples import Manifest, SampleRecord
 from medbench.storage.files import sha256_of
+from medbench.storage.home import home
 
 SHAPE = (32, 32, 16)
 
@@ -222,18 +232,205 @@ def test_a_region_that_masks_do_not_name_is_left_out_not_counted_as_missing(real
 
 def test_weights_that_arrive_later_are_used(real: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     arguments = {"real": real, "metrics": ["fid25d"], "protocol": "medlord-2.5d", "out": tmp_path / "out"}
-    assert "are not here" in medbench.evaluate(real, **arguments).skipped[0].reason
+    with pytest.raises(NoNumberError, match="are not here"):
+        medbench.evaluate(real, **arguments)
     (tmp_path / "weights.pth").write_bytes(b"no weights")
     monkeypatch.setenv("MEDBENCH_WEIGHTS_RADIMAGENET_RESNET50", str(tmp_path / "weights.pth"))
     with pytest.raises(CheckpointError, match=r"weights\.pth"):
         medbench.evaluate(real, **arguments)
 
 
-def test_fewer_metrics_leave_nothing_of_the_others_behind(real: Path, tmp_path: Path) -> None:
-    samples = _write(tmp_path / "samples", range(30, 36), masks=True)
-    options = FolderOptions(
-        samples=samples, real=real, masks=tmp_path / "samples-masks", real_masks=tmp_path / "real-masks", device="cpu"
+METRIC = """
+from medbench.metrics.base import Measurement, MetricInfo
+
+class Mine:
+    info = MetricInfo("mine", "1", "test", "lower", None, 2, 2, "-", floor="none")
+
+    def measure(self, evidence):
+        return Measurement(VALUE, None, "none")
+"""
+
+
+def test_another_metric_later_joins_the_first(real: Path, tmp_path: Path) -> None:
+    samples, out = _write(tmp_path / "samples", range(30, 36)), tmp_path / "out"
+    first = medbench.evaluate(samples, real=real, metrics=["fid25d"], out=out)
+    again = medbench.evaluate(samples, real=real, metrics=["mmd3d"], out=out)
+    assert [result.metric for result in again.results] == ["fid25d", "mmd3d"]
+    assert again.results[0] == first.results[0]  # down to its seconds: it was not measured again
+    assert {path.name for path in (out / "tables").iterdir()} >= {"fid25d.csv", "mmd3d.csv"}
+    assert {figure.file for figure in first.results[0].figures} <= {f"figures/{p.name}" for p in out.glob("figures/*")}
+
+
+def test_a_number_that_stands_no_more_leaves_and_that_is_told(real: Path, tmp_path: Path) -> None:
+    plugin, out = tmp_path / "mine.py", tmp_path / "out"
+    for value, metric in (("1", f"{plugin}:Mine"), ("2", "fid25d")):
+        plugin.write_text(METRIC.replace("VALUE", value))
+        report = medbench.evaluate(real, real=real, metrics=[metric], out=out)
+    assert [result.metric for result in report.results] == ["fid25d"]
+    assert "mine of an earlier evaluation no longer stand" in (out / "log.txt").read_text()
+
+
+@pytest.mark.parametrize(
+    ("crash", "said"), [("1 / 0", "ZeroDivisionError"), ("__import__('sys').exit(0)", "SystemExit")]
+)
+def test_a_metric_that_crashes_costs_its_own_number_alone(crash: str, said: str, real: Path, tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(METRIC.replace("VALUE", crash))
+    mine = f"{tmp_path / 'mine.py'}:Mine"
+    report = medbench.evaluate(real, real=real, metrics=[mine, "fid25d"], out=tmp_path / "out")
+    assert [result.metric for result in report.results] == ["fid25d"]
+    assert Report.read(tmp_path / "out" / "results.json") == report
+    (skipped,) = report.skipped
+    assert (skipped.metric, skipped.exit_code) == ("mine", 1)
+    assert said in skipped.reason
+    assert "mine.py line 8" in skipped.reason
+    assert "Traceback" in (tmp_path / "out" / "logs" / "mine.txt").read_text()
+    with pytest.raises(NoNumberError, match=said) as refusal:
+        medbench.evaluate(real, real=real, metrics=[mine])
+    assert refusal.value.exit_code == 1
+
+
+def test_bad_input_of_one_metric_leaves_the_others(real: Path, tmp_path: Path) -> None:
+    masks = tmp_path / "real-masks"
+    LabelMap(np.ones((8, 8, 8), np.uint8), np.eye(4)).write(masks / "case0.nii.gz")
+    report = medbench.evaluate(
+        real, real=real, masks=masks, real_masks=masks, metrics=["fid25d", "rvr"], segmenter="precomputed"
     )
-    for metrics in (("fid25d", "rvr"), ("fid25d",)):
-        FolderEvaluation(replace(options, metrics=metrics, out=tmp_path / "out"), silent).evaluate()
-    assert [path.name for path in (tmp_path / "out" / "tables").iterdir()] == ["fid25d.csv"]
+    assert [result.metric for result in report.results] == ["fid25d"]
+    assert [(one.metric, one.exit_code) for one in report.skipped] == [("rvr", 2)]
+    assert "case0.nii.gz (8x8x8 voxels" in report.skipped[0].reason
+
+
+def test_what_cannot_be_had_is_said_before_anything_is_prepared(real: Path, tmp_path: Path) -> None:
+    out, prepared = tmp_path / "out", set((home() / "prepared").glob("*"))
+    with pytest.raises(NoNumberError) as refusal:
+        medbench.evaluate(
+            real, dataset="phantom", metrics=["fid25d", "kid25d", "adherence"], protocol="medlord-2.5d", out=out
+        )
+    assert "fid25d, kid25d: weights 'radimagenet-resnet50' are not here" in str(refusal.value)
+    assert "adherence: the samples have no masks" in str(refusal.value)
+    assert not out.exists()
+    assert set((home() / "prepared").glob("*")) == prepared
+
+
+def test_a_class_or_an_object_is_asked_for_by_its_file(real: Path, tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(METRIC.replace("VALUE", "1"))
+    mine = registry.load("metrics", f"{tmp_path / 'mine.py'}:Mine")
+    for arguments in ({"real": real, "metrics": [mine]}, {"dataset": mine(), "metrics": ["fid3d"]}):
+        with pytest.raises(SpecError, match=r"give '.*mine\.py:Mine'"):
+            medbench.evaluate(real, **arguments)
+    with pytest.raises(SpecError, match="Mine"):
+        medbench.load_dataset(mine())
+
+
+def test_weights_are_given_for_one_evaluation(real: Path, tmp_path: Path) -> None:
+    (tmp_path / "weights.pth").write_bytes(b"no weights")
+    arguments = {"real": real, "metrics": ["fid25d"], "protocol": "medlord-2.5d"}
+    with pytest.raises(CheckpointError, match=r"weights\.pth"):
+        medbench.evaluate(real, weights={"radimagenet-resnet50": tmp_path / "weights.pth"}, **arguments)
+    with pytest.raises(NoNumberError, match="are not here"):
+        medbench.evaluate(real, **arguments)
+    with pytest.raises(SpecError, match="nothing asks for 'other'"):
+        medbench.evaluate(real, weights={"other": tmp_path / "weights.pth"}, **arguments)
+
+
+def test_a_link_that_leads_nowhere_is_named(real: Path, tmp_path: Path) -> None:
+    links = tmp_path / "links"
+    links.mkdir()
+    for path in real.iterdir():
+        (links / path.name).symlink_to(path)
+    (links / "case9.nii.gz").symlink_to(tmp_path / "moved.nii.gz")
+    with pytest.raises(DataError, match=r"case9\.nii\.gz: a link that leads nowhere"):
+        medbench.evaluate(links, real=real, metrics=["fid3d"])
+
+
+_PLUGIN = """
+from functools import partial
+from pathlib import Path
+
+import reading_neighbour
+from medbench import Case, DatasetInfo
+
+class Mine:
+    info = DatasetInfo("mine", "1", "mine", "mine", "--data-root DIR", "folder-2.5d")
+    grid = None
+
+    def __init__(self, root=None):
+        self.root = root
+
+    def cases(self, split):
+        files = sorted(Path(self.root).glob("*.nii.gz")) if split == "train" else []
+        return [Case(file.name[:-7], split, file.name, partial(reading_neighbour.read, file)) for file in files]
+
+    def identity(self):
+        return {"name": "mine"}
+
+    def verify(self):
+        return []
+"""
+_NEIGHBOUR = """
+from medbench import Volume
+
+def read(path):
+    volume = Volume.read(path)
+    return Volume((volume.voxels + SHIFT).astype("int16"), volume.affine)
+"""
+
+
+def test_an_edited_neighbour_of_a_data_sets_file_is_another_data_set(real: Path, tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(_PLUGIN, encoding="utf-8")
+    samples = _write(tmp_path / "samples", range(20, 24))
+    found = []
+    for shift in ("0", "20", "0"):
+        (tmp_path / "reading_neighbour.py").write_text(f"{_NEIGHBOUR}SHIFT = {shift}\n", encoding="utf-8")
+        options = FolderOptions(
+            samples=samples, dataset=f"{tmp_path}/mine.py:Mine", data_root=real, metrics=("fid3d",), device="cpu",
+            out=tmp_path / f"out{len(found)}", workers=1,
+        )  # fmt: skip
+        found.append(FolderEvaluation(options, silent).evaluate())
+    first, edited, again = (report.results[0] for report in found)
+    assert first.value == again.value != edited.value
+    assert first.fingerprint == again.fingerprint != edited.fingerprint
+    assert len({report.track for report in found}) == 2
+
+
+_EXTRACTOR = """
+import numpy as np
+from medbench.features.base import ExtractorInfo
+
+class Histogram:
+    info = ExtractorInfo(name="histogram", version="1", dimension=16, stand_in=False, license="MIT", source="-")
+
+    def __init__(self, *, device):
+        self.device = device
+
+    def weights_sha256(self):
+        return "none"
+
+    def features(self, slices):
+        return np.stack([np.histogram(one, bins=16, range=(0, 1))[0] for one in slices]).astype(np.float32)
+"""
+
+
+def test_a_protocols_extractor_lies_beside_it_and_goes_by_its_content(
+    real: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    samples = _write(tmp_path / "samples", range(20, 24))
+    track = set()
+    for place, named in (("one", "extractor.py"), ("two", "extractor.py"), ("three", f"{tmp_path}/one/extractor.py")):
+        (tmp_path / place).mkdir()
+        if named == "extractor.py":
+            (tmp_path / place / "extractor.py").write_text(_EXTRACTOR, encoding="utf-8")
+        text = f'name = "mine"\nsummary = "-"\nextractor = "{named}:Histogram"\n'
+        (tmp_path / place / "mine.toml").write_text(text, encoding="utf-8")
+        options = FolderOptions(
+            samples=samples, real=real, metrics=("fid25d",), device="cpu", out=tmp_path / f"out-{place}",
+            protocol=str(tmp_path / place / "mine.toml"),
+        )  # fmt: skip
+        track.add(FolderEvaluation(options, silent).evaluate().track)
+    assert len(track) == 1
+    monkeypatch.chdir(tmp_path / "two")
+    options = replace(options, protocol="mine.toml", out=tmp_path / "out-three")
+    FolderEvaluation(options, silent).evaluate()  # the same evaluation, from another folder
+    (tmp_path / "two" / "extractor.py").write_text(f"{_EXTRACTOR}# edited\n", encoding="utf-8")
+    with pytest.raises(SpecError, match=r"another spec \(different: protocol\)"):
+        FolderEvaluation(options, silent).evaluate()

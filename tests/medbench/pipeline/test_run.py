@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,11 +17,12 @@ import pytest
 
 from medbench import protocols
 from medbench.errors import SpecError
+from medbench.generators.base import FitRequest
 from medbench.pipeline.options import RunOptions
 from medbench.pipeline.run import Run
 from medbench.progress import silent
+from medbench.records.manifest import Manifest
 from medbench.records.results import Report
-from medbench.records.samples import Manifest
 from medbench.spec import fingerprint
 
 METRICS = ("fid25d", "reconstruction")
@@ -48,6 +51,7 @@ def test_a_run_leaves_the_layout_of_the_contract(report: Report, options: RunOpt
     )
     line = json.loads((folder / "samples/manifest.jsonl").read_text(encoding="utf-8").splitlines()[0])
     keys = {"index", "seed", "file", "sha256", "shape", "spacing", "native_shape", "condition", "condition_source"}
+    keys |= {"checkpoint", "condition_sha256", "condition_regions", "checksum"}
     assert set(line) == keys | {"seconds"}
 
 
@@ -97,6 +101,17 @@ def test_a_folder_of_another_spec_is_refused_and_kept(report: Report, options: R
     with pytest.raises(SpecError, match=r"another spec \(different: seed\)"):
         Run(replace(options, seed=4), silent).report()
     assert (options.out / "run.json").read_bytes() == before
+
+
+def test_more_samples_join_those_that_are_there(report: Report, options: RunOptions) -> None:
+    assert options.out is not None
+    first = (options.out / "samples/000000.nii.gz").stat().st_mtime_ns
+    more = Run(replace(options, samples=6), silent).report()
+    assert (options.out / "samples/000000.nii.gz").stat().st_mtime_ns == first
+    assert len(Manifest(options.out / "samples").complete(9)) == 6
+    assert [result.n_synthetic for result in more.results] == [6, 4]  # of the autoencoder, held-out volumes
+    with pytest.raises(SpecError, match="holds 6 samples: give --samples 6 or more"):
+        Run(replace(options, samples=5), silent).report()
 
 
 def test_a_folder_with_other_files_is_refused(options: RunOptions, tmp_path: Path) -> None:
@@ -197,3 +212,88 @@ def test_leaks_are_declared(options: RunOptions, tmp_path: Path) -> None:
     checkpoint.write_text("seed 1", encoding="utf-8")
     given = Run(replace(options, checkpoint=checkpoint, out=tmp_path / "given"), silent).report()
     assert given.leaks == ("toy: what given.txt was trained on is not declared",)
+
+
+class _Noting:
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+
+    def track(self, items, *, task, total=None):
+        return iter(items)
+
+    def note(self, message: str) -> None:
+        self.notes.append(message)
+
+
+def _flip(path: Path, offset: int) -> None:
+    content = bytearray(path.read_bytes())
+    content[offset] ^= 1
+    path.write_bytes(content)
+
+
+def _changed_digit(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    place = text.index('"value": 0.') + len('"value": 0.')
+    path.write_text(f"{text[:place]}{9 - int(text[place])}{text[place + 1 :]}", encoding="utf-8")
+
+
+DAMAGES: dict[str, Callable[[Path], None]] = {
+    "results.json": _changed_digit,
+    "tables/fid25d.csv": lambda path: _flip(path, -3),
+    "figures/montage.png": lambda path: _flip(path, 500),
+    "report.html": lambda path: _flip(path, 2000),
+    "run.json": lambda path: path.write_text(path.read_text(encoding="utf-8").replace('"cpu"', '"gpu"')),
+    "samples/manifest.jsonl": lambda path: path.write_text(path.read_text(encoding="utf-8").replace("32", "33", 1)),
+}
+
+
+@pytest.mark.parametrize("name", DAMAGES)
+def test_what_a_finished_run_holds_is_believed_only_as_it_was_written(
+    report: Report, options: RunOptions, name: str
+) -> None:
+    assert options.out is not None
+    DAMAGES[name](options.out / name)
+    progress = _Noting()
+    again = Run(options, progress).report()
+    assert _values(again) == _values(report)
+    assert _values(Report.read(options.out / "results.json")) == _values(report)
+    silently = name.startswith(("tables", "figures", "report"))
+    assert [str(options.out / name) in note for note in progress.notes] == [True] * (not silently)
+
+
+def test_another_runs_results_are_not_taken(report: Report, options: RunOptions, tmp_path: Path) -> None:
+    assert options.out is not None
+    other = Run(replace(options, seed=4, out=tmp_path / "other"), silent).report()
+    assert _values(other) != _values(report)
+    shutil.copy2(tmp_path / "other" / "results.json", options.out / "results.json")
+    assert _values(Run(options, silent).report()) == _values(report)
+
+
+def test_a_checkpoint_that_was_edited_makes_no_samples(options: RunOptions) -> None:
+    options = replace(options, train=True)
+    report = Run(options, silent).report()
+    assert options.out is not None
+    (options.out / "fit/toy.txt").write_text("seed 9, edited", encoding="utf-8")
+    (options.out / "samples/000001.nii.gz").unlink()
+    progress = _Noting()
+    assert _values(Run(options, progress).report()) == _values(report)
+    assert (options.out / "fit/toy.txt").read_text(encoding="utf-8") == "seed 3, 8 cases"
+    assert any("toy.txt is not what was trained" in note for note in progress.notes)
+
+
+def test_samples_of_weights_that_are_gone_are_made_again(options: RunOptions, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = Run(replace(options, train=True), silent)
+    run.sample()
+    before = (run.folder.samples / "manifest.jsonl").read_text(encoding="utf-8")
+    (run.folder.path / "fit/toy.txt").unlink()
+    (run.folder.samples / "000001.nii.gz").unlink()
+    monkeypatch.setattr(type(run.generator), "fit", _fit_anew)
+    Run(replace(options, train=True), silent).sample()
+    records = Manifest(run.folder.samples).records().values()
+    assert len({record.checkpoint for record in records}) == 1
+    assert all(str(record.checkpoint) not in before for record in records)
+
+
+def _fit_anew(self: object, request: FitRequest) -> Path:
+    (request.workspace / "toy.txt").write_text("seed of another training", encoding="utf-8")
+    return request.workspace / "toy.txt"

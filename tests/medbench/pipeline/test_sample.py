@@ -16,7 +16,7 @@ from medbench.pipeline.options import RunOptions
 from medbench.pipeline.run import Run
 from medbench.pipeline.sample import sample
 from medbench.progress import silent
-from medbench.records.samples import Manifest
+from medbench.records.manifest import Manifest
 
 
 def test_samples_do_not_depend_on_their_number_or_order(options: RunOptions, tmp_path: Path) -> None:

@@ -9,8 +9,8 @@ import pytest
 from medbench.errors import DataError, SpecError
 from medbench.imaging.volume import Volume
 from medbench.reader_study.sources import gather
+from medbench.records.manifest import Manifest, SampleRecord
 from medbench.records.run import RunFolder
-from medbench.records.samples import Manifest, SampleRecord
 from medbench.storage.files import sha256_of, write_json
 
 TOY = f"{Path(__file__).parents[2] / 'toys.py'}:ToyDataset"

@@ -11,7 +11,8 @@ import pytest
 from medbench.errors import DataError
 from medbench.imaging.volume import Volume
 from medbench.records.collection import collect, match_masks, region_names, unmatched
-from medbench.records.samples import MANIFEST, open_folder, passed_over
+from medbench.records.manifest import MANIFEST
+from medbench.records.samples import open_folder, passed_over
 
 
 def volumes(folder: Path, *names: str) -> None:

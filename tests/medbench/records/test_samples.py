@@ -11,7 +11,8 @@ from medbench.errors import DataError
 from medbench.generators.base import sample_seed
 from medbench.imaging.volume import Volume
 from medbench.records.collection import region_names
-from medbench.records.samples import Manifest, SampleRecord, content_once, open_folder
+from medbench.records.manifest import Manifest, SampleRecord
+from medbench.records.samples import content_once, open_folder
 from medbench.storage.files import sha256_of
 
 
@@ -41,25 +42,6 @@ def manifest(tmp_path: Path) -> Manifest:
 
 def test_items_come_in_the_order_of_their_index(manifest: Manifest) -> None:
     assert [item.id for item in open_folder(manifest.folder)] == ["000000", "000001", "000002"]
-
-
-def test_a_line_that_a_kill_cut_short_is_passed_over(manifest: Manifest) -> None:
-    with manifest.path.open("a") as handle:
-        handle.write('{"index": 3, "seed"')
-    assert sorted(manifest.records()) == [0, 1, 2]
-
-
-def test_a_damaged_line_in_the_middle_is_named(manifest: Manifest) -> None:
-    lines = manifest.path.read_text(encoding="utf-8").splitlines()
-    manifest.path.write_text("\n".join([lines[0], "nonsense", lines[2]]))
-    with pytest.raises(DataError, match=r"manifest\.jsonl line 2 is damaged"):
-        manifest.records()
-
-
-def test_only_samples_with_the_recorded_content_are_complete(manifest: Manifest) -> None:
-    (manifest.folder / "000001.nii.gz").write_bytes(b"half")
-    assert sorted(manifest.complete(3)) == [0, 2]
-    assert sorted(manifest.complete(1)) == [0]
 
 
 @pytest.mark.parametrize("damage", ["missing", "altered"])

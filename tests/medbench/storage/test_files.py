@@ -76,3 +76,24 @@ def test_a_full_disk_is_named_and_nothing_half_written_remains(tmp_path: Path) -
         Path("/dev/full").open("w") as handle,
     ):
         handle.write("x" * 100_000)
+
+
+def test_temporaries_of_the_dead_are_removed_and_those_of_the_living_are_not(tmp_path: Path) -> None:
+    with atomic_path(tmp_path / "a" / "x.json") as temporary:
+        temporary.touch()
+        mine, host = temporary.name, temporary.name.split("-")[1]
+    for folder in ("b", "c"):
+        (tmp_path / folder).mkdir()
+    dead, elsewhere, alive = f".999999999-{host}-0a1b2c3d.x", ".999999999-000000-0a1b2c3d.x", mine
+    for name in (dead, elsewhere, alive):
+        (tmp_path / "b" / name).touch()
+    write_text(tmp_path / "b" / "x.json", "{}")
+    assert {path.name for path in (tmp_path / "b").iterdir()} == {elsewhere, alive, "x.json"}
+
+
+def test_a_full_disk_is_told_also_where_torch_stumbles_over_its_own_end(tmp_path: Path) -> None:
+    with pytest.raises(StorageError, match="the disk is full"), atomic_path(tmp_path / "best.pt"):
+        try:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        except OSError:
+            raise RuntimeError("[enforce fail at inline_container.cc:672] . unexpected pos 704 vs 598")  # noqa: B904

@@ -36,6 +36,20 @@ def test_the_variable_goes_before_the_home_folder(monkeypatch, tmp_path):
     assert WEIGHTS.sha256() == hashlib.sha256(b"mine").hexdigest()
 
 
+def test_a_shared_home_has_what_the_own_one_lacks(monkeypatch, tmp_path):
+    monkeypatch.setenv("MEDBENCH_SHARED", str(tmp_path / "shared"))
+    shared, weights = (
+        tmp_path / "shared" / "weights" / "net.pth",
+        WeightFile(name="net", file="net.pth", origin="tests"),
+    )
+    shared.parent.mkdir(parents=True)
+    shared.write_bytes(b"shared")
+    assert weights.locate() == shared
+    weights.stored.parent.mkdir(parents=True, exist_ok=True)
+    weights.stored.write_bytes(b"own")
+    assert weights.locate() == weights.stored
+
+
 def test_a_replaced_file_is_hashed_again(tmp_path):
     (tmp_path / "weights").mkdir()
     path = tmp_path / "weights" / "net.pth"

@@ -1,4 +1,6 @@
+import shutil
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +10,7 @@ from lightning_fabric import Fabric
 
 from medbench.errors import CheckpointError
 from medbench.progress import silent
+from medbench.storage.seals import sealed_path
 from medbench.training.averaging import Ema, seeded
 from medbench.training.loop import BEST_FILE, STATE_FILE, Plan, Stateful, launch, precision_on, step_chance, train
 
@@ -106,20 +109,60 @@ def test_the_best_weights_are_returned_not_the_last(tmp_path: Path) -> None:
     assert trained.scores == {"score": 10.0}
 
 
-def test_other_settings_are_refused(tmp_path: Path) -> None:
-    run(tmp_path)
-    other = Plan(name="line", steps=30, seed=5, settings={"lr": 0.1})
-    with pytest.raises(CheckpointError, match=r"other settings.*--no-resume"):
-        run(tmp_path, plan=other)
+class Noting(KillAt):
+    """Progress that is never interrupted and keeps what it is told."""
+
+    def __init__(self) -> None:
+        super().__init__(-1)
+        self.notes: list[str] = []
+
+    def note(self, message: str) -> None:
+        self.notes.append(message)
 
 
-@pytest.mark.parametrize("damage", [b"", b"not a checkpoint", None])
-def test_a_damaged_checkpoint_is_refused(tmp_path: Path, damage: bytes | None) -> None:
+def test_a_checkpoint_of_other_settings_is_not_used(tmp_path: Path) -> None:
     run(tmp_path)
-    path = tmp_path / STATE_FILE
-    path.write_bytes(path.read_bytes()[:300] if damage is None else damage)
-    with pytest.raises(CheckpointError, match="is damaged"):
-        run(tmp_path)
+    progress = Noting()
+    other = replace(PLAN, settings={"lr": 0.1})
+    assert len(run(tmp_path, plan=other, progress=progress).losses) == 30
+    assert [note.partition(" is damaged or")[0] for note in progress.notes] == [str(tmp_path / STATE_FILE)]
+
+
+@pytest.mark.parametrize("name", [STATE_FILE, BEST_FILE])
+@pytest.mark.parametrize("damage", ["flip", "cut", "empty", "another's", "lost"])
+def test_a_damaged_checkpoint_is_made_again(tmp_path: Path, name: str, damage: str) -> None:
+    whole = run(tmp_path / "whole")
+    other = replace(PLAN, seed=6)
+    run(tmp_path / "other", plan=other)
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path / "damaged", progress=KillAt(17))
+    path = tmp_path / "damaged" / name
+    content = path.read_bytes()
+    if damage == "flip":
+        middle = len(content) // 2
+        path.write_bytes(content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :])
+    elif damage == "another's":
+        for suffix in ("", ".seal"):
+            shutil.copy2(tmp_path / "other" / f"{name}{suffix}", tmp_path / "damaged" / f"{name}{suffix}")
+    elif damage == "lost":
+        path.unlink()
+    else:
+        path.write_bytes(b"" if damage == "empty" else content[:300])
+    progress = Noting()
+    assert run(tmp_path / "damaged", progress=progress).losses == whole.losses  # from the first step
+    assert len(progress.notes) == (damage != "lost")
+    best = [torch.load(tmp_path / folder / BEST_FILE, weights_only=True) for folder in ("whole", "damaged")]
+    assert all(torch.equal(best[0]["weights"][name], best[1]["weights"][name]) for name in best[0]["weights"])
+
+
+def test_a_training_without_a_finite_score_has_no_best_weights(tmp_path: Path) -> None:
+    class Diverging(LineTask):
+        def validate(self) -> Mapping[str, float]:
+            return {"score": float("nan")}
+
+    run(tmp_path)  # its best weights are not taken for the next one's
+    with pytest.raises(CheckpointError, match="no score on the selection split was finite"):
+        train(Diverging(), PLAN, fabric=launch("cpu"), folder=tmp_path, resume=False, progress=silent)
 
 
 def test_a_state_without_a_part_of_the_task_is_refused(tmp_path: Path) -> None:
@@ -127,7 +170,8 @@ def test_a_state_without_a_part_of_the_task_is_refused(tmp_path: Path) -> None:
     path = tmp_path / STATE_FILE
     document = torch.load(path, weights_only=True)
     del document["state"]["ema"]
-    torch.save(document, path)
+    with sealed_path(path, f"{STATE_FILE} of {PLAN.key}") as temporary:
+        torch.save(document, temporary)
     with pytest.raises(CheckpointError, match=r"another version \(ema missing\): begin anew with --no-resume"):
         run(tmp_path)
 

@@ -21,10 +21,26 @@ def test_cases_of_several_shapes_are_refused(tmp_path: Path, make_cases: Make) -
     assert not list(tmp_path.iterdir())
 
 
-def test_a_cache_of_other_cases_is_refused(tmp_path: Path, make_cases: Make) -> None:
-    cache_volumes(make_cases("train", 2), tmp_path / "volumes.npy", silent)
-    with pytest.raises(CheckpointError, match="holds 2 volumes, not 3"):
-        cache_volumes(make_cases("train", 3), tmp_path / "volumes.npy", silent)
+def test_what_is_kept_of_other_cases_is_not_used(tmp_path: Path, make_cases: Make) -> None:
+    path = tmp_path / "volumes.npy"
+    cache_volumes(make_cases("train", 2), path, silent, identity="one")
+    before = path.stat().st_mtime_ns
+    assert len(cache_volumes(make_cases("train", 2), path, silent, identity="one")) == 2
+    assert path.stat().st_mtime_ns == before
+    cache_volumes(make_cases("train", 2), path, silent, identity="two")
+    assert path.stat().st_mtime_ns > before
+    assert len(cache_volumes(make_cases("train", 3), path, silent, identity="two")) == 3
+
+
+@pytest.mark.parametrize("name", ["volumes.npy", "volumes-spacings.npy"])
+def test_damaged_arrays_are_made_again(tmp_path: Path, make_cases: Make, name: str) -> None:
+    path, cases = tmp_path / "volumes.npy", make_cases("train", 2)
+    before = cache_volumes(cases, path, silent).copy(), spacings_beside(path)
+    content = bytearray((tmp_path / name).read_bytes())
+    content[-8] ^= 1
+    (tmp_path / name).write_bytes(content)
+    after = cache_volumes(cases, path, silent), spacings_beside(path)
+    assert all(np.array_equal(one, other) for one, other in zip(before, after))
 
 
 def test_spacings_lie_beside_the_volumes(tmp_path: Path, make_cases: Make) -> None:

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,11 @@ def test_a_shipped_checkpoint_bears_the_name_that_training_gives(tmp_path: Path)
 def test_what_is_not_shipped_names_the_training(tmp_path: Path) -> None:
     with pytest.raises(MissingExtraError, match=r"preset 'big' .*`medbench fit --model toy --preset big"):
         checkpoints(tmp_path).require("big")
+
+
+def test_what_is_not_known_by_name_says_where_to_look(tmp_path: Path) -> None:
+    hidden = replace(checkpoints(tmp_path), elsewhere="ask its authors")
+    assert hidden.how_to_have("large").startswith("ask its authors; or train them with `medbench fit")
 
 
 def test_what_is_published_names_the_missing_commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

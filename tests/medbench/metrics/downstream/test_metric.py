@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from scipy import stats
 
 from medbench.datasets.phantom.dataset import generate
@@ -99,20 +100,20 @@ class NnunetDouble:
         fold = _fold(arguments, environment)
         fold.mkdir(parents=True, exist_ok=True)
         latest = fold / "checkpoint_latest.pth"
-        start = int(latest.read_text()) if "--c" in arguments else 0
+        start = torch.load(latest)["epoch"] if "--c" in arguments else 0
         for epoch in range(start + 1, json.loads(environment["MEDBENCH_NNUNET"])["epochs"] + 1):
             yield f"Epoch time: {epoch} s"
-            latest.write_text(str(epoch))
+            torch.save({"epoch": epoch}, latest)
             if self.dies == "nnUNetv2_train" and epoch == self.after:
                 raise Unavailable("nnUNetv2_train failed")
         labels = np.load(_folder(environment, "preprocessed") / "labels.npy")
         votes = np.stack([(labels == label).sum(axis=0) for label in range(labels.max() + 1)])
-        with (fold / "checkpoint_final.pth").open("wb") as handle:
-            np.save(handle, votes.argmax(axis=0).astype(np.uint8))
+        voted = torch.from_numpy(votes.argmax(axis=0).astype(np.uint8))
+        torch.save({"voted": voted}, fold / "checkpoint_final.pth")
         latest.unlink()
 
     def _predict(self, arguments: list[str], environment: Mapping[str, str]) -> Iterator[str]:
-        voted = np.load(_fold(arguments, environment) / "checkpoint_final.pth")
+        voted = torch.load(_fold(arguments, environment) / "checkpoint_final.pth")["voted"].numpy()
         target = Path(_value(arguments, "-o"))
         target.mkdir(parents=True)
         for path in sorted(Path(_value(arguments, "-i")).iterdir()):
@@ -282,6 +283,35 @@ def test_a_step_that_failed_is_done_again(measure, nnunet, tool):
         measure()
     nnunet.dies = ""
     assert measure().value > 0.5
+
+
+@pytest.mark.parametrize("what", ["checkpoint_final.pth", "predictions/case00001.nii.gz"])
+def test_what_was_altered_since_is_made_again(measure, nnunet, tmp_path, what):
+    whole = measure()
+    for path in (tmp_path / "workspace").rglob(what):
+        content = bytearray(path.read_bytes())
+        content[len(content) // 2] ^= 1
+        path.write_bytes(content)
+    nnunet.calls.clear()
+    again = measure()
+    assert (again.value, again.ci95) == (whole.value, whole.ci95)
+    assert nnunet.count("nnUNetv2_train") == (0 if what.startswith("predictions") else 3)
+
+
+def test_a_checkpoint_with_code_is_not_gone_on_from(measure, nnunet, tmp_path):
+    class Poison:
+        def __reduce__(self):
+            return print, ("poisoned",)
+
+    nnunet.dies, nnunet.after = "nnUNetv2_train", 4
+    with pytest.raises(Unavailable):
+        measure()
+    (latest,) = (tmp_path / "workspace").rglob("checkpoint_latest.pth")
+    torch.save({"epoch": Poison()}, latest)
+    nnunet.dies = ""
+    nnunet.calls.clear()
+    assert measure().value > 0.5
+    assert not any("--c" in call for call in nnunet.calls)
 
 
 def test_a_training_that_died_goes_on_where_it_was(measure, nnunet, tmp_path):

@@ -1,0 +1,1 @@
+"""Who stands where: in a track, under one fingerprint, by differences beyond chance. Nothing here draws or prints."""

@@ -1,0 +1,176 @@
+"""From the rows of a store to a board: contests, ranks, mean ranks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Final
+
+import numpy as np
+
+from leaderboard.ranking.rows import Board, Contest, Field, Overall, RunRow, Standing
+from leaderboard.reported.rows import ReportedRow
+from leaderboard.store.store import Store
+from medbench.errors import SpecError
+from medbench.statistics.ranks import Pairs, compare_all, ranks_of, told_apart
+from medbench.statistics.resampling import Replicates
+from medbench.statistics.significance import Estimate
+
+OVER_BUDGET: Final = "over the memory budget"
+UNTESTED: Final = "neither replicates nor values case by case are stored: differences cannot be tested"
+
+Key = tuple[str, str, str | None]
+"""Metric, fingerprint, cases: what values must share to be compared."""
+
+
+def tracks_asked(store: Store, asked: str | None) -> list[str]:
+    """Return the tracks of a store that a name means: the track itself, else all that begin with it; None: all.
+
+    Raises:
+        SpecError: there is none.
+    """
+    names = [row.track for row in store.tracks()]
+    if asked is None or asked in names:
+        return names if asked is None else [asked]
+    found = [name for name in names if name.startswith(asked)]
+    if not found:
+        there = ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
+        raise SpecError(f"{store.name} has no track '{asked}': choose from {there or 'none, it is empty'}")
+    return found
+
+
+def open_board(store: Store, track: str, *, metrics: Sequence[str] = (), reported: Iterable[ReportedRow] = ()) -> Board:
+    """Return a track of a store with everybody's rank.
+
+    Args:
+        store: that holds it.
+        track: its full name.
+        metrics: those that are shown and that a mean rank counts; all, and those that all runs have, where empty.
+        reported: figures of others, to be shown beside it.
+
+    Raises:
+        SpecError: the track has no such metric.
+    """
+    rows, numbers = store.track(track)
+    runs = [RunRow(**row) for row in rows]
+    there = {row["metric"] for row in numbers}
+    unknown = [metric for metric in metrics if metric not in there]
+    if unknown:
+        raise SpecError(f"track {track} has no metric '{unknown[0]}': choose from {', '.join(sorted(there)) or 'none'}")
+    shown = [row for row in numbers if not metrics or row["metric"] in metrics]
+    contests = _contests(runs, shown)
+    return Board(
+        track=track,
+        dataset=runs[0].dataset if runs else track.rpartition("/")[0],
+        fingerprint=track.rpartition("/")[2],
+        runs=runs,
+        contests=contests,
+        fields=_fields(runs, shown, metrics),
+        reported=tuple(reported),
+    )
+
+
+def _contests(runs: Sequence[RunRow], numbers: Sequence[Mapping[str, Any]]) -> list[Contest]:
+    by_id = {run.id: run for run in runs}
+    grouped: dict[Key, list[Mapping[str, Any]]] = {}
+    for row in numbers:
+        grouped.setdefault(_key(row), []).append(row)
+    contests = [_contest(key, rows, by_id) for key, rows in grouped.items()]
+    return sorted(contests, key=lambda one: (one.metric, -len(one.standings), one.fingerprint, one.cases or ""))
+
+
+def _contest(key: Key, rows: Sequence[Mapping[str, Any]], runs: Mapping[str, RunRow]) -> Contest:
+    metric, fingerprint, cases = key
+    better = rows[0]["better"]
+    ordered = sorted(rows, key=lambda row: (row["value"] if better == "lower" else -row["value"], row["run_id"]))
+    reasons = [_unranked(runs[row["run_id"]], row) for row in ordered]
+    ranked = [row for row, reason in zip(ordered, reasons) if reason is None]
+    (beats,) = told_apart([_pairs(ranked)])
+    ranks = ranks_of(beats)
+    standings = [
+        replace(_standing(row, runs), rank=int(low), rank_ci95=(int(low), int(high)))
+        for row, low, high in zip(ranked, ranks.low, ranks.high)
+    ]
+    others = [replace(_standing(row, runs), unranked=why) for row, why in zip(ordered, reasons) if why is not None]
+    return Contest(
+        metric=metric,
+        fingerprint=fingerprint,
+        cases=cases,
+        better=better,
+        unit=rows[0]["unit"],
+        standings=[*standings, *others],
+        beats=beats,
+    )
+
+
+def _key(row: Mapping[str, Any]) -> Key:
+    return row["metric"], row["fingerprint"], row["cases"]
+
+
+def _unranked(run: RunRow, row: Mapping[str, Any]) -> str | None:
+    if run.within_budget is False:
+        return OVER_BUDGET
+    return UNTESTED if row["tested"] is None else None
+
+
+def _standing(row: Mapping[str, Any], runs: Mapping[str, RunRow]) -> Standing:
+    return Standing(
+        run=runs[row["run_id"]],
+        value=row["value"],
+        ci95=None if row["ci_low"] is None else (row["ci_low"], row["ci_high"]),
+        ci_method=row["ci_method"],
+        floor=row["floor"],
+        n_real=row["n_real"],
+        n_synthetic=row["n_synthetic"],
+        stand_ins=tuple(row["stand_ins"]),
+    )
+
+
+def _pairs(rows: Sequence[Mapping[str, Any]]) -> Pairs:
+    return compare_all([_estimate(row) for row in rows], better=rows[0]["better"] if rows else "lower")
+
+
+def _estimate(row: Mapping[str, Any]) -> Estimate:
+    sides = (
+        None if (values := row[f"{side}_values"]) is None else Replicates(values, row[f"{side}_sizes"])
+        for side in ("real", "synthetic")
+    )
+    return Estimate(row["tested"], *sides)
+
+
+def _fields(runs: Sequence[RunRow], numbers: Sequence[Mapping[str, Any]], asked: Sequence[str]) -> list[Field]:
+    """Return the groups of runs that share the protocols of all metrics that count."""
+    of_run: dict[str, dict[str, Mapping[str, Any]]] = {}
+    allowed = {run.id for run in runs if run.within_budget is not False}
+    for row in numbers:
+        if row["run_id"] in allowed and row["tested"] is not None:
+            of_run.setdefault(row["run_id"], {})[row["metric"]] = row
+    counted = list(dict.fromkeys(asked)) or sorted(set.intersection(*map(set, of_run.values())) if of_run else ())
+    if len(counted) < 2:
+        return []
+    grouped: dict[tuple[Key, ...], list[RunRow]] = {}
+    for run in runs:
+        own = of_run.get(run.id, {})
+        if all(metric in own for metric in counted):
+            grouped.setdefault(tuple(_key(own[metric]) for metric in counted), []).append(run)
+    fields = [_field(counted, members, of_run) for members in grouped.values() if len(members) > 1]
+    return sorted(fields, key=lambda field: -len(field.rows))
+
+
+def _field(
+    metrics: Sequence[str], members: Sequence[RunRow], of_run: Mapping[str, Mapping[str, Mapping[str, Any]]]
+) -> Field:
+    """Rank runs by each metric among themselves; Holm's adjustment is over all metrics, so that all places hold."""
+    families = [_pairs([of_run[run.id][metric] for run in members]) for metric in metrics]
+    ranks = [ranks_of(beats) for beats in told_apart(families)]
+    low, high, middle = (np.array([getattr(one, end) for one in ranks]) for end in ("low", "high", "middle"))
+    rows = [
+        Overall(
+            run,
+            {metric: (int(low[m, place]), int(high[m, place])) for m, metric in enumerate(metrics)},
+            float(middle[:, place].mean()),
+            (float(low[:, place].mean()), float(high[:, place].mean())),
+        )
+        for place, run in enumerate(members)
+    ]
+    return Field(tuple(metrics), sorted(rows, key=lambda row: (row.mean, row.run.model, row.run.id)))

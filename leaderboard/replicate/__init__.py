@@ -1,0 +1,1 @@
+"""A paper's tables and figures made again, each beside what the paper reports."""

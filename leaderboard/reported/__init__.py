@@ -1,0 +1,1 @@
+"""Figures that others published: shown apart, never ranked with what was measured here."""

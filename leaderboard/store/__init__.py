@@ -1,0 +1,1 @@
+"""Where rows live: SQLite or PostgreSQL, written by several programs at once."""

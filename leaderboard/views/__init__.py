@@ -1,0 +1,1 @@
+"""What a board looks like: terminal, Markdown, CSV, JSON, LaTeX and one HTML page. Nothing here ranks."""

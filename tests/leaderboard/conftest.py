@@ -1,0 +1,163 @@
+"""Runs made of a few numbers, and a real PostgreSQL."""
+
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from medbench import registry
+from medbench.records.results import Budget, Report, Resampled, Result, Skipped
+from medbench.spec import fingerprint
+
+
+@pytest.fixture
+def make_result() -> Callable[..., Result]:
+    """Make a result; one of a registered metric names its cases as that metric declares."""
+
+    def make(metric: str, value: float, *, protocol: Mapping[str, Any] | None = None, **fields: Any) -> Result:
+        protocol = {"metric": metric, "n_real": 8, "n_synthetic": 6, **(protocol or {})}
+        given = {
+            "ci95": None,
+            "ci_method": "absent: a test",
+            "floor": None,
+            "better": "lower",
+            "unit": None,
+            "n_real": 8,
+            "n_synthetic": 6,
+            "parts": {},
+            "seconds": 1.0,
+            "table": None,
+            "cases": registry.load("metrics", metric).info.cases if metric in registry.names("metrics") else None,
+        } | fields
+        return Result(metric=metric, value=value, protocol=protocol, fingerprint=fingerprint(protocol), **given)
+
+    return make
+
+
+@pytest.fixture
+def replicates() -> Callable[..., dict[str, Resampled]]:
+    def make(real: Sequence[float], synthetic: Sequence[float]) -> dict[str, Resampled]:
+        sides = {"real": real, "synthetic": synthetic}
+        return {side: Resampled(values=tuple(values), sizes=(1,) * len(values)) for side, values in sides.items()}
+
+    return make
+
+
+@pytest.fixture
+def save_run(tmp_path: Path) -> Callable[..., Path]:
+    """Write a run's results and tables; return its folder."""
+
+    def save(
+        name: str,
+        *results: Result,
+        tables: Mapping[str, pd.DataFrame] | None = None,
+        skipped: Sequence[Skipped] = (),
+        run: str | None = None,
+        **fields: Any,
+    ) -> Path:
+        folder = tmp_path / name
+        (folder / "tables").mkdir(parents=True, exist_ok=True)
+        for metric, table in (tables or {}).items():
+            table.to_csv(folder / "tables" / f"{metric}.csv", index=False)
+        given = {
+            "model": name,
+            "model_version": None,
+            "dataset": "toy",
+            "track": "toy/0",
+            "budget": Budget(limit_bytes=1, kind="absent", card="none", within=None),
+        } | fields
+        Report(run=run or name, results=results, skipped=tuple(skipped), **given).save(folder)
+        return folder
+
+    return save
+
+
+MASKS = [f"mask{index}" for index in range(6)]
+
+
+def adherence(dsc: np.ndarray, *, order: list[int]) -> pd.DataFrame:
+    """Two regions a sample; the samples' own ids follow the order they were made in."""
+    return pd.DataFrame(
+        [
+            {"id": f"{place:06d}", "region": region, "dsc": dsc[index] + lift, "mask": MASKS[index]}
+            for place, index in enumerate(order)
+            for region, lift in (("lung", 0.1), ("heart", -0.1))
+        ]
+    )
+
+
+@pytest.fixture(name="adherence")
+def adherence_() -> Callable[..., Any]:
+    return adherence
+
+
+def _postgres_programs() -> Path | None:
+    found = shutil.which("initdb")
+    if found:
+        return Path(found).resolve().parent
+    return max(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda place: int(place.parent.name), default=None)
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[str]:
+    """A PostgreSQL of the system's packages on a free port, run by an ordinary user: it refuses root."""
+    programs = _postgres_programs()
+    if programs is None:
+        pytest.skip("needs PostgreSQL: apt-get install postgresql")
+    user = {"user": "nobody", "group": "nogroup", "extra_groups": []} if os.getuid() == 0 else {}
+    place = Path(tempfile.mkdtemp(prefix="medbench-postgres-"))
+    if user:
+        shutil.chown(place, user["user"])
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    data = str(place / "data")
+    made = [programs / "initdb", "-D", data, "-A", "trust", "-U", "medbench", "-E", "UTF8", "--no-sync"]
+    subprocess.run(made, check=True, capture_output=True, cwd=place, **user)
+    settings = ("listen_addresses=127.0.0.1", "unix_socket_directories=", "fsync=off", f"port={port}")
+    command = [programs / "postgres", "-D", data, *(part for one in settings for part in ("-c", one))]
+    with (place / "log").open("wb") as log:
+        server = subprocess.Popen(command, stdout=log, stderr=log, cwd=place, **user)
+    try:
+        asked = [programs / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(port)]
+        for _ in range(200):
+            if subprocess.run(asked, check=False).returncode == 0:
+                break
+            assert server.poll() is None, (place / "log").read_text(encoding="utf-8")
+            time.sleep(0.05)
+        yield f"postgresql://medbench@127.0.0.1:{port}"
+    finally:
+        server.terminate()
+        server.wait()
+        shutil.rmtree(place)
+
+
+_DATABASES = count()
+
+
+@pytest.fixture
+def postgres(postgres_server: str) -> str:
+    """The URL of an empty database."""
+    psycopg = pytest.importorskip("psycopg", reason='pip install -e ".[test]" has the driver')
+    name = f"board{next(_DATABASES)}"
+    with psycopg.connect(f"{postgres_server}/postgres", autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+    return f"{postgres_server}/{name}"
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def store_address(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Where a board that does not exist yet may lie."""
+    if request.param == "sqlite":
+        return str(tmp_path / "board.sqlite")
+    address: str = request.getfixturevalue("postgres")
+    return address

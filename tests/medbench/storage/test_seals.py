@@ -1,0 +1,102 @@
+"""A file that is not what its seal says is never taken for it."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from medbench.progress import Progress, silent
+from medbench.storage.seals import SUFFIX, is_sound, sealed_path, sealed_sha256
+
+
+class _Noting:
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+
+    def track(self, items, *, task, total=None):
+        return iter(items)
+
+    def note(self, message: str) -> None:
+        self.notes.append(message)
+
+
+def _write(path: Path, content: bytes, key: str = "key") -> None:
+    with sealed_path(path, key) as temporary:
+        temporary.write_bytes(content)
+
+
+def _copy(source: Path, target: Path, *suffixes: str) -> None:
+    for suffix in suffixes:
+        shutil.copy2(f"{source}{suffix}", f"{target}{suffix}")
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "one.bin"
+    _write(path, b"content", "one")
+    _write(tmp_path / "two.bin", b"contend", "two")
+    return path
+
+
+def test_what_was_written_is_sound(file: Path) -> None:
+    assert is_sound(file, "one", silent)
+    assert len(sealed_sha256(file, "one") or "") == 64
+
+
+@pytest.mark.parametrize("content", [b"contenu", b"conten", b"content ", b""])
+def test_other_bytes_are_noticed(file: Path, content: bytes) -> None:
+    assert is_sound(file, "one", silent)  # what was seen before does not count
+    file.write_bytes(content)
+    progress = _Noting()
+    assert not is_sound(file, "one", progress)
+    (note,) = progress.notes
+    assert note.startswith(f"{file} is damaged")
+
+
+@pytest.mark.parametrize("brought", [("",), (SUFFIX,), ("", SUFFIX)])
+def test_another_file_in_its_place_is_noticed(file: Path, brought: tuple[str, ...]) -> None:
+    assert is_sound(file, "one", silent)
+    _copy(file.with_name("two.bin"), file, *brought)
+    assert not is_sound(file, "one", silent)
+
+
+@pytest.mark.parametrize(
+    "seal", [b"", b"null", b"[]", b"{", b"\xff", b'{"key": "one"}', b'{"key": "one", "sha256": 3}']
+)
+def test_a_damaged_seal_is_no_seal(file: Path, seal: bytes) -> None:
+    file.with_name(file.name + SUFFIX).write_bytes(seal)
+    assert not is_sound(file, "one", silent)
+
+
+def test_a_file_without_a_seal_is_made_again_without_a_word(file: Path) -> None:
+    file.with_name(file.name + SUFFIX).unlink()
+    progress: Progress = _Noting()
+    assert not is_sound(file, "one", progress)
+    assert not is_sound(file.with_name("absent"), "one", progress)
+    assert progress.notes == []
+
+
+def test_a_kill_between_seal_and_file_leaves_the_old_file_sound(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def killed(self: Path, target: Path) -> Path:
+        if target == file:
+            raise KeyboardInterrupt
+        return rename(self, target)
+
+    rename = Path.replace
+    monkeypatch.setattr(Path, "replace", killed)
+    with pytest.raises(KeyboardInterrupt):
+        _write(file, b"newer", "one")
+    assert file.read_bytes() == b"content"
+    assert is_sound(file, "one", silent)
+    monkeypatch.undo()
+    _write(file, b"newer", "one")
+    assert is_sound(file, "one", silent)
+
+
+def test_a_failed_writer_leaves_file_and_seal(file: Path) -> None:
+    with pytest.raises(RuntimeError), sealed_path(file, "one") as temporary:
+        temporary.write_bytes(b"half")
+        raise RuntimeError
+    assert is_sound(file, "one", silent)
