@@ -3,7 +3,7 @@
 The tree has LUNA16's layout, with scans cut from the public CTs of tests/data. Every file of weights has the format of
 the published one and weights without meaning: RadImageNet, MedicalNet, LPIPS, TotalSegmentator's five models, and the
 public MedLoRD files of tiny widths, converted as a user converts them. So the numbers mean nothing; that each is there
-does. ``docs/first-flow.md`` shows them.
+does: ``docs/first-flow.md`` says what passes through what.
 """
 
 from __future__ import annotations
@@ -172,7 +172,6 @@ def test_every_default_metric_gives_a_number(tree: Path, medlord: None, protocol
     found = CliRunner().invoke(app, [str(argument) for argument in (*arguments, *options, "--out", out)])
     assert found.exit_code == 0, found.output
     report = Report.read(out / "results.json")
-    print(found.stdout)  # noqa: T201  what docs/first-flow.md shows
     wanted = {name for name in registry.names("metrics") if registry.load("metrics", name).info.by_default}
     assert {result.metric for result in report.results} == wanted, report.skipped
     assert not any(result.stand_ins for result in report.results)
@@ -181,3 +180,5 @@ def test_every_default_metric_gives_a_number(tree: Path, medlord: None, protocol
     assert any("luna" in leak for leak in report.leaks)
     record = json.loads((out / "run.json").read_text(encoding="utf-8"))
     assert {stage["status"] for stage in record["stages"].values()} == {"done"}
+    shown = json.loads(CliRunner().invoke(app, ["leaderboard", "show", "--json"]).stdout)
+    assert {row["model"] for track in shown for row in track["rows"] if not row["reported"]} == {"medlord"}
