@@ -71,11 +71,11 @@ def export(
     from leaderboard.views.export import export as export_boards
     from medbench.storage.files import write_text
 
-    kind = one_of(kind, FORMATS, "--format")
+    wanted = one_of(kind, FORMATS, "--format")
     store = _opened(leaderboard)
     boards = _boards(store, track, metric or [], reported=reported)
-    write_text(out, export_boards(store, boards, kind, out))
-    ui.tell({"out": str(out), "format": kind, "tracks": [board.track for board in boards]}, f"{kind}: {out}")
+    write_text(out, export_boards(store, boards, wanted, out))
+    ui.tell({"out": str(out), "format": wanted, "tracks": [board.track for board in boards]}, f"{wanted}: {out}")
 
 
 @app.command()

@@ -155,11 +155,11 @@ def _standing(
 
 
 def _estimate(row: Mapping[str, Any]) -> Estimate:
-    sides = (
+    real, synthetic = (
         None if (values := row[f"{side}_values"]) is None else Replicates(values, row[f"{side}_sizes"])
         for side in ("real", "synthetic")
     )
-    return Estimate(row["tested"], *sides)
+    return Estimate(row["tested"], real=real, synthetic=synthetic)
 
 
 def _fields(

@@ -59,11 +59,14 @@ class Ranks:
     @property
     def middle(self) -> np.ndarray:
         """(n,) the mean of both ends: tied values share the mean of their places."""
-        return (self.low + self.high) / 2
+        middle: np.ndarray = (self.low + self.high) / 2
+        return middle
 
 
 def compare_all(estimates: Sequence[Estimate], *, better: Literal["lower", "higher"]) -> Pairs:
-    """Compare every value with every other, as ``jackknife_test`` does for two but for the rounding of the freedom.
+    """Compare every value with every other, as ``jackknife_test`` does for two.
+
+    The freedom is rounded down, and what that test takes off near the floor is left on: ranks are the more cautious.
 
     Args:
         estimates: values with their replicates; one without any, or with other real groups, is tested with nobody.
