@@ -3,7 +3,7 @@ import re
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as some
 from scipy.stats import t as student
 from scipy.stats import ttest_rel
@@ -69,6 +69,7 @@ def test_without_replicates_or_with_other_groups_there_is_no_test() -> None:
     assert not told_apart([pairs])[0].any()
 
 
+@settings(deadline=None, max_examples=50)
 @given(some.integers(0, 10_000), some.integers(2, 9), some.floats(0, 3))
 def test_holm_by_its_fixed_point_is_holm_by_sorting(seed: int, count: int, spread: float) -> None:
     families = [compare_all(estimates(seed + step, count, spread=spread), better="higher") for step in range(2)]
@@ -86,6 +87,7 @@ def test_holm_by_its_fixed_point_is_holm_by_sorting(seed: int, count: int, sprea
     assert found.tolist() == (adjusted <= 0.05).tolist()
 
 
+@settings(deadline=None, max_examples=50)
 @given(some.integers(0, 10_000), some.integers(1, 9))
 def test_ranks_keep_their_order(seed: int, count: int) -> None:
     runs = estimates(seed, count)
