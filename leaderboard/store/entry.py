@@ -15,9 +15,9 @@ import numpy as np
 from leaderboard.comparison.cases import read_cases
 from medbench.drawing.montage import MONTAGE
 from medbench.errors import DataError
+from medbench.records.manifest import Manifest
 from medbench.records.results import Budget, Report, Resampled, Result
 from medbench.records.run import RunFolder, RunRecord
-from medbench.records.samples import Manifest
 from medbench.spec import fingerprint
 from medbench.statistics.resampling import FEWEST_SUBJECTS, delete_each_group
 from medbench.storage.files import sha256_once
