@@ -202,10 +202,9 @@ def differences(wanted: Mapping[str, torch.Tensor], found: Mapping[str, torch.Te
 
 
 def impossible(found: Mapping[str, torch.Tensor]) -> dict[str, tuple[str, ...]]:
-    """Return the names of tensors whose numbers cannot be weights, by why."""
-    largest = {
-        key: float(value.abs().max()) for key, value in found.items() if value.is_floating_point() and value.numel()
-    }
+    """Return the names of tensors whose numbers cannot be weights, by why; those on the meta device have none."""
+    numbers = {key: value for key, value in found.items() if value.is_floating_point() and value.numel()}
+    largest = {key: float(value.abs().max()) for key, value in numbers.items() if not value.is_meta}
     return _where_any(
         {
             "with NaN or infinity": [key for key, value in largest.items() if not math.isfinite(value)],
