@@ -204,11 +204,13 @@ def _without(row: Mapping[str, Any], name: str) -> dict[str, Any]:
 
 
 def _require_same(entry: Entry, known: Mapping[str, Any], origin: str, store: str) -> None:
-    """Refuse other numbers of a run that is there, under the same protocol.
+    """Refuse other numbers of a run that is there, under the same protocol; a folder may be made anew.
 
     Raises:
         SpecError: two runs bear one id.
     """
+    if entry.run["origin"] == origin:
+        return
     for row in entry.results:
         old = known.get(row["metric"])
         if old is None or old.fingerprint != row["fingerprint"]:

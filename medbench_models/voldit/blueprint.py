@@ -7,7 +7,7 @@ from typing import Final
 from medbench_models.shared.blueprint import Blueprint
 from medbench_models.shared.vqvae import TRAINING_ONLY
 from medbench_models.voldit.checkpoint import Description, as_stored, build
-from medbench_models.voldit.upstream import held
+from medbench_models.voldit.upstream import held, with_codes_of
 
 BLUEPRINT: Final = Blueprint(
     described=Description,
@@ -16,4 +16,6 @@ BLUEPRINT: Final = Blueprint(
     leave_out=TRAINING_ONLY,
     as_stored=as_stored,
     public=held,
+    as_public=with_codes_of,
+    needed="--scale-factor NUMBER",
 )

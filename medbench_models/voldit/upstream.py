@@ -17,11 +17,13 @@ import torch
 
 from medbench.errors import CheckpointError
 from medbench_models.shared.public_files import Held, Rules, Weights, Which, fitting, renamed, states_in, weights_in
+from medbench_models.voldit.config import NetworkConfig
 from medbench_models.voldit.dit import Dit
 
 _POSITIONS: Final = "pos_embed"
 _CLASSES: Final = "y_embedder.embedding_table.weight"
 _BASE: Final = "base_model."
+_CODEBOOK: Final = "quantizer.quantizer.embedding.weight"
 _SCALES: Final = "adapter_scales."
 _SAME: Final = 1e-4
 
@@ -42,13 +44,22 @@ _ADAPTER: Rules = (
 
 
 def held(document: Mapping[str, Any]) -> Iterator[Held]:
-    """Yield what a file of the public trainer may hold; an adapter's file holds two networks."""
+    """Yield what a file of the public trainer may hold; positions and the empty table of classes are left out."""
     for kept, weights in states_in(document).items():
         yield Held("vqvae", weights, kept)
-        own = {name: value for name, value in weights.items() if not name.startswith(_BASE)}
-        yield Held("adapter", dict(renamed(own.items(), _ADAPTER)), kept)
         dit = {name: value for name, value in _under(weights).items() if name not in (_POSITIONS, _CLASSES)}
         yield Held("dit", dict(renamed(_split(dit.items()), _DIT)), kept)
+        own = ((name, value) for name, value in weights.items() if not name.startswith(_BASE))
+        yield Held("adapter", dict(renamed(own, _ADAPTER)), kept)
+
+
+def with_codes_of(network: NetworkConfig, weights: Mapping[str, torch.Tensor]) -> NetworkConfig:
+    """Return a preset's network with as many codes as a VQ-VAE's weights have."""
+    if _CODEBOOK not in weights:
+        return network
+    return network.model_copy(
+        update={"vqvae": network.vqvae.model_copy(update={"codebook_size": len(weights[_CODEBOOK])})}
+    )
 
 
 def read_vqvae(path: Path, wanted: Mapping[str, torch.Tensor]) -> Weights:
@@ -102,7 +113,7 @@ def read_adapter(path: Path, wanted: Mapping[str, torch.Tensor]) -> Weights:
 
 def codes_in(path: Path) -> int | None:
     """Return how many codes the VQ-VAE in a file has; None where it holds none."""
-    codebook = weights_in(path, "raw", model="VolDiT").get("quantizer.quantizer.embedding.weight")
+    codebook = weights_in(path, "raw", model="VolDiT").get(_CODEBOOK)
     return None if codebook is None else len(codebook)
 
 

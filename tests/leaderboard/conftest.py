@@ -14,7 +14,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
+from leaderboard.ranking.board import open_board
+from leaderboard.reported.rows import reported_rows
+from leaderboard.store.entry import read_entry
+from leaderboard.store.store import Store
 from medbench import registry
 from medbench.records.results import Budget, Report, Resampled, Result, Skipped
 from medbench.spec import fingerprint
@@ -161,3 +166,48 @@ def store_address(request: pytest.FixtureRequest, tmp_path: Path) -> str:
         return str(tmp_path / "board.sqlite")
     address: str = request.getfixturevalue("postgres")
     return address
+
+
+HOSTILE = '=1+<img src=x onerror="window.broken=1">'
+
+
+@pytest.fixture
+def shown_store(make_result: Any, save_run: Any, replicates: Any, tmp_path: Path) -> Store:
+    """A store of one track of luna: a tie, a leak, a run over budget, a hostile name, a metric that one lacks."""
+    store = Store.open(str(tmp_path / "board.sqlite"), create=True)
+    runs = {
+        "medlord": ({"fid25d": 1.0, "rvr": 0.4, "hu": 9.0}, {}),
+        "ha-gan": ({"fid25d": 1.1, "rvr": 0.9, "hu": 30.0}, {"leaks": ("ha-gan: encoder saw LIDC-IDRI",)}),
+        "vq-trans": ({"fid25d": 4.0, "rvr": 0.6, "hu": 20.0}, {}),
+        HOSTILE: ({"fid25d": 5.0, "rvr": 1.2}, {}),
+        "huge": (
+            {"fid25d": 0.5, "rvr": 0.3, "hu": 5.0},
+            {"budget": Budget(limit_bytes=24 * 2**30, kind="predicted", card="none", within=False)},
+        ),
+    }
+    for place, (model, (values, fields)) in enumerate(runs.items()):
+        chance = np.random.default_rng(place)
+        results = [
+            make_result(
+                metric,
+                value,
+                ci95=(value - 0.2, value + 0.2),
+                floor=0.3,
+                cases=None,
+                replicates=replicates([value] * 8, (value + chance.normal(0, 0.03, 8)).tolist()),
+            )
+            for metric, value in values.items()
+        ]
+        folder = save_run(f"run{place}", *results, model=model, dataset="luna", track="luna/0123456789ab", **fields)
+        if place == 0:
+            (folder / "figures").mkdir()
+            Image.fromarray(np.zeros((90, 300), np.uint8)).save(folder / "figures" / "montage.png")
+            (folder / "report.html").write_text("<title>a report</title>", encoding="utf-8")
+        store.add([read_entry(folder)])
+    return store
+
+
+@pytest.fixture
+def board(shown_store: Store) -> Any:
+    """The track with what others reported."""
+    return open_board(shown_store, "luna/0123456789ab", reported=reported_rows(dataset="luna"))
