@@ -44,14 +44,13 @@ _ADAPTER: Rules = (
 
 
 def held(document: Mapping[str, Any]) -> Iterator[Held]:
-    """Yield what a file of the public trainer may hold; positions and the empty table of classes are left out."""
+    """Yield what a file of the public trainer may hold; an adapter's file holds two networks."""
     for kept, weights in states_in(document).items():
         yield Held("vqvae", weights, kept)
-        under = {name.removeprefix(_BASE): value for name, value in weights.items() if name.startswith(_BASE)}
-        dit = {name: value for name, value in (under or weights).items() if name not in (_POSITIONS, _CLASSES)}
+        dit = {name: value for name, value in _under(weights).items() if name not in (_POSITIONS, _CLASSES)}
         yield Held("dit", dict(renamed(_split(dit.items()), _DIT)), kept)
-        own = ((name, value) for name, value in weights.items() if not name.startswith(_BASE))
-        yield Held("adapter", dict(renamed(own, _ADAPTER)), kept)
+        own = {name: value for name, value in weights.items() if not name.startswith(_BASE)}
+        yield Held("adapter", dict(renamed(own.items(), _ADAPTER)), kept)
 
 
 def with_codes_of(network: NetworkConfig, weights: Mapping[str, torch.Tensor]) -> NetworkConfig:
@@ -88,9 +87,7 @@ def read_dit(path: Path, dit: Dit, which: Which = "averaged") -> Weights:
     Raises:
         CheckpointError: damaged, a pickle with code in it, of another size, for another latent, or with classes.
     """
-    weights = weights_in(path, which, model="VolDiT")
-    if any(name.startswith(_BASE) for name in weights):
-        weights = {name.removeprefix(_BASE): value for name, value in weights.items() if name.startswith(_BASE)}
+    weights = _under(weights_in(path, which, model="VolDiT"))
     _require_positions(path, weights.pop(_POSITIONS, None), dit.positions)
     if (classes := weights.pop(_CLASSES, None)) is not None and classes.numel():
         raise CheckpointError(f"{path} is a transformer of {len(classes)} classes, which nothing here steers by")
@@ -118,6 +115,12 @@ def codes_in(path: Path) -> int | None:
     """Return how many codes the VQ-VAE in a file has; None where it holds none."""
     codebook = weights_in(path, "raw", model="VolDiT").get(_CODEBOOK)
     return None if codebook is None else len(codebook)
+
+
+def _under(weights: Weights) -> Weights:
+    """Return the weights of the transformer under an adapter; where there is no adapter, all."""
+    base = {name.removeprefix(_BASE): value for name, value in weights.items() if name.startswith(_BASE)}
+    return base or weights
 
 
 def _require_positions(path: Path, found: torch.Tensor | None, wanted: torch.Tensor) -> None:

@@ -27,7 +27,7 @@ from medbench.spec import fingerprint
 
 @pytest.fixture
 def make_result() -> Callable[..., Result]:
-    """Make a result; one of a registered metric names its cases as that metric declares."""
+    """Make a result; one of a registered metric has the direction and the cases that the metric declares."""
 
     def make(metric: str, value: float, *, protocol: Mapping[str, Any] | None = None, **fields: Any) -> Result:
         protocol = {"metric": metric, "n_real": 8, "n_synthetic": 6, **(protocol or {})}
