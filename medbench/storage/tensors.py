@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import math
 import pickle
+import warnings
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -121,7 +122,9 @@ def read_saved(path: Path) -> dict[str, Any]:
     import torch
 
     try:
-        document = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():  # what matters of a file is in the one line that refuses it
+            warnings.filterwarnings("ignore", "Detected pickle protocol")
+            document = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError as error:
         raise CheckpointError(f"{path} does not exist: give a checkpoint file") from error
     except pickle.UnpicklingError as error:
@@ -199,10 +202,9 @@ def differences(wanted: Mapping[str, torch.Tensor], found: Mapping[str, torch.Te
 
 
 def impossible(found: Mapping[str, torch.Tensor]) -> dict[str, tuple[str, ...]]:
-    """Return the names of tensors whose numbers cannot be weights, by why."""
-    largest = {
-        key: float(value.abs().max()) for key, value in found.items() if value.is_floating_point() and value.numel()
-    }
+    """Return the names of tensors whose numbers cannot be weights, by why; those on the meta device have none."""
+    numbers = {key: value for key, value in found.items() if value.is_floating_point() and value.numel()}
+    largest = {key: float(value.abs().max()) for key, value in numbers.items() if not value.is_meta}
     return _where_any(
         {
             "with NaN or infinity": [key for key, value in largest.items() if not math.isfinite(value)],

@@ -13,7 +13,7 @@ _TINY = CrfGanConfig(
         latent=64, widths=(128, 128, 64, 32, 32, 16), doublings=3, slabs=2, critic_width=256, nodes=16,
     ),
     gan=TrainingConfig(
-        steps=3000, batch=8, rate=4e-4, critic_rate=8e-4, encoder_rate=4e-4, encoder_every=10, field_rate=8e-4,
+        steps=5000, batch=8, rate=4e-4, critic_rate=8e-4, encoder_rate=4e-4, encoder_every=10, field_rate=8e-4,
         field_steps=2250, energy_weight=20.0, ema_decay=0.998, precision="bf16-mixed",
     ),
     cube=None,

@@ -6,4 +6,4 @@ from pathlib import Path
 
 from medbench_models.shared.weights import Checkpoints
 
-CHECKPOINTS = Checkpoints(model="med-lsdm", folder=Path(__file__).parent)
+CHECKPOINTS = Checkpoints(model="med-lsdm", folder=Path(__file__).parent, converter="medbench_models.med_lsdm.convert")

@@ -15,8 +15,8 @@ from medbench_models.shared.public_files import Held
 Build = Callable[[Any, tuple[int, int, int]], Mapping[str, nn.Module]]
 
 
-def _itself(network: Any, found: Any) -> Any:
-    del found
+def _itself(network: Any, other: Any) -> Any:
+    del other
     return network
 
 
@@ -34,8 +34,10 @@ class Blueprint:
             its ControlNet.
         public: yields what a file of the public trainer may hold; what fits best is taken, the first of equals. None:
             there are no public files.
+        as_public: returns a preset's network as a public file with some weights decides it, say its number of codes.
         build_public: as ``build``, where public files hold more than checkpoints do.
         assumed_scale_factor: of latents, where public files do not state it; None: they do, or there is none.
+        needed: what the converter has to be told besides.
         attention: modules besides MONAI's that compute attention, by PyTorch's own kernel.
     """
 
@@ -45,8 +47,10 @@ class Blueprint:
     leave_out: Collection[str] = ()
     as_stored: Callable[[Any, Any], Any] = _itself
     public: Callable[[Mapping[str, Any]], Iterable[Held]] | None = None
+    as_public: Callable[[Any, Mapping[str, torch.Tensor]], Any] = _itself
     build_public: Build | None = None
     assumed_scale_factor: float | None = None
+    needed: str = ""
     attention: tuple[type[nn.Module], ...] = ()
 
     def built(self, network: Any, shape: tuple[int, int, int], *, public: bool = False) -> dict[str, nn.Module]:

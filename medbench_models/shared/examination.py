@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -29,6 +29,7 @@ from medbench_models.shared.attention import attention_blocks
 from medbench_models.shared.blueprint import Blueprint
 from medbench_models.shared.checkpoint import Description, describe, differing, is_saved
 from medbench_models.shared.config import preset_of
+from medbench_models.shared.public_files import Held
 from medbench_models.shared.weights import Checkpoints
 
 Weights = Mapping[str, torch.Tensor]
@@ -146,47 +147,61 @@ def _of_public_file(model: Model, file: Path, document: Mapping[str, Any], prese
     if blueprint.public is None:
         raise CheckpointError(f"{file} was not written by medbench, and no public files of {info.name} are known")
     candidates = list(blueprint.public(document))
-    built = functools.cache(functools.partial(blueprint.built, public=True))  # presets may have the same networks
-    unlike: dict[str, dict[int, tuple[float, int]]] = {}  # how far each candidate is from each preset's network
-    for name, config in model.presets.items():
-        networks = built(config.network, info.shape_of(name))
-        unlike[name] = {
-            number: _unlikeness(networks[held.part].state_dict(), held.weights)
-            for number, held in enumerate(candidates)
-            if held.part in networks
-        }
+    networks = {name: _networks(model, name, candidates) for name in model.presets}
+    unlike = {
+        name: [_unlikeness(network, held) for network, held in zip(made, candidates)] for name, made in networks.items()
+    }
     asked = [preset] if preset else sorted(model.presets, key=lambda name: name not in model.checkpoints.published)
-    pairs = [(name, number) for name in asked for number in unlike[name]]
-    chosen, best = min(pairs, key=lambda pair: unlike[pair[0]][pair[1]], default=("", 0))
-    if not pairs or unlike[chosen][best] >= _NOTHING_ALIKE:
+    chosen = min(asked, key=lambda name: min(unlike[name], default=_NOTHING_ALIKE))
+    best = min(unlike[chosen], default=_NOTHING_ALIKE)
+    if best >= _NOTHING_ALIKE:
         raise CheckpointError(
             f"{file} holds nothing that {info.name} samples with: its networks know none of the names"
         )
-    held = candidates[best]
-    network = built(model.presets[chosen].network, info.shape_of(chosen))[held.part]
-    kept = dict.fromkeys(one.kept for one in candidates if one.part == held.part)
-    factor = held.scale_factor if held.scale_factor is not None else blueprint.assumed_scale_factor
+    taken: dict[str, int] = {}  # the best candidate for each part; several parts only where all fit
+    for number, distance in enumerate(unlike[chosen]):
+        if distance == best and (best == _THE_SAME or not taken):
+            taken.setdefault(candidates[number].part, number)
+    kept = {part: dict.fromkeys(one.kept for one in candidates if one.part == part) for part in taken}
+    stated = next((candidates[number].scale_factor for number in taken.values()), None)
+    factor = blueprint.assumed_scale_factor if stated is None else stated
     published = chosen in model.checkpoints.published
     return Examination(
         file=file,
         model=info.name,
         layout="public",
         preset=chosen,
-        presets=tuple(name for name, found in unlike.items() if found.get(best) == _THE_SAME),
-        parts=(model.part(held.part, network, held.weights, " and ".join(kept), public=True),),
+        presets=tuple(
+            name for name, found in unlike.items() if all(found[number] == _THE_SAME for number in taken.values())
+        ),
+        parts=tuple(
+            model.part(part, networks[chosen][at], candidates[at].weights, " and ".join(kept[part]), public=True)
+            for part, at in taken.items()
+        ),
         scale_factor=factor,
-        scale_factor_is=_origin(model, factor, stated=held.scale_factor is not None),
+        scale_factor_is=_origin(model, factor, stated=stated is not None),
         license=_license(info) if published else None,
         trained_on=info.trained_on.get(chosen) if published else None,
-        convert=f"python -m {model.checkpoints.converter} --preset {chosen} --{held.part} {file}",
+        convert=" ".join(
+            ["python -m", str(model.checkpoints.converter), "--preset", chosen, f"--{[*taken][-1]}", str(file)]
+            + ([blueprint.needed] if blueprint.needed else [])
+        ),
     )
 
 
-def _unlikeness(wanted: Weights, found: Weights) -> tuple[float, int]:
+def _networks(model: Model, preset: str, candidates: Sequence[Held]) -> list[nn.Module | None]:
+    """Return the network that each candidate is held against; None where the preset has none of that part."""
+    blueprint, shape, network = model.blueprint, model.info.shape_of(preset), model.presets[preset].network
+    built = functools.cache(functools.partial(blueprint.built, public=True))
+    return [built(blueprint.as_public(network, held.weights), shape).get(held.part) for held in candidates]
+
+
+def _unlikeness(network: nn.Module | None, held: Held) -> tuple[float, int]:
     """Return the share of the names that only one of both has, and the number of tensors of another shape."""
-    names = wanted.keys() | found.keys()
-    other = differences(wanted, found).get("of another shape", ())
-    return len(wanted.keys() ^ found.keys()) / max(1, len(names)), len(other)
+    wanted = {} if network is None else network.state_dict()
+    names = wanted.keys() | held.weights.keys()
+    other = differences(wanted, held.weights).get("of another shape", ())
+    return len(wanted.keys() ^ held.weights.keys()) / max(1, len(names)), len(other)
 
 
 def _by_part(tensors: Weights) -> dict[str, dict[str, torch.Tensor]]:

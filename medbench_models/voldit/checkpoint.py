@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import torch
 
-from medbench.errors import CheckpointError
+from medbench.errors import CheckpointError, DataError
 from medbench.storage.tensors import fill, read_weights, require_same
 from medbench_models.shared import checkpoint
+from medbench_models.shared.arrays import require_divisible
 from medbench_models.shared.config import VqvaeConfig
 from medbench_models.shared.vqvae import TRAINING_ONLY, Vqvae
 from medbench_models.voldit.adapter import TokenAdapter
@@ -56,19 +58,28 @@ def load(path: Path, network: NetworkConfig, device: str) -> Loaded:
     convert = "python -m medbench_models.voldit.convert --vqvae FILE --dit FILE --scale-factor NUMBER --out FILE"
     weights, description = checkpoint.read(path, Description, model=MODEL, how_to_convert=convert)
     found = description.network
-    checkpoint.require_same_network(path, description, _as_stored(network, found))
+    checkpoint.require_same_network(path, description, as_stored(network, found))
     if not (math.isfinite(description.scale_factor) and description.scale_factor > 0.0):
         raise CheckpointError(f"{path} has the impossible scale factor {description.scale_factor}: train it again")
-    if any(size % found.multiple for size in description.shape):
-        raise CheckpointError(f"{path} has the impossible shape {description.shape}: train it again")
-    vqvae, dit = Vqvae(found.vqvae), build_dit(found, description.shape)
-    networks = torch.nn.ModuleDict({"vqvae": vqvae, "dit": dit})
-    adapter = None if found.adapter is None else build_adapter(found)
-    if adapter is not None:
-        networks["adapter"] = adapter
-    fill(networks, weights, path=path, keep=[f"{_VQVAE}{name}" for name in TRAINING_ONLY])
-    networks.eval().to(device)
-    return Loaded(vqvae, dit, adapter, description)
+    try:
+        parts = build(found, description.shape)
+    except DataError as error:
+        raise CheckpointError(f"{path} has an impossible shape: {error}") from error
+    fill(torch.nn.ModuleDict(parts), weights, path=path, keep=[f"{_VQVAE}{name}" for name in TRAINING_ONLY])
+    for part in parts.values():
+        part.eval().to(device)
+    return Loaded(parts["vqvae"], parts["dit"], parts.get("adapter"), description)
+
+
+def build(network: NetworkConfig, shape: Sequence[int]) -> dict[str, torch.nn.Module]:
+    """Return the networks by part, with fresh weights, for volumes of ``shape`` voxels (x, y, z).
+
+    Raises:
+        DataError: the shape does not divide into tokens.
+    """
+    require_divisible(shape, network.multiple)
+    parts = {"vqvae": Vqvae(network.vqvae), "dit": build_dit(network, shape)}
+    return parts if network.adapter is None else {**parts, "adapter": build_adapter(network)}
 
 
 def frozen_vqvae(path: Path, config: VqvaeConfig) -> dict[str, torch.Tensor]:
@@ -84,7 +95,7 @@ def frozen_vqvae(path: Path, config: VqvaeConfig) -> dict[str, torch.Tensor]:
     return found
 
 
-def _as_stored(network: NetworkConfig, found: NetworkConfig) -> NetworkConfig:
+def as_stored(network: NetworkConfig, found: NetworkConfig) -> NetworkConfig:
     """Return a preset's network as a checkpoint may hold it: with its own codes and schedule, perhaps no adapter."""
     return network.model_copy(
         update={

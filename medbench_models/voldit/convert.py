@@ -95,6 +95,7 @@ def convert(preset_name: str, files: Files, out: Path, *, unstated: Unstated) ->
             "vqvae_sha256": sha256_of(files.vqvae),
             "dit_sha256": sha256_of(files.dit),
             "dit_weights": "as under the adapter" if files.steered else files.which,
+            **({"adapter_weights": "averaged"} if files.steered else {}),
         },
     )
     save(out, _read(network, files, stated.shape), description, stored="float32", leave_out=TRAINING_ONLY)

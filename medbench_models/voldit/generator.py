@@ -16,6 +16,7 @@ from medbench_models.voldit.published import CHECKPOINTS, FROZEN_SAW, PUBLIC_SAW
 
 if TYPE_CHECKING:
     from medbench.budget.prediction import Prediction
+    from medbench_models.shared.blueprint import Blueprint
     from medbench_models.voldit.checkpoint import Loaded
 
 _PUBLISHED = tuple(name for name in PRESETS if name != "tiny")
@@ -74,6 +75,13 @@ class VolDiT(Plugin[VolDiTConfig, "Loaded"]):
             if network is not None:
                 network.to(sampling_dtype(self.device))
         return loaded
+
+    @staticmethod
+    def blueprint() -> Blueprint:
+        """Return what the model's weight files must hold."""
+        from medbench_models.voldit.blueprint import BLUEPRINT
+
+        return BLUEPRINT
 
     def sample(self, request: SampleRequest) -> Iterator[Volume]:
         """Yield one volume a seed, one at a time: neither order nor number changes a sample.

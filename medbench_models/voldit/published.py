@@ -25,6 +25,7 @@ FROZEN_SAW: Final = {"tiny": (TrainingData("phantom", part="VQ-VAE (MedLoRD's)",
 CHECKPOINTS: Final = Checkpoints(
     model="voldit",
     folder=Path(__file__).parent,
+    converter="medbench_models.voldit.convert",
     elsewhere=(
         "get the files of the autoencoder and of the transformer (for LUNA16) from AICM-HD/voldit on the Hugging Face "
         "hub (their names, size and licence could not be verified: read its page), and run 'python -m "

@@ -9,19 +9,21 @@ Names: Cardio-AI/voldit, commit 76c7063.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import torch
 
 from medbench.errors import CheckpointError
-from medbench_models.shared.public_files import Rules, Weights, Which, fitting, weights_in
+from medbench_models.shared.public_files import Held, Rules, Weights, Which, fitting, renamed, states_in, weights_in
+from medbench_models.voldit.config import NetworkConfig
 from medbench_models.voldit.dit import Dit
 
 _POSITIONS: Final = "pos_embed"
 _CLASSES: Final = "y_embedder.embedding_table.weight"
 _BASE: Final = "base_model."
+_CODEBOOK: Final = "quantizer.quantizer.embedding.weight"
 _SCALES: Final = "adapter_scales."
 _SAME: Final = 1e-4
 
@@ -39,6 +41,25 @@ _ADAPTER: Rules = (
     (r"^condition_embedder\.(conv_in|blocks\.\d+|conv_out)\.conv\.(.*)$", r"embedding.\1.\2"),
     (r"^time_gate\.(.*)$", r"gate.\1"),
 )
+
+
+def held(document: Mapping[str, Any]) -> Iterator[Held]:
+    """Yield what a file of the public trainer may hold; an adapter's file holds two networks."""
+    for kept, weights in states_in(document).items():
+        yield Held("vqvae", weights, kept)
+        dit = {name: value for name, value in _under(weights).items() if name not in (_POSITIONS, _CLASSES)}
+        yield Held("dit", dict(renamed(_split(dit.items()), _DIT)), kept)
+        own = {name: value for name, value in weights.items() if not name.startswith(_BASE)}
+        yield Held("adapter", dict(renamed(own.items(), _ADAPTER)), kept)
+
+
+def with_codes_of(network: NetworkConfig, weights: Mapping[str, torch.Tensor]) -> NetworkConfig:
+    """Return a preset's network with as many codes as a VQ-VAE's weights have."""
+    if _CODEBOOK not in weights:
+        return network
+    return network.model_copy(
+        update={"vqvae": network.vqvae.model_copy(update={"codebook_size": len(weights[_CODEBOOK])})}
+    )
 
 
 def read_vqvae(path: Path, wanted: Mapping[str, torch.Tensor]) -> Weights:
@@ -66,9 +87,7 @@ def read_dit(path: Path, dit: Dit, which: Which = "averaged") -> Weights:
     Raises:
         CheckpointError: damaged, a pickle with code in it, of another size, for another latent, or with classes.
     """
-    weights = weights_in(path, which, model="VolDiT")
-    if any(name.startswith(_BASE) for name in weights):
-        weights = {name.removeprefix(_BASE): value for name, value in weights.items() if name.startswith(_BASE)}
+    weights = _under(weights_in(path, which, model="VolDiT"))
     _require_positions(path, weights.pop(_POSITIONS, None), dit.positions)
     if (classes := weights.pop(_CLASSES, None)) is not None and classes.numel():
         raise CheckpointError(f"{path} is a transformer of {len(classes)} classes, which nothing here steers by")
@@ -94,8 +113,14 @@ def read_adapter(path: Path, wanted: Mapping[str, torch.Tensor]) -> Weights:
 
 def codes_in(path: Path) -> int | None:
     """Return how many codes the VQ-VAE in a file has; None where it holds none."""
-    codebook = weights_in(path, "raw", model="VolDiT").get("quantizer.quantizer.embedding.weight")
+    codebook = weights_in(path, "raw", model="VolDiT").get(_CODEBOOK)
     return None if codebook is None else len(codebook)
+
+
+def _under(weights: Weights) -> Weights:
+    """Return the weights of the transformer under an adapter; where there is no adapter, all."""
+    base = {name.removeprefix(_BASE): value for name, value in weights.items() if name.startswith(_BASE)}
+    return base or weights
 
 
 def _require_positions(path: Path, found: torch.Tensor | None, wanted: torch.Tensor) -> None:
