@@ -7,7 +7,17 @@ from typing import Annotated
 
 import typer
 
-from cli.options import DataRoot, Device, Metrics, ProtocolName, SegmenterName, Weights, Workers, asked
+from cli.options import (
+    DataRoot,
+    Device,
+    Metrics,
+    ProtocolName,
+    RunsLeaderboard,
+    SegmenterName,
+    Weights,
+    Workers,
+    asked,
+)
 from cli.results import finish
 from cli.session import Session, in_session
 from medbench.pipeline.options import FolderOptions
@@ -41,12 +51,13 @@ def evaluate(
     device: Device = "auto",
     workers: Workers = None,
     weights: Weights = None,
+    leaderboard: RunsLeaderboard = None,
 ) -> None:
     """Evaluate a folder of volumes that you already have, against a data set or a folder of real volumes."""
     options = asked(FolderOptions, locals())
     from medbench.pipeline.folder import FolderEvaluation
 
-    finish(ui, FolderEvaluation(options, ui.progress))
+    finish(ui, FolderEvaluation(options, ui.progress), leaderboard)
 
 
 @in_session

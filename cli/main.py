@@ -9,7 +9,20 @@ from typing import Annotated, Any
 import typer
 
 import medbench
-from cli import audit, budget, compare, data, doctor, evaluate, listing, replicate, run, study, weights
+from cli import (
+    audit,
+    budget,
+    compare,
+    data,
+    doctor,
+    evaluate,
+    leaderboard,
+    listing,
+    replicate,
+    run,
+    study,
+    weights,
+)
 from cli.streams import flush_streams, prepare_streams
 
 # Threads that spin while they wait for each other slow a busy machine down: with one other process on 2 cores, sampling
@@ -36,6 +49,7 @@ app.add_typer(listing.app, name="list")
 app.add_typer(data.app, name="data")
 app.add_typer(weights.app, name="weights")
 app.add_typer(study.app, name="study")
+app.add_typer(leaderboard.app, name="leaderboard")
 
 
 def _show_version(wanted: bool) -> None:

@@ -38,6 +38,21 @@ Workers = Annotated[int | None, typer.Option(min=1, help="Processes that prepare
 Weights = Annotated[
     list[str] | None, typer.Option("--weights", help="NAME=FILE: weights of a feature network or segmenter.")
 ]
+LeaderboardUrl = Annotated[
+    str | None,
+    typer.Option(
+        "--leaderboard",
+        help="An SQLite file or postgresql://USER@HOST/NAME; MEDBENCH_HOME/leaderboard.sqlite if not given.",
+    ),
+]
+RunsLeaderboard = Annotated[
+    str | None,
+    typer.Option(
+        "--leaderboard",
+        help="The leaderboard that gains the run: an SQLite file, a PostgreSQL URL, or 'none'; "
+        "MEDBENCH_HOME/leaderboard.sqlite where not given.",
+    ),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout, nothing else there.")]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")]
 DebugOption = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]

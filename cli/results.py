@@ -9,24 +9,57 @@ import typer
 
 from cli.session import Session
 from medbench.drawing.text import ABSENT, ARROWS
+from medbench.errors import BudgetExceededError
 from medbench.records.results import Report, Skipped, by_cause
 from medbench.storage.names import shown
 
 if TYPE_CHECKING:
+    from leaderboard.store.store import Store
     from medbench.pipeline.folder import FolderEvaluation
     from medbench.pipeline.run import Run
 
 
-def finish(ui: Session, work: Run | FolderEvaluation) -> None:
-    """Do all that a run or a folder's evaluation still lacks, and print its results."""
+def finish(ui: Session, work: Run | FolderEvaluation, leaderboard: str | None) -> None:
+    """Do all that a run or a folder's evaluation still lacks, print its results, and add them to a leaderboard.
+
+    Args:
+        ui: the command's session.
+        work: what is to be done.
+        leaderboard: file or URL; None: the default one; ``none``: no leaderboard.
+    """
     ui.log = work.folder.log_file
-    report = work.report()
+    store = _open(leaderboard)  # before hours of work: one that cannot be written is told at once
+    try:
+        report = work.report()
+    except BudgetExceededError:
+        _add(store, work)
+        raise
     if ui.as_json:
         ui.print_json(report.model_dump(mode="json", by_alias=True))
     else:
         print_report(ui, report)
         ui.say(f"report: {work.folder.report_file}")
+    _add(store, work)
+    if store is not None and not ui.as_json:
+        ui.say(f"leaderboard: {store.name}")
     _end_with(ui, [one for one in report.skipped if one.exit_code])
+
+
+def _open(leaderboard: str | None) -> Store | None:
+    if leaderboard == "none":
+        return None
+    from leaderboard.store.store import Store
+
+    return Store.open(leaderboard, create=True)
+
+
+def _add(store: Store | None, work: Run | FolderEvaluation) -> None:
+    """Add what a run found; one that was refused before it began has found nothing."""
+    if store is None or not work.folder.results_file.is_file():
+        return
+    from leaderboard.store.entry import read_entry
+
+    store.add([read_entry(work.folder.path)])
 
 
 def _end_with(ui: Session, failed: Sequence[Skipped]) -> None:

@@ -17,6 +17,7 @@ from cli.options import (
     Model,
     Preset,
     ProtocolName,
+    RunsLeaderboard,
     SegmenterName,
     Weights,
     Workers,
@@ -48,7 +49,7 @@ Out = Annotated[Path | None, typer.Option(help="The run folder; runs/MODEL-DATAS
 Resume = Annotated[bool, typer.Option(help="Go on where an earlier run stopped; --no-resume starts over.")]
 
 
-def _stages(body: Callable[[Session, RunOptions], None]) -> Callable[..., None]:
+def _stages(body: Callable[[Session, RunOptions, str | None], None]) -> Callable[..., None]:
     """Give a command the options that run, fit and sample share; ``body`` does the command's own work."""
 
     def command(
@@ -73,8 +74,9 @@ def _stages(body: Callable[[Session, RunOptions], None]) -> Callable[..., None]:
         resume: Resume = True,
         force: Force = False,
         weights: Weights = None,
+        leaderboard: RunsLeaderboard = None,
     ) -> None:
-        body(ui, asked(RunOptions, locals()))
+        body(ui, asked(RunOptions, locals()), leaderboard)
 
     command.__name__, command.__doc__ = body.__name__, body.__doc__
     return in_session(command)
@@ -89,13 +91,13 @@ def _opened(ui: Session, options: RunOptions) -> Run:
 
 
 @_stages
-def run(ui: Session, options: RunOptions) -> None:
+def run(ui: Session, options: RunOptions, leaderboard: str | None) -> None:
     """Generate, measure and report: one model on one data set, in one resumable folder."""
-    finish(ui, _opened(ui, options))
+    finish(ui, _opened(ui, options), leaderboard)
 
 
 @_stages
-def fit(ui: Session, options: RunOptions) -> None:
+def fit(ui: Session, options: RunOptions, _leaderboard: str | None) -> None:
     """Train a generator on a data set's training split; the run folder keeps the checkpoint."""
     current = _opened(ui, replace(options, train=True))
     checkpoint = current.fit()
@@ -103,7 +105,7 @@ def fit(ui: Session, options: RunOptions) -> None:
 
 
 @_stages
-def sample(ui: Session, options: RunOptions) -> None:
+def sample(ui: Session, options: RunOptions, _leaderboard: str | None) -> None:
     """Generate samples, without measuring them."""
     current = _opened(ui, options)
     current.sample()

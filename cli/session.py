@@ -61,9 +61,9 @@ class Session:
         for line in lines:
             self.out.print(shown(line), soft_wrap=True)
 
-    def complain(self, line: str, **style: str) -> None:
+    def complain(self, line: str, style: str | None = None) -> None:
         """Print a line on stderr; a file's name may hold anything, and it stays one line."""
-        self.errors.print(shown(line), **style)
+        self.errors.print(shown(line), style=style)
 
     def table(self, headings: Iterable[str], rows: Iterable[Sequence[str]], *, fold: bool = True) -> None:
         """Print a table on stdout; cells that are too long fold, or else the table is as wide as it needs to be."""

@@ -49,33 +49,27 @@ def evaluate(
         shape: bring all volumes to this shape (x, y, z).
         data_root: folder that holds the data set.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:1``.
-        out: folder for results, tables, figures and ``report.html``; what stands in it of an earlier evaluation is kept
-            and joins the results. Nothing is kept where None.
+        out: folder for results, tables, figures and ``report.html``, which join what stands there; None keeps nothing.
         weights: files of feature networks and segmenters, by name.
         workers: processes that prepare volumes; more than one need the usual ``if __name__ == "__main__"`` guard.
         progress: told about every stage.
 
     Returns:
-        The results; ``.frame()`` gives a table, ``.save(folder)`` writes ``results.json``, ``.skipped`` says what could
-        not be computed.
+        The results; ``.frame()`` gives a table, ``.save(folder)`` writes ``results.json``.
 
     Raises:
         MedbenchError: bad input, or no number at all; the message names the file and the mend.
     """
-    if isinstance(metrics, str):
-        raise SpecError(f"metrics is a list of names: give [{metrics!r}]")
-    for what, given in (*(("a metric", one) for one in metrics), ("dataset", dataset), ("segmenter", segmenter)):
-        _require_name(what, given)
     with tempfile.TemporaryDirectory(prefix="medbench-") as scratch, weight_files(weights or {}):
         options = FolderOptions(
             samples=Path(samples),
-            dataset=dataset,
+            dataset=_named("a data set", dataset),
             real=_path(real),
             masks=_path(masks),
             real_masks=_path(real_masks),
-            metrics=tuple(metrics),
+            metrics=_all_named(metrics),
             protocol=protocol,
-            segmenter=segmenter,
+            segmenter=_named("a segmenter", segmenter),
             shape=shape,
             out=Path(scratch) / "evaluation" if out is None else Path(out),
             data_root=_path(data_root),
@@ -85,14 +79,20 @@ def evaluate(
         return FolderEvaluation(options, progress).report()
 
 
-def _require_name(what: str, given: object) -> None:
-    """Refuse a class or an object: caches, fingerprints and worker processes know plug-ins by the file they stand in.
+def _all_named(metrics: Sequence[str]) -> tuple[str, ...]:
+    if isinstance(metrics, str):
+        raise SpecError(f"metrics is a list of names: give [{metrics!r}]")
+    return tuple(str(_named("a metric", one)) for one in metrics)
+
+
+def _named(what: str, given: str | None) -> str | None:
+    """Return a name; a class or an object is refused: caches, fingerprints and worker processes know plug-ins by file.
 
     Raises:
         SpecError: it is one; the message says under which name it can be given.
     """
     if given is None or isinstance(given, str):
-        return
+        return given
     plugin = given if isinstance(given, type) else type(given)
     file = source_of(plugin)
     name = f"{file if file.endswith('.py') else 'path/to/file.py'}:{plugin.__name__}"
@@ -129,5 +129,5 @@ def load_dataset(name: str, *, root: Path | str | None = None) -> LoadedDataset:
         UnknownPluginError: no data set has that name.
         SpecError: an object in place of a name.
     """
-    _require_name("a data set", name)
+    _named("a data set", name)
     return LoadedDataset(_load_dataset(name, root=_path(root)))

@@ -182,7 +182,7 @@ def test_no_metric_is_known_by_name_outside_its_own_files() -> None:
     assert not wrong
 
 
-HEAVY = ("torch", "monai", "pandas", "scipy", "matplotlib", "SimpleITK")
+HEAVY = ("torch", "monai", "pandas", "scipy", "matplotlib", "SimpleITK", "sqlalchemy", "alembic")
 
 
 @pytest.mark.parametrize(

@@ -217,7 +217,8 @@ def _estimate(result: Result) -> Estimate:
     sides = {
         side: Replicates(np.array(stored.values), np.array(stored.sizes)) for side, stored in result.replicates.items()
     }
-    return Estimate(result.value, sides.get("real"), sides.get("synthetic"))
+    floor = result.floor_values if result.floor_counts == "same" else ()
+    return Estimate(result.value, sides.get("real"), sides.get("synthetic"), floor)
 
 
 def _why(metric: str, run: Run) -> str:

@@ -15,9 +15,9 @@ import numpy as np
 from leaderboard.comparison.cases import read_cases
 from medbench.drawing.montage import MONTAGE
 from medbench.errors import DataError
+from medbench.records.manifest import Manifest
 from medbench.records.results import Budget, Report, Resampled, Result
 from medbench.records.run import RunFolder, RunRecord
-from medbench.records.samples import Manifest
 from medbench.spec import fingerprint
 from medbench.statistics.resampling import FEWEST_SUBJECTS, delete_each_group
 from medbench.storage.files import sha256_once
@@ -66,9 +66,15 @@ def read_entry(path: Path) -> Entry:
     folder = RunFolder(file.parent)
     record = folder.read() if folder.record_file.is_file() else None
     run = {**_run(report), **_provenance(folder, record), "document": document}
-    run["id"] = fingerprint({name: run[name] for name in ("run", "model", "track", "spec")})
+    run["id"] = _identity(report, record)
     results = [{**_result(result, folder.path), "document": document} for result in report.results]
     return Entry(run, results, {document: content}, _thumbnail(folder.path / MONTAGE.file))
+
+
+def _identity(report: Report, record: RunRecord | None) -> str:
+    """Return the id of a run on every board; a run that grows by samples stays itself."""
+    spec = {key: value for key, value in record.spec.items() if key != "samples"} if record is not None else None
+    return fingerprint({"run": report.run, "model": report.model, "track": report.track, "spec": spec})
 
 
 def packed(content: bytes) -> bytes:

@@ -14,12 +14,12 @@ from medbench.datasets.splits import Entry
 from medbench.errors import DataError
 from medbench.imaging.findings import Finding
 from medbench.imaging.formats import read_header
-from medbench.imaging.formats.walk import shown
 from medbench.imaging.masks import mask_findings, read_mask
 from medbench.imaging.volume import LabelMap, Volume
 from medbench.records.collection import REGION_NAMES, collect, match_masks, region_names, unmatched
 from medbench.records.samples import content_once
 from medbench.spec import Window, fingerprint
+from medbench.storage.names import shown
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,15 @@
-"""What real volumes score: floors from repeated splits by patient, and the gap between training and held-out split."""
+"""What real volumes score: floors from repeated splits by patient, and the gap between training and held-out split.
+
+Where the real volumes are too few for the value's counts, the floor is made at smaller ones and carried on in 1/N, or
+it stands without a verdict: a floor of other counts says nothing about the value.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -14,6 +19,7 @@ from medbench.evaluation.finite import finite_only
 from medbench.metrics.base import Measurement, Metric, MetricInfo
 from medbench.records.results import Against
 from medbench.records.samples import StoredVolume
+from medbench.statistics.extrapolation import FEWEST_CARRIED, LARGEST_STEP, carried_on
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,6 +38,8 @@ class FloorFound:
         value: what real volumes score; None where it cannot be had.
         note: how it was made, or why there is none.
         values: the value in each split.
+        counts: whether it stands for the value's counts (``same``), was carried on to them (``carried``) or rests on
+            others (``other``), which allow no verdict; None: it was not made of real volumes in the samples' place.
         parts: means of the parts over the splits.
         table: the values behind it where held-out volumes took the samples' place, for the metric's table.
     """
@@ -39,6 +47,7 @@ class FloorFound:
     value: float | None
     note: str
     values: tuple[float, ...] = ()
+    counts: Literal["same", "carried", "other"] | None = None
     parts: Parts = field(default_factory=dict)
     table: pd.DataFrame | None = None
 
@@ -119,7 +128,8 @@ def _from_held_out(metric: Metric, evidence: StoredEvidence) -> FloorFound:
     note = f"{len(items)} held-out real volumes in place of the samples"
     if len(items) < wanted:
         note += f", fewer than the {wanted} samples"
-    return FloorFound(measured.value, note, (measured.value,), measured.parts, measured.table)
+    counts: Literal["same", "other"] = "same" if len(items) == wanted else "other"
+    return FloorFound(measured.value, note, (measured.value,), counts, measured.parts, measured.table)
 
 
 def _on_the_same_regions(evidence: StoredEvidence, found: Measurement) -> StoredEvidence:
@@ -130,27 +140,78 @@ def _on_the_same_regions(evidence: StoredEvidence, found: Measurement) -> Stored
     return replace(evidence, protocol=evidence.protocol.model_copy(update={"regions": tuple(compared)}))
 
 
+@dataclass(frozen=True)
+class _Split:
+    """What real volumes score against each other at some counts (reference, judged)."""
+
+    counts: tuple[int, int]
+    found: Sequence[Measurement]
+
+    @property
+    def values(self) -> tuple[float, ...]:
+        return tuple(one.value for one in self.found)
+
+    @property
+    def mean(self) -> float:
+        return float(np.mean(self.values))
+
+    @property
+    def parts(self) -> dict[str, Any]:
+        return _mean_parts([one.parts for one in self.found])
+
+
 def _from_splits(metric: Metric, found: Measurement, evidence: StoredEvidence) -> FloorFound:
     evidence = _on_the_same_regions(evidence, found)
     pool = [*evidence.real.items, *(evidence.held_out.items if evidence.held_out else ())]
     wanted = len(evidence.real.items), len(evidence.synthetic.items)
+    near = _split(metric, evidence, pool, wanted)
+    note = (
+        f"mean of {len(near.values)} random splits by patient of {len(pool)} real volumes into {near.counts[0]} and "
+        f"{near.counts[1]} ({min(near.values):.3g} to {max(near.values):.3g})"
+    )
+    elsewhere = sum(one.scope != found.scope for one in near.found)
+    if elsewhere:
+        note += f"; {elsewhere} of the splits rest on other regions or features than the value"
+    if sum(near.counts) >= sum(wanted):
+        return FloorFound(near.mean, note, near.values, "same", near.parts)
+    note += f"; the value itself rests on {wanted[0]} and {wanted[1]}, and fewer volumes change a value"
+    far = _half(metric, evidence, pool, near, wanted)
+    if far is None:
+        return FloorFound(near.mean, f"{note}: no verdict", near.values, "other", near.parts)
+    line = partial(carried_on, near_count=sum(near.counts), far_count=sum(far.counts), count=sum(wanted))
+    step = line(near.mean, far.mean) - near.mean
+    note += f": carried on to these counts in 1/N, by way of splits into {far.counts[0]} and {far.counts[1]}"
+    beside = far.parts
+    parts = {
+        name: line(figure, beside[name])
+        for name, figure in near.parts.items()
+        if name in beside and not isinstance(figure, Mapping)
+    }
+    return FloorFound(near.mean + step, note, tuple(value + step for value in near.values), "carried", parts)
+
+
+def _split(metric: Metric, evidence: StoredEvidence, pool: Sequence[StoredVolume], wanted: tuple[int, int]) -> _Split:
     measured = []
     for real, judged in splits(pool, real=wanted[0], judged=wanted[1], count=evidence.protocol.floor_splits):
         _require(metric.info, real=len(real), synthetic=len(judged))
         one_side, other = (evidence.real.of(items) for items in (real, judged))
         measured.append(_value(metric, replace(evidence, real=one_side, synthetic=other)))
         counts = len(real), len(judged)
-    values = tuple(one.value for one in measured)
-    note = (
-        f"mean of {len(values)} random splits by patient of {len(pool)} real volumes into {counts[0]} and {counts[1]} "
-        f"({min(values):.3g} to {max(values):.3g})"
-    )
-    if sum(counts) < sum(wanted):
-        note += f"; the value itself rests on {wanted[0]} and {wanted[1]}, and fewer volumes change a value"
-    elsewhere = sum(one.scope != found.scope for one in measured)
-    if elsewhere:
-        note += f"; {elsewhere} of the splits rest on other regions or features than the value"
-    return FloorFound(float(np.mean(values)), note, values, _mean_parts([one.parts for one in measured]))
+    return _Split(counts, measured)
+
+
+def _half(
+    metric: Metric, evidence: StoredEvidence, pool: Sequence[StoredVolume], near: _Split, wanted: tuple[int, int]
+) -> _Split | None:
+    """Return the splits at half the counts, from which a floor is carried on; None where that would lead astray."""
+    half = near.counts[0] // 2, near.counts[1] // 2
+    if min(half) < FEWEST_CARRIED or sum(wanted) > LARGEST_STEP * sum(near.counts):
+        return None
+    try:
+        far = _split(metric, evidence, pool, half)
+    except (Unavailable, NotEnoughCasesError):
+        return None
+    return far if sum(far.counts) < sum(near.counts) else None
 
 
 def splits(

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import time
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from medbench import registry
 from medbench.errors import MedbenchError, NotEnoughCasesError, StorageError, Unavailable
@@ -21,11 +23,14 @@ from medbench.evaluation.prospects import require_counts
 from medbench.imaging.findings import Finding
 from medbench.imaging.formats import read_header
 from medbench.imaging.masks import mask_findings
-from medbench.metrics.base import Measured, Metric, MetricInfo
+from medbench.metrics.base import Measured, Measurement, Metric, MetricInfo
+from medbench.metrics.evidence import Evidence
 from medbench.plugin_faults import fault_of
 from medbench.records.results import Resampled, Result, Skipped
 from medbench.records.samples import StoredVolume
 from medbench.spec import fingerprint
+from medbench.statistics.dominance import dominance_notes
+from medbench.statistics.resampling import groups_of
 from medbench.storage.cells import neutral_table
 from medbench.storage.files import atomic_path, write_text
 
@@ -138,6 +143,7 @@ def _measured(
         floor=floor.value,
         floor_note=floor.note,
         floor_values=floor.values,
+        floor_counts=floor.counts,
         ceiling=measurement.ceiling,
         ceiling_note=measurement.ceiling_note,
         against=against(metric, measurement, evidence),
@@ -147,7 +153,7 @@ def _measured(
         n_synthetic=protocol["n_synthetic"],
         parts=measurement.parts,
         floor_parts=floor.parts,
-        notes=measurement.notes,
+        notes=(*measurement.notes, *_dominating(measurement, evidence)),
         fingerprint=fingerprint(protocol),
         protocol=protocol,
         stand_ins=instruments.stand_ins(info),
@@ -160,6 +166,17 @@ def _measured(
         cases=info.cases,
     )
     return Measured(result, table, evidence), measurement.skipped
+
+
+def _dominating(found: Measurement, evidence: Evidence) -> Iterator[str]:
+    """Yield a note for each side where one group of subjects makes most of the interval's variance."""
+    for name, side in (("real", evidence.real), ("synthetic", evidence.synthetic)):
+        replicates = found.replicates.get(name)
+        if replicates is not None:
+            subjects = np.unique(side.subjects)
+            group = groups_of(subjects.tolist(), most=len(replicates.sizes))
+            members = [subjects[group == index].tolist() for index in range(len(replicates.sizes))]
+            yield from dominance_notes(replicates.contributions(found.value), members, side=name)
 
 
 def _protocol(info: MetricInfo, comparison: Comparison, instruments: Instruments) -> dict[str, Any]:

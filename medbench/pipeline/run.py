@@ -57,7 +57,7 @@ class Run:
         self.preset = resolve_preset(self.info, options.preset)
         self.spec = self._generation_spec()
         cases = self.held_out if self.info.native_shape is None else None
-        require_enough(self.spec.samples, cases=cases, conditions=self.conditions and self.conditions.items)
+        require_enough(self.spec.samples, cases=cases, conditions=self.conditions.items if self.conditions else None)
         name = f"{self.info.name}-{self.dataset.info.name}-{fingerprint(self.spec)}"
         self.folder = RunFolder(options.out or Path("runs") / name)
         self.progress = Logged(progress, self.folder.log_file)

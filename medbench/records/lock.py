@@ -64,7 +64,7 @@ def alone(method: Callable[Concatenate[Any, P], R]) -> Callable[Concatenate[Any,
     """
 
     @functools.wraps(method)
-    def locked(self: Any, *args: P.args, **kwargs: P.kwargs) -> R:
+    def locked(self: Any, /, *args: P.args, **kwargs: P.kwargs) -> R:
         if self.folder.is_held:
             return method(self, *args, **kwargs)
         self.folder.require_ours()

@@ -76,7 +76,10 @@ class Manifest:
         """
         if not self.path.is_file():
             return False
-        lines = self._text().splitlines()
+        try:
+            lines = self.path.read_text(encoding="utf-8").splitlines()
+        except UnicodeDecodeError as error:
+            raise DataError(f"{self.path} is not UTF-8 text: sample again, or rename the file") from error
         return not lines or not all(map(_is_foreign, lines))
 
     def complete(self, count: int, *, checkpoint: str | None = None) -> dict[int, SampleRecord]:
@@ -115,7 +118,7 @@ class Manifest:
         """Yield number and record of each line, None for a damaged one; a last line without its end may be cut."""
         if not self.path.exists():
             return
-        text = self._text()
+        text = self.path.read_text(encoding="utf-8", errors="replace")  # what is no text fails its checksum
         lines = text.splitlines()
         for number, line in enumerate(lines, start=1):
             try:
@@ -125,12 +128,6 @@ class Manifest:
                     yield number, None
             else:
                 yield number, record
-
-    def _text(self) -> str:
-        try:
-            return self.path.read_text(encoding="utf-8")
-        except UnicodeDecodeError as error:
-            raise DataError(f"{self.path} is not UTF-8 text: sample again, or rename the file") from error
 
     def _is_whole(self, record: SampleRecord) -> bool:
         wanted = {record.file: record.sha256}

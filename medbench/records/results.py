@@ -138,6 +138,10 @@ class Result(_Record):
     floor: float | None = Field(description="what 'perfect' scores: the same metric between real volumes")
     floor_note: str | None = Field(None, description="how the floor was made, or why there is none")
     floor_values: tuple[float, ...] = Field((), description="the value in each split behind the floor")
+    floor_counts: Literal["same", "carried", "other"] | None = Field(
+        None,
+        description="whether that floor is at the value's counts, carried on to them, or at others: then no verdict",
+    )
     ceiling: float | None = Field(None, description="the best that the instruments allow")
     ceiling_note: str | None = Field(None, description="how the ceiling was made, or why there is none")
     against: Against | None = Field(None, description="training against held-out split; None where it cannot be had")

@@ -9,7 +9,6 @@ from pathlib import Path
 from medbench.errors import DataError
 from medbench.imaging.findings import Finding
 from medbench.imaging.formats import volume_parts
-from medbench.imaging.formats.walk import shown
 from medbench.progress import Progress, silent
 from medbench.records.collection import (
     CONDITIONS,
@@ -22,6 +21,7 @@ from medbench.records.collection import (
 )
 from medbench.records.manifest import MANIFEST, Manifest
 from medbench.storage.files import sha256_once
+from medbench.storage.names import shown
 
 
 @dataclass(frozen=True)

@@ -23,16 +23,20 @@ def reading(result: Result) -> str:
 
 
 def _beside_floor(result: Result) -> list[str]:
-    """Set a value beside what real volumes score."""
+    """Set a value beside what real volumes score; a verdict only where the floor stands for the value's counts."""
     assert result.floor is not None  # the caller asked
     said = [f"Real volumes in place of the synthetic ones score {number(result.floor)}."]
-    worst = result.value
-    if result.ci95 is not None:
-        worst = result.ci95[0] if result.better == "lower" else result.ci95[1]
-    beyond = worst > result.floor if result.better == "lower" else worst < result.floor
-    if beyond and result.ci95 is not None:
+    if result.floor_counts not in ("same", "carried"):
+        return [*said, "That floor rests on other numbers of volumes than the value: there is no verdict."]
+    if result.ci95 is None:
+        return said
+    best, worst = result.ci95 if result.better == "higher" else result.ci95[::-1]
+    sign = 1.0 if result.better == "lower" else -1.0
+    if sign * (worst - result.floor) > 0:
         said.append("The whole interval is worse than this floor: the metric sees a difference from real volumes.")
-    elif result.ci95 is not None:
+    elif sign * (best - result.floor) < 0:
+        said.append("The whole interval is better than this floor: other real volumes do not come as near.")
+    else:
         said.append("The interval reaches this floor: the metric sees no clear difference from real volumes.")
     return said
 

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from medbench.statistics.crossed import Spread
 
 
@@ -65,6 +67,22 @@ class Share:
         Source: Schuirmann 1987, Journal of Pharmacokinetics and Biopharmaceutics 15:657.
         """
         return max(self.at_least(share - margin), self.at_most(share + margin))
+
+
+def rate_figures(rates: np.ndarray, name: str) -> dict[str, float]:
+    """Return a rate of failures over subjects with both ends of its exact interval, a subject counted as one trial.
+
+    Args:
+        rates: (subjects,) 0 to 1: the share of a subject's volumes, or regions, that failed.
+        name: of the figure, before ``_rate``, ``_low`` and ``_high``.
+
+    Example:
+        >>> figures = rate_figures(np.array([0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0]), "missing")
+        >>> {name: round(figure, 3) for name, figure in figures.items()}
+        {'missing_rate': 0.125, 'missing_low': 0.003, 'missing_high': 0.527}
+    """
+    share = Share(float(rates.mean()), float(len(rates)))
+    return dict(zip((f"{name}_rate", f"{name}_low", f"{name}_high"), (share.value, *share.interval())))
 
 
 def share_of(value: float, ratings: int, spread: Spread, *, cases: int) -> Share:

@@ -44,10 +44,20 @@ class Replicates:
 
         Source: Busing, Meijer, van der Leeden 1999, Delete-m jackknife for unequal m, Statistics and Computing 9:3.
         """
+        return float(self.contributions(value).mean())
+
+    def contributions(self, value: float) -> np.ndarray:
+        """Return what each group contributes to ``variance``, which is their mean: (groups,), 0 or more.
+
+        Example:
+            >>> Replicates(np.array([2.5, 2.0, 1.5]), np.ones(3)).contributions(2.0).tolist()
+            [0.5, 0.0, 0.5]
+        """
         weights = self.sizes.sum() / self.sizes
         pseudo = weights * value - (weights - 1.0) * self.values
         centre = len(weights) * value - ((1.0 - 1.0 / weights) * self.values).sum()
-        return float((np.square(pseudo - centre) / (weights - 1.0)).mean())
+        squares: np.ndarray = np.square(pseudo - centre) / (weights - 1.0)
+        return squares
 
 
 @dataclass(frozen=True)
@@ -254,26 +264,6 @@ def mean_interval(values: np.ndarray, subjects: Sequence[str]) -> Interval:
 
     half = float(t.ppf(0.975, len(means) - 1) * means.std(ddof=1) / np.sqrt(len(means)))
     return Interval((float(means.mean()) - half, float(means.mean()) + half), "t interval of the mean over subjects")
-
-
-def share_interval(values: np.ndarray, subjects: Sequence[str], *, whose: str = "") -> Interval:
-    """Return ``mean_interval`` of values from 0 to 1, kept within these.
-
-    Args:
-        values: (volumes,) one number a volume.
-        subjects: the subject of each volume.
-        whose: names the subjects in the interval's method.
-
-    Example:
-        >>> low, high = share_interval(np.array([1.0, 1.0, 0.9, 0.6]), ["a", "b", "c", "d"]).ends
-        >>> round(low, 2), high
-        (0.57, 1.0)
-    """
-    found = mean_interval(values, subjects)
-    if found.ends is None:
-        return found
-    low, high = found.ends
-    return Interval((max(low, 0.0), min(high, 1.0)), f"{found.method}{whose}, ends kept within 0 and 1")
 
 
 def subject_means(values: np.ndarray, subjects: Sequence[str]) -> np.ndarray:

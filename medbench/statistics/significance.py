@@ -7,10 +7,12 @@ difference and of its interval, and leaves the p-value as it is.
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from medbench.statistics.dominance import dominant
 from medbench.statistics.resampling import FEWEST_SUBJECTS, Replicates
 
 MOST_EXACT_CASES = 14
@@ -43,11 +45,13 @@ class Estimate:
         value: of all subjects.
         real: without one group of real subjects after another; None where the real side does not vary the value.
         synthetic: without one group of synthetic subjects after another.
+        floor: the values between random splits of the real volumes at the same counts; empty where there are none.
     """
 
     value: float
     real: Replicates | None
     synthetic: Replicates | None
+    floor: Sequence[float] = ()
 
 
 def untested(difference: float, reason: str) -> Outcome:
@@ -67,6 +71,9 @@ def jackknife_test(a: Estimate, b: Estimate) -> Outcome:
     the differences of the replicates, group by group. The synthetic sides are independent and their variances add up.
     The difference over its standard error is taken as t distributed, with degrees of freedom after Welch and
     Satterthwaite.
+
+    The jackknife counts twice what pairs of subjects contribute to the variance. Near the floor there is little else;
+    the splits behind the floor show how much it is, and it is taken off once, up to half of the variance.
 
     Args:
         a: of the first run.
@@ -94,16 +101,37 @@ def jackknife_test(a: Estimate, b: Estimate) -> Outcome:
     if a.real is not None and b.real is not None:
         shared = Replicates(a.real.values - b.real.values, a.real.sizes)
         terms.append((shared.variance(difference), len(shared.sizes)))
-    variance = sum(term for term, _ in terms)
-    if variance <= _ROUNDING * max(a.value**2, b.value**2):
+    counted = sum(term for term, _ in terms)
+    if counted <= _ROUNDING * max(a.value**2, b.value**2):
         return untested(difference, "the values without single groups do not vary")
-    freedom = variance**2 / sum(term**2 / (groups - 1) for term, groups in terms)
+    twice = min(_variance_of_pairs(a) + _variance_of_pairs(b), counted / 2.0)
+    variance = counted - twice
+    doubt = sum(term**2 / (groups - 1) for term, groups in terms)
+    if twice > 0:
+        doubt += twice**2 / (min(len(a.floor), len(b.floor)) - 1)
+    freedom = variance**2 / doubt
     error = float(np.sqrt(variance))
     half = float(t.ppf(0.975, freedom)) * error
     p_value = float(2.0 * t.sf(abs(difference) / error, freedom))
     groups = ", ".join(str(groups) for _, groups in terms)
-    name = f"delete-a-group jackknife (groups: {groups}; {freedom:.0f} degrees of freedom)"
+    once = ", pairs counted once" if twice > 0 else ""
+    name = f"delete-a-group jackknife (groups: {groups}; {freedom:.0f} degrees of freedom{once})"
     return Outcome(difference, (difference - half, difference + half), p_value, name)
+
+
+def _variance_of_pairs(run: Estimate) -> float:
+    """Return what pairs of subjects that are not both real contribute to the variance of a value near its floor.
+
+    At the floor nothing but pairs varies a distance. With n real and m synthetic subjects, real pairs are m² of
+    (n + m)² parts of that; two runs share them, so that they cancel. Beyond the worst split it fades: there is no floor
+    to learn it from.
+    """
+    if len(run.floor) < 2 or run.real is None or run.synthetic is None:
+        return 0.0
+    n, m = run.real.sizes.sum(), run.synthetic.sizes.sum()
+    worst = float(np.abs(run.floor).max())
+    near = 1.0 if abs(run.value) <= worst else (worst / abs(run.value)) ** 4
+    return float(np.var(run.floor, ddof=1) * (1.0 - (m / (n + m)) ** 2) * near)
 
 
 def _no_jackknife(a: Estimate, b: Estimate) -> str | None:
@@ -140,11 +168,18 @@ def paired_test(a: np.ndarray, b: np.ndarray) -> Outcome:
         return untested(difference, f"{n} shared cases, a test needs {FEWEST_SUBJECTS}")
     half = float(t.ppf(0.975, n - 1) * gaps.std(ddof=1) / np.sqrt(n))
     name = f"paired permutation of {n} cases, interval by t"
+    squares = np.square(gaps - difference)
+    largest = dominant(squares)
+    if largest is not None:
+        name += f"; one case makes up {100 * squares[largest] / squares.sum():.0f} % of the variance"
     return Outcome(difference, (difference - half, difference + half), _sign_flip_p(gaps), name)
 
 
 def unpaired_test(a: np.ndarray, b: np.ndarray) -> Outcome:
     """Test the difference of the means of different cases by Welch's t test.
+
+    Where the cases of neither run vary there is no t: the exact permutation test says how probable it is that all
+    equal cases came into one run by chance.
 
     Args:
         a: (n,) one value a case.
@@ -155,14 +190,16 @@ def unpaired_test(a: np.ndarray, b: np.ndarray) -> Outcome:
         >>> found.difference, round(found.p_value, 3)
         (-4.5, 0.002)
     """
-    from scipy.stats import ttest_ind
+    from scipy.stats import fisher_exact, ttest_ind
 
     difference = float(np.mean(a) - np.mean(b))
     fewest = min(len(a), len(b))
     if fewest < FEWEST_SUBJECTS:
         return untested(difference, f"{fewest} cases in a run, a test needs {FEWEST_SUBJECTS}")
     if np.ptp(a) == 0 and np.ptp(b) == 0:
-        return untested(difference, "the cases of a run do not vary")
+        p_value = 1.0 if a[0] == b[0] else float(fisher_exact([[len(a), 0], [0, len(b)]]).pvalue)
+        name = f"exact permutation of {len(a)} and {len(b)} different cases: those of a run are all equal"
+        return Outcome(difference, (difference, difference), p_value, name)
     found = ttest_ind(a, b, equal_var=False)
     ends = found.confidence_interval(0.95)
     name = f"Welch's t test of {len(a)} and {len(b)} different cases"

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import math
 import pickle
+import warnings
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -121,7 +122,9 @@ def read_saved(path: Path) -> dict[str, Any]:
     import torch
 
     try:
-        document = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():  # what matters of a file is in the one line that refuses it
+            warnings.filterwarnings("ignore", "Detected pickle protocol")
+            document = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError as error:
         raise CheckpointError(f"{path} does not exist: give a checkpoint file") from error
     except pickle.UnpicklingError as error:

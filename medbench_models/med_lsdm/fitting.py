@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 from lightning_fabric import Fabric
@@ -38,8 +38,7 @@ class MedLsdmFitting(Fitting[MedLsdmConfig]):
         """
         self._require_label_maps()
         volumes = self.volumes(fabric, smallest=self.config.stage1.crop)
-        self._require_shape(volumes["train"].shape[1:])
-        latents, ignored = {}, ()
+        require_multiples(volumes["train"].shape[1:], self.config.network.multiples)
         stages = {"stage1": self._stage1(volumes)}
         latents, ignored = self._latents(fabric, stages["stage1"], volumes)
         stages["stage2"] = self._stage2(latents)
@@ -54,9 +53,6 @@ class MedLsdmFitting(Fitting[MedLsdmConfig]):
                 f"{MODEL} learns to draw label maps, and the case {missing[0]} has none: add them, or choose a model "
                 "that needs none (medbench list models)"
             )
-
-    def _require_shape(self, shape: Sequence[int]) -> None:
-        require_multiples(shape, self.config.network.multiples)
 
     def _stage1(self, volumes: Mapping[str, np.ndarray]) -> Trained:
         network, config = self.config.network, self.config.stage1

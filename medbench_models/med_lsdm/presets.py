@@ -33,7 +33,7 @@ _TINY = MedLsdmConfig(
         discriminator_channels=8, discriminator_layers=2, discriminator_rate=2e-4, precision="bf16-mixed",
     ),
     stage2=DiffusionConfig(
-        steps=1500, batch=8, rate=2e-3, schedule="cosine", loss="mse", ema_decay=0.99, precision="bf16-mixed"
+        steps=1000, batch=8, rate=2e-3, schedule="cosine", loss="mse", ema_decay=0.99, precision="bf16-mixed"
     ),
     sampling=GuidedSamplingConfig(sampler="dpm", steps=25, guidance=0.0),
 )  # fmt: skip

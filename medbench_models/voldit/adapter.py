@@ -8,7 +8,7 @@ Source: VolDiT, arXiv 2603.25181; compared with Cardio-AI/voldit, commit 76c7063
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import nn
@@ -38,6 +38,10 @@ class TokenAdapter(nn.Module):
         self.scales = nn.ParameterList(nn.Parameter(torch.full((1,), _FIRST_SCALE)) for _ in range(steered))
         nn.init.zeros_(self.gate.weight)
         nn.init.zeros_(self.gate.bias)
+        for layer in (self.embedding.conv_in, *self.embedding.blocks):
+            # With PyTorch's own beginning, next to nothing of the masks comes through this many layers.
+            nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+            nn.init.zeros_(layer.bias)
 
     def embed(self, masks: torch.Tensor, grid: Sequence[int]) -> torch.Tensor:
         """Return tokens (n, tokens, width) of masks (n, masks, x, y, z), the embedding resized to a grid."""
@@ -58,17 +62,36 @@ class TokenAdapter(nn.Module):
 
 
 class Steered(nn.Module):
-    """An adapter with the frozen transformer that it steers; its parameters are the adapter's alone."""
+    """An adapter with the frozen transformer that it steers; its parameters are the adapter's and the tuned blocks'.
 
-    def __init__(self, adapter: TokenAdapter, dit: Dit) -> None:
+    Args:
+        adapter: what is trained.
+        dit: what is steered.
+        tuned: how many of its last blocks are trained along.
+    """
+
+    def __init__(self, adapter: TokenAdapter, dit: Dit, tuned: int = 0) -> None:
         super().__init__()
         self.adapter = adapter
         self._frozen = (dit.eval().requires_grad_(False),)  # in a tuple, it is no part of this module
+        self.tuned = nn.ModuleList(dit.blocks[len(dit.blocks) - tuned :]).train().requires_grad_(True)
 
     @property
     def dit(self) -> Dit:
         """The transformer, which has to be placed on a device by itself."""
         return self._frozen[0]
+
+    def states(self, weights: Mapping[str, torch.Tensor]) -> dict[str, dict[str, torch.Tensor]]:
+        """Return the states of ``adapter`` and ``dit`` that the weights of this module, trained, amount to."""
+        found = {"adapter": {}, "dit": dict(self.dit.state_dict())}
+        for name, value in weights.items():
+            part, _, key = name.partition(".")
+            if part == "adapter":
+                found["adapter"][key] = value
+            else:
+                block, _, key = key.partition(".")
+                found["dit"][f"blocks.{len(self.dit.blocks) - len(self.tuned) + int(block)}.{key}"] = value
+        return found
 
     def forward(self, latent: torch.Tensor, steps: torch.Tensor, masks: torch.Tensor) -> torch.Tensor:
         """Return the velocity of noisy latents (n, c, x, y, z) at time steps (n,), steered by masks."""

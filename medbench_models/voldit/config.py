@@ -33,11 +33,13 @@ class AdapterConfig(Spec):
         masks: one input channel each; region i of a mask has the number i + 1 in it, and what is none of them 0.
         channels: of the mask embedding's convolutions; each but the first halves every axis.
         blocks: how many of the last blocks are steered; None: all.
+        tuned: how many of the last blocks are trained along; where there are any, no label map means empty masks.
     """
 
     masks: tuple[tuple[str, ...], ...]
     channels: tuple[int, ...] = (8, 16, 32, 64, 128)
     blocks: int | None = None
+    tuned: int = 0
 
     @property
     def regions(self) -> tuple[str, ...]:

@@ -45,12 +45,11 @@ class VolDiTFitting(CodeFitting[VolDiTConfig]):
         self._trained: dict[str, Trained] = {}
         weights: dict[str, State] = {"vqvae": self._vqvae(volumes)}
         latents, factor = self.latents(fabric, weights["vqvae"], volumes)
-        weights["dit"] = self._denoiser(fabric, "stage2", self.config.stage2, shape, latents)
+        weights |= self._denoiser(fabric, "stage2", self.config.stage2, shape, latents)
         ignored: tuple[str, ...] = ()
         if labelled:
             examples, ignored = self._with_labels(fabric, latents)
-            trained = self._denoiser(fabric, "stage3", self.config.stage3, shape, examples, dit=weights["dit"])
-            weights["adapter"] = {name.removeprefix("adapter."): value for name, value in trained.items()}
+            weights |= self._denoiser(fabric, "stage3", self.config.stage3, shape, examples, dit=weights["dit"])
         return weights, self._describe(factor, ignored)
 
     def _labelled(self) -> bool:
@@ -90,8 +89,8 @@ class VolDiTFitting(CodeFitting[VolDiTConfig]):
         examples: Mapping[str, Examples],
         *,
         dit: State | None = None,
-    ) -> State:
-        """Train the transformer, or the adapter that steers the one whose weights are given; return the state."""
+    ) -> dict[str, State]:
+        """Train the transformer, or the adapter that steers the one whose weights are given; return their states."""
         network = self.config.network
         with seeded(self.request.seed):
             denoiser = build_denoiser(network, shape, steered=dit is not None)
@@ -105,7 +104,8 @@ class VolDiTFitting(CodeFitting[VolDiTConfig]):
         task = DropoutTask(denoiser, config, **examples, schedule=schedule, seed=self.request.seed)
         described = {"vqvae": network.vqvae, "dit": network.dit} if dit is None else {"network": network}
         self._trained[name] = self.stage(task, name, config, described)
-        return self._trained[name].weights
+        trained = self._trained[name].weights
+        return denoiser.states(trained) if isinstance(denoiser, Steered) else {"dit": trained}
 
     def _describe(self, factor: float, ignored: tuple[str, ...]) -> Description:
         network, scores = self.config.network, {}

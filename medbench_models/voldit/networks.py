@@ -32,7 +32,7 @@ def build_denoiser(network: NetworkConfig, shape: Sequence[int], *, steered: boo
     """Return what stage 2 trains, the transformer, or what stage 3 does: an adapter that steers a frozen one."""
     adapter = build_adapter(network) if steered else None  # first: the seed's chance is the adapter's
     dit = build_dit(network, shape)
-    return dit if adapter is None else Steered(adapter, dit)
+    return dit if network.adapter is None or adapter is None else Steered(adapter, dit, network.adapter.tuned)
 
 
 def dit_of(denoiser: Dit | Steered) -> Dit:

@@ -14,14 +14,15 @@ _TINY = VolDiTConfig(
     network=NetworkConfig(
         vqvae=VqvaeConfig(channels=(24, 48), res_layers=1, codebook_size=512),
         dit=DitConfig(patch=2, width=120, depth=3, heads=3, dropout=0.0),
-        adapter=AdapterConfig(masks=(tuple(LABELS.values()),), channels=(4, 8, 16, 28)),
+        adapter=AdapterConfig(masks=(tuple(LABELS.values()),), channels=(4, 8, 16, 28), tuned=3),
     ),
     stage1=None,
     stage2=DiffusionConfig(
         steps=9000, batch=8, rate=1.5e-3, schedule="cosine", loss="mse", ema_decay=0.995, precision="bf16-mixed"
     ),
     stage3=DiffusionConfig(
-        steps=2000, batch=4, rate=1.5e-3, schedule="cosine", loss="mse", ema_decay=0.99, precision="bf16-mixed"
+        steps=1400, batch=4, rate=1e-3, schedule="cosine", loss="mse", ema_decay=0.99, mask_dropout=0.15,
+        precision="bf16-mixed"
     ),
     sampling=SamplingConfig(sampler="dpm", steps=25),
 )  # fmt: skip

@@ -38,7 +38,7 @@ def sample(
     """
     description = networks.description
     network = description.network
-    masks = None if condition is None else _masks(networks, condition, device)
+    masks = _no_masks(networks, device) if condition is None else _masks(networks, condition, device)
     quantised = sample_codes(
         networks.vqvae, predictor(networks.dit, networks.adapter, masks), build_schedule(network.dit), config,
         shape=description.shape, scale_factor=description.scale_factor, seed=seed,
@@ -57,6 +57,15 @@ def predictor(dit: Dit, adapter: TokenAdapter | None = None, masks: torch.Tensor
         return lambda latent, steps: dit(latent.to(number), steps)
     steered, tokens = Steered(adapter, dit), adapter.embed(masks.to(number), dit.grid)
     return lambda latent, steps: steered.velocity(latent.to(number), steps, tokens)
+
+
+def _no_masks(networks: Loaded, device: str) -> torch.Tensor | None:
+    """Return empty masks where the transformer was trained along with the adapter, and has never been without any."""
+    description = networks.description
+    config = description.network.adapter
+    if config is None or not config.tuned:
+        return None
+    return torch.zeros(1, len(config.masks), *description.shape, device=device)
 
 
 def _masks(networks: Loaded, condition: LabelMap, device: str) -> torch.Tensor:

@@ -14,7 +14,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
+from leaderboard.ranking.board import open_board
+from leaderboard.reported.rows import reported_rows
+from leaderboard.store.entry import read_entry
+from leaderboard.store.store import Store
 from medbench import registry
 from medbench.records.results import Budget, Report, Resampled, Result, Skipped
 from medbench.spec import fingerprint
@@ -22,22 +27,23 @@ from medbench.spec import fingerprint
 
 @pytest.fixture
 def make_result() -> Callable[..., Result]:
-    """Make a result; one of a registered metric names its cases as that metric declares."""
+    """Make a result; one of a registered metric has the direction and the cases that the metric declares."""
 
     def make(metric: str, value: float, *, protocol: Mapping[str, Any] | None = None, **fields: Any) -> Result:
         protocol = {"metric": metric, "n_real": 8, "n_synthetic": 6, **(protocol or {})}
+        info = registry.load("metrics", metric).info if metric in registry.names("metrics") else None
         given = {
             "ci95": None,
             "ci_method": "absent: a test",
             "floor": None,
-            "better": "lower",
+            "better": info.better if info else "lower",
             "unit": None,
-            "n_real": 8,
-            "n_synthetic": 6,
+            "n_real": protocol["n_real"],
+            "n_synthetic": protocol["n_synthetic"],
             "parts": {},
             "seconds": 1.0,
             "table": None,
-            "cases": registry.load("metrics", metric).info.cases if metric in registry.names("metrics") else None,
+            "cases": info.cases if info else None,
         } | fields
         return Result(metric=metric, value=value, protocol=protocol, fingerprint=fingerprint(protocol), **given)
 
@@ -161,3 +167,48 @@ def store_address(request: pytest.FixtureRequest, tmp_path: Path) -> str:
         return str(tmp_path / "board.sqlite")
     address: str = request.getfixturevalue("postgres")
     return address
+
+
+HOSTILE = '=1+<img src=x onerror="window.broken=1">'
+
+
+@pytest.fixture
+def shown_store(make_result: Any, save_run: Any, replicates: Any, tmp_path: Path) -> Store:
+    """A store of one track of luna: a tie, a leak, a run over budget, a hostile name, a metric that one lacks."""
+    store = Store.open(str(tmp_path / "board.sqlite"), create=True)
+    runs = {
+        "medlord": ({"fid25d": 1.0, "rvr": 0.4, "hu": 9.0}, {}),
+        "ha-gan": ({"fid25d": 1.1, "rvr": 0.9, "hu": 30.0}, {"leaks": ("ha-gan: encoder saw LIDC-IDRI",)}),
+        "vq-trans": ({"fid25d": 4.0, "rvr": 0.6, "hu": 20.0}, {}),
+        HOSTILE: ({"fid25d": 5.0, "rvr": 1.2}, {}),
+        "huge": (
+            {"fid25d": 0.5, "rvr": 0.3, "hu": 5.0},
+            {"budget": Budget(limit_bytes=24 * 2**30, kind="predicted", card="none", within=False)},
+        ),
+    }
+    for place, (model, (values, fields)) in enumerate(runs.items()):
+        chance = np.random.default_rng(place)
+        results = [
+            make_result(
+                metric,
+                value,
+                ci95=(value - 0.2, value + 0.2),
+                floor=0.3,
+                cases=None,
+                replicates=replicates([value] * 8, (value + chance.normal(0, 0.03, 8)).tolist()),
+            )
+            for metric, value in values.items()
+        ]
+        folder = save_run(f"run{place}", *results, model=model, dataset="luna", track="luna/0123456789ab", **fields)
+        if place == 0:
+            (folder / "figures").mkdir()
+            Image.fromarray(np.zeros((90, 300), np.uint8)).save(folder / "figures" / "montage.png")
+            (folder / "report.html").write_text("<title>a report</title>", encoding="utf-8")
+        store.add([read_entry(folder)])
+    return store
+
+
+@pytest.fixture
+def board(shown_store: Store) -> Any:
+    """The track with what others reported."""
+    return open_board(shown_store, "luna/0123456789ab", reported=reported_rows(dataset="luna"))

@@ -19,7 +19,6 @@ from medbench.datasets.tree import Tree, read_clipped
 from medbench.errors import DataError
 from medbench.imaging.findings import Finding
 from medbench.imaging.formats import survey
-from medbench.imaging.formats.walk import shown
 from medbench.imaging.masks import read_mask
 from medbench.imaging.volume import LabelMap
 from medbench.progress import Progress, silent
@@ -27,6 +26,7 @@ from medbench.records.collection import unmatched
 from medbench.spec import Grid, Window, fingerprint
 from medbench.storage.download import Download
 from medbench.storage.home import data_root
+from medbench.storage.names import shown
 
 REGIONS: Final[Mapping[int, str]] = {1: "lung_left", 2: "lung_right", 3: "trachea"}
 _STORED_VALUES: Final = (3, 4, 5)  # of the regions above, in the masks of LUNA16

@@ -3,11 +3,12 @@
 Per region, matched by name: Dice (DSC), normalised surface dice (NSD) and 95th percentile Hausdorff distance (HD95)
 between that label map and the segmentation of the sample. A region that neither holds is not applicable and left out;
 one that only one of them holds has DSC 0, NSD 0 and the image's diagonal as HD95. The value is the mean over samples
-of a sample's mean DSC over its regions; medians by region are parts.
+of a sample's mean DSC over its regions; medians by region are parts, and how often a region is missing.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -15,12 +16,15 @@ import numpy as np
 from medbench.errors import Unavailable
 from medbench.metrics.adherence.controls import Control, ceiling_of, shuffled_floor
 from medbench.metrics.adherence.figure import draw
-from medbench.metrics.adherence.overlaps import Overlaps, by_unit, collect
+from medbench.metrics.adherence.overlaps import Overlaps, by_unit, collect, mean_of_present
 from medbench.metrics.base import Figure, Measurement, MetricInfo, require_subjects
 from medbench.metrics.evidence import Evidence
 from medbench.records.results import CaseColumns
+from medbench.statistics.dominance import dominance_notes
+from medbench.statistics.means import bounded_mean_interval
 from medbench.statistics.order_statistics import FEWEST, median_figures
-from medbench.statistics.resampling import NOT_ASKED, share_interval
+from medbench.statistics.proportions import rate_figures
+from medbench.statistics.resampling import NOT_ASKED
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,7 +35,7 @@ class Adherence:
 
     info: ClassVar[MetricInfo] = MetricInfo(
         name="adherence",
-        version="1",
+        version="2",
         summary="overlap (DSC) of the mask that a sample was made from with the segmentation of what was made",
         better="higher",
         unit=None,
@@ -85,14 +89,18 @@ class Adherence:
             }
             for column, region in enumerate(found.regions)
         }
+        parts["overall"] = _with_quartiles(scores) | rate_figures(_missing(found), "missing")
         few = [region for region in found.regions if parts[region]["n"] < FEWEST]
         note = f"no interval of the median of {', '.join(few)}: it needs {FEWEST} subjects, there are fewer"
+        units = np.unique(found.units[~np.isnan(found.scores)]).tolist()
+        notes = [*found.notes, *([note] if few else []), _missing_note(parts["overall"])]
+        notes += dominance_notes(np.square(scores - value), [[unit] for unit in units], side="synthetic")
         return Measurement.of(
             value,
-            share_interval(scores, [str(unit) for unit in range(len(scores))]),
-            parts=parts | {"overall": _with_quartiles(scores)},
+            bounded_mean_interval(scores, units),
+            parts=parts,
             table=_table(found, floor=floor, ceiling=ceiling),
-            notes=(*found.notes, *([note] if few else [])),
+            notes=tuple(notes),
             scope=scope,
             floor=floor.value,
             floor_note=floor.note,
@@ -108,8 +116,21 @@ def _figures(found: Overlaps, column: int) -> dict[str, float]:
     for name, values in (("nsd", nsd), ("hd95", hd95_mm)):
         of_name = median_figures(values)
         figures |= {f"{name}_median": of_name["median"], f"{name}_iqr": of_name["iqr"]}
-    has = ~np.isnan(found.dsc[:, column])
-    return figures | {"missing_rate": float((found.segmentation_voxels[has, column] == 0).mean())}
+    return figures | rate_figures(_missing(found, column), "missing")
+
+
+def _missing(found: Overlaps, column: int | slice = slice(None)) -> np.ndarray:
+    """Return for each unit how often the segmenter finds nothing of a region (of all) where it applies."""
+    applies = np.atleast_2d(~np.isnan(found.dsc[:, column]).T)
+    lost = np.where(applies, np.atleast_2d((found.segmentation_voxels[:, column] == 0).T), np.nan)
+    return by_unit(mean_of_present(lost, axis=0), found.units)
+
+
+def _missing_note(overall: Mapping[str, float]) -> str:
+    rate, low, high = (100.0 * overall[f"missing_{name}"] for name in ("rate", "low", "high"))
+    return (
+        f"the segmenter finds nothing of {rate:.2g} % of the regions ({low:.2g} to {high:.2g} %, exact over subjects)"
+    )
 
 
 def _with_quartiles(values: np.ndarray) -> dict[str, float]:

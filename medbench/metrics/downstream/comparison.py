@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from medbench.statistics.resampling import Interval, mean_interval, subject_means
+from medbench.statistics.means import bounded_mean_interval
+from medbench.statistics.resampling import Interval, subject_means
 
 _MOST_VALUES = 1000
 
@@ -18,7 +19,7 @@ class Difference:
 
     Args:
         mean: mean over subjects.
-        interval: 95 % t interval of the mean.
+        interval: 95 % interval of the mean, which takes differences from -1 to 1 for possible.
         hodges_lehmann: median of all pairwise means: the shift that Wilcoxon's test speaks of.
         p_value: Wilcoxon's signed-rank test, two-sided; 1 where no subject differs.
     """
@@ -38,8 +39,8 @@ def paired_difference(*, synthetic: np.ndarray, real: np.ndarray, subjects: Sequ
     """Return how much better the synthetic training set served than the real one, on the same cases.
 
     Args:
-        synthetic: (cases,) scores after training on synthetic volumes (or on both).
-        real: (cases,) scores after training on real volumes.
+        synthetic: (cases,) scores, 0 to 1, after training on synthetic volumes (or on both).
+        real: (cases,) likewise after training on real volumes.
         subjects: the subject of each case; its cases are averaged first.
 
     Source: Hodges, Lehmann 1963, Annals of Mathematical Statistics 34:598; Wilcoxon 1945, Biometrics Bulletin 1:80.
@@ -48,7 +49,7 @@ def paired_difference(*, synthetic: np.ndarray, real: np.ndarray, subjects: Sequ
 
     differences = subject_means(synthetic - real, subjects)
     p_value = float(wilcoxon(differences).pvalue) if np.any(differences) else 1.0
-    interval = mean_interval(synthetic - real, subjects)
+    interval = bounded_mean_interval(synthetic - real, subjects, low=-1.0, high=1.0)
     return Difference(float(differences.mean()), interval, hodges_lehmann(differences), p_value)
 
 

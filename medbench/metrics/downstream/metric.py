@@ -28,8 +28,11 @@ from medbench.metrics.downstream.task import Task, task_of
 from medbench.metrics.evidence import Evidence
 from medbench.metrics.functional.overlap import dice_by_region
 from medbench.records.results import CaseColumns
+from medbench.statistics.dominance import dominance_notes
+from medbench.statistics.means import bounded_mean_interval
 from medbench.statistics.order_statistics import median_figures
-from medbench.statistics.resampling import NOT_ASKED, share_interval, subject_means
+from medbench.statistics.proportions import rate_figures
+from medbench.statistics.resampling import NOT_ASKED, subject_means
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -43,7 +46,7 @@ class Downstream:
 
     info: ClassVar[MetricInfo] = MetricInfo(
         name="downstream",
-        version="2",
+        version="3",
         summary="mean DSC of nnU-Net on held-out real volumes after training on synthetic ones",
         better="higher",
         unit=None,
@@ -81,13 +84,15 @@ class Downstream:
             arm: paired_difference(synthetic=scores[arm], real=scores["real"], subjects=subjects)
             for arm in ("synthetic", "both")
         }
-        interval = share_interval(scores["synthetic"], subjects, whose=" (held-out subjects)")
+        interval = bounded_mean_interval(scores["synthetic"], subjects, whose=" (held-out)")
+        squares = np.square(subject_means(scores["synthetic"], subjects) - means["synthetic"])
+        dominated = dominance_notes(squares, [[name] for name in sorted(set(subjects))], side="held-out")
         return Measurement.of(
             means["synthetic"],
             interval if evidence.intervals else NOT_ASKED,
             parts=_parts(task, dsc) | {f"{arm}_minus_real": found.figures() for arm, found in differences.items()},
             table=_table(task, dsc),
-            notes=(verdict(differences["synthetic"], margin=MARGIN), *_notes(task, int(np.sum(~kept)))),
+            notes=(verdict(differences["synthetic"], margin=MARGIN), *_notes(task, int(np.sum(~kept))), *dominated),
             scope={
                 "nnunetv2": nnunet,
                 "configuration": CONFIGURATION,
@@ -148,10 +153,11 @@ def _parts(task: Task, dsc: Mapping[str, np.ndarray]) -> dict[str, dict[str, flo
             of_region = one if region == "overall" else one[:, [column]]
             has = ~np.isnan(of_region).all(axis=1)
             if has.any():
-                values = np.nanmean(of_region[has], axis=1)
+                subjects = np.asarray(task.subjects)[has].tolist()
+                missed = np.nanmean(np.where(np.isnan(of_region), np.nan, of_region == 0)[has], axis=1)
                 parts[f"{region}.{arm}"] = median_figures(
-                    subject_means(values, np.asarray(task.subjects)[has].tolist()), "mean"
-                )
+                    subject_means(np.nanmean(of_region[has], axis=1), subjects), "mean"
+                ) | rate_figures(subject_means(missed, subjects), "missed")
     return parts
 
 

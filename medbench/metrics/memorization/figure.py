@@ -19,14 +19,14 @@ _TITLES: Final = ("nearest training", "sample", "sample − training [HU]")
 
 
 def draw(measured: Measured, path: Path) -> None:
-    """Draw the samples most like a training volume beside it and the difference, a row a pair, the closest first.
+    """Draw the samples nearest to a training volume beside it and the difference, a row a pair, the nearest first.
 
     Each sample is moved by the best small shift of its working copy, as for the correlation of the voxels: the
     difference of a copy that lies a voxel aside would else be all edges.
 
     Args:
         measured: its table has one row a judged volume, with the columns ``side``, ``id``, ``nearest_training``,
-            ``similarity``, ``ncc``, ``flagged``, ``confirmed``.
+            ``similarity``, ``ncc``, ``ratio``.
         path: the PNG file to write.
 
     Raises:
@@ -35,14 +35,14 @@ def draw(measured: Measured, path: Path) -> None:
     if measured.table is None:
         raise Unavailable("there is no table of nearest training volumes")
     samples = measured.table[measured.table["side"] == "synthetic"]
-    closest = samples.nlargest(MOST_PAIRS, ["confirmed", "flagged", "similarity"])
+    closest = samples.nsmallest(MOST_PAIRS, "ratio")
     evidence, window = measured.evidence, measured.evidence.protocol.window
     judged = evidence.synthetic.only(list(closest["id"])).volumes()
     training = evidence.real.only(list(closest["nearest_training"])).volumes()
     pairs = [(nearest, _moved(sample, nearest, window)) for sample, nearest in zip(judged, training)]
     sheet = difference_sheet(pairs, _TITLES, window=window)
-    for row, (similarity, ncc) in enumerate(zip(closest["similarity"], closest["ncc"])):
-        sheet.row_title(row, f"r {similarity:.2f}   voxels {ncc:.2f}".replace("-", "−"))
+    for row, (similarity, ncc, ratio) in enumerate(closest[["similarity", "ncc", "ratio"]].itertuples(index=False)):
+        sheet.row_title(row, f"r {similarity:.2f}   voxels {ncc:.2f}   ratio {ratio:.2f}".replace("-", "−"))
     save(sheet.figure, path)
 
 

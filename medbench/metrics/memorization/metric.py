@@ -1,19 +1,18 @@
-"""Memorisation: how many samples copy a training case, beyond the share that held-out real volumes show.
+"""Memorisation: the share of samples that copy a training case, beyond what held-out real volumes show by chance.
 
-After Dar et al. A small encoder is trained on the training volumes alone; similarity is Pearson's correlation of two
-embeddings. The threshold is the 95th percentile, over the training volumes, of the similarity to the nearest held-out
-volume. A sample whose nearest training volume lies above it is a copy; a training volume whose nearest sample lies
-above it is memorised. Chance alone puts real volumes above it too, the more the larger the training set is beside the
-held-out one: hence the excess over held-out real volumes. The same held-out volumes must not make the threshold and
-be judged by it: their subjects are halved, each half makes the threshold for the other, and both turns are averaged.
+After Dar et al. A small encoder is trained on the training volumes alone; similarity r is Pearson's correlation of two
+embeddings, NCC that of the voxels. Per volume, the distance (1 - r)(1 - NCC) to the nearest training volume is set in
+relation to that of the next nearest training volume of another patient: a copy lies much nearer to its original than to
+anything else, a stranger about as near to both. That ratio does not depend on how many training volumes there are,
+so that samples and held-out volumes, however few, are compared with all of them. A sample is flagged where its ratio
+lies below that of nearly all held-out subjects; what ranks alone say about chance is exact (see ``share``).
 
-Source: Dar et al. 2024, arXiv:2402.01054 (embedding, similarity, threshold, both definitions); the comparison with
-held-out volumes, equal counts and the confirmation voxel by voxel are ours.
+Source: Dar et al. 2024, arXiv:2402.01054 (embedding and similarity); the ratio, its ranks and the voxels are ours.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, ClassVar
 
@@ -26,27 +25,26 @@ from medbench.metrics.memorization.copies import Recipe, aligned_ncc, working_co
 from medbench.metrics.memorization.figure import draw
 from medbench.metrics.memorization.nearest import (
     Nearness,
-    Threshold,
-    Turn,
-    averaged,
-    distance_ratios,
-    newcombe_interval,
+    candidates,
+    distance_ratio,
+    nearness_of,
+    others,
     similarity,
-    turn_of,
 )
-from medbench.statistics.resampling import NOT_ASKED, Interval, groups_of, subject_means
+from medbench.metrics.memorization.share import Ranks, smallest_by_subject
+from medbench.statistics.resampling import NOT_ASKED, Interval
 from medbench.storage.seals import is_sound, place_of, sealed_path
 
 if TYPE_CHECKING:
     from medbench.metrics.memorization.contrastive import TrainedEncoder
 
 _FEWEST_HELD_OUT = 8
-_PERCENTILE = 95.0
+_CANDIDATES = 5
 _COPIES_FILE = "copies.npy"
 
 
 class Memorization:
-    """Share of samples that copy a training case, minus the share of held-out real volumes that seem to.
+    """Share of samples that copy a training case, beyond the share of held-out real volumes that seem to.
 
     Args:
         recipe: how the encoder is trained.
@@ -54,20 +52,21 @@ class Memorization:
 
     info: ClassVar[MetricInfo] = MetricInfo(
         name="memorization",
-        version="1",
-        summary="share of samples too similar to a training volume, minus the same share of held-out real volumes",
+        version="2",
+        summary="share of samples that copy a training volume, beyond what held-out real volumes show by chance",
         better="lower",
         unit=None,
         min_real=8,
         min_synthetic=2,
-        source="Dar et al. 2024, arXiv:2402.01054; interval: Newcombe 1998, Statistics in Medicine 17:873, method 10",
+        source="Dar et al. 2024, arXiv:2402.01054; ranks: Nelson 1963, Technometrics 5:491 (precedence test)",
         floor="own",
         by_default=False,
         figures=(
             Figure(
                 name="memorization_pairs",
                 caption="The samples most like a training volume, moved by the best small shift, beside it, and the "
-                "difference; r is the correlation of the embeddings, voxels that of the voxels.",
+                "difference; r is the correlation of the embeddings, voxels that of the voxels, ratio the distance "
+                "over that to the next patient.",
                 alt="Slices of nearest training volumes, of samples and of the signed difference in HU",
                 draw=draw,
                 dark=True,
@@ -92,19 +91,17 @@ class Memorization:
         at_training, at_samples, at_held_out = (
             self._embeddings(side, encoder, evidence) for side in (real, synthetic, held_out)
         )
-        nearness = []
-        for side, embeddings in ((synthetic, at_samples), (held_out, at_held_out)):
-            to_training = similarity(embeddings, at_training)
-            ncc = _nearest_ncc(side, to_training, training, evidence)
-            nearness.append(Nearness(to_training, similarity(embeddings, at_held_out), ncc))
-        samples, strangers = nearness
-        stored_held_out = self._stored_copies(held_out, evidence)
-        half = groups_of(held_out.subjects, most=2)
-        turns = []
-        for makes in (half == 0, half == 1):
-            threshold = _thresholds(strangers.to_training, makes, training, stored_held_out)
-            turns.append(turn_of(samples, strangers, makes=makes, threshold=threshold))
-        return _measurement(samples, strangers, turns, evidence, held_out)
+        to_training = [similarity(embeddings, at_training) for embeddings in (at_samples, at_held_out)]
+        samples, strangers = (
+            _nearness(side, similarities, training, evidence)
+            for side, similarities in zip((synthetic, held_out), to_training)
+        )
+        beside = similarity(at_samples, at_held_out), others(similarity(at_held_out, at_held_out), held_out.subjects)
+        ratios = {
+            name: distance_ratio(of_training, of_held_out)
+            for name, of_training, of_held_out in zip(("nn_ratio", "nn_ratio_floor"), to_training, beside)
+        }
+        return _measurement(samples, strangers, ratios, evidence, held_out)
 
     def _stored_copies(self, side: Side, evidence: Evidence) -> np.ndarray:
         """Return the working copies of a side (n, x, y, z), memory-mapped; made where absent."""
@@ -177,88 +174,81 @@ def _require_shape(volume: str, copy: np.ndarray, others: np.ndarray) -> None:
         raise Unavailable(f"{volume} has another shape than the other volumes: give a protocol with a grid")
 
 
-def _nearest_ncc(side: Side, similarities: np.ndarray, training: np.ndarray, evidence: Evidence) -> np.ndarray:
-    """Return each volume's voxel correlation with the training volume that is nearest by embedding."""
-    found = []
-    for (name, copy), nearest in zip(_working_copies(side, evidence), similarities.argmax(axis=1)):
+def _nearness(side: Side, similarities: np.ndarray, training: np.ndarray, evidence: Evidence) -> Nearness:
+    """Return how near each volume of a side lies to the training volumes; voxels of a few candidates are compared."""
+    chosen = candidates(similarities, evidence.real.subjects, most=_CANDIDATES)
+    ncc = np.empty(chosen.shape)
+    for row, (name, copy) in enumerate(_working_copies(side, evidence)):
         _require_shape(name, copy, training)
-        found.append(aligned_ncc(copy, training[nearest]))
-    return np.array(found)
-
-
-def _thresholds(held_out: np.ndarray, makes: np.ndarray, training: np.ndarray, stored: np.ndarray) -> Threshold:
-    """Return the 95th percentiles, over training volumes, of the likeness to the nearest of these held-out ones."""
-    similarities = held_out[makes]
-    nearest = np.flatnonzero(makes)[similarities.argmax(axis=0)]
-    ncc = [aligned_ncc(volume, stored[index]) for volume, index in zip(training, nearest)]
-    return Threshold(
-        similarity=float(np.percentile(similarities.max(axis=0), _PERCENTILE)),
-        ncc=float(np.percentile(ncc, _PERCENTILE)),
-    )
+        ncc[row] = [aligned_ncc(copy, training[index]) for index in chosen[row]]
+    return nearness_of(chosen, np.take_along_axis(similarities, chosen, axis=1), ncc)
 
 
 def _measurement(
-    samples: Nearness, strangers: Nearness, turns: Sequence[Turn], evidence: Evidence, held_out: Side
+    samples: Nearness, strangers: Nearness, ratios: Mapping[str, float | str], evidence: Evidence, held_out: Side
 ) -> Measurement:
     synthetic, training = evidence.synthetic, evidence.real.ids
-    of_samples, of_held_out = averaged(turns)
-    copied, confirmed = (_share(one, synthetic) for one in of_samples)
-    floor, confirmed_floor = (_share(one, held_out) for one in of_held_out)
-    ratios = distance_ratios(samples, turns)
+    of_samples, of_strangers = (
+        smallest_by_subject(one.ratio, side.subjects) for one, side in ((samples, synthetic), (strangers, held_out))
+    )
+    ranks = Ranks(held_out=len(of_strangers), samples=len(of_samples))
+    threshold = float(np.sort(of_strangers)[ranks.rank - 1])
+    flagged = samples.ratio < threshold
+    near = int((of_samples < threshold).sum())
     interval, table = NOT_ASKED, None
     if evidence.intervals:
-        interval = _interval(copied, synthetic, floor, held_out)
-        judged = (
-            ("synthetic", synthetic, samples, of_samples),
-            ("held_out", held_out, strangers, of_held_out),
-        )
-        table = volume_table((name, side, _columns(one, found, training)) for name, side, one, found in judged)
+        interval = _interval(ranks, near)
+        judged = (("synthetic", synthetic, samples), ("held_out", held_out, strangers))
+        table = volume_table((name, side, _columns(one, threshold, training)) for name, side, one in judged)
     return Measurement.of(
-        copied - floor,
+        ranks.share(near),
         interval,
         parts={
-            "copied": copied,
-            "copied_floor": floor,
-            "copied_confirmed": confirmed,
-            "copied_confirmed_floor": confirmed_floor,
-            "memorized": float(np.mean([turn.memorized for turn in turns])),
-            "memorized_floor": float(np.mean([turn.memorized_floor for turn in turns])),
-            "memorized_all": float(np.mean([turn.memorized_all for turn in turns])),
+            "copied": near / ranks.samples,
+            "copied_floor": ranks.expected,
+            "memorized": len(np.unique(samples.nearest[flagged])) / len(training),
             **{name: ratio for name, ratio in ratios.items() if isinstance(ratio, float)},
-            "threshold_similarity": float(np.mean([turn.threshold.similarity for turn in turns])),
-            "threshold_ncc": float(np.mean([turn.threshold.ncc for turn in turns])),
+            "threshold_ratio": threshold,
+            "median_ratio": float(np.median(of_samples)),
+            "median_ratio_floor": float(np.median(of_strangers)),
         },
         table=table,
+        notes=(_power(ranks),),
         skipped={name: ratio for name, ratio in ratios.items() if isinstance(ratio, str)},
         scope={"n_held_out": len(held_out.ids)},
         floor=0.0,
-        floor_note=f"the value is an excess: {len(held_out.ids)} held-out real volumes in place of the samples score "
-        f"copied_floor = {floor:.3g}, which is already taken off",
+        floor_note=f"the value is an excess: of strangers, copied_floor = {ranks.expected:.3g} lie below the threshold "
+        f"that {ranks.held_out} held-out subjects make, which is already taken off",
     )
 
 
-def _share(verdicts: np.ndarray, side: Side) -> float:
-    """Return the mean over subjects, so that a patient with several volumes counts once."""
-    return float(subject_means(verdicts, side.subjects).mean())
-
-
-def _interval(copied: float, synthetic: Side, floor: float, held_out: Side) -> Interval:
-    counts = len(set(synthetic.subjects)), len(set(held_out.subjects))
-    ends = newcombe_interval(first=copied, first_count=counts[0], second=floor, second_count=counts[1])
+def _interval(ranks: Ranks, near: int) -> Interval:
     return Interval(
-        ends,
-        f"Newcombe interval (Wilson scores) of a difference of two shares, {counts[0]} sampled and {counts[1]} "
-        "held-out subjects; training volumes, encoder and thresholds are taken as given",
+        ranks.interval(near),
+        f"exact interval of the share of copies, from the ranks of {ranks.samples} sampled among {ranks.held_out} "
+        "held-out subjects; training volumes and encoder are taken as given",
     )
 
 
-def _columns(nearness: Nearness, verdicts: np.ndarray, training: Sequence[str]) -> dict[str, object]:
-    """Return the columns of a side; flagged and confirmed are the share of the thresholds that a volume lies above."""
-    flagged, confirmed = verdicts
+def _power(ranks: Ranks) -> str:
+    """Say from which number of copies on the interval lies above 0 at these counts."""
+    fewest = ranks.fewest_shown
+    if fewest is None:
+        return (
+            f"{ranks.samples} samples beside {ranks.held_out} held-out subjects cannot show copying, even if all copy"
+        )
+    share = 100.0 * fewest / ranks.samples
+    return (
+        f"at these counts copying shows from {fewest} flagged of {ranks.samples} sampled subjects on ({share:.0f} %): "
+        f"fewer are what {ranks.held_out} held-out subjects show by chance"
+    )
+
+
+def _columns(nearness: Nearness, threshold: float, training: Sequence[str]) -> dict[str, object]:
     return {
-        "nearest_training": [training[index] for index in nearness.to_training.argmax(axis=1)],
-        "similarity": nearness.to_training.max(axis=1),
+        "nearest_training": [training[index] for index in nearness.nearest],
+        "similarity": nearness.similarity,
         "ncc": nearness.ncc,
-        "flagged": flagged,
-        "confirmed": confirmed,
+        "ratio": nearness.ratio,
+        "flagged": nearness.ratio < threshold,
     }

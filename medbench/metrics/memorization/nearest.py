@@ -1,13 +1,13 @@
-"""Nearest neighbours by embedding: who counts as a copy, and what chance alone would show.
+"""Nearest neighbours: how much nearer a volume lies to one training patient than to the next.
 
-All of it is exact: where two sets must have equal counts, the expectation over all subsets takes the place of chance.
+Source: Facco et al. 2017, Scientific Reports 7:12140: the distribution of the ratio of the two nearest distances
+depends on the intrinsic dimension of the data alone, and neither on their density nor on how many volumes there are.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 
@@ -18,50 +18,19 @@ _NO_DISTANCE = 1e-9
 
 @dataclass(frozen=True, eq=False)
 class Nearness:
-    """How like the training volumes the volumes of a judged side are, samples or held-out ones.
+    """How near the volumes of a judged side, samples or held-out ones, lie to the training volumes.
 
     Args:
-        to_training: (volumes, training) correlations of embeddings.
-        to_held_out: (volumes, held-out) likewise.
-        ncc: (volumes,) correlation voxel by voxel with the nearest training volume.
+        nearest: (volumes,) index of the nearest training volume.
+        similarity: (volumes,) correlation of the embeddings with that one.
+        ncc: (volumes,) correlation voxel by voxel with that one.
+        ratio: (volumes,) distance to that one over the distance to the nearest volume of another patient, 0 to 1.
     """
 
-    to_training: np.ndarray
-    to_held_out: np.ndarray
+    nearest: np.ndarray
+    similarity: np.ndarray
     ncc: np.ndarray
-
-
-class Threshold(NamedTuple):
-    """Above these a volume is too similar: to embeddings' correlation and to the voxels'."""
-
-    similarity: float
-    ncc: float
-
-
-@dataclass(frozen=True, eq=False)
-class Turn:
-    """What the thresholds made by one half of the held-out volumes say.
-
-    Args:
-        threshold: these.
-        judged: (held-out,) which of them were judged: the other half.
-        samples: (2, samples) which are too similar by embedding (flagged), and of these by their voxels (confirmed).
-        held_out: (2, judged) likewise of the judged held-out volumes.
-        memorized: share of training volumes near a sample, as many samples as judged held-out volumes (or the fewer).
-        memorized_floor: share of training volumes near a judged held-out volume, at the same count.
-        memorized_all: share of training volumes near any sample.
-        distances: of the judged held-out volumes to the nearest training volume and to the nearest volume of the
-            half that made the thresholds, at equal counts.
-    """
-
-    threshold: Threshold
-    judged: np.ndarray
-    samples: np.ndarray
-    held_out: np.ndarray
-    memorized: float
-    memorized_floor: float
-    memorized_all: float
-    distances: tuple[np.ndarray, np.ndarray]
+    ratio: np.ndarray
 
 
 def similarity(first: np.ndarray, second: np.ndarray) -> np.ndarray:
@@ -90,23 +59,46 @@ def _standardised(embeddings: np.ndarray) -> np.ndarray:
     return unit
 
 
-def share_with_neighbour(similarities: np.ndarray, threshold: float, *, among: int) -> float:
-    """Return the share of rows that have a neighbour above a threshold among ``among`` columns.
-
-    It is the expectation over all choices of ``among`` columns: with c of m columns above the threshold a row has one
-    with probability 1 - C(m - c, among) / C(m, among).
+def candidates(similarities: np.ndarray, patients: Sequence[str], *, most: int) -> np.ndarray:
+    """Return for each row the most similar volume of each of the most similar patients.
 
     Args:
-        similarities: (n, m).
-        threshold: of the similarity.
-        among: 1 to m.
+        similarities: (n, training).
+        patients: the patient of each training volume, of two or more.
+        most: patients.
+
+    Returns:
+        (n, at most ``most``) indices of training volumes, each of another patient, the most similar first.
     """
-    columns = similarities.shape[1]
-    above = (similarities > threshold).sum(axis=1)
-    drawn = np.arange(among)
-    # C(m - c, k) / C(m, k) = product over j < k of (m - c - j) / (m - j)
-    factors = np.maximum(columns - above[:, None] - drawn, 0) / (columns - drawn)
-    return float(np.mean(1.0 - factors.prod(axis=1)))
+    _, owner = np.unique(np.asarray(patients), return_inverse=True)
+    order = owner.argsort(kind="stable")
+    starts = np.flatnonzero(np.diff(owner[order], prepend=-1))
+    best = np.maximum.reduceat(similarities[:, order], starts, axis=1)
+    chosen = np.argsort(-best, axis=1, kind="stable")[:, :most]
+    of_each = (np.where(owner == patient[:, None], similarities, -np.inf).argmax(axis=1) for patient in chosen.T)
+    found: np.ndarray = np.stack(list(of_each), axis=1)
+    return found
+
+
+def nearness_of(volumes: np.ndarray, similarities: np.ndarray, ncc: np.ndarray) -> Nearness:
+    """Choose the nearest of each volume's candidates, and set its distance beside that of the next.
+
+    The distance is (1 - r)(1 - NCC), r the correlation of the embeddings: two views of one likeness, so that a copy has
+    to be near in both. Where even the next has distance 0 (a training volume that is there twice), the ratio is 1.
+
+    Args:
+        volumes: (n, k) indices of the candidates, each of another patient.
+        similarities: (n, k) correlations of the embeddings.
+        ncc: (n, k) correlations voxel by voxel.
+    """
+    distances = (1.0 - similarities).clip(min=0.0) * (1.0 - ncc).clip(min=0.0)
+    order = distances.argsort(axis=1, kind="stable")
+    first, second = (np.take_along_axis(distances, order[:, [place]], axis=1)[:, 0] for place in (0, 1))
+    nearest, likeness, voxels = (
+        np.take_along_axis(one, order[:, :1], axis=1)[:, 0] for one in (volumes, similarities, ncc)
+    )
+    ratio = np.divide(first, second, out=np.ones(len(first)), where=second > 0)
+    return Nearness(nearest, likeness, voxels, ratio)
 
 
 def nearest_among(similarities: np.ndarray, *, among: int) -> np.ndarray:
@@ -129,101 +121,35 @@ def nearest_among(similarities: np.ndarray, *, among: int) -> np.ndarray:
     return expected
 
 
-def turn_of(samples: Nearness, held_out: Nearness, *, makes: np.ndarray, threshold: Threshold) -> Turn:
-    """Judge the samples and one half of the held-out volumes by the thresholds that the other half made.
-
-    Args:
-        samples: of all samples.
-        held_out: of all held-out volumes.
-        makes: (held-out,) which of them made the thresholds.
-        threshold: of both.
-    """
-    judged = ~makes
-    of_samples, of_judged = samples.to_training, held_out.to_training[judged]
-    equal = min(len(of_samples), len(of_judged))
-    near = min(int(makes.sum()), of_samples.shape[1])
-    return Turn(
-        threshold=threshold,
-        judged=judged,
-        samples=_verdict(of_samples, samples.ncc, threshold),
-        held_out=_verdict(of_judged, held_out.ncc[judged], threshold),
-        memorized=share_with_neighbour(of_samples.T, threshold.similarity, among=equal),
-        memorized_floor=share_with_neighbour(of_judged.T, threshold.similarity, among=equal),
-        memorized_all=share_with_neighbour(of_samples.T, threshold.similarity, among=len(of_samples)),
-        distances=(
-            1.0 - nearest_among(of_judged, among=near),
-            1.0 - nearest_among(held_out.to_held_out[np.ix_(judged, makes)], among=near),
-        ),
-    )
-
-
-def _verdict(similarities: np.ndarray, ncc: np.ndarray, threshold: Threshold) -> np.ndarray:
-    flagged = similarities.max(axis=1) > threshold.similarity
-    return np.stack([flagged, flagged & (ncc > threshold.ncc)])
-
-
-def averaged(turns: Sequence[Turn]) -> tuple[np.ndarray, np.ndarray]:
-    """Return flagged and confirmed (2, n) samples, averaged over both turns, and held-out volumes, each from its turn.
-
-    Args:
-        turns: both; each held-out volume is judged in exactly one.
-    """
-    judged = np.concatenate([np.flatnonzero(turn.judged) for turn in turns]).argsort()
-    held_out: np.ndarray = np.concatenate([turn.held_out for turn in turns], axis=1)[:, judged].astype(float)
-    return np.mean([turn.samples for turn in turns], axis=0), held_out
-
-
-def distance_ratios(samples: Nearness, turns: Sequence[Turn]) -> dict[str, float | str]:
+def distance_ratio(to_training: np.ndarray, to_held_out: np.ndarray) -> float | str:
     """Return how much nearer volumes lie to training than to held-out volumes: 1 is equally near, below 1 nearer.
 
-    A ratio is the mean distance (1 - correlation) to the nearest training volume over that to the nearest held-out
-    one, both among equally many.
+    It is the mean distance (1 - correlation) to the nearest training volume over that to the nearest held-out one, both
+    among equally many.
 
     Args:
-        samples: of all samples.
-        turns: both.
+        to_training: (n, training) correlations of the embeddings.
+        to_held_out: (n, held-out) likewise.
 
     Returns:
-        nn_ratio: of the samples; nn_ratio_floor: of held-out volumes, against the other half; or, where a distance
-        is 0 throughout, the reason why there is none.
+        the ratio; or, where a distance is 0 throughout, the reason why there is none.
     """
-    sides = samples.to_training, samples.to_held_out
-    columns = min(similarities.shape[1] for similarities in sides)
-    pairs = {
-        "nn_ratio": [1.0 - nearest_among(similarities, among=columns) for similarities in sides],
-        "nn_ratio_floor": [np.concatenate(distances) for distances in zip(*(turn.distances for turn in turns))],
-    }
-    return {
-        name: float(train.mean() / other.mean())
-        if other.mean() > _NO_DISTANCE
-        else "these volumes are held-out volumes: their distance to the nearest of them is 0"
-        for name, (train, other) in pairs.items()
-    }
+    columns = min(to_training.shape[1], to_held_out.shape[1])
+    train, other = (1.0 - nearest_among(one, among=columns).mean() for one in (to_training, to_held_out))
+    if other <= _NO_DISTANCE:
+        return "these volumes are held-out volumes: their distance to the nearest of them is 0"
+    return float(train / other)
 
 
-def newcombe_interval(*, first: float, first_count: int, second: float, second_count: int) -> tuple[float, float]:
-    """Return the 95 % interval of the difference first - second of two independent shares.
-
-    It joins the two Wilson intervals and so keeps a width where a share is 0 or 1, as is common with few volumes.
+def others(similarities: np.ndarray, subjects: Sequence[str]) -> np.ndarray:
+    """Return the similarities (n, n) of volumes among themselves, without those of one subject: (n, n - most of one).
 
     Args:
-        first: share, 0..1.
-        first_count: of how many.
-        second: share, 0..1.
-        second_count: of how many.
-
-    Source: Newcombe 1998, Statistics in Medicine 17:873, method 10.
+        similarities: (n, n).
+        subjects: the subject of each volume.
     """
-    low, high = _wilson(first, first_count)
-    other_low, other_high = _wilson(second, second_count)
-    difference = first - second
-    below = np.hypot(first - low, other_high - second)
-    above = np.hypot(high - first, second - other_low)
-    return float(difference - below), float(difference + above)
-
-
-def _wilson(share: float, count: int) -> tuple[float, float]:
-    z = 1.959963984540054
-    centre = (share + z * z / (2 * count)) / (1 + z * z / count)
-    half = z / (1 + z * z / count) * np.sqrt(share * (1 - share) / count + z * z / (4 * count * count))
-    return float(centre - half), float(centre + half)
+    names = np.asarray(subjects)
+    same = names[:, None] == names
+    kept = len(names) - int(same.sum(axis=1).max())
+    apart: np.ndarray = -np.sort(-np.where(same, -np.inf, similarities), axis=1)[:, :kept]
+    return apart

@@ -18,6 +18,7 @@ from medbench.metrics.base import Figure, Measurement, MetricInfo
 from medbench.metrics.evidence import Evidence
 from medbench.metrics.reconstruction.figure import draw
 from medbench.records.results import CaseColumns
+from medbench.statistics.dominance import dominance_notes
 from medbench.statistics.resampling import NOT_ASKED, mean_interval, subject_means
 
 if TYPE_CHECKING:
@@ -90,7 +91,10 @@ class Reconstruction:
             if name in table
         }
         parts["ms_ssim"]["scales"] = float(table["ms_ssim_scales"].min())
-        return Measurement.of(parts["psnr"]["mean"], interval, parts=parts, table=table, skipped=skipped)
+        by_subject = table.groupby("subject")["psnr"].mean()
+        squares = np.square((by_subject - by_subject.mean()).to_numpy())
+        notes = dominance_notes(squares, [[str(name)] for name in by_subject.index], side="held-out")
+        return Measurement.of(parts["psnr"]["mean"], interval, parts=parts, table=table, notes=notes, skipped=skipped)
 
 
 def psnr(*, real: np.ndarray, reconstructed: np.ndarray) -> float:

@@ -111,6 +111,34 @@ def test_the_floor_is_the_mean_over_splits_and_says_so(items: list[StoredVolume]
     assert found.parts is not None and found.parts["abs"] == found.value
     assert "6 random splits by patient of 12 real volumes into 9 and 3" in found.note
     assert "rests on 10 and 4" in found.note
+    assert found.counts == "other" and found.note.endswith("no verdict")
+
+
+def test_a_floor_at_the_values_counts_says_so(items: list[StoredVolume], instruments: Instruments) -> None:
+    evidence = evidence_of(instruments, items[:8], items[8:12], items[12:])
+    assert floor_of(MeanGap(), MeanGap().measure(evidence), evidence).counts == "same"
+
+
+def test_a_floor_of_fewer_volumes_is_carried_on_in_1_over_n(
+    items: list[StoredVolume], instruments: Instruments
+) -> None:
+    class OneOverN(MeanGap):
+        """1/n + 1/m, and a part that has no such line."""
+
+        def measure(self, evidence: Evidence) -> Measurement:
+            value = 1 / len(evidence.real.ids) + 1 / len(evidence.synthetic.ids)
+            return Measurement(value, None, "none", parts={"xy": 1 - value, "lung": {"p_value": 0.5}})
+
+    again = [replace(item, id=f"b{item.id}", subject=f"b{item.subject}") for item in items]
+    evidence = evidence_of(instruments, [*items, *again], [*items, *again[:8]])
+    value = OneOverN().measure(evidence)
+    found = floor_of(OneOverN(), value, evidence)
+    assert found.counts == "carried" and found.value == pytest.approx(value.value, rel=0.03)
+    assert found.parts == {"xy": pytest.approx(1 - found.value)}
+    assert found.values == pytest.approx([found.value] * 6)
+    assert "carried on to these counts in 1/N, by way of splits into" in found.note
+    far_more = evidence_of(instruments, [*items, *again], [*items, *again, *items, *again, *items])
+    assert floor_of(OneOverN(), value, far_more).counts == "other"
 
 
 def test_a_folder_without_held_out_volumes_has_a_floor_too(items: list[StoredVolume], instruments: Instruments) -> None:

@@ -20,6 +20,7 @@ from medbench.metrics.functional.regions import mean_wasserstein
 from medbench.metrics.kid25d import Kid25d
 from medbench.metrics.prdc25d import Prdc25d
 from medbench.spec import SliceProtocol
+from medbench.statistics.dominance import dominant
 from medbench.statistics.resampling import delete_each_group, jackknife_interval, mean_interval
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
@@ -29,14 +30,17 @@ SLICES = 8
 DIMENSION = 24
 
 
-def slice_features(rng, count, *, shift, scale):
+def slice_features(rng, count, *, shift, scale, heavy=False):
     """Slices share their volume's deviation: their correlation is 0.67; variances fall as those of a network do."""
     spectrum = np.arange(1, DIMENSION + 1) ** -0.5
+
+    def deviation():
+        return rng.standard_t(3, size=DIMENSION) / np.sqrt(3) if heavy else rng.normal(size=DIMENSION)
+
     return [
-        (
-            scale * spectrum * (rng.normal(size=DIMENSION) + 0.7 * rng.normal(size=(SLICES, DIMENSION)))
-            + shift * spectrum
-        ).astype(np.float32)
+        (scale * spectrum * (deviation() + 0.7 * rng.normal(size=(SLICES, DIMENSION))) + shift * spectrum).astype(
+            np.float32
+        )
         for _ in range(count)
     ]
 
@@ -79,6 +83,30 @@ def test_metrics_of_slice_features(metric, counts, different, make_side, make_ev
     else:
         assert asked == 1.0
         assert 0.90 <= covered <= (0.99 if different else 1.0)
+
+
+@pytest.mark.parametrize("counts", COUNTS)
+@pytest.mark.parametrize("metric", [Fid25d, Kid25d])
+def test_heavy_tails_are_covered_too_seldom_and_often_told(metric, counts, make_side, make_evidence):
+    """Subjects deviate by t with 3 degrees of freedom: no interval is known that holds, so that a note must say so."""
+    rng = np.random.default_rng([*counts, 3])
+    found, told_of = [], []
+    for _ in range(DRAWS):
+        sides = [
+            make_side(count, features={"xy": slice_features(rng, count, shift=shift, scale=scale, heavy=True)})
+            for count, shift, scale in zip(counts, (0.0, 0.4), (1.0, 0.85))
+        ]
+        measured = metric().measure(make_evidence(*sides, slices=SliceProtocol(planes=("xy",))))
+        found.append((measured.value, measured.ci95))
+        squares = [side.contributions(measured.value) for side in measured.replicates.values()]
+        told_of.append(any(dominant(one) is not None for one in squares))
+    covered, _ = share(found)
+    print(
+        f"\n{metric.info.name} {counts[0]} real, {counts[1]} synthetic, t3 subjects: {100 * covered:.1f} %, "
+        f"told of in {100 * np.mean(told_of):.0f} %"
+    )
+    assert covered >= 0.5
+    assert np.mean(told_of) >= 0.1
 
 
 @pytest.mark.parametrize("different", [True, False])

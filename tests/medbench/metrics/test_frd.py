@@ -6,6 +6,7 @@ from medbench.datasets.phantom.dataset import generate
 from medbench.errors import Unavailable
 from medbench.imaging.volume import Volume
 from medbench.metrics.frd import Frd, radiomics_distance
+from medbench.metrics.functional.frechet import frechet_between
 from medbench.metrics.functional.radiomics import radiomics
 from medbench.spec import Window
 
@@ -189,3 +190,14 @@ def test_a_feature_that_one_subject_alone_makes_vary_has_no_interval(measure):
     found = measure(real, normal(8, seed=1))
     assert found.ci95 is None
     assert "varies only by one group of real subjects" in found.ci_method
+
+
+@pytest.mark.parametrize(("count", "more"), [(64, 1.016), (8, 1.143)])
+def test_scaling_by_the_other_standard_deviation_would_score_more(count, more):
+    """The figures of docs/metrics/frd.md: n in the denominator of the standard deviation, as numpy has it."""
+    rng = np.random.default_rng(count)
+    real, synthetic = rng.normal(size=(count, 5)), rng.normal(0.5, 2, size=(count, 5))
+    found = radiomics_distance(real=real, synthetic=synthetic)
+    centre, scale = real.mean(axis=0), real.std(axis=0)
+    other = frechet_between(real=(real - centre) / scale, synthetic=(synthetic - centre) / scale)
+    assert other / found == pytest.approx(count / (count - 1)) == pytest.approx(more, abs=5e-4)

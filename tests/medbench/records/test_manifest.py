@@ -76,6 +76,13 @@ def test_a_changed_digit_is_damage(manifest: Manifest) -> None:
     assert sorted(manifest.complete(3)) == [0, 1]  # a run makes the other sample again
 
 
+def test_a_run_makes_what_is_no_text_again(manifest: Manifest) -> None:
+    manifest.path.write_bytes(manifest.path.read_bytes().replace(b'"seed"', b'"se\xffd"', 1))
+    assert sorted(manifest.complete(3)) == [0, 1]
+    with pytest.raises(DataError, match="is not UTF-8 text"):
+        open_folder(manifest.folder)
+
+
 def test_a_damaged_last_line_is_no_cut_one(manifest: Manifest) -> None:
     manifest.path.write_text(manifest.path.read_text(encoding="utf-8")[:-3] + "}\n", encoding="utf-8")
     with pytest.raises(DataError, match="line 3 is damaged"):

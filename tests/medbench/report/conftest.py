@@ -47,6 +47,7 @@ def fid() -> Result:
         floor=0.41421,
         floor_note="4 held-out real volumes in place of the samples",
         floor_values=(0.41421,),
+        floor_counts="same",
         better="lower",
         unit=None,
         n_real=8,

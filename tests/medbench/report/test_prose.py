@@ -11,6 +11,9 @@ from medbench.report import prose
     [
         ({}, "The whole interval is worse than this floor"),
         ({"floor": 3.0}, "The interval reaches this floor"),
+        ({"floor": 3.0, "floor_counts": "carried"}, "The interval reaches this floor"),
+        ({"floor": 4.0}, "The whole interval is better than this floor"),
+        ({"better": "higher", "floor": 2.0}, "The whole interval is better than this floor"),
         ({"better": "higher", "floor": 3.0}, "The interval reaches this floor"),
         ({"better": "higher", "floor": 4.0}, "The whole interval is worse than this floor"),
     ],
@@ -22,6 +25,12 @@ def test_the_reading_sets_the_interval_against_the_floor(fid: Result, change: di
 def test_the_reading_claims_nothing_without_floor_or_interval(fid: Result) -> None:
     assert prose.reading(fid.model_copy(update={"floor": None, "ci95": None})) == "fid25d is 3.14; lower is better."
     assert "interval" not in prose.reading(fid.model_copy(update={"ci95": None}))
+
+
+@pytest.mark.parametrize("counts", ["other", None])
+def test_a_floor_of_other_counts_gives_no_verdict(fid: Result, counts: str | None) -> None:
+    told = prose.reading(fid.model_copy(update={"floor": 4.0, "floor_counts": counts}))
+    assert "there is no verdict" in told and "difference from real" not in told
 
 
 @pytest.mark.parametrize(

@@ -1,3 +1,4 @@
+import pickle
 from pathlib import Path
 
 import pytest
@@ -114,3 +115,10 @@ def test_numbers_that_cannot_be_weights_are_refused(number: float, words: str) -
     found = {"a": torch.ones(2), "b": torch.tensor([0.0, number]), "count": torch.tensor(10**9), "none": torch.empty(0)}
     with pytest.raises(CheckpointError, match=rf"f\.pth holds numbers that cannot be weights, in tensors {words}"):
         require_same(found, found, path=Path("f.pth"))
+
+
+@pytest.mark.parametrize("protocol", [2, 4, 5])
+def test_a_pickle_with_code_is_refused_without_a_warning_beside_the_line(tmp_path, protocol):
+    (tmp_path / "evil.pt").write_bytes(pickle.dumps(print, protocol=protocol))
+    with pytest.raises(CheckpointError, match="it may be code"):
+        read_saved(tmp_path / "evil.pt")

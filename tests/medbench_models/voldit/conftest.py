@@ -108,7 +108,7 @@ def small_voldit(small: MedLoRDConfig) -> VolDiTConfig:
             "network": NetworkConfig(
                 vqvae=small.network.vqvae,
                 dit=DitConfig(patch=2, width=24, depth=2, heads=2, timesteps=50),
-                adapter=AdapterConfig(masks=(("left", "right"),), channels=(2, 4, 4, 4)),
+                adapter=AdapterConfig(masks=(("left", "right"),), channels=(2, 4, 4, 4), tuned=1),
             ),
             "stage1": small.stage1,
             "stage2": tiny.stage2.model_copy(update=short),

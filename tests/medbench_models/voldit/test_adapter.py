@@ -47,12 +47,12 @@ def test_scales_and_gate_have_no_effect(golden, name: str) -> None:
     assert (steered.dit(*given[:2]) - before).abs().max() > 0.1  # the masks themselves have one
 
 
-def small() -> Steered:
+def small(tuned: int = 0) -> Steered:
     config = DitConfig(patch=2, width=48, depth=3, heads=3)
     dit = Dit(config, (4, 4, 2), 8)
     for value in dit.parameters():
         torch.nn.init.normal_(value, std=0.1)
-    return Steered(TokenAdapter(AdapterConfig(masks=(("a", "b"),), channels=(4, 8, 8), blocks=2), config), dit)
+    return Steered(TokenAdapter(AdapterConfig(masks=(("a", "b"),), channels=(4, 8, 8), blocks=2), config), dit, tuned)
 
 
 @torch.no_grad()
@@ -71,3 +71,29 @@ def test_only_the_adapter_learns_and_only_the_last_blocks_hear_it() -> None:
     assert [control is not None for control in controls] == [False, True, True]
     steered(torch.randn(1, 8, 8, 8, 4), torch.tensor([7]), torch.ones(1, 1, 16, 16, 8)).square().sum().backward()
     assert steered.adapter.embedding.conv_out.weight.grad.any()
+
+
+def test_tuned_blocks_learn_along_and_are_stored_as_the_transformers() -> None:
+    """The state that is kept, not the last one of the training, is what the transformer gets."""
+    steered = small(tuned=1)
+    learnt = {name.partition(".")[0] for name, _ in steered.named_parameters()}
+    assert learnt == {"adapter", "tuned"}
+    assert [all(value.requires_grad for value in block.parameters()) for block in steered.dit.blocks] == [
+        False, False, True
+    ]  # fmt: skip
+    kept = {name: value + 1.0 for name, value in steered.state_dict().items()}
+    states = steered.states(kept)
+    assert states["adapter"].keys() == steered.adapter.state_dict().keys()
+    for name, value in steered.dit.state_dict().items():
+        assert torch.equal(states["dit"][name], value + 1.0 if name.startswith("blocks.2.") else value)
+
+
+def test_masks_come_through_an_embedding_that_is_not_trained() -> None:
+    """Else the first hundred steps would learn nothing of them."""
+    embedding = small().adapter.embedding
+    masks = torch.zeros(1, 1, 32, 16, 16)
+    masks[:, :, :16] = 2.0
+    features = []
+    embedding.conv_out.register_forward_hook(lambda layer, inputs, output: features.append(inputs[0]))
+    embedding(masks)
+    assert (features[0][..., 1, :, :] - features[0][..., -2, :, :]).abs().mean() > 0.1

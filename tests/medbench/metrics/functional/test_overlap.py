@@ -2,6 +2,8 @@ import itertools
 
 import numpy as np
 import pytest
+import torch
+from monai.metrics import compute_surface_dice
 
 from medbench.imaging.volume import LabelMap
 from medbench.metrics.functional.overlap import (
@@ -181,3 +183,22 @@ def test_values_that_share_a_name_are_one_region():
     (found,) = overlaps(halves, joined, ["both"], tolerance_mm=1.0)
     assert found == compare(mask.voxels > 0, segmentation.voxels > 0, spacing=SPACING, tolerance=1.0)
     assert dice_by_region(halves, joined, ["both"])[0] == found.dsc
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(
+    ("radius_mm", "up_mm", "tolerance", "voxels", "surfels"), [(13, 0, 1, 0.7066, 0.8575), (12, 2.5, 2, 0.6490, 0.8101)]
+)
+def test_surface_dice_counts_voxels_where_others_measure_surfels(radius_mm, up_mm, tolerance, voxels, surfels):
+    """The figures of docs/metrics/adherence.md; MONAI has both conventions."""
+    spacing = (0.8, 0.8, 2.5)
+    regions = [
+        ball((48, 48, 24), (19.2, 19.2, 30.0 + up), radius, spacing) for radius, up in ((12, 0), (radius_mm, up_mm))
+    ]
+    found = compare(*regions, spacing=spacing, tolerance=tolerance).nsd
+    one, other = (torch.from_numpy(np.stack([~region, region])[None].astype(np.float32)) for region in regions)
+    theirs = [
+        compute_surface_dice(other, one, [tolerance], spacing=list(spacing), use_subvoxels=subvoxels).item()
+        for subvoxels in (False, True)
+    ]
+    assert (found, *theirs) == pytest.approx((voxels, voxels, surfels), abs=5e-4)

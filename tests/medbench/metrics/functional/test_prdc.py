@@ -142,3 +142,11 @@ def test_leaving_subjects_out_is_computing_without_them(rng):
     assert slices.coverage(3, real=np.arange(12) >= 2) == fewer.coverage
     fewer, _ = prdc(real=real, synthetic=synthetic[:-3], k=3)
     assert slices.coverage(3, synthetic=np.arange(9) < 6) == fewer.coverage
+
+
+def test_ties_are_inside_here_and_outside_in_the_prdc_package():
+    """The figures of docs/metrics/prdc25d.md."""
+    equal = own_subjects(np.ones((8, 3)))
+    found, _ = prdc(real=equal, synthetic=equal, k=5)
+    assert (found.precision, found.recall, found.coverage) == (1, 1, 1)
+    assert found.density == pytest.approx(8 / 5)

@@ -33,12 +33,12 @@ def show(tmp_path, result, make_side, make_evidence):
                 "nearest_training": one,
                 "similarity": 0.97 - place / 100,
                 "ncc": ncc if place == 0 else 0.9,
-                "flagged": 1.0,
-                "confirmed": 0.5,
+                "ratio": 0.1 + place / 100,
+                "flagged": True,
             }
             for place, one in enumerate(evidence.synthetic.ids)
         ]
-        table = pd.DataFrame([*rows[::-1], {**rows[0], "side": "held_out", "id": "h0", "confirmed": 1.0}])
+        table = pd.DataFrame([*rows[::-1], {**rows[0], "side": "held_out", "id": "h0", "ratio": 0.0}])
         draw(Measured(result, table, evidence), tmp_path / f"{name}.png")
         return tmp_path / f"{name}.png"
 

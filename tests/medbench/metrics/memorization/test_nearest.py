@@ -8,14 +8,12 @@ from scipy import stats
 
 from medbench.errors import Unavailable
 from medbench.metrics.memorization.nearest import (
-    Nearness,
-    Threshold,
-    averaged,
+    candidates,
+    distance_ratio,
     nearest_among,
-    newcombe_interval,
-    share_with_neighbour,
+    nearness_of,
+    others,
     similarity,
-    turn_of,
 )
 
 
@@ -39,37 +37,47 @@ def test_equal_counts_are_the_mean_over_all_choices(among):
     table = np.random.default_rng(1).uniform(size=(7, 5))
     choices = [table[:, list(columns)].max(axis=1) for columns in itertools.combinations(range(5), among)]
     assert nearest_among(table, among=among) == pytest.approx(np.mean(choices, axis=0))
-    share = np.mean([largest > 0.7 for largest in choices])
-    assert share_with_neighbour(table, 0.7, among=among) == pytest.approx(share)
 
 
-def test_each_held_out_volume_is_judged_once_by_the_other_half():
-    samples = Nearness(np.array([[0.95, 0.1], [0.2, 0.3]]), np.zeros((2, 4)), np.array([0.99, 0.5]))
-    to_training = np.array([[0.9, 0.0], [0.1, 0.1], [0.2, 0.6], [0.1, 0.0]])
-    held_out = Nearness(to_training, np.zeros((4, 4)), np.array([0.5, 0.5, 0.99, 0.5]))
-    first = np.array([True, False, True, False])
-    turns = [
-        turn_of(samples, held_out, makes=first, threshold=Threshold(0.92, 0.9)),
-        turn_of(samples, held_out, makes=~first, threshold=Threshold(0.5, 0.9)),
-    ]
-    of_samples, of_held_out = averaged(turns)
-    assert of_samples.tolist() == [[1, 0], [1, 0]]
-    assert of_held_out.tolist() == [[1, 0, 1, 0], [0, 0, 1, 0]]
-    assert [turn.memorized_all for turn in turns] == [0.5, 0.5]
-    assert [turn.memorized_floor for turn in turns] == [0.0, 1.0]
+def test_candidates_are_of_different_patients_the_most_similar_first():
+    similarities = np.array([[0.9, 0.8, 0.1, 0.7], [0.1, 0.2, 0.3, 0.0]])
+    assert candidates(similarities, ["a", "a", "b", "c"], most=2).tolist() == [[0, 3], [2, 1]]
+    assert candidates(similarities, ["c", "a", "b", "a"], most=9).tolist() == [[0, 1, 2], [2, 1, 0]]
 
 
-@pytest.mark.parametrize(
-    ("first", "second", "ends"),
-    # Newcombe 1998, Statistics in Medicine 17:873, Table II, method 10: 56/70 - 48/80, 9/10 - 3/10, 10/10 - 0/10
-    [
-        ((56, 70), (48, 80), (0.0524, 0.3339)),
-        ((9, 10), (3, 10), (0.1705, 0.8090)),
-        ((10, 10), (0, 10), (0.6075, 1.0000)),
-    ],
-)
-def test_newcombes_published_intervals(first, second, ends):
-    found = newcombe_interval(
-        first=first[0] / first[1], first_count=first[1], second=second[0] / second[1], second_count=second[1]
-    )
-    assert found == pytest.approx(ends, abs=5e-5)
+def test_the_ratio_weighs_embedding_and_voxels():
+    chosen = np.array([[4, 7, 9]])
+    found = nearness_of(chosen, np.array([[0.9, 0.8, 0.5]]), np.array([[0.5, 0.9, 0.5]]))
+    # Distances 0.05, 0.02 and 0.25: the second in r is the nearest.
+    assert (found.nearest.tolist(), found.similarity.tolist(), found.ncc.tolist()) == ([7], [0.8], [0.9])
+    assert found.ratio == pytest.approx([0.4])
+
+
+def test_an_exact_copy_has_ratio_0_and_one_of_twins_has_1():
+    chosen = np.array([[0, 1], [0, 1]])
+    found = nearness_of(chosen, np.array([[1.0, 0.5], [1.0, 1.0]]), np.array([[1.0, 0.5], [1.0, 1.0]]))
+    assert found.ratio.tolist() == [0, 1]
+
+
+def test_the_ratio_of_strangers_does_not_depend_on_the_number_of_training_volumes():
+    rng = np.random.default_rng(3)
+    medians = []
+    for count in (100, 1000):
+        similarities = similarity(rng.normal(size=(300, 12)), rng.normal(size=(count, 12)))
+        chosen = candidates(similarities, [f"{index:04}" for index in range(count)], most=2)
+        near = np.take_along_axis(similarities, chosen, axis=1)
+        medians.append(np.median(nearness_of(chosen, near, near).ratio))
+    assert medians[0] == pytest.approx(medians[1], abs=0.05)
+
+
+def test_the_distance_ratio_is_at_equal_counts():
+    rng = np.random.default_rng(4)
+    to_training, to_held_out = rng.uniform(-0.5, 0.5, (200, 50)), rng.uniform(-0.5, 0.5, (200, 5))
+    assert distance_ratio(to_training, to_held_out) == pytest.approx(1, abs=0.1)
+    assert distance_ratio(to_training + 0.4, to_held_out) < 0.6
+    assert "distance to the nearest of them is 0" in distance_ratio(to_training, np.ones((200, 5)))
+
+
+def test_a_subjects_own_volumes_are_not_among_the_others():
+    similarities = np.array([[1.0, 0.9, 0.2, 0.3], [0.9, 1.0, 0.4, 0.1], [0.2, 0.4, 1.0, 0.5], [0.3, 0.1, 0.5, 1.0]])
+    assert others(similarities, ["a", "a", "b", "c"]).tolist() == [[0.3, 0.2], [0.4, 0.1], [0.5, 0.4], [0.5, 0.3]]

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import torch
+from scipy.ndimage import gaussian_filter
 
 from medbench.errors import Unavailable
 from medbench.features.lpips import load_lpips
@@ -164,3 +165,15 @@ def test_no_held_out_split_is_unavailable(make_side, make_evidence):
 def test_a_copy_is_no_reconstruction(measure):
     with pytest.raises(Unavailable, match="v000 equals the volume"):
         measure([(smooth_volume(0), smooth_volume(0))])
+
+
+def test_ms_ssim_drops_the_last_plane_of_odd_sizes_where_others_pad():
+    """The figures of docs/metrics/reconstruction.md."""
+    rng = np.random.default_rng(0)
+    real = gaussian_filter(rng.normal(size=(33,) * 3), 2)
+    real = ((real - real.min()) / np.ptp(real)).astype(np.float32)
+    made = np.clip(real + 0.05 * rng.normal(size=real.shape), 0, 1).astype(np.float32)
+    made[-1] = 0.0
+    assert ms_ssim(real=real, reconstructed=made) == pytest.approx(0.952, abs=1e-3)
+    even = [np.pad(one, (0, 1), mode="edge") for one in (real, made)]
+    assert ms_ssim(real=even[0], reconstructed=even[1]) == pytest.approx(0.932, abs=1e-3)
