@@ -44,13 +44,13 @@ _ADAPTER: Rules = (
 
 
 def held(document: Mapping[str, Any]) -> Iterator[Held]:
-    """Yield what a file of the public trainer may hold; positions and the empty table of classes are left out."""
+    """Yield what a file of the public trainer may hold; an adapter's file holds two networks."""
     for kept, weights in states_in(document).items():
         yield Held("vqvae", weights, kept)
         dit = {name: value for name, value in _under(weights).items() if name not in (_POSITIONS, _CLASSES)}
         yield Held("dit", dict(renamed(_split(dit.items()), _DIT)), kept)
-        own = ((name, value) for name, value in weights.items() if not name.startswith(_BASE))
-        yield Held("adapter", dict(renamed(own, _ADAPTER)), kept)
+        own = {name: value for name, value in weights.items() if not name.startswith(_BASE)}
+        yield Held("adapter", dict(renamed(own.items(), _ADAPTER)), kept)
 
 
 def with_codes_of(network: NetworkConfig, weights: Mapping[str, torch.Tensor]) -> NetworkConfig:

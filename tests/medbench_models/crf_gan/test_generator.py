@@ -15,7 +15,7 @@ from medbench.storage.tensors import read_weights
 from medbench_models.crf_gan.generator import CrfGan
 from medbench_models.crf_gan.presets import PRESETS
 
-FARTHEST_HU = 25.0
+FARTHEST_HU = 10.0
 SHIPPED = CrfGan("tiny", device="cpu").default_checkpoint()
 
 

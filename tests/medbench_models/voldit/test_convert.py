@@ -13,7 +13,6 @@ from medbench.generators.base import SampleRequest
 from medbench.imaging.volume import LabelMap
 from medbench.storage.tensors import read_weights
 from medbench_models.shared.config import SamplingConfig, VqvaeConfig
-from medbench_models.shared.public_files import renamed
 from medbench_models.shared.samplers import ddim
 from medbench_models.shared.schedules import Discrete, cosine_alphas
 from medbench_models.shared.unstated import Unstated
@@ -31,11 +30,6 @@ NETWORK = NetworkConfig(
     adapter=AdapterConfig(masks=(("left", "right"),)),
 )
 SHAPE = (64, 64, 32)
-BACK = (
-    (r"^scales\.(.*)$", r"adapter_scales.\1"),
-    (r"^embedding\.(conv_in|blocks\.\d+|conv_out)\.(.*)$", r"condition_embedder.\1.conv.\2"),
-    (r"^gate\.(.*)$", r"time_gate.\1"),
-)
 STATED = Unstated(7.87, shape=SHAPE, spacing_mm=(0.7, 0.7, 1.0), orientation="RAS")
 
 
@@ -150,20 +144,3 @@ def test_the_help_says_what_could_not_be_verified(capsys: pytest.CaptureFixture[
     assert "AICM-HD/voldit" in told
     assert "could be verified" in told
     assert "its own minimum and maximum" in told
-
-
-def test_public_files_are_found_usable_before_they_are_converted(files: Files, tmp_path: Path) -> None:
-    """Positions and the empty table of classes are no weights here; an adapter comes with its transformer."""
-    found = VolDiT.examine(files.dit, "paper", device="cpu")
-    assert found.usable, found.wrong()
-    assert [(part.name, part.kept, part.attention) for part in found.parts] == [("dit", "averaged and raw", "sdpa")]
-    assert found.scale_factor is None and found.convert.endswith(f"--dit {files.dit} --scale-factor NUMBER")
-    codes = VolDiT.examine(files.vqvae, "paper", device="cpu")
-    assert codes.usable and [part.name for part in codes.parts] == ["vqvae"]  # 16 codes, where the preset has 4096
-    dit = torch.load(files.dit, weights_only=True)["model"]
-    network = VolDiT.blueprint().build(NETWORK, SHAPE)["adapter"]
-    own = dict(renamed(network.state_dict().items(), BACK))
-    torch.save({"model": own | {f"base_model.{name}": value for name, value in dit.items()}}, tmp_path / "tgca.pth")
-    both = VolDiT.examine(tmp_path / "tgca.pth", "paper", device="cpu")
-    assert both.usable and [part.name for part in both.parts] == ["dit", "adapter"], both.wrong()
-    assert f"--adapter {tmp_path / 'tgca.pth'}" in both.convert
