@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final
+from typing import Final, Literal
 
 import numpy as np
+from sqlalchemy import RowMapping
 
 from leaderboard.ranking.rows import Board, Contest, Field, Overall, RunRow, Standing
 from leaderboard.reported.rows import ReportedRow
@@ -76,20 +77,20 @@ class _Tests:
     def __init__(self) -> None:
         self._known: dict[tuple[str, ...], Pairs] = {}
 
-    def of(self, rows: Sequence[Mapping[str, Any]]) -> Pairs:
+    def of(self, rows: Sequence[RowMapping]) -> Pairs:
         key = tuple(row[name] for row in rows for name in ("metric", "run_id"))
         if key not in self._known:
-            better = rows[0]["better"] if rows else "lower"
+            better: Literal["lower", "higher"] = rows[0]["better"] if rows else "lower"
             self._known[key] = compare_all([_estimate(row) for row in rows], better=better)
         return self._known[key]
 
 
-def _contests(runs: Sequence[RunRow], numbers: Sequence[Mapping[str, Any]], tests: _Tests) -> list[Contest]:
+def _contests(runs: Sequence[RunRow], numbers: Sequence[RowMapping], tests: _Tests) -> list[Contest]:
     by_id = {run.id: run for run in runs}
-    of_run: dict[str, list[Mapping[str, Any]]] = {}
+    of_run: dict[str, list[RowMapping]] = {}
     for row in numbers:
         of_run.setdefault(row["run_id"], []).append(row)
-    grouped: dict[Key, list[Mapping[str, Any]]] = {}
+    grouped: dict[Key, list[RowMapping]] = {}
     for run in runs:
         for row in of_run.get(run.id, ()):
             grouped.setdefault(_key(row), []).append(row)
@@ -97,7 +98,7 @@ def _contests(runs: Sequence[RunRow], numbers: Sequence[Mapping[str, Any]], test
     return sorted(contests, key=lambda one: (one.metric, -len(one.standings), one.fingerprint, one.cases or ""))
 
 
-def _contest(key: Key, rows: Sequence[Mapping[str, Any]], runs: Mapping[str, RunRow], tests: _Tests) -> Contest:
+def _contest(key: Key, rows: Sequence[RowMapping], runs: Mapping[str, RunRow], tests: _Tests) -> Contest:
     metric, fingerprint, cases = key
     better = rows[0]["better"]
     sign = 1 if better == "lower" else -1
@@ -122,18 +123,18 @@ def _contest(key: Key, rows: Sequence[Mapping[str, Any]], runs: Mapping[str, Run
     )
 
 
-def _key(row: Mapping[str, Any]) -> Key:
+def _key(row: RowMapping) -> Key:
     return row["metric"], row["fingerprint"], row["cases"]
 
 
-def _unranked(run: RunRow, row: Mapping[str, Any]) -> str | None:
+def _unranked(run: RunRow, row: RowMapping) -> str | None:
     if run.within_budget is False:
         return OVER_BUDGET
     return UNTESTED if row["tested"] is None else None
 
 
 def _standing(
-    row: Mapping[str, Any],
+    row: RowMapping,
     runs: Mapping[str, RunRow],
     *,
     rank: tuple[int, int] | None = None,
@@ -154,7 +155,7 @@ def _standing(
     )
 
 
-def _estimate(row: Mapping[str, Any]) -> Estimate:
+def _estimate(row: RowMapping) -> Estimate:
     real, synthetic = (
         None if (values := row[f"{side}_values"]) is None else Replicates(values, row[f"{side}_sizes"])
         for side in ("real", "synthetic")
@@ -162,11 +163,9 @@ def _estimate(row: Mapping[str, Any]) -> Estimate:
     return Estimate(row["tested"], real=real, synthetic=synthetic)
 
 
-def _fields(
-    runs: Sequence[RunRow], numbers: Sequence[Mapping[str, Any]], asked: Sequence[str], tests: _Tests
-) -> list[Field]:
+def _fields(runs: Sequence[RunRow], numbers: Sequence[RowMapping], asked: Sequence[str], tests: _Tests) -> list[Field]:
     """Return the groups of runs that share the protocols of all metrics that count."""
-    of_run: dict[str, dict[str, Mapping[str, Any]]] = {}
+    of_run: dict[str, dict[str, RowMapping]] = {}
     allowed = {run.id for run in runs if run.within_budget is not False}
     for row in numbers:
         if row["run_id"] in allowed and row["tested"] is not None:
@@ -186,7 +185,7 @@ def _fields(
 def _field(
     metrics: Sequence[str],
     members: Sequence[RunRow],
-    of_run: Mapping[str, Mapping[str, Mapping[str, Any]]],
+    of_run: Mapping[str, Mapping[str, RowMapping]],
     tests: _Tests,
 ) -> Field:
     """Rank runs by each metric among themselves; Holm's adjustment is over all metrics, so that all places hold."""
