@@ -233,7 +233,7 @@ def serve(
     if not service.private:
         ui.complain("other machines can reach this server, and nothing is encrypted: put HTTPS before it")
     sys.stdout.flush()
-    service.run()
+    service.run_until_interrupted()
 
 
 def _say_part(ui: Session, name: str, part: Part) -> None:

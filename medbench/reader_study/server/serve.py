@@ -36,13 +36,15 @@ class Service:
     private: bool
 
     def run(self) -> None:
-        """Answer requests until the process is interrupted.
+        """Answer requests until ``server.should_exit``; in any thread."""
+        self.server.run(sockets=[self.listener])
 
-        Must run in the main thread, where signals arrive.
+    def run_until_interrupted(self) -> None:
+        """Answer requests until Ctrl-C; in the main thread, where signals arrive.
 
         Raises:
-            KeyboardInterrupt: Ctrl-C, whenever it came: while the server still starts, Python would raise it inside the
-                event loop's constructor and leave that half built.
+            KeyboardInterrupt: whenever Ctrl-C came: while the server still starts, Python would raise it inside the event
+                loop's constructor and leave that half built.
         """
         interrupted = False
 
@@ -52,7 +54,7 @@ class Service:
 
         before = signal.signal(signal.SIGINT, stop)
         try:
-            self.server.run(sockets=[self.listener])
+            self.run()
         finally:
             signal.signal(signal.SIGINT, before)
         if interrupted:
