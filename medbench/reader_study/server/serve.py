@@ -43,8 +43,8 @@ class Service:
         """Answer requests until Ctrl-C; in the main thread, where signals arrive.
 
         Raises:
-            KeyboardInterrupt: whenever Ctrl-C came: while the server still starts, Python would raise it inside the event
-                loop's constructor and leave that half built.
+            KeyboardInterrupt: Ctrl-C, whenever it came: while the server still starts, Python would raise it inside the
+                event loop's constructor and leave that half built.
         """
         interrupted = False
 
