@@ -68,16 +68,15 @@ def weights_in(path: Path, which: Which, *, model: str) -> Weights:
 
 
 def states_in(document: Mapping[str, Any]) -> dict[Which, Weights]:
-    """Return the weights in a file's document, the moving average first; nothing where there is no state dict."""
+    """Return the weights in a file's document, the moving average first; nothing where one of them is no state dict."""
     raw = document.get("model", document.get("state_dict", document))
     averaged = document.get("ema")
+    if averaged is None:
+        return {"raw": dict(raw)} if is_state(raw) else {}
     shadow = averaged.get("shadow") if isinstance(averaged, Mapping) else None
-    found: dict[Which, Weights] = {}
-    if is_state(raw):
-        if is_state(shadow):
-            found["averaged"] = {**raw, **shadow}
-        found["raw"] = dict(raw)
-    return found
+    if not is_state(raw) or not is_state(shadow):
+        return {}
+    return {"averaged": {**raw, **shadow}, "raw": dict(raw)}
 
 
 def held_in(document: Mapping[str, Any], rules: Mapping[str, Rules]) -> Iterator[Held]:

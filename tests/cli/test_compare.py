@@ -13,6 +13,7 @@ from typer.testing import CliRunner, Result
 from cli.main import app
 from medbench.datasets.phantom.dataset import generate
 from medbench.imaging.volume import Volume
+from medbench.records.results import Report
 
 SHAPE = (32, 32, 16)
 
@@ -82,10 +83,9 @@ def test_nothing_comparable_is_one_line_and_exit_code_2(evaluations: dict[str, P
 
 
 def test_leaks_of_a_run_are_said(evaluations: dict[str, Path], tmp_path: Path) -> None:
-    document = json.loads((evaluations["near"] / "results.json").read_text(encoding="utf-8"))
     leak = "maisi-pt: encoder trained on LIDC-IDRI, which contains this dataset"
-    leaking = tmp_path / "leaking.json"
-    leaking.write_text(json.dumps({**document, "leaks": [leak]}), encoding="utf-8")
+    report = Report.read(evaluations["near"] / "results.json")
+    leaking = report.model_copy(update={"leaks": (leak,)}).save(tmp_path)
     found = medbench("compare", leaking, evaluations["far"], "--json")
     assert json.loads(found.stdout)
     assert f"leak of near-out: {leak}" in found.stderr

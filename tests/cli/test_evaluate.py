@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from medbench import protocols
+from medbench.storage.checksums import without_checksum
 
 
 def test_evaluate_writes_and_prints_results(
@@ -21,7 +22,7 @@ def test_evaluate_writes_and_prints_results(
     )
     assert result.returncode == 0, result.stderr
     document = json.loads(result.stdout)
-    assert document == json.loads((out / "results.json").read_text(encoding="utf-8"))
+    assert document == without_checksum(json.loads((out / "results.json").read_text(encoding="utf-8")))
     assert document["schema"] == 1
     assert document["results"][0]["metric"] == "fid25d"
     assert document["results"][0]["stand_ins"] == ["seeded-resnet"]

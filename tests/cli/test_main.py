@@ -56,7 +56,8 @@ def test_unexpected_failures_name_the_log(
     result = medbench(*arguments, "--metrics", f"{tmp_path / 'broken.py'}:Broken")
     line = refused(result, code=1)
     assert "a defect" in line
-    assert "Traceback" in (tmp_path / "out" / "log.txt").read_text(encoding="utf-8")
+    (log,) = (tmp_path / "out" / "logs").iterdir()
+    assert "Traceback" in log.read_text(encoding="utf-8")
 
 
 def test_misspelt_options_get_one_line_too(refused: Callable[..., Any], medbench: Callable[..., Any]) -> None:
