@@ -39,6 +39,7 @@ def show(
     track: Track = None,
     metric: MetricNames = None,
     reported: Reported = True,
+    top: Annotated[int, typer.Option(min=1, help="Print at most so many rows of each table.")] = 20,
     leaderboard: LeaderboardUrl = None,
 ) -> None:
     """Show who stands where: values, intervals, floors, places, mean ranks."""
@@ -52,7 +53,7 @@ def show(
     if not boards:
         ui.say(f"{store.name} is empty")
     for board in boards:
-        _print_board(ui, board)
+        _print_board(ui, board, top)
 
 
 @app.command()
@@ -70,11 +71,11 @@ def export(
     from leaderboard.views.export import export as export_boards
     from medbench.storage.files import write_text
 
-    kind = one_of(kind, FORMATS, "--format")
+    wanted = one_of(kind, FORMATS, "--format")
     store = _opened(leaderboard)
     boards = _boards(store, track, metric or [], reported=reported)
-    write_text(out, export_boards(store, boards, kind, out))
-    ui.tell({"out": str(out), "format": kind, "tracks": [board.track for board in boards]}, f"{kind}: {out}")
+    write_text(out, export_boards(store, boards, wanted, out))
+    ui.tell({"out": str(out), "format": wanted, "tracks": [board.track for board in boards]}, f"{wanted}: {out}")
 
 
 @app.command()
@@ -179,7 +180,7 @@ def _tell_outcomes(ui: Session, store: Store, outcomes: dict[str, Added]) -> Non
     )
 
 
-def _print_board(ui: Session, board: Board) -> None:
+def _print_board(ui: Session, board: Board, top: int) -> None:
     from leaderboard.views import cells
     from leaderboard.views.escape import plain
 
@@ -194,19 +195,21 @@ def _print_board(ui: Session, board: Board) -> None:
             cells.budget(row.run),
             cells.mean_rank(row.overall),
         )
-        for row in cells.wide(board)
+        for row in cells.wide(board)[:top]
     ]
     ui.table(("id", "model", "marks", "run", "native", "memory", "mean rank"), rows)
     for contest in board.contests:
-        _print_contest(ui, contest, board)
-    ui.say("", *cells.footnotes(board), *cells.RULES)
+        _print_contest(ui, contest, board, top)
+    if len(board.runs) > top:
+        ui.say("", f"{len(board.runs)} runs in all: --top says how many rows are printed")
+    ui.say("", *cells.footnotes(board)[:top], *cells.RULES)
     for title, figures in cells.reported_by_metric(board).items():
         ui.say("", f"{title} (reported, not measured here)")
         ui.table(("model", "value", "source"), figures)
     ui.say("")
 
 
-def _print_contest(ui: Session, contest: Contest, board: Board) -> None:
+def _print_contest(ui: Session, contest: Contest, board: Board, top: int) -> None:
     from leaderboard.views import cells
     from medbench.drawing.text import ABSENT, interval, number
 
@@ -221,6 +224,6 @@ def _print_contest(ui: Session, contest: Contest, board: Board) -> None:
             number(one.floor),
             f"{one.n_real}/{one.n_synthetic}",
         )
-        for one in contest.standings
+        for one in contest.standings[:top]
     ]
     ui.table(("place", "model", "run", "value", "95 % interval", "floor", "n"), rows)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
-from typing import Any, Final
+from typing import Final, Literal
 
 import numpy as np
+from sqlalchemy import RowMapping
 
 from leaderboard.ranking.rows import Board, Contest, Field, Overall, RunRow, Standing
 from leaderboard.reported.rows import ReportedRow
@@ -58,62 +58,88 @@ def open_board(store: Store, track: str, *, metrics: Sequence[str] = (), reporte
     if unknown:
         raise SpecError(f"track {track} has no metric '{unknown[0]}': choose from {', '.join(sorted(there)) or 'none'}")
     shown = [row for row in numbers if not metrics or row["metric"] in metrics]
-    contests = _contests(runs, shown)
+    tests = _Tests()
+    contests = _contests(runs, shown, tests)
     return Board(
         track=track,
         dataset=runs[0].dataset if runs else track.rpartition("/")[0],
         fingerprint=track.rpartition("/")[2],
         runs=runs,
         contests=contests,
-        fields=_fields(runs, shown, metrics),
+        fields=_fields(runs, shown, metrics, tests),
         reported=tuple(reported),
     )
 
 
-def _contests(runs: Sequence[RunRow], numbers: Sequence[Mapping[str, Any]]) -> list[Contest]:
+class _Tests:
+    """All pairs of some rows of one metric, compared once: a contest and a mean rank often ask for the same ones."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[str, ...], Pairs] = {}
+
+    def of(self, rows: Sequence[RowMapping]) -> Pairs:
+        key = tuple(row[name] for row in rows for name in ("metric", "run_id"))
+        if key not in self._known:
+            better: Literal["lower", "higher"] = rows[0]["better"] if rows else "lower"
+            self._known[key] = compare_all([_estimate(row) for row in rows], better=better)
+        return self._known[key]
+
+
+def _contests(runs: Sequence[RunRow], numbers: Sequence[RowMapping], tests: _Tests) -> list[Contest]:
     by_id = {run.id: run for run in runs}
-    grouped: dict[Key, list[Mapping[str, Any]]] = {}
+    of_run: dict[str, list[RowMapping]] = {}
     for row in numbers:
-        grouped.setdefault(_key(row), []).append(row)
-    contests = [_contest(key, rows, by_id) for key, rows in grouped.items()]
+        of_run.setdefault(row["run_id"], []).append(row)
+    grouped: dict[Key, list[RowMapping]] = {}
+    for run in runs:
+        for row in of_run.get(run.id, ()):
+            grouped.setdefault(_key(row), []).append(row)
+    contests = [_contest(key, rows, by_id, tests) for key, rows in grouped.items()]
     return sorted(contests, key=lambda one: (one.metric, -len(one.standings), one.fingerprint, one.cases or ""))
 
 
-def _contest(key: Key, rows: Sequence[Mapping[str, Any]], runs: Mapping[str, RunRow]) -> Contest:
+def _contest(key: Key, rows: Sequence[RowMapping], runs: Mapping[str, RunRow], tests: _Tests) -> Contest:
     metric, fingerprint, cases = key
     better = rows[0]["better"]
-    ordered = sorted(rows, key=lambda row: (row["value"] if better == "lower" else -row["value"], row["run_id"]))
-    reasons = [_unranked(runs[row["run_id"]], row) for row in ordered]
-    ranked = [row for row, reason in zip(ordered, reasons) if reason is None]
-    (beats,) = told_apart([_pairs(ranked)])
+    sign = 1 if better == "lower" else -1
+    reasons = {row["run_id"]: _unranked(runs[row["run_id"]], row) for row in rows}
+    ranked = [row for row in rows if reasons[row["run_id"]] is None]
+    (beats,) = told_apart([tests.of(ranked)])
     ranks = ranks_of(beats)
+    order = sorted(range(len(ranked)), key=lambda place: (sign * ranked[place]["value"], ranked[place]["run_id"]))
+    left = [row for row in rows if reasons[row["run_id"]] is not None]
+    others = sorted(left, key=lambda row: (sign * row["value"], row["run_id"]))
     standings = [
-        replace(_standing(row, runs), rank=int(low), rank_ci95=(int(low), int(high)))
-        for row, low, high in zip(ranked, ranks.low, ranks.high)
+        _standing(ranked[place], runs, rank=(int(ranks.low[place]), int(ranks.high[place]))) for place in order
     ]
-    others = [replace(_standing(row, runs), unranked=why) for row, why in zip(ordered, reasons) if why is not None]
     return Contest(
         metric=metric,
         fingerprint=fingerprint,
         cases=cases,
         better=better,
         unit=rows[0]["unit"],
-        standings=[*standings, *others],
-        beats=beats,
+        standings=[*standings, *(_standing(row, runs, unranked=reasons[row["run_id"]]) for row in others)],
+        beats=beats[np.ix_(order, order)],
     )
 
 
-def _key(row: Mapping[str, Any]) -> Key:
+def _key(row: RowMapping) -> Key:
     return row["metric"], row["fingerprint"], row["cases"]
 
 
-def _unranked(run: RunRow, row: Mapping[str, Any]) -> str | None:
+def _unranked(run: RunRow, row: RowMapping) -> str | None:
     if run.within_budget is False:
         return OVER_BUDGET
     return UNTESTED if row["tested"] is None else None
 
 
-def _standing(row: Mapping[str, Any], runs: Mapping[str, RunRow]) -> Standing:
+def _standing(
+    row: RowMapping,
+    runs: Mapping[str, RunRow],
+    *,
+    rank: tuple[int, int] | None = None,
+    unranked: str | None = None,
+) -> Standing:
     return Standing(
         run=runs[row["run_id"]],
         value=row["value"],
@@ -123,24 +149,23 @@ def _standing(row: Mapping[str, Any], runs: Mapping[str, RunRow]) -> Standing:
         n_real=row["n_real"],
         n_synthetic=row["n_synthetic"],
         stand_ins=tuple(row["stand_ins"]),
+        rank=None if rank is None else rank[0],
+        rank_ci95=rank,
+        unranked=unranked,
     )
 
 
-def _pairs(rows: Sequence[Mapping[str, Any]]) -> Pairs:
-    return compare_all([_estimate(row) for row in rows], better=rows[0]["better"] if rows else "lower")
-
-
-def _estimate(row: Mapping[str, Any]) -> Estimate:
-    sides = (
+def _estimate(row: RowMapping) -> Estimate:
+    real, synthetic = (
         None if (values := row[f"{side}_values"]) is None else Replicates(values, row[f"{side}_sizes"])
         for side in ("real", "synthetic")
     )
-    return Estimate(row["tested"], *sides)
+    return Estimate(row["tested"], real=real, synthetic=synthetic)
 
 
-def _fields(runs: Sequence[RunRow], numbers: Sequence[Mapping[str, Any]], asked: Sequence[str]) -> list[Field]:
+def _fields(runs: Sequence[RunRow], numbers: Sequence[RowMapping], asked: Sequence[str], tests: _Tests) -> list[Field]:
     """Return the groups of runs that share the protocols of all metrics that count."""
-    of_run: dict[str, dict[str, Mapping[str, Any]]] = {}
+    of_run: dict[str, dict[str, RowMapping]] = {}
     allowed = {run.id for run in runs if run.within_budget is not False}
     for row in numbers:
         if row["run_id"] in allowed and row["tested"] is not None:
@@ -153,15 +178,18 @@ def _fields(runs: Sequence[RunRow], numbers: Sequence[Mapping[str, Any]], asked:
         own = of_run.get(run.id, {})
         if all(metric in own for metric in counted):
             grouped.setdefault(tuple(_key(own[metric]) for metric in counted), []).append(run)
-    fields = [_field(counted, members, of_run) for members in grouped.values() if len(members) > 1]
+    fields = [_field(counted, members, of_run, tests) for members in grouped.values() if len(members) > 1]
     return sorted(fields, key=lambda field: -len(field.rows))
 
 
 def _field(
-    metrics: Sequence[str], members: Sequence[RunRow], of_run: Mapping[str, Mapping[str, Mapping[str, Any]]]
+    metrics: Sequence[str],
+    members: Sequence[RunRow],
+    of_run: Mapping[str, Mapping[str, RowMapping]],
+    tests: _Tests,
 ) -> Field:
     """Rank runs by each metric among themselves; Holm's adjustment is over all metrics, so that all places hold."""
-    families = [_pairs([of_run[run.id][metric] for run in members]) for metric in metrics]
+    families = [tests.of([of_run[run.id][metric] for run in members]) for metric in metrics]
     ranks = [ranks_of(beats) for beats in told_apart(families)]
     low, high, middle = (np.array([getattr(one, end) for one in ranks]) for end in ("low", "high", "middle"))
     rows = [

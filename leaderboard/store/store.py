@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from sqlalchemy import Connection, Engine, delete, func, insert, select, update
+from sqlalchemy import Connection, Engine, RowMapping, delete, func, insert, select, update
 
 from leaderboard.store import migrate
 from leaderboard.store.engine import connect, reading, store_url, told, writing
@@ -106,13 +106,13 @@ class Store:
             for track, found in grouped.items()
         ]
 
-    def track(self, track: str) -> tuple[list[Mapping[str, Any]], list[Mapping[str, Any]]]:
+    def track(self, track: str) -> tuple[Sequence[RowMapping], Sequence[RowMapping]]:
         """Return the rows of ``runs`` and of ``results`` of a track, as one moment saw them."""
         own = select(runs.c.id).where(runs.c.track == track)
         with reading(self._engine) as connection:
             found = connection.execute(select(runs).where(runs.c.track == track).order_by(runs.c.model, runs.c.id))
-            rows = list(found.mappings())
-            numbers = list(connection.execute(select(results).where(results.c.run_id.in_(own))).mappings())
+            rows = found.mappings().all()
+            numbers = connection.execute(select(results).where(results.c.run_id.in_(own))).mappings().all()
         return rows, numbers
 
     def montages(self, ids: Sequence[str]) -> dict[str, bytes]:

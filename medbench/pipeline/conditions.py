@@ -42,10 +42,12 @@ class Conditions:
     Args:
         identity: the split's name, or a fingerprint of what a folder holds.
         items: one a sample; there may be more than samples.
+        own: whether they come from a folder of the user's own.
     """
 
     identity: str
     items: Sequence[Condition]
+    own: bool = False
 
 
 def asked_of(options: RunOptions, info: GeneratorInfo, metrics: Sequence[str]) -> str | None:
@@ -87,7 +89,7 @@ def conditions_of(asked: str, dataset: Dataset, grid: Grid | None) -> Conditions
     content = {name: content_once(path) for name, path in found.items()}
     identity = fingerprint({"maps": content, "names": {str(value): name for value, name in names.items()}})
     read = partial(_read_named, names=names, grid=grid)
-    return Conditions(identity, [Condition(str(path), partial(read, path)) for path in found.values()])
+    return Conditions(identity, [Condition(str(path), partial(read, path)) for path in found.values()], own=True)
 
 
 def split_for(metrics: Sequence[str]) -> Split:

@@ -276,7 +276,7 @@ class Run:
     def _generation_spec(self) -> GenerationSpec:
         options = self.options
         weights = None if options.train else self._weights()
-        own = len(self.conditions.items) if self.conditions and Path(options.conditions or "").is_dir() else 0
+        own = len(self.conditions.items) if self.conditions and self.conditions.own else 0
         return GenerationSpec(
             model=self.info.name,
             model_version=self.info.version,

@@ -16,27 +16,32 @@ from medbench.statistics.resampling import Replicates
 from medbench.statistics.significance import Estimate
 
 LEVEL = 0.05
+LEAST_T = 1.9599
+"""Below it no t distribution has a two-sided p-value under 5 %, whatever its degrees of freedom."""
+
 _ROUNDING = 1e-12
 _ROUNDING_OF_FREEDOM = 1e-6
 
 
 @dataclass(frozen=True, eq=False)
 class Pairs:
-    """All pairs of n values of one metric, each with its test, in the order (0, 1), (0, 2), ..., (n - 2, n - 1).
+    """The tests of all pairs of n values of one metric; only those that may be significant at 5 % are kept.
 
     Args:
         count: n.
-        first_better: (pairs,) whether the first of the two is better, by however little.
-        t: (pairs,) difference over its standard error, never negative; 0 where there is no test.
-        freedom: (pairs,) degrees of freedom (Welch, Satterthwaite), rounded down as for a printed table.
         tests: how many pairs have a test.
+        better: (kept,) place of the better value of each pair.
+        worse: (kept,) place of the other one.
+        t: (kept,) difference over its standard error, at least ``LEAST_T``.
+        freedom: (kept,) degrees of freedom (Welch, Satterthwaite), rounded down as for a printed table.
     """
 
     count: int
-    first_better: np.ndarray
+    tests: int
+    better: np.ndarray
+    worse: np.ndarray
     t: np.ndarray
     freedom: np.ndarray
-    tests: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,11 +59,14 @@ class Ranks:
     @property
     def middle(self) -> np.ndarray:
         """(n,) the mean of both ends: tied values share the mean of their places."""
-        return (self.low + self.high) / 2
+        middle: np.ndarray = (self.low + self.high) / 2
+        return middle
 
 
 def compare_all(estimates: Sequence[Estimate], *, better: Literal["lower", "higher"]) -> Pairs:
-    """Compare every value with every other, as ``jackknife_test`` does for two but for the rounding of the freedom.
+    """Compare every value with every other, as ``jackknife_test`` does for two.
+
+    The freedom is rounded down, and what that test takes off near the floor is left on: ranks are the more cautious.
 
     Args:
         estimates: values with their replicates; one without any, or with other real groups, is tested with nobody.
@@ -71,33 +79,38 @@ def compare_all(estimates: Sequence[Estimate], *, better: Literal["lower", "high
         ...     return Estimate(value, real=side, synthetic=side)
         ...
         >>> pairs = compare_all([run(3.0), run(1.0)], better="lower")
-        >>> pairs.first_better.tolist(), round(float(pairs.t[0]), 2), int(pairs.freedom[0])
-        ([False], 2.07, 6)
+        >>> pairs.better.tolist(), pairs.worse.tolist(), round(float(pairs.t[0]), 2), int(pairs.freedom[0])
+        ([1], [0], 2.07, 6)
     """
     first, second = np.triu_indices(len(estimates), 1)
     values = np.array([one.value for one in estimates], dtype=np.float64)
     own, own_freedom = _own_variances(estimates)
     shared, shared_freedom = _shared_variances(estimates)
-    common = shared[first, second]
-    variance = (own[first] + own[second]) + common
-    largest = np.maximum(np.abs(values[first]), np.abs(values[second]))
-    tested = variance > _ROUNDING * np.square(largest)  # not where it is NaN
+    variance = own[first] + own[second] + shared[first, second]
     gap = values[first] - values[second]
-    t, freedom = np.zeros(len(gap)), np.ones(len(gap))
-    np.divide(np.abs(gap), np.sqrt(variance), out=t, where=tested)
+    size = np.abs(values)
+    tested = variance > _ROUNDING * np.square(np.maximum(size[first], size[second]))  # not where it is NaN
+    kept = np.flatnonzero(tested & (np.square(gap) >= LEAST_T**2 * variance))
+    first, second, variance, gap = first[kept], second[kept], variance[kept], gap[kept]
     parts = np.square(own) / own_freedom
-    below = (parts[first] + parts[second]) + np.square(common) / shared_freedom[first, second]
-    np.divide(np.square(variance), below, out=freedom, where=tested)
-    whole = np.maximum(freedom + _ROUNDING_OF_FREEDOM, 1).astype(np.int32)
-    return Pairs(len(estimates), gap < 0 if better == "lower" else gap > 0, t, whole, int(tested.sum()))
+    below = parts[first] + parts[second] + np.square(shared[first, second]) / shared_freedom[first, second]
+    freedom = np.maximum(np.square(variance) / below + _ROUNDING_OF_FREEDOM, 1).astype(np.int32)
+    ahead = gap < 0 if better == "lower" else gap > 0
+    return Pairs(
+        count=len(estimates),
+        tests=int(tested.sum()),
+        better=np.where(ahead, first, second),
+        worse=np.where(ahead, second, first),
+        t=np.abs(gap) / np.sqrt(variance),
+        freedom=freedom,
+    )
 
 
-def told_apart(families: Sequence[Pairs], *, level: float = LEVEL) -> list[np.ndarray]:
+def told_apart(families: Sequence[Pairs]) -> list[np.ndarray]:
     """Return which values are better than which others beyond chance, by Holm's method over all pairs of all families.
 
     Args:
-        families: metrics whose pairs count as one table of tests.
-        level: the chance of even one false difference.
+        families: metrics whose pairs count as one table of tests: the chance of even one false difference is 5 %.
 
     Returns:
         For each family (n, n): True where the row is better than the column.
@@ -112,15 +125,15 @@ def told_apart(families: Sequence[Pairs], *, level: float = LEVEL) -> list[np.nd
         [[False, False, False], [True, False, False], [True, False, False]]
 
     Source: Holm 1979, Scandinavian Journal of Statistics 6:65. Its count of rejections is the least fixed point of
-    R = #{p <= level / (tests - R)}, which needs no sorting.
+    R = #{p <= 5 % / (tests - R)}, which needs no sorting.
     """
     tests = sum(pairs.tests for pairs in families)
     if tests == 0:
         return [np.zeros((pairs.count, pairs.count), dtype=bool) for pairs in families]
-    rejected, least = -1, _least_t(families, level / tests)
+    rejected, least = -1, _least_t(families, LEVEL / tests)
     while (count := sum(int((pairs.t >= least[pairs.freedom]).sum()) for pairs in families)) > rejected:
         rejected = count
-        least = _least_t(families, level / max(tests - rejected, 1))
+        least = _least_t(families, LEVEL / max(tests - rejected, 1))
     return [_matrix(pairs, pairs.t >= least[pairs.freedom]) for pairs in families]
 
 
@@ -134,10 +147,8 @@ def _least_t(families: Sequence[Pairs], p_value: float) -> np.ndarray:
 
 
 def _matrix(pairs: Pairs, apart: np.ndarray) -> np.ndarray:
-    first, second = (places[apart] for places in np.triu_indices(pairs.count, 1))
-    ahead = pairs.first_better[apart]
     found = np.zeros((pairs.count, pairs.count), dtype=bool)
-    found[np.where(ahead, first, second), np.where(ahead, second, first)] = True
+    found[pairs.better[apart], pairs.worse[apart]] = True
     return found
 
 

@@ -27,22 +27,23 @@ from medbench.spec import fingerprint
 
 @pytest.fixture
 def make_result() -> Callable[..., Result]:
-    """Make a result; one of a registered metric names its cases as that metric declares."""
+    """Make a result; one of a registered metric has the direction and the cases that the metric declares."""
 
     def make(metric: str, value: float, *, protocol: Mapping[str, Any] | None = None, **fields: Any) -> Result:
         protocol = {"metric": metric, "n_real": 8, "n_synthetic": 6, **(protocol or {})}
+        info = registry.load("metrics", metric).info if metric in registry.names("metrics") else None
         given = {
             "ci95": None,
             "ci_method": "absent: a test",
             "floor": None,
-            "better": "lower",
+            "better": info.better if info else "lower",
             "unit": None,
-            "n_real": 8,
-            "n_synthetic": 6,
+            "n_real": protocol["n_real"],
+            "n_synthetic": protocol["n_synthetic"],
             "parts": {},
             "seconds": 1.0,
             "table": None,
-            "cases": registry.load("metrics", metric).info.cases if metric in registry.names("metrics") else None,
+            "cases": info.cases if info else None,
         } | fields
         return Result(metric=metric, value=value, protocol=protocol, fingerprint=fingerprint(protocol), **given)
 

@@ -10,7 +10,7 @@ import pytest
 
 from medbench import plugin_files
 from medbench.plugin_faults import fault_of, place_in_plugin, source_of
-from medbench.records.samples import Manifest
+from medbench.records.manifest import Manifest
 
 
 class Plugin:

@@ -111,10 +111,10 @@ def odd_voxels(samples: Path, random: Random) -> None:
         voxels.flat[int(random.integers(voxels.size))] = random.choice([np.nan, np.inf, -np.inf, 1e38])
     shape = [voxels.shape, (*voxels.shape, 1), (*voxels.shape, 3), voxels.shape[:2], (1, *voxels.shape)]
     chosen = shape[int(random.integers(len(shape)))]
-    image = nib.Nifti1Image(np.resize(voxels, chosen), AFFINE)
-    if voxels.dtype.kind in "iu":
-        image.header.set_slope_inter(float(random.choice([1, np.nan, 1e30, -1e-30])), 0)
+    image = nib.Nifti1Image(np.resize(voxels, chosen), AFFINE, dtype=kind)
     try:
+        if voxels.dtype.kind in "iu":
+            image.header.set_slope_inter(float(random.choice([1, np.nan, 1e30, -1e-30])), 0)
         nib.save(image, samples / "odd.nii.gz")
     except (ValueError, OverflowError, nib.spatialimages.HeaderDataError):
         (samples / "odd.nii.gz").write_bytes(b"")

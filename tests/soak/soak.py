@@ -151,9 +151,8 @@ def _ending(soak: Soak, wanted: Values, heard: Heard) -> tuple[str, str]:
     return ("wrong", f"differs: {differing}") if differing else ("right", "")
 
 
-def damages(soak: Soak, wanted: Values, count: int, chance: np.random.Generator) -> Counter[str]:
+def damages(soak: Soak, wanted: Values, count: int, chance: np.random.Generator, tally: Counter[str]) -> None:
     """Damage one stored file a trial, evenly over files and offsets, and run again."""
-    tally: Counter[str] = Counter()
     for trial in range(count):
         state = str(chance.choice(["finished", "finished", "finished", "stopped"]))
         soak.take(state)
@@ -169,7 +168,6 @@ def damages(soak: Soak, wanted: Values, count: int, chance: np.random.Generator)
         if ending != "right":
             place = path.relative_to(soak.work)
             print(f"{ending}: trial {trial}, {kind} of {place} ({state}, lost {lost}): {detail}", flush=True)
-    return tally
 
 
 def _command(soak: Soak, out: Path) -> list[str]:
@@ -197,9 +195,8 @@ def _judged(soak: Soak, wanted: Values, process: subprocess.Popen[bytes], said: 
     return "right" if found == wanted else "wrong"
 
 
-def kills(soak: Soak, wanted: Values, count: int, chance: np.random.Generator) -> Counter[str]:
+def kills(soak: Soak, wanted: Values, count: int, chance: np.random.Generator, tally: Counter[str]) -> None:
     """Send a run signals at random times until it has once come to its end."""
-    tally: Counter[str] = Counter()
     longest = 30.0
     for _ in range(count):
         soak.take(None)
@@ -217,12 +214,10 @@ def kills(soak: Soak, wanted: Values, count: int, chance: np.random.Generator) -
             longest = max(5.0, time.monotonic() - begun)
             break
         tally[f"kill: {_judged(soak, wanted, process, said)}"] += 1
-    return tally
 
 
-def crowds(soak: Soak, wanted: Values, count: int, chance: np.random.Generator) -> Counter[str]:
+def crowds(soak: Soak, wanted: Values, count: int, chance: np.random.Generator, tally: Counter[str]) -> None:
     """Let two or three processes make the same run at once, in one folder or over one home."""
-    tally: Counter[str] = Counter()
     for _ in range(count):
         soak.take(None)
         together = bool(chance.random() < 0.5)
@@ -231,7 +226,6 @@ def crowds(soak: Soak, wanted: Values, count: int, chance: np.random.Generator) 
         said = [process.communicate()[1] for process in processes]
         for process, text in zip(processes, said):
             tally[f"crowd: {_judged(soak, wanted, process, text)}"] += 1
-    return tally
 
 
 def main(
@@ -242,18 +236,21 @@ def main(
     seed: Annotated[int, typer.Option(help="of the soak's chance")] = 0,
 ) -> None:
     """Disturb a small run; exit code 1 where a number was silently wrong or a traceback came."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a time limit ends it with its tally, as Ctrl-C does
     tally: Counter[str] = Counter()
-    with tempfile.TemporaryDirectory(prefix="medbench-soak-") as folder:
-        soak = Soak(Path(folder))
-        wanted = _undisturbed(soak)
-        for trials, count in ((damages, damaged), (kills, killed), (crowds, crowded)):
-            tally += trials(soak, wanted, count, np.random.default_rng([seed, len(tally)]))
-    if malformed:
-        command = [sys.executable, str(HERE / "malformed.py"), "--count", str(malformed), "--seed", str(seed)]
-        ended = subprocess.run(command, check=False).returncode
-        tally[f"malformed: {'crash' if ended else 'right'}"] += malformed
-    for name, number in sorted(tally.items()):
-        print(f"{number:6}  {name}")
+    try:
+        with tempfile.TemporaryDirectory(prefix="medbench-soak-") as folder:
+            soak = Soak(Path(folder))
+            wanted = _undisturbed(soak)
+            for place, (trials, count) in enumerate(((damages, damaged), (kills, killed), (crowds, crowded))):
+                trials(soak, wanted, count, np.random.default_rng([seed, place]), tally)
+        if malformed:
+            from malformed import trials as malformed_inputs
+
+            tally += malformed_inputs(malformed, seed)
+    finally:
+        for name, number in sorted(tally.items()):
+            print(f"{number:6}  {name}")
     raise typer.Exit(int(any(word in name for name in tally for word in ("wrong", "crash", "traceback"))))
 
 

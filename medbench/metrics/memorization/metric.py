@@ -92,16 +92,16 @@ class Memorization:
             self._embeddings(side, encoder, evidence) for side in (real, synthetic, held_out)
         )
         to_training = [similarity(embeddings, at_training) for embeddings in (at_samples, at_held_out)]
-        near = [
+        samples, strangers = (
             _nearness(side, similarities, training, evidence)
             for side, similarities in zip((synthetic, held_out), to_training)
-        ]
+        )
         beside = similarity(at_samples, at_held_out), others(similarity(at_held_out, at_held_out), held_out.subjects)
         ratios = {
             name: distance_ratio(of_training, of_held_out)
             for name, of_training, of_held_out in zip(("nn_ratio", "nn_ratio_floor"), to_training, beside)
         }
-        return _measurement(*near, ratios, evidence, held_out)
+        return _measurement(samples, strangers, ratios, evidence, held_out)
 
     def _stored_copies(self, side: Side, evidence: Evidence) -> np.ndarray:
         """Return the working copies of a side (n, x, y, z), memory-mapped; made where absent."""

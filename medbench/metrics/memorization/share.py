@@ -11,6 +11,7 @@ section 2.3 (distribution of F).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -92,7 +93,7 @@ class Ranks:
         return int(shown[0]) if len(shown) else None
 
 
-def smallest_by_subject(ratios: np.ndarray, subjects: list[str]) -> np.ndarray:
+def smallest_by_subject(ratios: np.ndarray, subjects: Sequence[str]) -> np.ndarray:
     """Return the smallest ratio of each subject, in the order of their names: a patient is near if any volume is.
 
     Args:

@@ -91,6 +91,7 @@ def test_what_makes_nothing_without_a_label_map_is_given_those_of_the_training_s
     run = Run(steered, silent)
     run.sample()
     assert run.spec.conditions == "train"
+    assert Run(replace(steered, samples=None), silent).spec.samples == len(run.held_out)
     assert _sources(run) == ["train/train-0000", "train/train-0001"]
     assert "only draws label maps: its samples show those of the training split" in told[-1]
 
