@@ -22,7 +22,7 @@ def test_the_line_of_the_plugins_own_file_is_named() -> None:
     with pytest.raises(ZeroDivisionError) as caught:
         Plugin().run()
     assert fault_of(caught.value, Plugin).startswith(f"ZeroDivisionError: division by zero ({__file__} line ")
-    assert source_of(Manifest).endswith("samples.py")
+    assert source_of(Manifest).endswith("manifest.py")
     assert place_in_plugin(caught.value) is None  # no plug-in that was named by its path
 
 

@@ -11,7 +11,7 @@ from medbench.drawing import montage as figures
 from medbench.imaging.volume import Volume
 from medbench.records.results import Budget, Report, Result, Skipped, StageMemory, StoredFigure
 from medbench.records.run import RunFolder, RunRecord, StageRecord
-from medbench.spec import Window
+from medbench.spec import Window, fingerprint
 
 PROTOCOL = {"metric": "m", "version": "1", "n_real": 8, "n_synthetic": 4, "window": {"low": -1000.0, "high": 1000.0}}
 
@@ -110,6 +110,9 @@ def report(fid: Result) -> Report:
     )
 
 
+SPEC = {"model": "medlord", "seed": 7}
+
+
 @pytest.fixture
 def make_run(tmp_path: Path, report: Report, ratios: pd.DataFrame) -> Callable[..., Path]:
     """Make a finished run of a name, with anything in its records changed."""
@@ -119,8 +122,8 @@ def make_run(tmp_path: Path, report: Report, ratios: pd.DataFrame) -> Callable[.
         record = RunRecord(
             kind="run",
             id=name,
-            spec={"model": "medlord", "seed": 7},
-            fingerprint="5566778899aa",
+            spec=SPEC,
+            fingerprint=fingerprint(SPEC),
             versions={"medbench": "0.1.0", "torch": "2.10.0"},
             device="cpu",
             stages={"evaluate": StageRecord(status="done", started=1769868300.0, seconds=5.0)},

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from medbench.imaging.volume import Volume
 from medbench.segmenters import total_models
@@ -53,8 +54,9 @@ def write_files() -> Callable[[Path, Task], None]:
         for model in task.models:
             folder = results / total_models._folder_name(model) / "trainer__plans__3d_fullres"
             (folder / "fold_0").mkdir(parents=True)
-            for file in ("dataset.json", "plans.json", "fold_0/checkpoint_final.pth"):
+            for file in ("dataset.json", "plans.json"):
                 (folder / file).write_text(f"{model} {file}", encoding="utf-8")
+            torch.save({"network_weights": {}, "model": model}, folder / "fold_0" / "checkpoint_final.pth")
 
     return write
 

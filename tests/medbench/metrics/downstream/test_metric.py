@@ -189,7 +189,8 @@ def test_the_same_volumes_on_both_sides_differ_by_nothing(measure, sides, phanto
     assert found.value == found.ceiling > 0.5
     assert found.parts["synthetic_minus_real"]["mean"] == 0
     assert found.parts["synthetic_minus_real"]["p_value"] == 1
-    assert found.notes[0].startswith("non-inferior at a margin of 0.05 DSC: synthetic less real +0.000")
+    few = "not shown to be non-inferior at a margin of 0.05 DSC: synthetic less real +0.000"
+    assert found.notes[0].startswith(few), "few cases leave room for a failure that none of them showed"
 
 
 def test_broken_labels_cost_the_side_that_has_them(measure, sides, phantoms):
@@ -198,7 +199,7 @@ def test_broken_labels_cost_the_side_that_has_them(measure, sides, phantoms):
     on_synthetic = measure(synthetic=bad)
     assert on_synthetic.value < good.value - 0.2
     assert on_synthetic.ceiling == pytest.approx(good.ceiling)
-    assert on_synthetic.parts["synthetic_minus_real"]["ci_high"] < -0.2
+    assert on_synthetic.parts["synthetic_minus_real"]["ci_high"] < -0.05
     assert on_synthetic.notes[0].startswith("inferior by more than 0.05 DSC")
     swapped = measure(real=bad, synthetic=sides["make"](phantoms[:5]))
     assert swapped.value > swapped.ceiling + 0.2
