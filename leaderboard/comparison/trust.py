@@ -19,8 +19,9 @@ _COUNTS = {"real": "n_real", "synthetic": "n_synthetic"}
 def doubts(file: Path, report: Report) -> dict[str, str]:
     """Return why numbers of a run are not trusted, by metric; nothing for one that nothing contradicts.
 
-    A number's protocol must have the number's fingerprint and name its metric and its counts; its table must lie in the
-    run's folder, have each side's volumes and be as the evaluation wrote it.
+    A number's protocol must have the number's fingerprint, and its metric and counts where it names them (that of a
+    reader study does not); its table must lie in the run's folder, have each side's volumes and be as the evaluation
+    wrote it.
 
     Args:
         file: the ``results.json``.
@@ -45,11 +46,10 @@ def _contradictions(result: Result, file: Path, written: Mapping[str, str]) -> I
         yield f"{file} is not what the run wrote"
     if fingerprint(result.protocol) != result.fingerprint:
         yield "its protocol does not have its fingerprint"
-    if result.protocol.get("metric") != result.metric:
-        yield f"its protocol is that of {result.protocol.get('metric')}"
-    for count in _COUNTS.values():
-        if result.protocol.get(count) != getattr(result, count):
-            yield f"its {count} is {getattr(result, count)}, and its protocol's {result.protocol.get(count)}"
+    stated = {"metric": result.metric, **{count: getattr(result, count) for count in _COUNTS.values()}}
+    for field, value in stated.items():
+        if result.protocol.get(field, value) != value:
+            yield f"its {field} is {value}, and its protocol's {result.protocol[field]}"
     if result.metric in registry.names("metrics"):
         better = registry.load("metrics", result.metric).info.better
         if better != result.better:

@@ -13,6 +13,7 @@ from typing import Any, Final
 import numpy as np
 
 from leaderboard.comparison.cases import read_cases
+from leaderboard.comparison.trust import doubts
 from medbench.drawing.montage import MONTAGE
 from medbench.errors import DataError
 from medbench.records.manifest import Manifest
@@ -98,21 +99,13 @@ def unpacked(stored: bytes, sha256: str) -> bytes:
 
 
 def _require_sound(report: Report, file: Path) -> None:
-    """Refuse numbers that no longer belong to their protocol.
+    """Refuse numbers that what lies beside them contradicts.
 
     Raises:
-        DataError: they do not.
+        DataError: they are.
     """
-    for result in report.results:
-        protocol = result.protocol
-        counts = (protocol.get("n_real", result.n_real), protocol.get("n_synthetic", result.n_synthetic))
-        named = protocol.get("metric", result.metric) == result.metric
-        sound = fingerprint(protocol) == result.fingerprint and counts == (result.n_real, result.n_synthetic) and named
-        if not sound:
-            raise DataError(
-                f"{file} was changed: the protocol of {result.metric} has not the fingerprint {result.fingerprint}: "
-                "run the command that made it again"
-            )
+    for metric, doubt in doubts(file, report).items():
+        raise DataError(f"{file}: {metric} is not trusted ({doubt}): run the command that made it again")
     names = [result.metric for result in report.results]
     if len(set(names)) < len(names):
         raise DataError(f"{file} was changed: it has a metric twice: run the command that made it again")

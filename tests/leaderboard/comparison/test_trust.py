@@ -13,6 +13,7 @@ import pytest
 from leaderboard.comparison.compare import compare, open_runs
 from medbench.errors import DataError
 from medbench.records.run import RunFolder
+from medbench.spec import fingerprint
 from medbench.storage.files import sha256_of
 
 TABLE = pd.DataFrame({"side": ["real"] * 8 + ["synthetic"] * 6, "id": [f"{place:02d}" for place in range(14)]})
@@ -53,6 +54,12 @@ def test_a_contradiction_is_said(run: Callable[..., Path], fields: dict[str, Any
     assert reason is not None
     assert reason.startswith("b is not trusted: ")
     assert said in reason
+
+
+def test_a_protocol_need_not_name_counts(run: Callable[..., Path]) -> None:
+    protocol = {"design": "rating", "study": "one"}
+    fields = {"protocol": protocol, "fingerprint": fingerprint(protocol)}
+    assert _reason(run("a", **fields), run("b", **fields)) is None
 
 
 def test_files_that_the_run_did_not_write_are_said(run: Callable[..., Path]) -> None:
