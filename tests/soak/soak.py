@@ -93,7 +93,8 @@ class Soak:
         """Return all numbers, on disk as well as reported, and the hashes of the samples that they rest on."""
         assert Report.read(self.work / "run" / "results.json") == report
         numbers = {one.metric: one.model_dump(exclude={"seconds", "notes"}) for one in report.results}
-        tables = {path.name: path.read_bytes() for path in (self.work / "run" / "tables").glob("*.csv")}
+        files = (self.work / "run" / "tables").glob("*.csv")
+        tables = {path.name: path.read_bytes() for path in files if path.name != "gate.csv"}  # says what lies beside
         samples = {path.name: path.read_bytes() for path in (self.work / "run" / "samples").rglob("*.nii.gz")}
         return {"numbers": numbers, "tables": tables, "samples": samples, "skipped": [s.metric for s in report.skipped]}
 
