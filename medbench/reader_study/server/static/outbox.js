@@ -50,6 +50,7 @@ export class Outbox {
   put(trial, change) {
     this.waiting.set(trial, merged(this.waiting.get(trial), change));
     this.#store();
+    this.#report(); // at once: a sign of life may be under way, and "Saved" must not stand until it has come back
     this.#pump();
   }
 
