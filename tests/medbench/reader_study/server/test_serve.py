@@ -103,6 +103,20 @@ def test_a_page_that_stays_open_sends_what_waited(packet_of, process, visit) -> 
     assert _answers(packet)["C001"] == ["synthetic", ""]
 
 
+def test_an_answer_that_waits_is_not_called_saved(packet_of, live, visit) -> None:
+    """Also while a sign of life is under way, which the server is slow to answer."""
+    page = visit(live(packet_of(training=[]))["ann"])
+    page.get_by_role("button", name="Begin").click()
+    page.get_by_text("Axial 4 / 6").wait_for()
+    saved = page.get_by_role("status")
+    saved.get_by_text("Saved", exact=True).wait_for()
+    page.route("**/api/**", lambda route: None)  # from here on nothing is answered
+    page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    page.keyboard.press("1")
+    saved.get_by_text("Saving").wait_for()
+    page.close(run_before_unload=False)
+
+
 def test_ctrl_c_ends_it_and_says_how_to_go_on(packet_of, process) -> None:
     server, _ = process(packet_of(), 0)
     server.send_signal(signal.SIGINT)
