@@ -44,7 +44,7 @@ ELSEWHERE = {
     "medbench_models/shared/fitting.py": "each generator's test_fitting.py trains by it, kills it and resumes",
     "medbench_models/shared/slab_gan/plugin.py": "a base of plug-ins: tests/contract/test_generators.py",
     "medbench_models/shared/blueprint.py": "test_examination.py examines files by each model's",
-    "medbench_models/shared/slab_gan/blueprint.py": ".../shared/test_examination.py examines files by it",
+    "medbench_models/shared/slab_gan/blueprint.py": "medbench_models/shared: test_examination.py examines files by it",
     "medbench_models/shared/plugin.py": "a base of plug-ins: tests/contract/test_generators.py",
     "medbench_models/voldit/config.py": "plain data: .../voldit/test_checkpoint.py refuses another one",
     "medbench_models/vq_trans/config.py": "plain data: .../vq_trans/test_checkpoint.py refuses another one",
