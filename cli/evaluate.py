@@ -10,6 +10,8 @@ import typer
 from cli.options import (
     DataRoot,
     Device,
+    EngineName,
+    EngineOptions,
     Metrics,
     ProtocolName,
     RunsLeaderboard,
@@ -49,7 +51,9 @@ def evaluate(
     ] = None,
     data_root: DataRoot = None,
     device: Device = "auto",
+    engine: EngineName = "local",
     workers: Workers = None,
+    engine_options: EngineOptions = None,
     weights: Weights = None,
     leaderboard: RunsLeaderboard = None,
 ) -> None:

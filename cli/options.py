@@ -34,7 +34,21 @@ ProtocolName = Annotated[
 ]
 DataRoot = Annotated[Path | None, typer.Option(help="The folder that holds the data set (else MEDBENCH_DATA/NAME).")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:1.")]
-Workers = Annotated[int | None, typer.Option(min=1, help="Processes that prepare volumes; all cores where not given.")]
+Workers = Annotated[
+    int | None,
+    typer.Option(min=1, help="Processes, or jobs at a time, that work on volumes; all cores where not given."),
+]
+EngineName = Annotated[
+    str, typer.Option("--engine", help="Where they run: local, slurm (jobs of a cluster) or dask (its workers).")
+]
+EngineOptions = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--engine-option",
+        help="KEY=VALUE, may be repeated. slurm: any long option of sbatch, like partition=gpu or time=2:00:00; dask: "
+        "scheduler=tcp://HOST:8786.",
+    ),
+]
 Weights = Annotated[
     list[str] | None, typer.Option("--weights", help="NAME=FILE: weights of a feature network or segmenter.")
 ]
@@ -84,6 +98,7 @@ def asked(kind: type[Asked], given: Mapping[str, Any]) -> Asked:
     use_weight_files(given["weights"] or [])
     command = shlex.join(["medbench", *sys.argv[1:]])
     read = {**given, "metrics": split_names(given["metrics"]), "command": command}
+    read["engine_options"] = tuple(given.get("engine_options") or ())
     if given.get("shape") is not None:
         read["shape"] = parse_shape(given["shape"])
     if "budget" in given:

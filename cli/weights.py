@@ -66,8 +66,8 @@ def check(
 ) -> None:
     """Say what a weight file holds, and whether the model can sample from it, before anything is sampled."""
     from medbench import registry
+    from medbench.engines.devices import resolve_device
     from medbench.generators.base import Examines
-    from medbench.pipeline.options import resolve_device
 
     plugin = registry.load("generators", model)
     if not isinstance(plugin, Examines):

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import http.server
+import importlib.util
 import locale
 import os
 import shutil
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -154,3 +156,38 @@ def accessible() -> Callable[[Any], None]:
         assert found.violations_count == 0, found.generate_report()
 
     return check
+
+
+def _clusters() -> Any:
+    """Return the module beside this file: tests are no package from which it could be imported."""
+    if "clusters" not in sys.modules:
+        spec = importlib.util.spec_from_file_location("clusters", Path(__file__).parent / "clusters.py")
+        assert spec is not None and spec.loader is not None
+        sys.modules["clusters"] = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(sys.modules["clusters"])
+    return sys.modules["clusters"]
+
+
+@pytest.fixture(scope="session")
+def _slurm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    clusters = _clusters()
+    if lacking := clusters.lacks_slurm():
+        pytest.skip(lacking)
+    with clusters.slurm(tmp_path_factory.mktemp("slurm") / "cluster") as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def slurm_cluster(_slurm: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A SLURM cluster of two nodes on this machine, which this process finds, or a skip that says how to have it."""
+    for name, value in _slurm.environment.items():
+        monkeypatch.setenv(name, value)
+    return _slurm
+
+
+@pytest.fixture(scope="session")
+def dask_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """A Dask cluster of a scheduler and two workers on this machine, each a process."""
+    pytest.importorskip("distributed", reason='pip install -e ".[test]" has dask.distributed')
+    with _clusters().dask(tmp_path_factory.mktemp("dask")) as cluster:
+        yield cluster

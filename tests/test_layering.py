@@ -25,7 +25,7 @@ ALLOWED = {
 FLOORS = [
     {"errors", "plugin_faults", "plugin_files", "processes", "progress", "registry", "spec", "statistics"},
     {"storage"},
-    {"imaging"},
+    {"engines", "imaging"},
     {"records"},
     {"budget", "drawing", "training", "viewer"},
     {"datasets", "features", "generators", "segmenters", "metrics", "protocols"},

@@ -1,4 +1,4 @@
-"""What a user asks for, resolved: devices, protocols, names of metrics."""
+"""What a user asks for, resolved: engines, protocols, names of metrics."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pathlib import Path
 from medbench import protocols, registry
 from medbench.budget.meter import GIB
 from medbench.datasets.base import Dataset
+from medbench.engines.engine import Engine, parse_options
 from medbench.errors import SpecError
 from medbench.generators.base import GeneratorInfo
 from medbench.spec import Grid, Protocol
@@ -30,7 +31,9 @@ class TrackOptions:
         segmenter: another one than the protocol's.
         shape: bring all volumes to this shape (x, y, z).
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:1``.
-        workers: processes that prepare volumes; None: as many as there are cores.
+        workers: processes, or jobs at a time, that work on volumes; None: the engine's default.
+        engine: where they run: ``local``, ``slurm`` or ``dask``.
+        engine_options: of the cluster, like ``partition=gpu``.
     """
 
     dataset: str | None
@@ -41,6 +44,16 @@ class TrackOptions:
     shape: tuple[int, int, int] | None = None
     device: str = "auto"
     workers: int | None = None
+    engine: str = "local"
+    engine_options: tuple[str, ...] = ()
+
+    def opened_engine(self) -> Engine:
+        """Return the engine.
+
+        Raises:
+            SpecError: no such engine, or options that are none.
+        """
+        return Engine(self.engine, self.workers, parse_options(self.engine_options))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,28 +148,6 @@ def weight_files(files: Mapping[str, Path | str]) -> Iterator[None]:
                 os.environ.pop(variable, None)
             else:
                 os.environ[variable] = value
-
-
-def resolve_device(asked: str) -> str:
-    """Return ``cpu`` or ``cuda:i``; ``auto`` takes the current CUDA device where there is one.
-
-    Raises:
-        SpecError: no such device here.
-    """
-    if asked == "cpu":
-        return "cpu"
-    if asked != "auto" and asked.partition(":")[0] != "cuda":
-        raise SpecError(f"'{asked}' is no device: give auto, cpu, cuda or cuda:1")
-    import torch
-
-    if asked == "auto":
-        return f"cuda:{torch.cuda.current_device()}" if torch.cuda.is_available() else "cpu"
-    index = asked.removeprefix("cuda").removeprefix(":") or "0"
-    if not index.isdigit() or int(index) >= torch.cuda.device_count():
-        raise SpecError(
-            f"there is no device {asked} here ({torch.cuda.device_count()} CUDA devices): give --device cpu"
-        )
-    return asked
 
 
 def resolve_metrics(asked: Sequence[str]) -> list[str]:

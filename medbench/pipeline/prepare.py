@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from medbench.datasets.base import Case, Dataset
+from medbench.engines.engine import Engine
+from medbench.engines.work import run_all
 from medbench.errors import DataError
 from medbench.imaging.grid import label_map_to_grid, to_grid
 from medbench.imaging.volume import UNNAMED
-from medbench.pipeline import engine
 from medbench.progress import Progress, silent
 from medbench.records.samples import StoredVolume
 from medbench.spec import Grid, fingerprint
@@ -45,7 +46,7 @@ def prepare(
     identity: Mapping[str, Any],
     grid: Grid | None,
     reference_count: int | None,
-    workers: int,
+    engine: Engine,
     progress: Progress,
 ) -> RealSplits:
     """Bring the reference and the held-out cases to the canonical grid and keep them in ``MEDBENCH_HOME/prepared``.
@@ -57,7 +58,7 @@ def prepare(
         identity: what makes it this one.
         grid: canonical grid; None keeps each case's own.
         reference_count: how many cases of the training split are the reference; None: all.
-        workers: processes.
+        engine: where it is done.
         progress: told about every case.
 
     Raises:
@@ -72,8 +73,8 @@ def prepare(
     if waiting:
         if grid is not None and grid.shape is not None and grid.fit in ("resize", "crop_pad"):
             require_space(folder, len(waiting) * least_bytes(grid.shape), f"preparing {len(waiting)} volumes")
-        with engine.local(min(workers, len(waiting))) as executor:
-            work = engine.run_all(partial(_prepare_case, folder=folder), waiting, executor=executor)
+        with engine.executor(len(waiting)) as executor:
+            work = run_all(partial(_prepare_case, folder=folder), waiting, executor=executor)
             for _ in progress.track(work, task=f"prepare {dataset.info.name}", total=len(waiting)):
                 pass
     reference, held_out = ([_item(_files(place, case), case) for case in cases] for cases in chosen)

@@ -10,6 +10,8 @@ from typing import Any
 
 from medbench import registry
 from medbench.datasets.base import Accounted, Dataset
+from medbench.engines.devices import resolve_device
+from medbench.engines.engine import Engine
 from medbench.errors import SpecError
 from medbench.evaluation.cache import Cache
 from medbench.evaluation.comparison import Comparison
@@ -17,8 +19,7 @@ from medbench.evaluation.instruments import Instruments
 from medbench.evaluation.prospects import Prospects
 from medbench.imaging.findings import Finding
 from medbench.imaging.volume import Volume
-from medbench.pipeline.engine import available_cores
-from medbench.pipeline.options import TrackOptions, load_dataset, resolve_device, resolve_protocol
+from medbench.pipeline.options import TrackOptions, load_dataset, resolve_protocol
 from medbench.pipeline.prepare import RealSplits, prepare
 from medbench.progress import Progress
 from medbench.records.samples import StoredVolume, first_by_name
@@ -72,6 +73,11 @@ class Track:
         return {**self.dataset.identity(), **({"source_sha256": source} if source else {})}
 
     @cached_property
+    def engine(self) -> Engine:
+        """Where work over many volumes is done."""
+        return self.options.opened_engine()
+
+    @cached_property
     def device(self) -> str:
         """The torch device in force."""
         return resolve_device(self.options.device)
@@ -89,7 +95,7 @@ class Track:
             identity=self.identity,
             grid=self.protocol.grid,
             reference_count=self.protocol.reference_count,
-            workers=self.options.workers or available_cores(),
+            engine=self.engine,
             progress=progress,
         )
 

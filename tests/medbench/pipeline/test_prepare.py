@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from medbench.datasets.phantom.dataset import PhantomDataset
+from medbench.engines.engine import Engine
 from medbench.imaging.volume import Volume
 from medbench.pipeline.prepare import RealSplits, prepare
 from medbench.progress import silent
@@ -29,7 +30,14 @@ def home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 
 
 def _prepare() -> RealSplits:
-    return prepare(TwoPhantoms(), identity={"name": "two"}, grid=None, reference_count=None, workers=1, progress=silent)
+    return prepare(
+        TwoPhantoms(),
+        identity={"name": "two"},
+        grid=None,
+        reference_count=None,
+        engine=Engine(workers=1),
+        progress=silent,
+    )
 
 
 def test_two_processes_may_prepare_the_same_cases(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:

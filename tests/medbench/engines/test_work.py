@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-import multiprocessing
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any
 
 import pytest
 
+from medbench.engines.work import run_all
 from medbench.errors import MedbenchError, SpecError
-from medbench.pipeline.engine import available_cores, local, run_all
-
-
-def test_one_worker_is_this_process() -> None:
-    with local(1) as executor:
-        assert executor is None
-    assert list(run_all(abs, [-1, 2, -3], executor=None)) == [1, 2, 3]
-    assert available_cores() >= 1
 
 
 def test_an_executor_gives_every_result_and_the_first_error() -> None:
@@ -25,12 +17,6 @@ def test_an_executor_gives_every_result_and_the_first_error() -> None:
         assert sorted(run_all(abs, [-1, 2, -3], executor=executor)) == [1, 2, 3]
         with pytest.raises(TypeError):
             list(run_all(abs, ["a"], executor=executor))  # type: ignore[list-item]
-
-
-def test_a_daemonic_process_does_its_work_itself(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(multiprocessing.current_process()._config, "daemon", True)  # type: ignore[attr-defined]
-    with local(2) as executor:
-        assert executor is None
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,89 @@
+"""Which engine works on volumes: it gives a ``concurrent.futures.Executor`` and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Executor
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
+from typing import Final
+
+from medbench.errors import SpecError
+
+ENGINES: Final = ("local", "slurm", "dask")
+
+
+@dataclass(frozen=True)
+class Engine:
+    """Where work over many volumes is done.
+
+    Args:
+        name: ``local``: processes of this machine; ``slurm``: jobs of a SLURM cluster; ``dask``: a Dask cluster.
+        workers: processes or jobs at a time; None: as many as there are cores (local), 8 jobs (slurm), all
+            workers (dask).
+        options: of the cluster: for ``slurm`` those of sbatch, for ``dask`` ``scheduler``.
+
+    Raises:
+        SpecError: no such engine, or options without one that takes them.
+    """
+
+    name: str = "local"
+    workers: int | None = None
+    options: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.name not in ENGINES:
+            raise SpecError(f"--engine {self.name}: there is no such engine: choose from {', '.join(ENGINES)}")
+        if self.options and self.name == "local":
+            raise SpecError("--engine-option goes with --engine slurm or dask: leave it out")
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether the work is done by processes that this one has not started."""
+        return self.name != "local"
+
+    @contextmanager
+    def executor(self, count: int, *, device: str = "cpu") -> Iterator[Executor | None]:
+        """Yield an executor for ``count`` items; None: this process does the work itself.
+
+        Args:
+            count: items.
+            device: torch device that the work was asked to use. Of several GPUs of this machine each process is given
+                one, of a cluster's each job.
+
+        Raises:
+            MissingExtraError: the engine's library is not installed.
+            SpecError: the cluster does not answer, or this machine gives no more processes.
+        """
+        opened: AbstractContextManager[Executor | None]
+        if self.name == "slurm":
+            from medbench.engines.slurm import slurm
+
+            opened = slurm(self.workers, self.options, gpu=device.startswith("cuda"))
+        elif self.name == "dask":
+            from medbench.engines.dask import dask
+
+            opened = dask(self.workers, self.options, gpu=device != "cpu")
+        else:
+            from medbench.engines.devices import gpus_to_share
+            from medbench.engines.local import available_cores, local
+
+            opened = local(min(self.workers or available_cores(), count), gpus_to_share(device))
+        with opened as executor:
+            yield executor
+
+
+def parse_options(pairs: Sequence[str]) -> dict[str, str]:
+    """Return the options of a cluster from texts like ``partition=gpu``.
+
+    Raises:
+        SpecError: not a pair, or one name twice.
+    """
+    options: dict[str, str] = {}
+    for pair in pairs:
+        name, separator, value = pair.partition("=")
+        name = name.strip().lstrip("-").replace("_", "-")
+        if not separator or not name or name in options:
+            raise SpecError(f"--engine-option {pair}: give KEY=VALUE, each key once")
+        options[name] = value.strip()
+    return options
