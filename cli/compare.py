@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
+import string
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -47,14 +49,17 @@ def compare(
 
 
 def _print_rows(ui: Session, rows: Sequence[Row]) -> None:
+    """Print one line a row, 80 columns wide: runs stand as letters, and a legend names them."""
     from leaderboard.comparison.compare import p_words
     from medbench.drawing.text import ARROWS, interval, number
 
+    letters = {name: letter for name, letter in zip(_in_order(rows), _letters())}
     cells = [
         (
             f"{row.metric} {ARROWS[row.better]}",
-            f"{row.a}: {number(row.value_a)}",
-            f"{row.b}: {number(row.value_b)}",
+            f"{letters[row.a]}, {letters[row.b]}",
+            number(row.value_a),
+            number(row.value_b),
             number(row.difference),
             interval(row.ci95),
             p_words(row.p_value),
@@ -62,8 +67,20 @@ def _print_rows(ui: Session, rows: Sequence[Row]) -> None:
         )
         for row in rows
     ]
-    ui.table(("metric", "a", "b", "a - b", "95 % interval", "p", "p (Holm)"), cells)
+    ui.table(("metric", "runs", "a", "b", "a - b", "95 % interval", "p", "p (Holm)"), cells)
+    ui.say(*(f"{letter}: {name}" for name, letter in letters.items()))
     tested = sum(row.p_value is not None for row in rows)
-    ui.out.print(f"Holm's adjustment over the {tested} test{'' if tested == 1 else 's'} of this table.")
+    ui.say(f"Holm's adjustment over the {tested} test{'' if tested == 1 else 's'} of this table.")
     for metric, test in dict.fromkeys((row.metric, row.test) for row in rows):
         ui.say(f"{metric}: {test}")
+
+
+def _in_order(rows: Sequence[Row]) -> list[str]:
+    """Return the runs as they were given: each is compared with those after it."""
+    return list(dict.fromkeys([*(row.a for row in rows), *(row.b for row in rows)]))
+
+
+def _letters() -> Iterator[str]:
+    """Yield A to Z, then AA to ZZ and so on."""
+    for length in itertools.count(1):
+        yield from map("".join, itertools.product(string.ascii_uppercase, repeat=length))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -67,6 +68,22 @@ def test_the_table_says_how_and_what_was_left_out(evaluations: dict[str, Path]) 
     left_out = found.stderr.splitlines()
     assert len(left_out) == 2
     assert all("number of synthetic volumes: 6 and 4" in line for line in left_out)
+
+
+def test_the_table_fits_80_columns_and_a_legend_names_the_runs(
+    evaluations: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    long = [tmp_path / f"{'a-long-name-of-a-run-' * 3}{index}" for index in range(3)]
+    for place, source in zip(long, ("near", "far", "near")):
+        shutil.copytree(evaluations[source], place)
+    lines = medbench("compare", *long).stdout.splitlines()
+    assert lines[0].split() == ["metric", "runs", "a", "b", "a", "-", "b", "95", "%", "interval", "p", "p", "(Holm)"]
+    for line, runs in zip(lines[1:], ("A, B", "A, C", "B, C")):
+        assert line.startswith(f"fid25d ↓  {runs}")
+        assert len(line.rstrip()) <= 80
+        assert line.rstrip()[-1].isdigit() or runs == "A, C"  # equal runs have no test
+    assert lines[4:7] == [f"A: {long[0]}", "B: far-out", f"C: {long[2]}"]
 
 
 def test_nothing_comparable_is_one_line_and_exit_code_2(evaluations: dict[str, Path], tmp_path: Path) -> None:
