@@ -25,7 +25,11 @@ from cli.session import Session, in_session
 from medbench.pipeline.options import FolderOptions
 
 SamplesFolder = Annotated[
-    Path, typer.Argument(help="Folder of volumes: NIfTI, MetaImage, NRRD or DICOM, searched recursively.")
+    Path,
+    typer.Argument(
+        help="Folder of volumes: NIfTI, MetaImage, NRRD or DICOM, searched recursively; or 'scans/*.nii.gz' in quotes, "
+        "or cases.csv:COLUMN."
+    ),
 ]
 RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="A folder that 'medbench run' or 'evaluate' made.")]
 
@@ -35,7 +39,7 @@ def evaluate(
     ui: Session,
     samples: SamplesFolder,
     dataset: Annotated[str | None, typer.Option("--dataset", "-d", help="Compare with this data set ...")] = None,
-    real: Annotated[Path | None, typer.Option("--real", help="... or with this folder of real volumes.")] = None,
+    real: Annotated[Path | None, typer.Option("--real", help="... or with these real volumes, named likewise.")] = None,
     masks: Annotated[
         Path | None, typer.Option(help="Label maps that the samples were made from, with the volumes' names.")
     ] = None,

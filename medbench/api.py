@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from medbench.datasets.base import Case, Dataset, Split
 from medbench.errors import SpecError
+from medbench.metrics.base import Metric
 from medbench.pipeline.folder import FolderEvaluation
+from medbench.pipeline.given import Given, named, on_disk
 from medbench.pipeline.options import FolderOptions, weight_files
 from medbench.pipeline.options import load_dataset as _load_dataset
 from medbench.plugin_faults import source_of
@@ -18,16 +20,17 @@ from medbench.records.results import Report
 
 
 def evaluate(
-    samples: Path | str,
+    samples: Given,
     *,
-    dataset: str | None = None,
-    real: Path | str | None = None,
+    dataset: str | type[Dataset] | Dataset | LoadedDataset | None = None,
+    real: Given | None = None,
     masks: Path | str | None = None,
     real_masks: Path | str | None = None,
-    metrics: Sequence[str] = (),
+    metrics: Sequence[str | type[Metric] | Metric] = (),
     protocol: str | None = None,
     segmenter: str | None = None,
     shape: tuple[int, int, int] | None = None,
+    spacing: tuple[float, float, float] | None = None,
     data_root: Path | str | None = None,
     device: str = "auto",
     out: Path | str | None = None,
@@ -35,21 +38,23 @@ def evaluate(
     workers: int = 1,
     progress: Progress = silent,
 ) -> Report:
-    """Evaluate a folder of volumes against a data set or against a folder of real volumes.
+    """Evaluate volumes against a data set or against real volumes.
 
     Args:
-        samples: folder of volumes (any supported format, searched recursively).
-        dataset: registered data set; or give ``real``.
-        real: folder of real volumes.
+        samples: a folder; a pattern like ``"out/*.nii.gz"``; ``"cases.csv:COLUMN"``, or that pair; or any iterable of
+            paths, ``Volume``s, and arrays or tensors in HU: (x, y, z), (n, x, y, z) or (n, 1, x, y, z).
+        dataset: registered data set, its class or an instance; or give ``real``.
+        real: real volumes, as ``samples``.
         masks: folder of the label maps that the samples were made from, with the volumes' names.
         real_masks: folder of the real volumes' label maps, likewise.
-        metrics: registered names or ``path/to/file.py:Class``, or ``["all"]``; those that train no network where empty.
+        metrics: names, ``file.py:Class``, classes or instances, or ``["all"]``; those that train no network if empty.
         protocol: name or TOML file; the data set's own where None.
         segmenter: another segmenter than the protocol's; ``precomputed`` lets masks stand for it on both sides.
         shape: bring all volumes to this shape (x, y, z).
+        spacing: of arrays and tensors, in mm along x, y and z; x grows to the Right, y to Anterior, z to Superior.
         data_root: folder that holds the data set.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:1``.
-        out: folder for results, tables, figures and ``report.html``, which join what stands there; None keeps nothing.
+        out: folder for results, tables, figures and ``report.html``, joining what stands there; None keeps nothing.
         weights: files of feature networks and segmenters, by name.
         workers: processes that prepare volumes; more than one need the usual ``if __name__ == "__main__"`` guard.
         progress: told about every stage.
@@ -60,33 +65,20 @@ def evaluate(
     Raises:
         MedbenchError: bad input, or no number at all; the message names the file and the mend.
     """
-    with tempfile.TemporaryDirectory(prefix="medbench-") as scratch, weight_files(weights or {}):
-        options = FolderOptions(
-            samples=Path(samples),
-            dataset=_named("a data set", dataset),
-            real=_path(real),
-            masks=_path(masks),
-            real_masks=_path(real_masks),
-            metrics=_all_named(metrics),
-            protocol=protocol,
-            segmenter=_named("a segmenter", segmenter),
-            shape=shape,
-            out=Path(scratch) / "evaluation" if out is None else Path(out),
-            data_root=_path(data_root),
-            device=device,
-            workers=workers,
-        )
-        return FolderEvaluation(options, progress).report()
+    paths = {"masks": _path(masks), "real_masks": _path(real_masks), "data_root": _path(data_root)}
+    asked: dict[str, Any] = {"protocol": protocol, "shape": shape, "device": device, "workers": workers, **paths}
+    with (
+        weight_files(weights or {}),
+        on_disk({"samples": samples, "real": real}, spacing=spacing) as (scratch, sides),
+        named(metrics, dataset, workers=workers, progress=progress) as (names, data),
+    ):
+        asked |= {**sides, "metrics": names, "dataset": data, "segmenter": _named_segmenter(segmenter)}
+        place = scratch / "evaluation" if out is None else Path(out)
+        return FolderEvaluation(FolderOptions(**asked, out=place), progress).report()
 
 
-def _all_named(metrics: Sequence[str]) -> tuple[str, ...]:
-    if isinstance(metrics, str):
-        raise SpecError(f"metrics is a list of names: give [{metrics!r}]")
-    return tuple(str(_named("a metric", one)) for one in metrics)
-
-
-def _named(what: str, given: str | None) -> str | None:
-    """Return a name; a class or an object is refused: caches, fingerprints and worker processes know plug-ins by file.
+def _named_segmenter(given: str | None) -> str | None:
+    """Return a segmenter's name; an object is refused: what it saw is kept under the name and version it declares.
 
     Raises:
         SpecError: it is one; the message says under which name it can be given.
@@ -96,7 +88,7 @@ def _named(what: str, given: str | None) -> str | None:
     plugin = given if isinstance(given, type) else type(given)
     file = source_of(plugin)
     name = f"{file if file.endswith('.py') else 'path/to/file.py'}:{plugin.__name__}"
-    raise SpecError(f"{what} is given by its name, and {plugin.__name__} came as an object: give '{name}'")
+    raise SpecError(f"a segmenter is given by its name, and {plugin.__name__} came as an object: give '{name}'")
 
 
 def _path(given: Path | str | None) -> Path | None:
@@ -118,16 +110,16 @@ class LoadedDataset:
         return self.dataset.cases(split)
 
 
-def load_dataset(name: str, *, root: Path | str | None = None) -> LoadedDataset:
-    """Return a data set by its registered name.
+def load_dataset(name: str | type[Dataset] | Dataset, *, root: Path | str | None = None) -> LoadedDataset:
+    """Return a data set.
 
     Args:
-        name: registered name.
+        name: registered name or ``path/to/file.py:Class``; a class or an instance is taken as it is.
         root: the folder that holds the data; ``MEDBENCH_DATA``/name where None.
 
     Raises:
         UnknownPluginError: no data set has that name.
-        SpecError: an object in place of a name.
     """
-    _named("a data set", name)
-    return LoadedDataset(_load_dataset(name, root=_path(root)))
+    if isinstance(name, str):
+        return LoadedDataset(_load_dataset(name, root=_path(root)))
+    return LoadedDataset(name(_path(root)) if isinstance(name, type) else name)

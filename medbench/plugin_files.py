@@ -90,6 +90,11 @@ def import_file(path: Path) -> ModuleType:
     return module
 
 
+def is_ours(module: str) -> bool:
+    """Say whether a module is one of medbench's own packages, which are known by their version."""
+    return module.partition(".")[0] in _OURS
+
+
 def imported_files() -> list[Path]:
     """Return the plug-in files imported so far: worker processes import them before they unpickle work."""
     return [Path(str(module.__file__)) for name, module in sys.modules.items() if name.startswith(_MODULE)]
@@ -125,7 +130,7 @@ def _imports(file: Path, folder: Path) -> Iterator[Path]:
 
 def _files_of(name: tuple[str, ...], folder: Path) -> Iterator[Path]:
     """Yield the files of the packages and the module that a dotted name stands for, so far as they lie in a folder."""
-    if name[0] in _OURS:
+    if is_ours(name[0]):
         return
     for place in (folder.joinpath(*name[:depth]) for depth in range(1, len(name) + 1)):
         if (place / "__init__.py").is_file():

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import difflib
 import functools
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any, Literal
 
 from medbench.errors import MedbenchError, SpecError, UnknownPluginError
 from medbench.plugin_files import import_file, source_of
+from medbench.plugin_objects import UNKNOWN, attributes, identity
 
 Kind = Literal["generators", "datasets", "metrics", "segmenters", "features"]
 
@@ -29,6 +33,64 @@ _DECLARED: dict[Kind, str] = {
     "segmenters": "stand_in",
     "features": "dimension",
 }
+
+
+class _Made:
+    """An instance where a class is expected: whoever makes one gets that one."""
+
+    def __init__(self, instance: Any) -> None:
+        self.info, self._instance = instance.info, instance
+        self.__module__ = type(instance).__module__  # where messages say that it comes from
+
+    def __call__(self, *_arguments: object, **_named: object) -> Any:
+        return self._instance
+
+
+@dataclass(frozen=True)
+class _Lent:
+    """A plug-in that came as an object, and its identity; None where its package's version is that."""
+
+    plugin: Any
+    source: str | None
+
+
+_lent: dict[str, _Lent] = {}
+
+
+@contextmanager
+def lent(kind: Kind, plugin: Any, *, state: bool = True) -> Iterator[tuple[str, str | None]]:
+    """Let a class or an instance be a plug-in of this process while the block runs.
+
+    Args:
+        kind: what it is.
+        plugin: with an ``info``; a class that a package registers goes by its registered name.
+        state: an instance's attributes belong to its identity.
+
+    Yields:
+        The name that it has until then, and why its identity is not known; None where it is.
+
+    Raises:
+        SpecError: it is no plug-in of that kind.
+    """
+    made = plugin if isinstance(plugin, type) else type(plugin)
+    _require_declared(kind, plugin, made.__module__, made.__qualname__)
+    known = next(
+        (one.name for one in _table(kind).values() if one.value == f"{made.__module__}:{made.__qualname__}"), None
+    )
+    if known is not None and (made is plugin or (state and not attributes(plugin))):
+        yield known, None
+        return
+    by_version = known is not None and not state
+    source, unknown = (None, None) if by_version else identity(plugin, state=state)
+    name = f"{made.__name__}@{f'{id(plugin):x}' if source is None else source.removeprefix(f'{UNKNOWN}:')[:12]}"
+    before = _lent.get(name)
+    _lent[name] = _Lent(plugin if made is plugin else _Made(plugin), source)
+    try:
+        yield name, unknown
+    finally:
+        del _lent[name]
+        if before is not None:
+            _lent[name] = before
 
 
 @functools.cache
@@ -51,8 +113,8 @@ def names(kind: Kind) -> list[str]:
 
 
 def canonical(name: str) -> str:
-    """Return a name as it is registered: lower case, unless it is a ``path/to/file.py:Class``."""
-    return name if _is_file_reference(name) else name.lower()
+    """Return a name as it is registered: lower case, unless it is a ``path/to/file.py:Class`` or an object's."""
+    return name if _is_file_reference(name) or name in _lent else name.lower()
 
 
 def _is_file_reference(name: str) -> bool:
@@ -62,9 +124,13 @@ def _is_file_reference(name: str) -> bool:
 def source_sha256(name: str) -> str | None:
     """Return the SHA-256 of the file behind a ``path/to/file.py:Class`` and its neighbours; None for a registered name.
 
+    Of an object it is its identity (see ``medbench.plugin_objects``).
+
     Raises:
         UnknownPluginError: there is no such file.
     """
+    if name in _lent:
+        return _lent[name].source
     if not _is_file_reference(name):
         return None
     path = Path(name.rpartition(":")[0])
@@ -77,7 +143,7 @@ def source_sha256(name: str) -> str | None:
 def described(name: str) -> str:
     """Return a name that does not depend on where a plug-in's file lies: ``Class@`` and the start of its SHA-256."""
     source = source_sha256(name)
-    return canonical(name) if source is None else f"{name.rpartition(':')[2]}@{source[:12]}"
+    return canonical(name) if source is None or name in _lent else f"{name.rpartition(':')[2]}@{source[:12]}"
 
 
 def load(kind: Kind, name: str) -> Any:
@@ -87,6 +153,8 @@ def load(kind: Kind, name: str) -> Any:
         UnknownPluginError: nothing has that name; the message holds the nearest ones.
         SpecError: its package or file cannot be imported; the message names it.
     """
+    if name in _lent:
+        return _lent[name].plugin
     if _is_file_reference(name):
         return _load_from_file(kind, name)
     table = _table(kind)
@@ -123,7 +191,11 @@ def _load_from_file(kind: Kind, reference: str) -> Any:
     if not hasattr(module, attribute):
         raise UnknownPluginError(f"{path} has no class '{attribute}': {wanted}")
     plugin = getattr(module, attribute)
-    if not hasattr(getattr(plugin, "info", None), _DECLARED[kind]):
-        lack = f"{attribute} has no 'info' with the field '{_DECLARED[kind]}'"
-        raise SpecError(f"{path}: {lack}, so it is no {_SINGULAR[kind]}: see CONTRIBUTING.md")
+    _require_declared(kind, plugin, path, attribute)
     return plugin
+
+
+def _require_declared(kind: Kind, plugin: Any, place: Path | str, name: str) -> None:
+    if not hasattr(getattr(plugin, "info", None), _DECLARED[kind]):
+        lack = f"{name} has no 'info' with the field '{_DECLARED[kind]}'"
+        raise SpecError(f"{place}: {lack}, so it is no {_SINGULAR[kind]}: see CONTRIBUTING.md")

@@ -1,4 +1,4 @@
-"""Evaluating a folder of volumes that somebody already has, without any adapter."""
+"""Evaluating volumes that somebody already has, without any adapter."""
 
 from __future__ import annotations
 
@@ -19,12 +19,13 @@ from medbench.progress import Progress
 from medbench.records.lock import alone
 from medbench.records.results import Report
 from medbench.records.run import Logged, RunFolder
-from medbench.records.samples import StoredVolume, content_once, first_by_name, open_folder, passed_over
+from medbench.records.samples import StoredVolume, content_once, first_by_name
+from medbench.records.sources import Source, source_of
 from medbench.spec import fingerprint
 
 
 class FolderEvaluation:
-    """A folder of samples against a data set or against another folder. Both are read, or prepared, at once.
+    """Samples against a data set or against other volumes. Both are read, or prepared, at once.
 
     Args:
         options: what was asked for.
@@ -32,7 +33,7 @@ class FolderEvaluation:
 
     Raises:
         SpecError: options that contradict each other.
-        DataError: a folder is absent or holds no volumes.
+        DataError: a folder or file is absent, or there are no volumes.
     """
 
     def __init__(self, options: FolderOptions, progress: Progress) -> None:
@@ -44,9 +45,10 @@ class FolderEvaluation:
         self.progress = progress
         self.metrics = resolve_metrics(options.metrics)
         self.track = Track.open(options)
-        self.name = options.samples.resolve().name
-        samples = self._first(open_folder(options.samples, masks=options.masks, progress=progress))
-        reference = self._real_folder()
+        self.samples, self.real = _source(options.samples), None if options.real is None else _source(options.real)
+        self.name = self.samples.name
+        samples = self._first(self.samples.volumes(masks=options.masks, progress=progress))
+        reference = self._real_volumes()
         self._prospects(samples, reference).require(self.metrics, self._instruments(Path(), progress), progress)
         self.comparison = self._comparison(samples, reference)
         self.spec = self._spec()
@@ -89,12 +91,11 @@ class FolderEvaluation:
     def _instruments(self, logs: Path, progress: Progress) -> Instruments:
         return self.track.instruments(progress=progress, logs=logs)
 
-    def _real_folder(self) -> Sequence[StoredVolume] | None:
-        """Return the real folder's volumes; None where a data set has them."""
-        options = self.options
-        if options.real is None:
+    def _real_volumes(self) -> Sequence[StoredVolume] | None:
+        """Return the real volumes that were named; None where a data set has them."""
+        if self.real is None:
             return None
-        return self._first(open_folder(options.real, masks=options.real_masks, progress=self.progress))
+        return self._first(self.real.volumes(masks=self.options.real_masks, progress=self.progress))
 
     def _prospects(self, samples: Sequence[StoredVolume], reference: Sequence[StoredVolume] | None) -> Prospects:
         masks = any(item.mask is not None or item.condition is not None for item in samples)
@@ -104,12 +105,12 @@ class FolderEvaluation:
 
     def _comparison(self, samples: Sequence[StoredVolume], reference: Sequence[StoredVolume] | None) -> Comparison:
         options = self.options
-        noticed = passed_over(options.samples, masks=options.masks)
+        noticed = self.samples.noticed(masks=options.masks)
         if reference is None:
             return self.track.comparison(samples, self.track.real(self.progress), noticed=noticed)
-        assert options.real is not None  # or a data set
+        assert self.real is not None  # or a data set
         identity = {"name": "folder", "content": _content(reference)}
-        noticed += passed_over(options.real, masks=options.real_masks)
+        noticed += self.real.noticed(masks=options.real_masks)
         return Comparison(samples, reference, (), identity, reference_masks=_masks(reference), noticed=noticed)
 
     def _first(self, items: Sequence[StoredVolume]) -> Sequence[StoredVolume]:
@@ -124,6 +125,10 @@ class FolderEvaluation:
             "reference_masks": self.comparison.reference_masks,
             "protocol": protocols.identity(self.track.protocol),
         }
+
+
+def _source(given: Path | Source) -> Source:
+    return source_of(given) if isinstance(given, Path) else given
 
 
 def _content(items: Sequence[StoredVolume]) -> str:

@@ -14,6 +14,7 @@ from medbench.datasets.base import Dataset
 from medbench.engines.engine import Engine, parse_options
 from medbench.errors import SpecError
 from medbench.generators.base import GeneratorInfo
+from medbench.records.sources import Source
 from medbench.spec import Grid, Protocol
 from medbench.storage.catalogue import weight_files as catalogued
 from medbench.storage.weights import weights_variable
@@ -94,11 +95,20 @@ class RunOptions(TrackOptions):
 
 @dataclass(frozen=True, kw_only=True)
 class FolderOptions(TrackOptions):
-    """The options of ``medbench evaluate``: exactly one of ``dataset`` and ``real`` names the real side."""
+    """The options of ``medbench evaluate``: exactly one of ``dataset`` and ``real`` names the real side.
 
-    samples: Path
+    Args:
+        samples: what is judged: a path as ``medbench.records.sources.source_of`` reads it, or a source.
+        real: likewise.
+        masks: folder of the label maps that the samples were made from.
+        real_masks: folder of the real volumes' label maps.
+        out: where results go.
+        command: as it was typed, for the record.
+    """
+
+    samples: Path | Source
     dataset: str | None = None
-    real: Path | None = None
+    real: Path | Source | None = None
     masks: Path | None = None
     real_masks: Path | None = None
     out: Path | None = None

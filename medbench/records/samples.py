@@ -69,8 +69,19 @@ def open_folder(folder: Path, *, masks: Path | None = None, progress: Progress =
             StoredVolume(id=name, subject=name, path=path, sha256=content_once(path))
             for name, path in progress.track(found.items(), task=task, total=len(found))
         ]
-    if masks is None:
-        return items
+    return items if masks is None else with_masks(items, masks)
+
+
+def with_masks(items: Sequence[StoredVolume], masks: Path) -> list[StoredVolume]:
+    """Return volumes with their masks.
+
+    Args:
+        items: the volumes.
+        masks: folder of label maps with the volumes' ids as names; the format may differ.
+
+    Raises:
+        DataError: a volume has no mask.
+    """
     by_name = match_masks([item.id for item in items], volumes_by_id(masks))
     regions = region_names(masks)
     if missing := [item.id for item in items if item.id not in by_name]:
