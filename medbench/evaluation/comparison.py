@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from medbench.errors import NotEnoughCasesError
@@ -13,14 +13,38 @@ from medbench.imaging.findings import Finding
 from medbench.metrics.evidence import Evidence
 from medbench.records.samples import StoredVolume
 
+Key = tuple[tuple[int, ...], tuple[int, ...]]
+
 
 @dataclass(frozen=True)
 class StoredEvidence(Evidence):
-    """Evidence of volumes on disk, so that floors can deal real volumes anew."""
+    """Evidence of volumes on disk, so that floors can deal real volumes anew.
+
+    Args:
+        turns: the place of each comparison among those that are made together, by its ``key``.
+    """
 
     real: StoredSide
     synthetic: StoredSide
     held_out: StoredSide | None
+    turns: Mapping[Key, int] = field(default_factory=dict)
+
+    @staticmethod
+    def key(real: Sequence[StoredVolume], synthetic: Sequence[StoredVolume]) -> Key:
+        """Return what tells a comparison from others of the same volumes."""
+        return tuple(map(id, real)), tuple(map(id, synthetic))
+
+    def between(self, real: Sequence[StoredVolume], synthetic: Sequence[StoredVolume]) -> StoredEvidence:
+        """Return evidence for the value alone of other volumes, made with this one where that was planned."""
+        turn = self.turns.get(self.key(real, synthetic))
+        return replace(
+            self,
+            real=self.real.of(real),
+            synthetic=self.synthetic.of(synthetic),
+            intervals=False,
+            together=None if turn is None else self.together,
+            turn=turn or 0,
+        )
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ it stands without a verdict: a floor of other counts says nothing about the valu
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
@@ -16,15 +16,14 @@ import numpy as np
 from medbench.errors import NotEnoughCasesError, Unavailable
 from medbench.evaluation.comparison import StoredEvidence
 from medbench.evaluation.finite import finite_only
+from medbench.evaluation.splits import Volumes, floor_splits, half_splits, parts_of_training, wanted_counts
 from medbench.metrics.base import Measurement, Metric, MetricInfo
 from medbench.records.results import Against
-from medbench.records.samples import StoredVolume
-from medbench.statistics.extrapolation import FEWEST_CARRIED, LARGEST_STEP, carried_on
+from medbench.statistics.extrapolation import carried_on
 
 if TYPE_CHECKING:
     import pandas as pd
 
-_MOST_PARTS_OF_REFERENCE = 10
 _FEWEST_PARTS = 3
 
 Parts = Mapping[str, float | Mapping[str, float]]
@@ -83,17 +82,13 @@ def against(metric: Metric, found: Measurement, evidence: StoredEvidence) -> Aga
         found: what it measured.
         evidence: what it measured that on.
     """
-    info, reference = metric.info, evidence.real.items
-    held_out = evidence.held_out.items if evidence.held_out else ()
-    n = len(held_out)
-    if info.floor != "splits" or n < max(info.min_real, 2) or n > len(reference):
+    info, held_out = metric.info, evidence.held_out
+    parts = parts_of_training(info, evidence)
+    if held_out is None or not parts:
         return None
-    order = _shuffled_by_subject(reference, np.random.default_rng(0))
-    parts = [order[start : start + n] for start in range(0, len(order) - n + 1, n)][:_MOST_PARTS_OF_REFERENCE]
-    evidence = _on_the_same_regions(evidence, found)
+    evidence, samples = _on_the_same_regions(evidence, found), evidence.synthetic.items
     try:
-        sides = [evidence.real.of(items) for items in (held_out, *parts)]
-        beside, *each = (_value(metric, replace(evidence, real=side)) for side in sides)
+        beside, *each = (_value(metric, evidence.between(items, samples)) for items in (held_out.items, *parts))
     except (Unavailable, NotEnoughCasesError):
         return None
     if any(one.scope != beside.scope for one in each):
@@ -101,12 +96,12 @@ def against(metric: Metric, found: Measurement, evidence: StoredEvidence) -> Aga
     values = tuple(one.value for one in each)
     train = float(np.mean(values))
     gap = beside.value - train if info.better == "lower" else train - beside.value
+    n = len(held_out.items)
     return Against(n=n, train=train, train_values=values, held_out=beside.value, gap=gap, gap_limit=_gap_limit(values))
 
 
 def _value(metric: Metric, evidence: StoredEvidence) -> Measurement:
-    """Measure the value alone, without interval and table."""
-    return finite_only(metric.measure(replace(evidence, intervals=False)))
+    return finite_only(metric.measure(evidence))
 
 
 def _gap_limit(values: Sequence[float]) -> float | None:
@@ -124,7 +119,8 @@ def _from_held_out(metric: Metric, evidence: StoredEvidence) -> FloorFound:
     items = evidence.held_out.items[:wanted] if evidence.held_out else ()
     _require(metric.info, synthetic=len(items))
     assert evidence.held_out is not None  # required
-    measured = _value(metric, replace(evidence, synthetic=evidence.held_out.of(items)))
+    judged = replace(evidence, synthetic=evidence.held_out.of(items), intervals=False)
+    measured = _value(metric, judged)
     note = f"{len(items)} held-out real volumes in place of the samples"
     if len(items) < wanted:
         note += f", fewer than the {wanted} samples"
@@ -162,11 +158,11 @@ class _Split:
 
 def _from_splits(metric: Metric, found: Measurement, evidence: StoredEvidence) -> FloorFound:
     evidence = _on_the_same_regions(evidence, found)
-    pool = [*evidence.real.items, *(evidence.held_out.items if evidence.held_out else ())]
-    wanted = len(evidence.real.items), len(evidence.synthetic.items)
-    near = _split(metric, evidence, pool, wanted)
+    pool = len(evidence.real.items) + (len(evidence.held_out.items) if evidence.held_out else 0)
+    wanted, dealt = wanted_counts(evidence), floor_splits(evidence)
+    near = _measured(metric, evidence, dealt)
     note = (
-        f"mean of {len(near.values)} random splits by patient of {len(pool)} real volumes into {near.counts[0]} and "
+        f"mean of {len(near.values)} random splits by patient of {pool} real volumes into {near.counts[0]} and "
         f"{near.counts[1]} ({min(near.values):.3g} to {max(near.values):.3g})"
     )
     elsewhere = sum(one.scope != found.scope for one in near.found)
@@ -175,7 +171,7 @@ def _from_splits(metric: Metric, found: Measurement, evidence: StoredEvidence) -
     if sum(near.counts) >= sum(wanted):
         return FloorFound(near.mean, note, near.values, "same", near.parts)
     note += f"; the value itself rests on {wanted[0]} and {wanted[1]}, and fewer volumes change a value"
-    far = _half(metric, evidence, pool, near, wanted)
+    far = _half(metric, evidence, dealt)
     if far is None:
         return FloorFound(near.mean, f"{note}: no verdict", near.values, "other", near.parts)
     line = partial(carried_on, near_count=sum(near.counts), far_count=sum(far.counts), count=sum(wanted))
@@ -190,59 +186,24 @@ def _from_splits(metric: Metric, found: Measurement, evidence: StoredEvidence) -
     return FloorFound(near.mean + step, note, tuple(value + step for value in near.values), "carried", parts)
 
 
-def _split(metric: Metric, evidence: StoredEvidence, pool: Sequence[StoredVolume], wanted: tuple[int, int]) -> _Split:
-    measured = []
-    for real, judged in splits(pool, real=wanted[0], judged=wanted[1], count=evidence.protocol.floor_splits):
+def _measured(metric: Metric, evidence: StoredEvidence, dealt: Sequence[tuple[Volumes, Volumes]]) -> _Split:
+    found = []
+    for real, judged in dealt:
         _require(metric.info, real=len(real), synthetic=len(judged))
-        one_side, other = (evidence.real.of(items) for items in (real, judged))
-        measured.append(_value(metric, replace(evidence, real=one_side, synthetic=other)))
-        counts = len(real), len(judged)
-    return _Split(counts, measured)
+        found.append(_value(metric, evidence.between(real, judged)))
+    return _Split((len(real), len(judged)), found)
 
 
-def _half(
-    metric: Metric, evidence: StoredEvidence, pool: Sequence[StoredVolume], near: _Split, wanted: tuple[int, int]
-) -> _Split | None:
+def _half(metric: Metric, evidence: StoredEvidence, near: Sequence[tuple[Volumes, Volumes]]) -> _Split | None:
     """Return the splits at half the counts, from which a floor is carried on; None where that would lead astray."""
-    half = near.counts[0] // 2, near.counts[1] // 2
-    if min(half) < FEWEST_CARRIED or sum(wanted) > LARGEST_STEP * sum(near.counts):
+    dealt = half_splits(evidence, near)
+    if not dealt:
         return None
     try:
-        far = _split(metric, evidence, pool, half)
+        far = _measured(metric, evidence, dealt)
     except (Unavailable, NotEnoughCasesError):
         return None
-    return far if sum(far.counts) < sum(near.counts) else None
-
-
-def splits(
-    pool: Sequence[StoredVolume], *, real: int, judged: int, count: int
-) -> Iterator[tuple[Sequence[StoredVolume], Sequence[StoredVolume]]]:
-    """Yield random splits of real volumes by patient into a reference and a set that is judged, disjoint.
-
-    Where the pool is too small for both counts, both shrink in proportion. A patient's volumes stay together, so that
-    counts may differ by a few where patients have several.
-
-    Args:
-        pool: real volumes.
-        real: wanted in the reference.
-        judged: wanted in the set that is judged.
-        count: how many splits; the same ones whenever they are asked for.
-    """
-    shrink = min(1.0, len(pool) / (real + judged))
-    fewer = max(1, round(judged * shrink))
-    most = min(real, len(pool) - fewer)
-    for seed in range(count):
-        order = _shuffled_by_subject(pool, np.random.default_rng([20250313, seed]))
-        cut = fewer
-        while 0 < cut < len(order) and order[cut].subject == order[cut - 1].subject:
-            cut += 1
-        yield order[cut : cut + most], order[:cut]
-
-
-def _shuffled_by_subject(items: Sequence[StoredVolume], chance: np.random.Generator) -> list[StoredVolume]:
-    subjects = sorted({item.subject for item in items})
-    place = {subject: index for index, subject in enumerate(chance.permutation(subjects))}
-    return sorted(items, key=lambda item: place[item.subject])
+    return far if sum(far.counts) < sum(map(len, near[-1])) else None
 
 
 def _require(info: MetricInfo, *, real: int | None = None, synthetic: int) -> None:

@@ -20,6 +20,7 @@ from medbench.evaluation.gate.facts import FACTS_VERSION, Facts, file_facts
 from medbench.evaluation.gate.findings import SideReport
 from medbench.evaluation.instruments import Instruments
 from medbench.evaluation.prospects import require_counts
+from medbench.evaluation.splits import with_all_comparisons
 from medbench.imaging.findings import Finding
 from medbench.imaging.formats import read_header
 from medbench.imaging.masks import mask_findings
@@ -128,9 +129,10 @@ def _measured(
     require_counts(info, real=len(comparison.reference), synthetic=len(comparison.synthetic))
     protocol = _protocol(info, comparison, instruments) | ({"source_sha256": source} if source else {})
     evidence = comparison.evidence(instruments)
-    measurement = finite_only(metric.measure(evidence))
+    planned = with_all_comparisons(info, evidence)
+    measurement = finite_only(metric.measure(planned))
     protocol |= measurement.scope
-    floor = floor_of(metric, measurement, evidence)
+    floor = floor_of(metric, measurement, planned)
     table = _joined(measurement.table, floor.table)
     if table is not None:
         write_table(tables / f"{info.name}.csv", table)
@@ -146,7 +148,7 @@ def _measured(
         floor_counts=floor.counts,
         ceiling=measurement.ceiling,
         ceiling_note=measurement.ceiling_note,
-        against=against(metric, measurement, evidence),
+        against=against(metric, measurement, planned),
         better=info.better,
         unit=info.unit,
         n_real=protocol["n_real"],

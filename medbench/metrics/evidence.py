@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
+from medbench.metrics.together import Found, Gather, Together
 from medbench.spec import Plane
 
 if TYPE_CHECKING:
@@ -148,6 +149,8 @@ class Evidence:
         held_out: real volumes outside the reference; None where there are none.
         workspace: for metrics that train networks.
         intervals: False where only the value is wanted (floors, gaps): intervals and tables may then be left out.
+        together: all comparisons that this one is made with; None: it is made alone.
+        turn: its place among them.
     """
 
     protocol: EvaluationProtocol
@@ -156,6 +159,26 @@ class Evidence:
     held_out: Side | None
     workspace: Workspace
     intervals: bool = True
+    together: Together | None = None
+    turn: int = 0
+
+    def shared(self, what: str, gather: Gather[Found]) -> Found:
+        """Return what a function makes of this comparison, made at once for all that it is made with.
+
+        So floors cost no further pass over the features. What is kept until all are made should be small.
+
+        Args:
+            what: names it among all that the metric gathers.
+            gather: takes the comparisons and returns one entry for each; it must be the same function each time.
+
+        Raises:
+            Unavailable: from ``gather``, for this comparison by itself.
+        """
+        found = self.together.gathered(what, gather) if self.together else None
+        if found is not None:
+            return found[self.turn]
+        [own] = gather(Together.alone(self.real, self.synthetic, intervals=self.intervals))
+        return own
 
 
 def volume_table(parts: Iterable[tuple[str, Side, Mapping[str, Any]]]) -> pd.DataFrame:

@@ -1,6 +1,5 @@
 """Floors from real volumes, and the gap between the training and the held-out split."""
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +11,7 @@ from medbench.datasets.phantom.dataset import generate
 from medbench.errors import Unavailable
 from medbench.evaluation.cache import Cache
 from medbench.evaluation.comparison import Comparison, StoredEvidence
-from medbench.evaluation.floors import against, floor_of, splits
+from medbench.evaluation.floors import against, floor_of
 from medbench.evaluation.instruments import Instruments
 from medbench.metrics.base import Measurement, MetricInfo
 from medbench.metrics.evidence import Evidence
@@ -72,35 +71,6 @@ def evidence_of(
     held_out: Sequence[StoredVolume] = (),
 ) -> StoredEvidence:
     return Comparison(synthetic, reference, held_out, identity={}).evidence(instruments)
-
-
-def test_splits_have_the_counts_that_were_measured_and_share_no_patient(items: list[StoredVolume]) -> None:
-    seen = set()
-    for real, judged in splits(items, real=12, judged=4, count=6):
-        assert (len(real), len(judged)) == (12, 4)
-        assert not {item.subject for item in real} & {item.subject for item in judged}
-        seen.add(tuple(item.id for item in judged))
-    assert len(seen) == 6
-
-
-def test_splits_keep_a_patients_volumes_together(items: list[StoredVolume]) -> None:
-    pairs = [replace(item, subject=f"p{index // 2}") for index, item in enumerate(items)]
-    for real, judged in splits(pairs, real=11, judged=5, count=5):
-        assert not {item.subject for item in real} & {item.subject for item in judged}
-        assert set(Counter(item.subject for item in judged).values()) == {2}
-
-
-def test_splits_shrink_in_proportion_where_real_volumes_are_few(items: list[StoredVolume]) -> None:
-    [(real, judged)] = splits(items, real=16, judged=16, count=1)
-    assert (len(real), len(judged)) == (8, 8)
-    [(real, judged)] = splits(items, real=16, judged=48, count=1)
-    assert (len(real), len(judged)) == (4, 12)
-
-
-def test_splits_do_not_depend_on_the_order_of_the_volumes(items: list[StoredVolume]) -> None:
-    forwards = [{item.id for item in judged} for _, judged in splits(items, real=12, judged=4, count=3)]
-    backwards = [{item.id for item in judged} for _, judged in splits(items[::-1], real=12, judged=4, count=3)]
-    assert forwards == backwards
 
 
 def test_the_floor_is_the_mean_over_splits_and_says_so(items: list[StoredVolume], instruments: Instruments) -> None:
