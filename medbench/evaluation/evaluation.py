@@ -14,6 +14,7 @@ from medbench.budget.meter import Meter
 from medbench.drawing.montage import MONTAGE, MOST_VOLUMES, montage
 from medbench.errors import StorageError, Unavailable
 from medbench.evaluation.comparison import Comparison
+from medbench.evaluation.gallery import keep_gallery
 from medbench.evaluation.gate import findings as gate
 from medbench.evaluation.instruments import Instruments
 from medbench.evaluation.measure import crash, inspect, measure_all, write_table
@@ -83,6 +84,8 @@ class Evaluation:
             for drawn, undrawn in self._with_figures(measured, comparison.evidence(self.instruments), results):
                 results.append(drawn)
                 skipped += undrawn
+            infos = [registry.load("metrics", metric).info for metric in self.metrics]
+            keep_gallery(self.folder.path, comparison.evidence(self.instruments, intervals=False), results, infos)
         assert self.record.budget is not None  # set by the stage
         report = Report(
             run=self.record.id,

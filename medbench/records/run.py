@@ -26,6 +26,7 @@ Kind = Literal["run", "evaluation"]
 StageName = Literal["prepare", "fit", "sample", "evaluate", "report"]
 LOCK = ".lock"
 HOLDER = ".lock.json"
+GALLERY = "gallery"
 _LIBRARIES = ("medbench", "torch", "monai", "numpy", "scipy", "nibabel", "SimpleITK", "totalsegmentator", "nnunetv2")
 
 
@@ -130,6 +131,7 @@ class RunFolder:
         self.results_file = path / "results.json"
         self.tables = path / "tables"
         self.figures = path / "figures"
+        self.gallery = path / GALLERY
         self.report_file = path / "report.html"
         self.log_file = path / "log.txt"
         self.logs = path / "logs"
@@ -230,7 +232,7 @@ class RunFolder:
 
     def clear(self) -> None:
         """Remove what a run has made; its record, log and the logs of what it trained stay."""
-        for folder in (self.samples, self.tables, self.figures, self.path / "fit"):
+        for folder in (self.samples, self.tables, self.figures, self.gallery, self.path / "fit"):
             shutil.rmtree(folder, ignore_errors=True)
         for file in (self.results_file, self.report_file):
             file.unlink(missing_ok=True)

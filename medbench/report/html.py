@@ -11,12 +11,15 @@ from medbench.records.results import Report, by_cause
 from medbench.records.run import RunFolder
 from medbench.report import context, prose
 from medbench.report.protocol_text import protocol_sentences
+from medbench.report.volumes import MOST_BYTES, look
 from medbench.storage.files import write_text
 
 if TYPE_CHECKING:
     from jinja2 import Environment
 
 _PACKAGE: Final = "medbench.report"
+_TEXT_BYTES: Final = 1_500_000
+"""Kept free for all that is neither a picture nor a volume."""
 
 
 class Footnotes:
@@ -44,7 +47,7 @@ def write_report(folder: Path) -> Path:
         folder: a run folder with ``run.json`` and ``results.json``.
 
     Returns:
-        The path of the page, which needs no other file, no network and no script.
+        The path of the page, which needs no other file and no network; it is at most ``MOST_BYTES`` long.
 
     Raises:
         SpecError: the folder is no run folder.
@@ -54,6 +57,7 @@ def write_report(folder: Path) -> Path:
     record = run.read()
     report = Report.read(run.results_file)
     tables = [(result.metric, context.read_table(run.tables, result)) for result in report.results]
+    pictures = context.pictures(run.path, report.results)
     started = {name: stage.started for name, stage in record.stages.items() if name != "report"}
     page = render(
         "report.html.j2",
@@ -65,7 +69,8 @@ def write_report(folder: Path) -> Path:
         stand_ins=sorted({name for result in report.results for name in result.stand_ins}),
         glances=[context.glance(result) for result in report.results],
         summaries={metric: context.summary(table) for metric, table in tables if table is not None},
-        pictures=context.pictures(run.path, report.results),
+        pictures=pictures,
+        volumes=look(run, record, most_bytes=MOST_BYTES - _TEXT_BYTES - sum(len(one["uri"]) for one in pictures)),
         gate=record.evaluation.gate,
         command=record.evaluation.command,
     )  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from medbench.drawing.text import gib, number
 from medbench.records.results import Budget, Result
+from medbench.report.volumes import Look
 
 
 def reading(result: Result) -> str:
@@ -91,3 +92,14 @@ def memory_reason(budget: Budget) -> str:
     if budget.card == "none":
         return "not measured: no CUDA device took part"
     return "not measured: the driver or the library gave no figure"
+
+
+def resolution_sentence(volumes: Look) -> str:
+    """Say on which grid a page's volumes are, whether that is coarser than theirs, and what bounds it."""
+    told = []
+    for row in volumes.rows:
+        shape, spacing = ("x".join(map(str, row["shape"])), "x".join(f"{step:.2f}" for step in row["spacing_mm"]))
+        of = f", averaged from {'x'.join(map(str, row['full_shape']))}" if row["full_shape"] else ", as evaluated"
+        told.append(f"{shape} voxels of {spacing} mm{of}")
+    size = f"{volumes.characters / 1e6:.1f} MB"
+    return f"Shown in whole HU: {'; '.join(dict.fromkeys(told))}. The volumes take {size}; a page takes at most 25 MB."

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import base64
-import gzip
 import html
 import json
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
-from medbench.errors import GeometryError
-from medbench.imaging.formats.geometry import same_grid
 from medbench.imaging.volume import LabelMap, Volume
 from medbench.viewer.assets import csp_hash, joined_script, style
-from medbench.viewer.slices import AxialSlices
+from medbench.viewer.packing import Packed, pack
 
 ENTRY: Final = "standalone.js"
 
@@ -37,30 +33,33 @@ main > div { flex: 1; min-height: 0; }
 """
 
 
-def embedded(name: str, volume: Volume, labels: LabelMap | None = None, *, title: str = "") -> str:
-    """Return a block of HTML that keeps a volume for the viewer: voxels compressed, never run by the browser.
+def block(name: str, packed: Packed, *, title: str = "") -> str:
+    """Return a block of HTML that keeps a volume for the viewer; the browser never runs it.
 
     Args:
         name: the element's id.
-        volume: is stored as int16 HU.
-        labels: on the volume's grid.
+        packed: the volume.
         title: stands above the volume.
-
-    Raises:
-        GeometryError: the label map lies on another grid.
     """
-    slices = AxialSlices.of(volume.voxels, volume.affine)
-    grid: dict[str, object] = {"shape": slices.shape, "spacing": slices.spacing_mm, "name": title}
-    lines = [_packed(slices.slab(0, len(slices.voxels)))]
-    if labels is not None:
-        if not same_grid(volume, labels):
-            raise GeometryError(f"{title or name}: the label map lies on another grid than its volume: resample it")
-        grid["regions"] = {str(value): region for value, region in labels.names.items()}
-        lines.append(_packed(labels.voxels.tobytes(order="F")))
-    about = json.dumps(grid).replace("<", "\\u003c")  # no text may end the block
-    return "\n".join(
-        [f'<script type="application/x-medbench-volume" id="{html.escape(name)}">', about, *lines, "</script>"]
-    )
+    grid: dict[str, Any] = {"shape": packed.shape, "spacing": packed.spacing_mm, "name": title}
+    if packed.labels is not None:
+        grid["regions"] = {str(value): region for value, region in packed.regions.items()}
+    lines = [packed.voxels, *filter(None, [packed.labels])]
+    return data_block(name, "application/x-medbench-volume", "\n".join([_unending(grid), *lines]))
+
+
+def json_block(name: str, document: Any) -> str:
+    """Return a block of HTML that keeps a JSON document for a script."""
+    return data_block(name, "application/json", _unending(document))
+
+
+def data_block(name: str, kind: str, text: str) -> str:
+    """Return an element that keeps text; the browser neither shows nor runs it."""
+    return f'<script type="{kind}" id="{html.escape(name)}">\n{text}\n</script>'
+
+
+def _unending(document: Any) -> str:
+    return json.dumps(document).replace("<", "\\u003c")  # no text may end the block
 
 
 def viewer_page(title: str, volumes: Sequence[tuple[str, Volume, LabelMap | None]]) -> str:
@@ -82,11 +81,7 @@ def viewer_page(title: str, volumes: Sequence[tuple[str, Volume, LabelMap | None
         names=" ".join(names),
         fallback="This page shows its volumes by a script, which this browser does not run.",
         blocks="\n".join(
-            embedded(name, volume, labels, title=shown) for name, (shown, volume, labels) in zip(names, volumes)
+            block(name, pack(volume, labels), title=shown) for name, (shown, volume, labels) in zip(names, volumes)
         ),
         script=script,
     )
-
-
-def _packed(data: bytes) -> str:
-    return base64.b64encode(gzip.compress(data, mtime=0)).decode()

@@ -77,6 +77,7 @@ export function listenToPointers(viewer, pane) {
 
   let turned = 0;
   function wheel(event) {
+    if (!viewer.takesWheel) return;
     event.preventDefault();
     viewer.activate(pane);
     const pixels = event.deltaMode === WheelEvent.DOM_DELTA_PIXEL ? event.deltaY : event.deltaY * NOTCH;

@@ -17,10 +17,13 @@ export class Viewer {
    * @param {string[]} [options.titles] one for each volume
    * @param {Object<string, {centre: number, width: number}>} [options.windows] presets; the first is shown
    * @param {boolean} [options.labels] whether there are label maps to show
+   * @param {boolean} [options.scrolls] whether the page around it scrolls: the wheel is the page's until a pane has the
+   *   focus
    * @param {(viewer: Viewer) => void} [options.ondraw] is called after each drawing
    */
-  constructor(root, { titles = [""], windows = WINDOWS, labels = false, ondraw = () => {} } = {}) {
+  constructor(root, { titles = [""], windows = WINDOWS, labels = false, scrolls = false, ondraw = () => {} } = {}) {
     this.root = root;
+    this.scrolls = scrolls;
     this.windows = windows;
     this.labelled = labels;
     this.ondraw = ondraw;
@@ -84,6 +87,11 @@ export class Viewer {
       this.toolbar.update();
       this.ondraw(this);
     });
+  }
+
+  /** Whether the wheel turns slices here, and not the page. */
+  get takesWheel() {
+    return !this.scrolls || this.root.contains(document.activeElement);
   }
 
   /** Make a pane the one that keys act on; the focus goes to its slider, if it was in another one or is taken. */

@@ -5,6 +5,7 @@ export const WINDOWS = Object.freeze({
   mediastinum: { centre: 40, width: 400 },
   bone: { centre: 400, width: 1800 },
   vessel: { centre: 200, width: 700 },
+  full: { centre: 1000, width: 4000 },
 });
 
 const WIDEST = 8000;

@@ -262,7 +262,7 @@ def test_every_key_is_listed(show) -> None:
     shown.page.get_by_text("Keys", exact=True).click()
     listed = {text.replace("\n", "") for text in shown.page.locator(".viewer-keys dt").all_inner_texts()}
     assert listed == {
-        *("↑", "↓", "Page up", "Page down", "Home", "End", "A", "C", "S", "L", "M", "B", "V", "[", "]", ",", "."),
+        *("↑", "↓", "Page up", "Page down", "Home", "End", "A", "C", "S", "L", "M", "B", "V", "F", "[", "]", ",", "."),
         *("+=", "-", "Shift←", "Shift→", "Shift↑", "Shift↓", "R", "X", "T", "D"),
     }
 

@@ -1,0 +1,219 @@
+"""The volumes that a report holds to be looked at: read again from where they lie, packed into a number of bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from medbench.errors import DataError
+from medbench.imaging.grid import to_grid
+from medbench.imaging.volume import LabelMap, Volume
+from medbench.records.gallery import Gallery, Pair, Shown, stored
+from medbench.records.run import RunFolder, RunRecord
+from medbench.records.samples import content_once, open_folder
+from medbench.spec import Grid
+from medbench.viewer.assets import csp_hash, joined_script, style
+from medbench.viewer.packing import CHARACTERS_A_VOXEL, Packed, pack
+from medbench.viewer.page import block, json_block
+
+MOST_BYTES: Final = 25_000_000
+"""Of a whole report."""
+FEWEST_PAIRS: Final = 2
+"""The resolution is what so many pairs allow; at that resolution there are as many more as fit."""
+ENTRY: Final = "gallery.js"
+PAIRS_BLOCK: Final = "gallery-pairs"
+_MOST_OLD_SAMPLES: Final = 4
+
+
+@dataclass
+class Look:
+    """The viewer's part of a page.
+
+    Args:
+        rows: what is shown: for each pair the names, the relation, where regions are from, and the grid as packed.
+        blocks: HTML elements that keep the volumes.
+        absent: what cannot be shown, and why.
+    """
+
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    blocks: list[str] = field(default_factory=list)
+    absent: list[str] = field(default_factory=list)
+
+    @property
+    def script(self) -> str:
+        """The script that shows the volumes."""
+        return joined_script(ENTRY)
+
+    @property
+    def script_hash(self) -> str:
+        """By which a policy allows that script."""
+        return csp_hash(self.script)
+
+    @property
+    def style(self) -> str:
+        """The viewer's style sheet."""
+        return style()
+
+    @property
+    def html(self) -> str:
+        """The elements that keep the volumes, and the list of pairs for the script."""
+        pairs = [{"title": row["title"], "volumes": row["blocks"]} for row in self.rows]
+        return "\n".join([*self.blocks, json_block(PAIRS_BLOCK, pairs)])
+
+    @property
+    def characters(self) -> int:
+        """Of the volumes."""
+        return sum(map(len, self.blocks))
+
+
+def look(run: RunFolder, record: RunRecord, *, most_bytes: int) -> Look:
+    """Return the volumes of a run that can be looked at, as many and as fine as a number of bytes allows.
+
+    Args:
+        run: the run folder.
+        record: its record; volumes are brought to its protocol's grid.
+        most_bytes: of what the page may hold.
+
+    Raises:
+        DataError: the gallery's record is damaged.
+    """
+    gallery, found = Gallery.read(run.path), Look()
+    if gallery is None:
+        gallery = _of_samples(run, found)
+    grid = record.evaluation.protocol.get("grid")
+    packer = _Packer(run.path, Grid.model_validate(grid) if grid else None)
+    pairs = list(_readable(gallery, packer, found))
+    share = (
+        most_bytes / CHARACTERS_A_VOXEL / max(1, sum(1 + (pair.beside is not None) for pair in pairs[:FEWEST_PAIRS]))
+    )
+    while pairs:
+        packed = _fitting(pairs, packer, share, most_bytes)
+        if len(packed) >= min(FEWEST_PAIRS, len(pairs)):
+            break
+        share *= 0.7  # noisier than most
+    else:
+        return found
+    _arrange(pairs, packed, found)
+    return found
+
+
+@dataclass
+class _Packer:
+    """Reads and packs volumes.
+
+    Args:
+        run: files may be relative to it.
+        grid: the canonical grid; None: every volume on its own.
+    """
+
+    run: Path
+    grid: Grid | None
+
+    def check(self, shown: Shown) -> None:
+        """Refuse a volume that is not there, or not the one that was evaluated.
+
+        Raises:
+            DataError: with the name of the case and the reason.
+        """
+        path = self.run / shown.file
+        if not path.exists():
+            raise DataError(f"{shown.name} is no longer at {path}")
+        if shown.sha256 is not None and content_once(path) != shown.sha256:
+            raise DataError(f"{shown.name}: {path} has changed since the evaluation")
+
+    def pack(self, shown: Shown, most_voxels: float) -> Packed:
+        """Return a volume on the canonical grid, with its regions, packed."""
+        volume = Volume.read(self.run / shown.file)
+        if self.grid is not None:
+            volume = to_grid(volume, self.grid)
+        file = self.run / shown.label_map if shown.label_map else None
+        labels = LabelMap.read(file, shown.regions) if file and file.is_file() else None
+        return pack(volume, labels, most_voxels=most_voxels)
+
+
+def _readable(gallery: Gallery, packer: _Packer, found: Look) -> Iterator[Pair]:
+    """Yield the pairs that are there; what is not is noted."""
+    for pair in gallery.pairs:
+        try:
+            packer.check(pair.first)
+        except DataError as error:
+            found.absent.append(str(error))
+            continue
+        beside, relation = pair.beside, pair.relation
+        try:
+            if beside is not None:
+                packer.check(beside)
+        except DataError as error:
+            found.absent.append(str(error))
+            beside, relation = None, f"{relation}: {beside.name}, which is no longer there" if beside else relation
+        yield pair.model_copy(update={"beside": beside, "relation": relation})
+
+
+def _fitting(pairs: list[Pair], packer: _Packer, share: float, most_bytes: int) -> list[dict[str, Packed]]:
+    """Pack pairs in their order until the next one would be too much; each as its volumes by name."""
+    packed: list[dict[str, Packed]] = []
+    known: dict[str, Packed] = {}
+    for pair in pairs:
+        both = {one.file: one for one in (pair.first, pair.beside) if one is not None}
+        new = {file: packer.pack(one, share) for file, one in both.items() if file not in known}
+        if sum(one.characters for one in (known | new).values()) > most_bytes:
+            break
+        known |= new
+        packed.append({file: known[file] for file in both})
+    return packed
+
+
+def _arrange(pairs: list[Pair], packed: list[dict[str, Packed]], found: Look) -> None:
+    """Turn packed pairs into rows and blocks; a volume that stands in several pairs is kept once."""
+    names: dict[str, str] = {}
+    for pair, volumes in zip(pairs, packed):
+        for shown in filter(None, (pair.first, pair.beside)):
+            if shown.file not in names:
+                names[shown.file] = f"volume-{len(names)}"
+                found.blocks.append(block(names[shown.file], volumes[shown.file], title=_title(shown, pair)))
+        found.rows.append(_row(pair, volumes, names))
+    if left := len(pairs) - len(packed):
+        found.absent.append(f"{left} more {'pair' if left == 1 else 'pairs'}: this page would grow too large")
+
+
+def _row(pair: Pair, volumes: Mapping[str, Packed], names: Mapping[str, str]) -> dict[str, Any]:
+    both = [one for one in (pair.first, pair.beside) if one is not None]
+    first = volumes[pair.first.file]
+    return {
+        "title": " beside ".join(_title(one, pair) for one in both),
+        "first": pair.first.name,
+        "beside": pair.beside.name if pair.beside else None,
+        "relation": pair.relation,
+        "labels": [one.labels for one in both],
+        "shape": first.shape,
+        "spacing_mm": first.spacing_mm,
+        "full_shape": first.full_shape if first.is_reduced else None,
+        "blocks": [names[one.file] for one in both],
+    }
+
+
+def _title(shown: Shown, pair: Pair) -> str:
+    return (
+        f"sample {shown.name}"
+        if pair.kind == "sample" and shown is pair.first
+        else f"real {shown.name}"
+        if shown.sha256
+        else shown.name
+    )
+
+
+def _of_samples(run: RunFolder, found: Look) -> Gallery:
+    """Return the first samples alone, for runs that an earlier version evaluated."""
+    reason = "this run was evaluated by an earlier version, which did not record what lies nearest"
+    if not run.samples.is_dir():
+        found.absent.append("this run does not say where its volumes lie: evaluate it again to look at them here")
+        return Gallery(pairs=())
+    try:
+        items = open_folder(run.samples)[:_MOST_OLD_SAMPLES]
+    except DataError as error:
+        found.absent.append(str(error))
+        return Gallery(pairs=())
+    shown = [stored(item, run.path, labels="none: none was recorded") for item in items]
+    return Gallery(pairs=tuple(Pair(kind="sample", first=one, beside=None, relation=reason) for one in shown))
