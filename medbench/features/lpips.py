@@ -1,15 +1,14 @@
 """LPIPS of 3D volumes, slice by slice in the protocol's planes (LPIPS is defined for 2D images).
 
-The ``lpips`` package brings the calibrated linear layers; the AlexNet below them is torchvision's and has to be here
-already: nothing is downloaded.
+The learnt linear layers are shipped (``lpips_network``); the weights of the AlexNet below them are torchvision's and
+have to be here already: nothing is downloaded.
 """
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -20,6 +19,7 @@ from medbench.storage.weights import WeightFile
 if TYPE_CHECKING:
     import torch
 
+    from medbench.features.lpips_network import Backbone, LpipsNetwork
     from medbench.spec import Plane
 
 BACKBONE = WeightFile(
@@ -49,7 +49,7 @@ _BATCH_PIXELS = 2**20
 class Lpips25d:
     """LPIPS averaged over all slices of a plane, then over planes; ``network`` is its module in evaluation mode."""
 
-    network: torch.nn.Module
+    network: LpipsNetwork
 
     def __call__(self, real: np.ndarray, reconstructed: np.ndarray, *, planes: Sequence[Plane]) -> float:
         """Return the distance of two volumes (x, y, z) float32 in 0..1; 0 for equal ones."""
@@ -59,7 +59,7 @@ class Lpips25d:
         with torch.inference_mode():
             for plane in planes:
                 pairs = zip(_batches(plane_view(real, plane)), _batches(plane_view(reconstructed, plane)))
-                means.append(torch.cat([self.network(a, b, normalize=True).flatten() for a, b in pairs]).mean().item())
+                means.append(torch.cat([self.network(2 * a - 1, 2 * b - 1) for a, b in pairs]).mean().item())
         return float(np.mean(means))
 
 
@@ -78,27 +78,21 @@ def load_lpips() -> Lpips25d:
     return Lpips25d(lpips_network("alex", BACKBONE))
 
 
-def lpips_network(net: Literal["alex", "squeeze"], backbone: WeightFile) -> torch.nn.Module:
-    """Return the LPIPS module with a backbone's weights from their file, on the CPU, in evaluation mode.
+def lpips_network(backbone: Backbone, weights: WeightFile) -> LpipsNetwork:
+    """Return the network of LPIPS with its backbone's weights from their file, on the CPU, in evaluation mode.
 
     Raises:
         Unavailable: the weights are not here.
         CheckpointError: the file is damaged or holds another network.
     """
-    import lpips
+    from medbench.features.lpips_network import LpipsNetwork
 
-    path = backbone.locate()
+    path = weights.locate()
     state = read_tensors(path)
-    with warnings.catch_warnings():
-        # The package still calls torchvision with arguments that torchvision has replaced.
-        warnings.filterwarnings("ignore", category=UserWarning, module="torchvision")
-        network = lpips.LPIPS(net=net, pnet_rand=True, verbose=False)
-    # The package cuts the backbone into slices but keeps the indices: slice2.3.x is torchvision's features.3.x.
-    names = {name: f"features.{name.split('.', 1)[1]}" for name in network.net.state_dict()}
-    found = {name: state[source] for name, source in names.items() if source in state}
-    fill(network.net, found, path=path, name=backbone.name)
-    module: torch.nn.Module = network.eval()
-    return module
+    network = LpipsNetwork(backbone)
+    found = {name: state[f"features.{name}"] for name in network.features.state_dict() if f"features.{name}" in state}
+    fill(network.features, found, path=path, name=weights.name)
+    return network
 
 
 def _batches(slices: np.ndarray) -> Iterator[torch.Tensor]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from monai.networks.nets import PatchDiscriminator
 from torch.nn import functional
 
 from medbench.errors import DataError
+from medbench.features.lpips_network import LpipsNetwork
 from medbench.spec import Window
 from medbench.training.averaging import descend, learning_rate, set_learning_rate
 from medbench.training.loop import Stateful
@@ -239,10 +239,4 @@ def unweighted_perceptual(config: GanConfig) -> PerceptualLoss | None:
     """Return the perceptual loss without its weights, which need not be here; None where it weighs nothing."""
     if config.perceptual_weight == 0.0:
         return None
-    import lpips
-
-    with warnings.catch_warnings():
-        # The package still calls torchvision with arguments that torchvision has replaced.
-        warnings.filterwarnings("ignore", category=UserWarning, module="torchvision")
-        network = lpips.LPIPS(net="squeeze", pretrained=False, pnet_rand=True, verbose=False)
-    return PerceptualLoss(network.eval())
+    return PerceptualLoss(LpipsNetwork("squeeze"))

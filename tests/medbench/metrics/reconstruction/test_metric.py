@@ -136,7 +136,7 @@ def test_lpips_takes_the_backbones_weights_and_is_zero_for_equal_volumes(alexnet
     monkeypatch.setenv("MEDBENCH_WEIGHTS_LPIPS_ALEXNET", str(alexnet))
     lpips = load_lpips()
     published = torch.load(alexnet, weights_only=True)
-    assert torch.equal(lpips.network.net.slice3[1].weight, published["features.6.weight"])
+    assert torch.equal(lpips.network.features[6].weight, published["features.6.weight"])
     unit = smooth_volume(0) / 2000 + np.float32(0.5)
     assert lpips(unit, unit, planes=("xy", "yz", "zx")) == 0
 
