@@ -13,6 +13,7 @@ import typer
 from cli.options import DataRoot, parse_shape
 from cli.session import Session, in_session
 from medbench.errors import MissingExtraError, SpecError
+from medbench.extras import missing
 
 if TYPE_CHECKING:
     from medbench.reader_study.audit.audit import Part
@@ -214,13 +215,11 @@ def serve(
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8765,
 ) -> None:
     """Let readers read a packet in a browser, each by a private link; Ctrl-C ends it, the same command goes on."""
+    if lack := missing("study", "study serve"):
+        raise MissingExtraError(lack)
     from medbench.reader_study.packet import Packet
+    from medbench.reader_study.server.serve import prepare
 
-    try:
-        from medbench.reader_study.server.serve import prepare
-    except ModuleNotFoundError as error:
-        mend = "install it with: pip install 'medbench[study]'"
-        raise MissingExtraError(f"study serve needs {error.name}, which is not installed: {mend}") from error
     opened = Packet.open(packet)
     opened.verify(ui.progress)
     service = prepare(opened, reader or [], host, port)

@@ -12,6 +12,7 @@ from pathlib import Path
 from medbench import registry
 from medbench.datasets.base import Check
 from medbench.errors import MedbenchError, MissingExtraError, Unavailable
+from medbench.extras import EXTRAS, install_line
 from medbench.segmenters.total_models import licence_mend, licence_number
 from medbench.storage.catalogue import weight_files
 from medbench.storage.files import sha256_of
@@ -34,7 +35,17 @@ _LICENCE = "licence totalsegmentator-heartchambers"
 
 def checks() -> list[Check]:
     """Return all checks; none of them downloads or writes anything."""
-    return [*_libraries(), _gpu(), _attention(), _home(), _disk(), *_weights(), _tried(_LICENCE, _licence), *_data()]
+    return [
+        *_libraries(),
+        *_extras(),
+        _gpu(),
+        _attention(),
+        _home(),
+        _disk(),
+        *_weights(),
+        _tried(_LICENCE, _licence),
+        *_data(),
+    ]
 
 
 def _row(check: str, detail: str, mend: str = "", *, ok: bool | None = None) -> Check:
@@ -47,6 +58,16 @@ def _libraries() -> Iterator[Check]:
             yield _row(f"library {name}", version(name))
         except PackageNotFoundError:
             yield _row(f"library {name}", "not installed", f"python -m pip install {name}")
+
+
+def _extras() -> Iterator[Check]:
+    """Say which optional libraries are here; without one, what it brings is all that is lost."""
+    for name, extra in EXTRAS.items():
+        absent = extra.absent()
+        if absent:
+            yield _row(f"extra {name}", f"no {', '.join(absent)}: brings {extra.brings}", install_line(name))
+        else:
+            yield _row(f"extra {name}", extra.brings)
 
 
 def _gpu() -> Check:

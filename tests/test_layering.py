@@ -25,6 +25,7 @@ ALLOWED = {
 FLOORS = [
     {
         "errors",
+        "extras",
         "plugin_faults",
         "plugin_files",
         "plugin_objects",

@@ -12,6 +12,7 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event, exc, make_
 from sqlalchemy.pool import NullPool
 
 from medbench.errors import DataError, MissingExtraError, SpecError, StorageError
+from medbench.extras import missing
 from medbench.storage.files import make_folder
 from medbench.storage.home import home
 
@@ -82,12 +83,10 @@ def connect(url: URL, *, create: bool) -> Engine:
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
         return engine
-    try:
-        options = f"-c lock_timeout={PATIENCE_S:.0f}s"
-        return create_engine(url, poolclass=NullPool, connect_args={"connect_timeout": _ANSWER_S, "options": options})
-    except ModuleNotFoundError as error:
-        mend = "install it with: pip install 'medbench[postgres]'"
-        raise MissingExtraError(f"PostgreSQL needs {error.name}, which is not installed: {mend}") from error
+    if lack := missing("postgres", "PostgreSQL"):
+        raise MissingExtraError(lack)
+    options = f"-c lock_timeout={PATIENCE_S:.0f}s"
+    return create_engine(url, poolclass=NullPool, connect_args={"connect_timeout": _ANSWER_S, "options": options})
 
 
 @contextmanager

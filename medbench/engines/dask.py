@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from medbench.engines.shipping import Place, Shipped, marked_place
 from medbench.errors import MedbenchError, MissingExtraError, SpecError
+from medbench.extras import missing
 
 SCHEDULER: Final = "MEDBENCH_DASK_SCHEDULER"
 _PATIENCE_S: Final = 20
@@ -33,10 +34,10 @@ def dask(workers: int | None, options: Mapping[str, str], *, gpu: bool) -> Itera
         MissingExtraError: dask.distributed is not installed.
         SpecError: no scheduler is named, it does not answer, or it has no workers.
     """
-    try:
-        from distributed import Client
-    except ImportError as error:
-        raise MissingExtraError("--engine dask needs dask.distributed: pip install 'medbench[cluster]'") from error
+    if lack := missing("cluster", "--engine dask"):
+        raise MissingExtraError(lack)
+    from distributed import Client
+
     if unknown := options.keys() - {"scheduler"}:
         raise SpecError(f"--engine dask has no option {', '.join(sorted(unknown))}: it has scheduler=tcp://HOST:8786")
     address = options.get("scheduler") or os.environ.get(SCHEDULER)

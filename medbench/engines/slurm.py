@@ -17,6 +17,7 @@ from typing import Any, Final
 
 from medbench.engines.shipping import Place, Shipped, marked_place
 from medbench.errors import MedbenchError, MissingExtraError, SpecError
+from medbench.extras import missing
 from medbench.storage.files import make_folder
 from medbench.storage.home import home
 
@@ -43,10 +44,10 @@ def slurm(workers: int | None, options: Mapping[str, str], *, gpu: bool) -> Iter
         MissingExtraError: submitit is not installed.
         SpecError: there is no SLURM here, or its controller does not answer.
     """
-    try:
-        import submitit
-    except ImportError as error:
-        raise MissingExtraError("--engine slurm needs submitit: pip install 'medbench[cluster]'") from error
+    if lack := missing("cluster", "--engine slurm"):
+        raise MissingExtraError(lack)
+    import submitit
+
     require_answer()
     logging.getLogger("submitit").setLevel(logging.ERROR)
     with marked_place() as place:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from medbench.errors import Unavailable
+from medbench.extras import missing
 from medbench.metrics.base import Measurement, MetricInfo, require_subjects
 from medbench.metrics.evidence import Evidence, Side, volume_table
 from medbench.metrics.features import notes_on_bias
@@ -51,9 +52,11 @@ class Frd:
         """Compute the metric.
 
         Raises:
-            Unavailable: no feature is defined for all volumes and varies among the real ones.
+            Unavailable: MIRP is not installed, or no feature is defined for all volumes and varies among the real ones.
             NotEnoughCasesError: fewer than two subjects on a side.
         """
+        if lack := missing("radiomics", "it"):
+            raise Unavailable(lack)
         sides = evidence.real, evidence.synthetic
         require_subjects(self.info, real=sides[0].subjects, synthetic=sides[1].subjects)
         real, synthetic = (_features(side, evidence.protocol.window) for side in sides)

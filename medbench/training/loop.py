@@ -24,6 +24,7 @@ import torch  # noqa: TID253  this module is imported only by what trains
 from lightning_fabric import Fabric
 
 from medbench.errors import CheckpointError
+from medbench.extras import missing
 from medbench.progress import Progress
 from medbench.spec import canonical_json
 from medbench.storage.files import make_folder
@@ -139,7 +140,7 @@ def train(task: Task, plan: Plan, *, fabric: Fabric, folder: Path, resume: bool,
         task: what to train.
         plan: how long.
         fabric: from ``launch``.
-        folder: holds ``state.pt``, ``best.pt`` and the TensorBoard files.
+        folder: holds ``state.pt``, ``best.pt`` and, where TensorBoard is installed, its files.
         resume: False begins anew and replaces an older training in the folder.
         progress: reports the steps.
 
@@ -156,7 +157,7 @@ def train(task: Task, plan: Plan, *, fabric: Fabric, folder: Path, resume: bool,
     if start == 0 and fabric.is_global_zero:
         (folder / BEST_FILE).unlink(missing_ok=True)  # an older training's, should no score of this one be finite
     fabric.barrier()
-    with _tensorboard(folder, start, active=fabric.is_global_zero) as log:
+    with _tensorboard(folder, start, progress, active=fabric.is_global_zero) as log:
         for index in progress.track(range(start, plan.steps), task=plan.name, total=plan.steps - start):
             losses = task.step(index, step_chance(plan.seed, index, fabric.global_rank))
             done = index + 1
@@ -219,8 +220,11 @@ def _read(path: Path) -> Any:
 
 
 @contextmanager
-def _tensorboard(folder: Path, start: int, *, active: bool) -> Iterator[Any]:
-    if not active:
+def _tensorboard(folder: Path, start: int, progress: Progress, *, active: bool) -> Iterator[Any]:
+    lack = missing("train", "a TensorBoard log of this training") if active else None
+    if lack:
+        progress.note(lack)
+    if lack or not active:
         yield lambda values, step: None
         return
     from torch.utils.tensorboard import SummaryWriter

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from medbench.errors import MissingExtraError
+from medbench.extras import missing
 from medbench.reader_study.criteria import Criterion
 from medbench.reader_study.score.criteria import options_of
 from medbench.reader_study.score.unblind import Unblinded
@@ -135,9 +136,6 @@ def _notes(*, pairs: int, alpha: float | None, kappas: int, repeated: int, intra
 def _library(name: str) -> Any:
     from importlib import import_module
 
-    try:
-        return import_module(name)
-    except ModuleNotFoundError as error:
-        raise MissingExtraError(
-            f'scoring a reader study needs {name.partition(".")[0]}: pip install "medbench[study]"'
-        ) from error
+    if lack := missing("study", "scoring a reader study"):
+        raise MissingExtraError(lack)
+    return import_module(name)

@@ -1,4 +1,5 @@
 import shutil
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -64,6 +65,17 @@ class KillAt:
 
     def note(self, message: str) -> None:
         del message
+
+
+class Noted(KillAt):
+    """Progress that keeps what it is told."""
+
+    def __init__(self) -> None:
+        super().__init__(-1)
+        self.notes: list[str] = []
+
+    def note(self, message: str) -> None:
+        self.notes.append(message)
 
 
 PLAN = Plan(name="line", steps=30, seed=5, save_every=7, validate_every=10, log_every=5, settings={"lr": 0.05})
@@ -191,6 +203,17 @@ def test_tensorboard_shows_every_loss_and_score_once(tmp_path: Path) -> None:
     assert logged(tmp_path) == {"train/mse": [5, 10, 15], "select/score": [10]}
     run(tmp_path)  # begins at step 14 again
     assert logged(tmp_path) == {"train/mse": [5, 10, 15, 20, 25, 30], "select/score": [10, 20, 30]}
+
+
+def test_without_tensorboard_a_training_says_so_and_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "tensorboard", None)
+    told = Noted()
+    assert sorted(run(tmp_path, progress=told).losses) == list(range(30))
+    assert told.notes == [
+        "a TensorBoard log of this training needs tensorboard, which is not installed: "
+        'python -m pip install "medbench[train]"'
+    ]
+    assert not list(tmp_path.glob("events.*"))
 
 
 def test_a_cpu_mixes_bfloat16_in_place_of_float16(capfd: pytest.CaptureFixture[str]) -> None:
