@@ -18,6 +18,7 @@ _LIMIT: Final = "#B5540A"
 # The earlier damage is seen, the deeper the blue; white: never. Warm: the damaged set scores better than real volumes.
 _SEEN: Final = ("#5A9FCB", "#82BADB", "#A9CFE5", "#CCE1F0", "#E6F0F8")
 _REVERSED: Final = "#FBE3CF"
+_PLAIN: Final = 0.001  # smaller numbers take too much room as they are
 
 
 def seen(row: AuditRow) -> str:
@@ -43,7 +44,7 @@ def draw(report: AuditReport, path: Path) -> None:
 
     metrics = list(dict.fromkeys(row.metric for row in report.rows))
     kinds = list(dict.fromkeys(row.damage for row in report.rows))
-    figure = Figure(figsize=(1.7 + 1.45 * len(kinds), 1.5 + 1.05 * len(metrics)))
+    figure = Figure(figsize=(2.0 + 1.75 * len(kinds), 1.5 + 1.2 * len(metrics)))
     axes = figure.subplots(len(metrics), len(kinds), squeeze=False)
     cells = {(row.metric, row.damage): row for row in report.rows}
     for line, metric in enumerate(metrics):
@@ -54,8 +55,9 @@ def draw(report: AuditReport, path: Path) -> None:
                 cell.set_title(title(kind).replace(" ", "\n"), fontsize=9, color=INK)
             if column == 0:
                 cell.set_ylabel(
-                    f"{metric} {ARROWS[row.better]}", fontsize=9, color=INK, rotation=0, ha="right", va="center"
-                )
+                    f"{metric} {ARROWS[row.better]}", fontsize=9, color=INK, rotation=0, ha="right", va="center",
+                    labelpad=14,
+                )  # fmt: skip
     _words(figure, report)
     save(figure, path)
 
@@ -74,10 +76,18 @@ def _cell(cell: Axes, row: AuditRow, *, last: bool) -> None:
         color=INK if last or row.detected_from is not None else QUIET,
         labelpad=2,
     )
-    cell.set_xticks(list(places), [f"{strength:g}" for strength in row.strengths] if last else [], fontsize=6)
-    cell.set_yticks([])
+    cell.set_xticks(list(places), [f"{strength:g}" for strength in row.strengths], fontsize=6, color=QUIET)
+    cell.set_yticks(*_range(row), fontsize=6, color=QUIET)
+    cell.tick_params(length=2, pad=1.5, color="#c5cbd3")
     cell.margins(x=0.08, y=0.18)
     cell.spines[:].set_color("#c5cbd3")
+
+
+def _range(row: AuditRow) -> tuple[list[float], list[str]]:
+    """Return the smallest and the largest number that a cell shows, and how they are written."""
+    drawn = [value for value in (*row.values, row.limit) if value is not None]
+    ends = sorted({min(drawn), max(drawn)})
+    return ends, [f"{end:.2g}" if abs(end) >= _PLAIN or not end else f"{end:.0e}".replace("e-0", "e-") for end in ends]
 
 
 def _ground(row: AuditRow) -> str:
@@ -91,11 +101,12 @@ def _ground(row: AuditRow) -> str:
 
 def _words(figure: Figure, report: AuditReport) -> None:
     words = (
-        "Curve: value at rising strength, undamaged first. Dashed: what undamaged real volumes reach. "
+        "Curve: value at rising strength, undamaged first; smallest and largest number at the left. "
+        "Dashed: what undamaged real volumes reach.\n"
         "Blue: detected, the deeper the earlier. White: never. Orange: better than real volumes."
     )
     figure.text(0.01, 0.012, f"{report.about}\n{words}", fontsize=7, color=QUIET, va="bottom")
     width, height = figure.get_size_inches()
     figure.subplots_adjust(
-        left=1.25 / width, right=1 - 0.12 / width, top=1 - 0.5 / height, bottom=0.95 / height, hspace=0.42, wspace=0.14
+        left=1.75 / width, right=1 - 0.12 / width, top=1 - 0.5 / height, bottom=1.05 / height, hspace=0.5, wspace=0.32
     )

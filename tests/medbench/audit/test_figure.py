@@ -39,6 +39,20 @@ def test_a_metric_that_gets_better_with_damage_is_told_from_a_blind_one(report: 
     assert [seen(one) for one in report.rows] == ["from 20", "reversed from 0.5", "never", "from 0.5"]
 
 
+def test_every_cell_has_numbers_on_both_axes(
+    report: AuditReport, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn = []
+    monkeypatch.setattr("medbench.audit.figure.save", lambda figure, path: drawn.append(figure))
+    draw(report, tmp_path / "audit.png")
+    cells = drawn[0].axes
+    assert len(cells) == 4
+    for cell in cells:
+        across, up = ([label.get_text() for label in axis.get_ticklabels()] for axis in (cell.xaxis, cell.yaxis))
+        assert across in (["0", "10", "20"], ["0", "0.5", "1"])
+        assert up == ["1", "3"]  # between 1 and 3, the limit of 2 included
+
+
 def test_kinds_have_titles() -> None:
     assert [title(kind) for kind in ("hu_shift", "mode_collapse")] == ["HU shift", "mode collapse"]
 
