@@ -31,6 +31,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 app = typer.Typer(
     name="medbench",
+    context_settings={"help_option_names": ["-h", "--help"]},
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     help="Benchmark generators of 3D CT volumes: every number with its protocol, uncertainty, floor and memory.",
@@ -78,6 +79,8 @@ def main() -> None:
         code = app(standalone_mode=False)
     except _UsageError as error:
         message = " ".join(str(error.format_message()).split()).rstrip(".")
+        if not message:  # no command was named, and what there is has been shown
+            sys.exit(0)
         command = error.ctx.command_path if error.ctx else "medbench"
         sys.stderr.write(f"medbench: {message}: '{command} --help' shows what there is\n")
         sys.exit(2)

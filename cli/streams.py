@@ -7,7 +7,7 @@ import io
 import os
 import sys
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, Final, TextIO
 
 from rich.console import Console
 
@@ -39,12 +39,21 @@ def lead_nowhere(stream: TextIO) -> None:
         os.close(nowhere)
 
 
+# Columns of what no terminal shows: a line of a result is one line in a file, or to the next program of a pipe.
+_UNWRAPPED: Final = 2**16
+
+
 class StreamConsole(Console):
-    """A console of standard output or error that goes on, in silence, where nobody reads any more."""
+    """A console of standard output or error that goes on, in silence, where nobody reads any more.
+
+    Only a terminal wraps lines, or where COLUMNS says how wide a line may be.
+    """
 
     def __init__(self, **options: Any) -> None:
         # No markup: [mm] is a unit, and a file may be called scan[left].nii.gz.
         super().__init__(highlight=False, markup=False, **options)
+        if not self.is_terminal and "COLUMNS" not in os.environ:
+            self.width = _UNWRAPPED
 
     def on_broken_pipe(self) -> None:
         """Go on: results are on disk as well, and the exit code is to tell of the work alone."""

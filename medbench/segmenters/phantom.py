@@ -43,7 +43,7 @@ class PhantomSegmenter:
         name="phantom",
         version="1",
         stand_in=True,
-        license="Apache-2.0; Apache-2.0",
+        license="Apache-2.0",
         source="medbench",
     )
 

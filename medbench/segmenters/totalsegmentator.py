@@ -37,15 +37,15 @@ _MERGED = {
 
 
 def _info(name: str, task: Task) -> SegmenterInfo:
-    declared, terms = "", "Apache-2.0"
+    declared, terms = "", ""
     if task.licensed:
         declared = ", licence declared by the user"
-        terms = "weights free for non-commercial use under a licence that the user declares to hold"
+        terms = "; weights free for non-commercial use under a licence that the user declares to hold"
     return SegmenterInfo(
         name=name,
         version=f"1, TotalSegmentator {installed_version()}, task {task.name}{declared}",
         stand_in=False,
-        license=f"Apache-2.0; {terms}",
+        license=f"Apache-2.0{terms}",
         source="Wasserthal et al. 2023, 10.1148/ryai.230024; wasserth/TotalSegmentator",
     )
 

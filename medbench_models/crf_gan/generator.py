@@ -32,7 +32,7 @@ class CrfGan(SlabGanPlugin):
         capabilities=("unconditional",),
         presets=tuple(PRESETS),
         native_shape=(64, 64, 32),
-        license="Apache-2.0; Apache-2.0",
+        license="Apache-2.0",
         paper="arXiv 2503.10899",
         trained_on={"tiny": (TrainingData("phantom", note="train split"),)},
         native_shapes={

@@ -33,7 +33,7 @@ class HaGan(SlabGanPlugin):
         capabilities=("unconditional",),
         presets=tuple(PRESETS),
         native_shape=(64, 64, 32),
-        license="Apache-2.0; Apache-2.0 (copdgene: none stated)",
+        license="Apache-2.0; tiny Apache-2.0, copdgene not stated",
         paper="doi 10.1109/JBHI.2022.3172976",
         trained_on={"tiny": (TrainingData("phantom", note="train split"),), **TRAINED_ON},
         native_shapes={

@@ -116,7 +116,7 @@ class MaisiSt(Maisi):
         capabilities=("unconditional", "conditional", "reconstructs"),
         presets=tuple(PRESETS),
         native_shape=_NATIVE_SHAPE,
-        license="Apache-2.0; Apache-2.0",
+        license="Apache-2.0",
         paper=_PAPER,
         trained_on={"tiny": (TrainingData("phantom", note="train split"),)},
         native_shapes=_PAPER_SHAPES,

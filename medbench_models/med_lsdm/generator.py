@@ -37,7 +37,7 @@ class MedLsdm(Plugin[MedLsdmConfig, "Loaded"]):
         capabilities=("conditional", "reconstructs"),
         presets=tuple(PRESETS),
         native_shape=(64, 64, 32),
-        license="Apache-2.0; Apache-2.0",
+        license="Apache-2.0",
         paper="arXiv 2507.00206",
         trained_on={"tiny": (TrainingData("phantom", note="train split"),)},
         native_shapes={"slab": (256, 256, 32), "paper": (512, 512, 256)},

@@ -36,7 +36,7 @@ class MedLoRD(Plugin[MedLoRDConfig, "Loaded"]):
         capabilities=("unconditional", "conditional", "reconstructs"),
         presets=tuple(PRESETS),
         native_shape=(64, 64, 32),
-        license="Apache-2.0; Apache-2.0",
+        license="Apache-2.0",
         paper="arXiv 2503.13211",
         trained_on={
             "tiny": (TrainingData("phantom", note="train split"),),

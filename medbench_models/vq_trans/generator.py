@@ -40,7 +40,7 @@ class VqTrans(Plugin[VqTransConfig, "Loaded"]):
         capabilities=("unconditional", "reconstructs"),
         presets=tuple(PRESETS),
         native_shape=(64, 64, 32),
-        license="Apache-2.0; Apache-2.0",
+        license="Apache-2.0",
         paper="PMLR 172:457",
         trained_on={"tiny": (TrainingData("phantom", note="train split"),)},
         native_shapes={"paper": (448, 448, 256), "paper-full": (512, 512, 256), "paper-ds8": (512, 512, 256)},

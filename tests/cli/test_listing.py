@@ -23,6 +23,26 @@ def test_list_prints_declarations(what: str, medbench: Callable[..., Any]) -> No
     assert medbench("list", what).stdout
 
 
+def test_list_alone_names_everything(medbench: Callable[..., Any]) -> None:
+    found = json.loads(medbench("list", "--json").stdout)
+    assert found["models"] == registry.names("generators") and found["protocols"] == protocols.names()
+    rows = {line.split()[0]: line for line in medbench("list").stdout.splitlines() if line}
+    assert rows["datasets"].split()[1:] == [str(len(found["datasets"])), *", ".join(found["datasets"]).split()]
+
+
+def test_a_table_comes_before_the_declarations(medbench: Callable[..., Any]) -> None:
+    heading, *lines = medbench("list", "metrics").stdout.splitlines()
+    assert heading.split() == ["name", "better", "unit", "by", "default"]
+    assert [line.split()[0] for line in lines[: len(registry.names("metrics"))]] == registry.names("metrics")
+
+
+def test_no_licence_is_told_twice() -> None:
+    for kind in ("generators", "segmenters"):
+        for name in registry.names(kind):
+            parts = registry.load(kind, name).info.license.split("; ")
+            assert len(parts) == len(set(parts)), name
+
+
 def test_list_protocols_tells_every_field_and_its_fingerprint(medbench: Callable[..., Any]) -> None:
     rows = {row["name"]: row for row in json.loads(medbench("list", "protocols", "--json").stdout)}
     assert set(rows) == set(protocols.names())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -9,6 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
+
+from cli.main import app
+from medbench import registry
 
 
 @pytest.mark.parametrize(
@@ -69,3 +74,46 @@ def test_misspelt_options_get_one_line_too(refused: Callable[..., Any], medbench
 
 def test_the_version_is_the_packages(medbench: Callable[..., Any]) -> None:
     assert medbench("--version").stdout.startswith("medbench ")
+
+
+def _installed(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [str(Path(sys.executable).with_name("medbench")), *arguments]
+    environment = {name: value for name, value in os.environ.items() if name != "COLUMNS"}
+    return subprocess.run(command, capture_output=True, text=True, encoding="utf-8", check=False, env=environment)
+
+
+@pytest.mark.parametrize("arguments", [(), ("data",), ("leaderboard",)])
+def test_without_a_command_there_is_help_and_no_failure(arguments: tuple[str, ...]) -> None:
+    shown = _installed(*arguments)
+    assert (shown.returncode, shown.stderr) == (0, "")
+    assert "Commands" in shown.stdout
+
+
+def _commands() -> list[tuple[str, ...]]:
+    tree = typer.main.get_command(app)
+    groups = {name: command for name, command in tree.commands.items() if hasattr(command, "commands")}
+    return [
+        (),
+        *((name,) for name in tree.commands),
+        *((name, own) for name, group in groups.items() for own in group.commands),
+    ]
+
+
+def test_every_command_knows_the_short_form_of_help(medbench: Callable[..., Any]) -> None:
+    commands = _commands()
+    assert ("fit",) in commands and ("list", "metrics") in commands
+    for arguments in commands:
+        shown = medbench(*arguments, "-h")
+        assert shown.returncode == 0 and "--help" in shown.stdout, arguments
+
+
+def test_what_is_no_terminal_gets_lines_that_are_whole() -> None:
+    """For ``grep``, and for a log that is read on a wider screen."""
+    protocols = {line.strip() for line in _installed("list", "protocols").stdout.splitlines()}
+    assert max(map(len, protocols)) > 120
+    assert any(
+        line.startswith("As medlord-2.5d, ") and line.endswith("a second opinion on a ranking.") for line in protocols
+    )
+    names = registry.names("metrics")
+    [metrics] = [line for line in _installed("list").stdout.splitlines() if line.startswith("metrics")]
+    assert metrics.rstrip().endswith(", ".join(names))
