@@ -6,14 +6,14 @@ from typing import Annotated, Any
 
 import typer
 
-from cli.options import Model, Preset, parse_shape
+from cli.options import Model, Preset, Settings, parse_shape
 from cli.session import Session, in_session
 from medbench import registry
 from medbench.budget.meter import GIB, parse_bytes
 from medbench.errors import SpecError
 from medbench.generators.base import Stage
 from medbench.pipeline.forecast import Forecast
-from medbench.pipeline.options import resolve_preset
+from medbench.pipeline.presets import choose_preset
 
 _STAGES: dict[str, Stage] = {"fit": "fit", "sample": "sample"}
 _LISTED = 5
@@ -32,6 +32,7 @@ def budget(
     shape: ShapeText = None,
     stage: StageName = "sample",
     preset: Preset = None,
+    settings: Settings = None,
     limit: Limit = "24GB",
 ) -> None:
     """Predict the GPU memory that a generator needs, from its own code; exit code 3 where the limit is too small."""
@@ -39,18 +40,18 @@ def budget(
     if stage not in _STAGES:
         raise SpecError(f"there is no stage '{stage}': choose from {', '.join(_STAGES)}")
     plugin = registry.load("generators", model)
-    chosen = resolve_preset(plugin.info, preset)
-    size = parse_shape(shape) if shape is not None else plugin.info.shape_of(chosen)
+    chosen = choose_preset(plugin, preset, settings or (), None)
+    size = parse_shape(shape) if shape is not None else plugin.info.shape_of(chosen.preset)
     if size is None:
         raise SpecError(f"{plugin.info.name} has no shape of its own: give --shape, like 512x512x256")
-    forecast = Forecast(plugin, chosen, _STAGES[stage], size, limit_bytes)
+    forecast = Forecast(chosen.plugin, chosen.preset, _STAGES[stage], size, limit_bytes)
     found = forecast.prediction
     if found is None:
         raise SpecError(f"{plugin.info.name} does not predict its memory: run it with --budget on a GPU and see")
     largest = forecast.largest(limit_bytes)
     document = {
         "model": registry.canonical(model),
-        "preset": chosen,
+        "preset": chosen.told,
         "shape": list(size),
         "stage": stage,
         "limit_bytes": limit_bytes,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Annotated, Any
 
@@ -12,15 +12,28 @@ from rich.text import Text
 
 from cli.session import Session, in_session, words
 from medbench import protocols, registry
-from medbench.errors import MedbenchError, MissingExtraError
+from medbench.errors import MedbenchError, MissingExtraError, SpecError
+from medbench.generators.settings import preset_file, settings_of, written
+from medbench.pipeline.options import resolve_preset
+from medbench.pipeline.presets import presets_of
 from medbench.spec import fingerprint
 
 OneModel = Annotated[str | None, typer.Option("--model", "-m", help="Only this generator's.")]
 
-app = typer.Typer(no_args_is_help=True, help="Show what is installed.")
+app = typer.Typer(help="Show what is installed.")
+
+# By the words of the commands below.
+_KINDS: dict[str, registry.Kind] = {
+    "models": "generators",
+    "datasets": "datasets",
+    "metrics": "metrics",
+    "segmenters": "segmenters",
+    "features": "features",
+}
 
 
-def _list(ui: Session, kind: registry.Kind, *fields: str) -> None:
+def _list(ui: Session, kind: registry.Kind, *fields: str, brief: Sequence[str]) -> None:
+    """Show the plug-ins of a kind: what tells them apart in a table, then all that they declare."""
     rows, broken = [], []
     for name in registry.names(kind):
         try:
@@ -29,37 +42,87 @@ def _list(ui: Session, kind: registry.Kind, *fields: str) -> None:
             broken.append(str(error))
         else:
             rows.append({"name": name, **{field: declared[field] for field in fields}})
-    _show(ui, rows)
+    _show(ui, rows, brief)
     if broken:
         raise MedbenchError("; ".join(broken))
 
 
-def _show(ui: Session, rows: list[dict[str, Any]]) -> None:
+def _show(ui: Session, rows: list[dict[str, Any]], brief: Sequence[str]) -> None:
     if ui.as_json:
         ui.print_json(rows)
         return
     if not rows:
         ui.out.print("nothing is installed")
+        return
+    shown = [field for field in ("name", *brief) if any(row[field] not in (None, (), []) for row in rows)]
+    ui.table([field.replace("_", " ") for field in shown], [[words(row[field]) for field in shown] for row in rows])
     for row in rows:
+        ui.out.print()
         ui.out.print(row["name"], style="bold")
         for heading, value in row.items():
             if heading != "name" and value not in (None, (), []):
-                ui.out.print(Padding(Text(f"{heading.replace('_', ' ')}: {words(value)}"), (0, 0, 0, 2)))
+                ui.out.print(_indented(f"{heading.replace('_', ' ')}: {words(value)}"))
+
+
+def _indented(text: str) -> Padding:
+    return Padding(Text(text), (0, 0, 0, 2), expand=False)
+
+
+@app.callback(invoke_without_command=True)
+@in_session
+def summary(ui: Session, context: typer.Context) -> None:
+    """Show what is installed: names alone here, declarations by the commands below."""
+    if context.invoked_subcommand is not None:
+        return
+    found = {word: registry.names(kind) for word, kind in _KINDS.items()} | {"protocols": protocols.names()}
+    if ui.as_json:
+        ui.print_json(found)
+        return
+    ui.table(("kind", "number", "names"), [(word, str(len(names)), ", ".join(names)) for word, names in found.items()])
+    ui.say("", "'medbench list KIND' tells more of each.")
 
 
 @app.command()
 @in_session
 def models(ui: Session) -> None:
     """Show the generators."""
-    _list(ui, "generators", "version", "capabilities", "presets", "license", "paper")
+    _list(ui, "generators", "version", "capabilities", "presets", "license", "paper", brief=("capabilities", "presets"))
 
 
 @app.command()
 @in_session
-def presets(ui: Session, model: OneModel = None) -> None:
-    """Show the presets of generators: their shape, whether their weights are here, and what these were trained on."""
+def presets(
+    ui: Session,
+    model: OneModel = None,
+    preset: Annotated[str | None, typer.Option(help="Only this one of the generator's, with its settings.")] = None,
+    toml: Annotated[bool, typer.Option("--toml", help="Print it as a TOML file, to copy, change and run.")] = False,
+) -> None:
+    """Show the presets of generators: their shape, whether their weights are here, what these were trained on."""
     names = registry.names("generators") if model is None else [model]
-    _show(ui, [row for name in names for row in _presets(name)])
+    if preset is None and not toml:
+        brief = ("default", "shape") if model else ("model", "default", "shape")
+        _show(ui, [row for name in names for row in _presets(name)], brief)
+        if model and not ui.as_json and presets_of(registry.load("generators", model)):
+            ui.say("", f"'medbench list presets --model {model} --preset NAME' shows the settings of one.")
+        return
+    if model is None:
+        raise SpecError("--preset and --toml are about one generator: give --model")
+    plugin = registry.load("generators", model)
+    chosen = resolve_preset(plugin.info, preset)
+    if chosen not in presets_of(plugin):
+        raise SpecError(f"{plugin.info.name} has no settings")
+    config = presets_of(plugin)[chosen]
+    if toml:
+        ui.say(*preset_file(plugin.info.name, chosen, config).splitlines())
+        return
+    [row] = [row for row in _presets(model) if row["name"] == chosen]
+    settings = settings_of(config)
+    if ui.as_json:
+        ui.print_json([row | {"settings": [asdict(setting) for setting in settings]}])
+        return
+    _show(ui, [row], ("model", "default", "shape"))
+    ui.say("", "settings, each changed by --set KEY=VALUE:")
+    ui.table(("key", "type", "value"), [(one.key, one.type, written(one.value)) for one in settings])
 
 
 def _presets(model: str) -> Iterator[dict[str, Any]]:
@@ -84,28 +147,30 @@ def _presets(model: str) -> Iterator[dict[str, Any]]:
 @in_session
 def datasets(ui: Session) -> None:
     """Show the data sets."""
-    _list(ui, "datasets", "version", "summary", "protocol", "license", "source")
+    _list(ui, "datasets", "version", "summary", "protocol", "license", "source", brief=("protocol", "license"))
 
 
 @app.command()
 @in_session
 def metrics(ui: Session) -> None:
     """Show the metrics, with their direction and source."""
-    _list(ui, "metrics", "version", "summary", "better", "unit", "min_real", "min_synthetic", "by_default", "source")
+    fields = ("version", "summary", "better", "unit", "min_real", "min_synthetic", "by_default", "source")
+    _list(ui, "metrics", *fields, brief=("better", "unit", "by_default"))
 
 
 @app.command()
 @in_session
 def segmenters(ui: Session) -> None:
     """Show the segmenters."""
-    _list(ui, "segmenters", "version", "stand_in", "license", "source")
+    _list(ui, "segmenters", "version", "stand_in", "license", "source", brief=("stand_in", "license"))
 
 
 @app.command()
 @in_session
 def features(ui: Session) -> None:
     """Show the feature networks."""
-    _list(ui, "features", "version", "sees", "dimension", "stand_in", "license", "source")
+    fields = ("version", "sees", "dimension", "stand_in", "license", "source")
+    _list(ui, "features", *fields, brief=("sees", "dimension", "stand_in", "license"))
 
 
 @app.command("protocols")
@@ -127,4 +192,4 @@ def list_protocols(ui: Session) -> None:
     for protocol, sentences in told:
         ui.out.print(protocol.name, style="bold")
         for sentence in sentences[1:]:  # the first tells the name
-            ui.out.print(Padding(Text(sentence), (0, 0, 0, 2)))
+            ui.out.print(_indented(sentence))

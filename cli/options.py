@@ -22,7 +22,13 @@ Model = Annotated[
     str, typer.Option("--model", "-m", help="Generator: a name of 'medbench list models' or path/to/file.py:Class.")
 ]
 DatasetName = Annotated[str, typer.Option("--dataset", "-d", help="Data set: a name of 'medbench list datasets'.")]
-Preset = Annotated[str | None, typer.Option(help="The generator's configuration; its first where not given.")]
+Preset = Annotated[
+    str | None, typer.Option(help="One of the generator's presets, or a TOML file; its first where not given.")
+]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="KEY=VALUE: change a setting of the preset, like stage2.steps=10000; may be repeated."),
+]
 Metrics = Annotated[
     str, typer.Option(help="Comma-separated metrics, or 'all'; those that train no network where not given.")
 ]
@@ -98,7 +104,7 @@ def asked(kind: type[Asked], given: Mapping[str, Any]) -> Asked:
     use_weight_files(given["weights"] or [])
     command = shlex.join(["medbench", *sys.argv[1:]])
     read = {**given, "metrics": split_names(given["metrics"]), "command": command}
-    read["engine_options"] = tuple(given.get("engine_options") or ())
+    read |= {name: tuple(given.get(name) or ()) for name in ("engine_options", "settings")}
     if given.get("shape") is not None:
         read["shape"] = parse_shape(given["shape"])
     if "budget" in given:

@@ -50,7 +50,7 @@ class GeneratorInfo:
         capabilities: what it can do.
         presets: names of its configurations; the first is the default.
         native_shape: voxels (x, y, z) of what the default preset generates; None: the asked-for cases' own.
-        license: licence of the code and, after a semicolon, of the weights.
+        license: licence of the code and, after a semicolon, of the weights where that is another one.
         paper: where it was published.
         trained_on: the data that the shipped or published weights of each preset saw.
         native_shapes: by preset, where it is made for another shape than the default one.
@@ -122,7 +122,11 @@ class Generator(Protocol):
     info: ClassVar[GeneratorInfo]
 
     def __init__(self, preset: str, *, device: str) -> None:
-        """Store the preset's name (one of ``info.presets``) and the torch device (``cpu``, ``cuda``, ``cuda:1``)."""
+        """Store the preset's name (one of ``info.presets``) and the torch device (``cpu``, ``cuda``, ``cuda:1``).
+
+        A generator whose settings users may change has a class attribute ``presets``, a ``Spec`` by preset, and takes
+        a changed one as a third argument, ``config``, in place of the preset's own.
+        """
 
     def fit(self, request: FitRequest) -> Path:
         """Train; return the checkpoint, which lies in the workspace as all state of the training does."""

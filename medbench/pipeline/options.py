@@ -63,7 +63,8 @@ class RunOptions(TrackOptions):
 
     Args:
         model: registered name, or ``path/to/file.py:Class``.
-        preset: one of the model's.
+        preset: one of the model's, or a TOML file (see ``presets``).
+        settings: texts such as ``stage2.steps=10000`` that change the preset.
         samples: how many.
         seed: of the run.
         budget_bytes: GPU memory that fit and sample may use.
@@ -80,6 +81,7 @@ class RunOptions(TrackOptions):
     model: str
     dataset: str
     preset: str | None = None
+    settings: tuple[str, ...] = ()
     samples: int | None = None
     seed: int = 0
     budget_bytes: int = 24 * GIB

@@ -17,8 +17,9 @@ from medbench.imaging.volume import Volume
 from medbench.pipeline.conditions import Conditions, asked_of, conditions_of, steered_unasked
 from medbench.pipeline.forecast import Forecasts
 from medbench.pipeline.leaks import leaks_of_checkpoint, leaks_of_preset, leaks_of_trained, train_split
-from medbench.pipeline.options import RunOptions, check, resolve_metrics, resolve_preset
+from medbench.pipeline.options import RunOptions, check, resolve_metrics
 from medbench.pipeline.prepare import on_grid
+from medbench.pipeline.presets import choose_preset
 from medbench.pipeline.sample import require_enough, sample
 from medbench.pipeline.track import Track
 from medbench.progress import Progress
@@ -48,13 +49,13 @@ class Run:
 
     def __init__(self, options: RunOptions, progress: Progress) -> None:
         self.options = options
-        self._generator_class = registry.load("generators", options.model)
-        self.info: GeneratorInfo = self._generator_class.info
+        plugin = registry.load("generators", options.model)
+        self.info: GeneratorInfo = plugin.info
         self.metrics = resolve_metrics(options.metrics)
         self.track = Track.open(options)
         self.protocol = self.track.protocol
         check(options, self.info)
-        self.preset = resolve_preset(self.info, options.preset)
+        self.chosen = choose_preset(plugin, options.preset, options.settings, self.dataset)
         self.spec = self._generation_spec()
         cases = self.held_out if self.info.native_shape is None else None
         require_enough(self.spec.samples, cases=cases, conditions=self.conditions.items if self.conditions else None)
@@ -101,7 +102,7 @@ class Run:
     @cached_property
     def generator(self) -> Generator:
         """The generator with its weights loaded."""
-        generator: Generator = self._generator_class(self.preset, device=self.track.device)
+        generator = self.chosen.make(self.track.device)
         generator.load(self.fit() if self.options.train else self._weights())
         return generator
 
@@ -109,8 +110,7 @@ class Run:
         """The weights that were given, else the preset's own; None where the model has none."""
         if self.options.checkpoint is not None:
             return self.options.checkpoint
-        weights: Path | None = self._generator_class(self.preset, device="cpu").default_checkpoint()
-        return weights
+        return self.chosen.make("cpu").default_checkpoint()
 
     @alone
     def fit(self) -> Path:
@@ -122,7 +122,7 @@ class Run:
             self.progress.note(f"{finished} is not what was trained: it is made again from the state of the training")
         self._require_budget("fit")
         with self._generating("fit") as entry:
-            generator: Generator = self._generator_class(self.preset, device=self.track.device)
+            generator = self.chosen.make(self.track.device)
             request = FitRequest(
                 train=on_grid(self.dataset.cases("train"), self.protocol.grid),
                 select=on_grid(self.dataset.cases("select"), self.protocol.grid),
@@ -216,14 +216,14 @@ class Run:
     @cached_property
     def forecasts(self) -> Forecasts:
         """What the generator's stages are predicted to need."""
-        return Forecasts(self._generator_class, self.preset, self.meter, self._shape)
+        return Forecasts(self.chosen.plugin, self.chosen.preset, self.meter, self._shape)
 
     def _require_budget(self, *stages: Stage) -> None:
         left = [stage for stage in stages if not self._is_done(stage) and (stage == "sample" or self.options.train)]
         self.forecasts.require(left, force=self.options.force, progress=self.progress)
 
     def _require_space(self) -> None:
-        shape = (self.protocol.grid and self.protocol.grid.shape) or self.info.shape_of(self.preset)
+        shape = (self.protocol.grid and self.protocol.grid.shape) or self.info.shape_of(self.chosen.preset)
         left = self.spec.samples - len(Manifest(self.folder.samples).complete(self.spec.samples))
         if shape is not None:
             require_space(self.folder.path, left * least_bytes(shape), f"making {left} samples")
@@ -280,7 +280,7 @@ class Run:
         return GenerationSpec(
             model=self.info.name,
             model_version=self.info.version,
-            preset=self.preset,
+            preset=self.chosen.told,
             dataset=self.track.identity,
             seed=options.seed,
             samples=options.samples or own or len(self.held_out) or _DEFAULT_SAMPLES,
@@ -297,4 +297,4 @@ class Run:
             return leaks_of_trained(self.info.name, self.folder.path / made if made else None, self.dataset.info)
         if self.options.checkpoint is not None:
             return leaks_of_checkpoint(self.info.name, self.options.checkpoint, self.dataset.info)
-        return leaks_of_preset(self.info, self.preset, self.dataset.info) if self.spec.weights else ()
+        return leaks_of_preset(self.info, self.chosen.preset, self.dataset.info) if self.spec.weights else ()

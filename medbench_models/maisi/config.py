@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
+from pydantic import PositiveInt
+
 from medbench.spec import Spec, Window
 from medbench_models.shared.config import DiffusionConfig, KlganConfig
 
@@ -98,6 +100,6 @@ class MaisiConfig(Spec):
     stage1: KlganConfig
     stage2: DiffusionConfig
     stage3: DiffusionConfig | None
-    steps: int = 30
+    steps: PositiveInt = 30
     regions: tuple[Region, Region] = ("chest", "chest")
     follows: str

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal, TypeVar
 
-from pydantic import Field
+from pydantic import Field, PositiveFloat, PositiveInt
 
 from medbench.errors import SpecError
 from medbench.spec import Spec, Window
@@ -61,13 +61,13 @@ class GanConfig(Spec):
         precision: of the networks' arithmetic.
     """
 
-    steps: int
-    batch: int
-    accumulate: int = 1
+    steps: PositiveInt
+    batch: PositiveInt
+    accumulate: PositiveInt = 1
     crop: tuple[int, int, int]
     centred: bool = False
     augment: bool = False
-    rate: float
+    rate: PositiveFloat
     schedule: RateSchedule = "constant"
     mse_weight: float = 0.0
     spectral_weight: float
@@ -77,7 +77,7 @@ class GanConfig(Spec):
     adversarial_weight: float
     discriminator_channels: int = 64
     discriminator_layers: int = 3
-    discriminator_rate: float
+    discriminator_rate: PositiveFloat
     checkpointing: bool = False
     precision: Precision = "16-mixed"
 
@@ -120,10 +120,10 @@ class DiffusionConfig(Spec):
         precision: of the networks' arithmetic.
     """
 
-    steps: int
-    batch: int
-    accumulate: int = 1
-    rate: float
+    steps: PositiveInt
+    batch: PositiveInt
+    accumulate: PositiveInt = 1
+    rate: PositiveFloat
     schedule: RateSchedule = "exponential"
     loss: Literal["l1", "smooth_l1", "mse"]
     ema_decay: float = 0.999
@@ -141,7 +141,7 @@ class SamplingConfig(Spec):
     """
 
     sampler: Literal["ddim", "dpm", "ddpm"]
-    steps: int
+    steps: PositiveInt
 
 
 class SlabGanConfig(Spec):
@@ -185,11 +185,11 @@ class SlabTrainingConfig(Spec):
         precision: of the networks' arithmetic.
     """
 
-    steps: int = 80_000
-    batch: int = 4
-    rate: float = 1e-4
-    critic_rate: float = 4e-4
-    encoder_rate: float = 1e-4
+    steps: PositiveInt = 80_000
+    batch: PositiveInt = 4
+    rate: PositiveFloat = 1e-4
+    critic_rate: PositiveFloat = 4e-4
+    encoder_rate: PositiveFloat = 1e-4
     encoder_every: int = 1
     schedule: RateSchedule = "constant"
     energy_weight: float = 0.0

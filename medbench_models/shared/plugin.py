@@ -26,6 +26,7 @@ class Plugin(Generic[Config, Loaded]):
     Args:
         preset: one of ``info.presets``.
         device: torch device.
+        config: in place of the preset's own configuration.
     """
 
     info: ClassVar[GeneratorInfo]
@@ -33,18 +34,21 @@ class Plugin(Generic[Config, Loaded]):
     checkpoints: ClassVar[Checkpoints]
     weights: ClassVar[tuple[WeightFile, ...]] = ()
 
-    def __init__(self, preset: str, *, device: str) -> None:
+    def __init__(self, preset: str, *, device: str, config: Config | None = None) -> None:
         self.preset = preset
         self.device = device
+        self._config = config
         self._loaded: Loaded | None = None
 
     @property
     def config(self) -> Config:
-        """The preset's configuration.
+        """The configuration that was given, else the preset's.
 
         Raises:
-            SpecError: there is none of that name.
+            SpecError: there is no preset of that name.
         """
+        if self._config is not None:
+            return self._config
         config: Config = preset_of(self.info.name, self.presets, self.preset)
         return config
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from pydantic import Field
+from pydantic import Field, PositiveFloat, PositiveInt
 
 from medbench.spec import Spec, Window
 from medbench.training import Precision
@@ -68,10 +68,10 @@ class SequenceConfig(Spec):
         precision: of the network's arithmetic.
     """
 
-    steps: int
-    batch: int
-    accumulate: int = 1
-    rate: float
+    steps: PositiveInt
+    batch: PositiveInt
+    accumulate: PositiveInt = 1
+    rate: PositiveFloat
     schedule: RateSchedule = "constant"
     ema_decay: float = 0.999
     checkpointing: bool = False
