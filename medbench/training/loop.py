@@ -14,6 +14,7 @@ import logging
 import math
 import os
 import pickle
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -115,7 +116,10 @@ def launch(device: str, precision: Precision = "32-true") -> Fabric:
     placed: dict[str, Any] = {"devices": [int(index)] if index else 1}
     if world > 1:
         placed = {"devices": processes, "num_nodes": max(1, world // processes), "strategy": "ddp"}
-    fabric = Fabric(accelerator=accelerator, precision=precision, **placed)
+    with warnings.catch_warnings():
+        # Said wherever SLURM is installed and not used; a training may well be meant to run here.
+        warnings.filterwarnings("ignore", "The `srun` command")
+        fabric = Fabric(accelerator=accelerator, precision=precision, **placed)
     fabric.launch()
     return fabric
 
