@@ -208,7 +208,7 @@ def _write(
 
 def _write_case(packet: Packet, name: str, voxels: np.ndarray, convention: Convention) -> None:
     if packet.study.format == "nifti":
-        write_nifti(packet.case_path(name), voxels, convention.affine, gzip_level=0)
+        write_nifti(packet.case_path(name), voxels, convention.affine, stored=True)
     else:
         write_series(
             packet.case_path(name), voxels, spacing_mm=convention.spacing_mm, name=name, window=packet.study.windows[0]

@@ -70,7 +70,7 @@ def cases(tmp_path_factory: pytest.TempPathFactory) -> Path:
     rng = np.random.default_rng(0)
     for case in ("C001", "C002", "C003", "C004"):
         voxels = body + rng.integers(-50, 50, SHAPE, dtype=np.int16)
-        write_nifti(folder / "cases" / f"{case}.nii.gz", voxels, np.diag([*SPACING, 1.0]), gzip_level=0)
+        write_nifti(folder / "cases" / f"{case}.nii.gz", voxels, np.diag([*SPACING, 1.0]), stored=True)
     return folder
 
 

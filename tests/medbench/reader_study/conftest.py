@@ -53,7 +53,7 @@ def packet_of(tmp_path: Path) -> Callable[..., Packet]:
         for seed, name in enumerate(names):
             voxels = np.random.default_rng(seed).integers(-1000, 1000, SHAPE).astype(np.int16)
             affine = np.diag([1.0, 1.0, 2.0, 1.0])
-            write_nifti(folder / "cases" / f"{name}.nii.gz", voxels, affine, gzip_level=0)
+            write_nifti(folder / "cases" / f"{name}.nii.gz", voxels, affine, stored=True)
         describe(folder, **changes)
         return Packet.open(folder)
 

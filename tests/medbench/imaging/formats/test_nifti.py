@@ -177,6 +177,13 @@ def test_voxels_that_are_not_one_number_each(tmp_path, code, refusal, patched):
 
 def test_without_compression_files_of_one_shape_are_equally_long(tmp_path):
     for name, voxels in (("noise", noise((40, 30, 20))), ("smooth", np.full((40, 30, 20), 7, np.int16))):
-        write_nifti(tmp_path / f"{name}.nii.gz", voxels, np.eye(4), gzip_level=0)
+        write_nifti(tmp_path / f"{name}.nii.gz", voxels, np.eye(4), stored=True)
         np.testing.assert_array_equal(read_image(tmp_path / f"{name}.nii.gz")[0], voxels)
     assert (tmp_path / "noise.nii.gz").stat().st_size == (tmp_path / "smooth.nii.gz").stat().st_size
+
+
+def test_packed_files_are_plain_gzip_without_name_or_time(tmp_path):
+    write_nifti(tmp_path / "a.nii.gz", noise((40, 30, 20)), np.eye(4))
+    packed = (tmp_path / "a.nii.gz").read_bytes()
+    assert packed[3:8] == b"\0" * 5
+    assert gzip.decompress(packed)[352:] == noise((40, 30, 20)).tobytes(order="F")

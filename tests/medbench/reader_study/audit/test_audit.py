@@ -39,11 +39,11 @@ class Planted:
                 stream.write(plain)
             os.utime(path, ns=(stamp.st_atime_ns, stamp.st_mtime_ns))
 
-    def in_voxels(self, change: Callable[[np.ndarray], np.ndarray], gzip_level: int = 0) -> None:
+    def in_voxels(self, change: Callable[[np.ndarray], np.ndarray], stored: bool = True) -> None:
         for case in self.beta:
             path, stamp = self.packet.case_path(case), self.packet.case_path(case).stat()
             volume = self.packet.volume(case)
-            write_nifti(path, change(volume.voxels.copy()), volume.affine, gzip_level=gzip_level)
+            write_nifti(path, change(volume.voxels.copy()), volume.affine, stored=stored)
             os.utime(path, ns=(stamp.st_atime_ns, stamp.st_mtime_ns))
 
     def rename(self, name: dict[str, str]) -> None:
@@ -83,8 +83,8 @@ def fifth_digit(planted: Planted) -> None:
     planted.in_file(88, spacing.tobytes())
 
 
-def gzip_level(planted: Planted) -> None:
-    planted.in_voxels(lambda voxels: voxels, gzip_level=6)
+def compressed(planted: Planted) -> None:
+    planted.in_voxels(lambda voxels: voxels, stored=False)
 
 
 def file_order(planted: Planted) -> None:
@@ -107,7 +107,7 @@ def name_length(planted: Planted) -> None:
     [
         (header_byte, "NIfTI header: descrip: not the same"),
         (fifth_digit, "NIfTI header: pixdim: not the same"),
-        (gzip_level, "compression: not the same"),
+        (compressed, "compression: not the same"),
         (file_order, "number in the name tells"),
         (time_of_change, "time of change: not the same"),
         (name_length, "length of the name: not the same"),

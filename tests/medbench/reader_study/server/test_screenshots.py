@@ -30,7 +30,7 @@ def scans(packet_of: Callable[..., Packet]) -> Callable[..., Packet]:
     def build(names: tuple[str, ...], **changes: Any) -> Packet:
         packet = packet_of(names)
         for index, case in enumerate(names):
-            write_nifti(packet.case_path(case), voxels[index % 2], np.diag([*spacing, 1.0]), gzip_level=0)
+            write_nifti(packet.case_path(case), voxels[index % 2], np.diag([*spacing, 1.0]), stored=True)
         checksums = {case: sha256_of(packet.case_path(case)) for case in names}
         about = {"shape": list(volume.shape), "spacing_mm": spacing, "checksums": checksums, "title": "Abdominal CT"}
         # Another description needs no other files: they are written over.
