@@ -12,6 +12,7 @@ import medbench
 from cli import (
     audit,
     budget,
+    cache,
     compare,
     data,
     doctor,
@@ -49,6 +50,7 @@ app.command()(doctor.doctor)
 app.add_typer(listing.app, name="list")
 app.add_typer(data.app, name="data")
 app.add_typer(weights.app, name="weights")
+app.add_typer(cache.app, name="cache")
 app.add_typer(study.app, name="study")
 app.add_typer(leaderboard.app, name="leaderboard")
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from medbench.progress import Progress, silent
 from medbench.spec import canonical_json, fingerprint
 from medbench.storage.files import write_json
 from medbench.storage.seals import is_sound, sealed_path, sealed_sha256
+from medbench.storage.uses import touch
 
 SEGMENTATIONS = "segmentations"
 
@@ -39,11 +40,13 @@ class Cache:
         root: the folder that holds the entries; made on first use.
         progress: told about entries that are damaged or another's.
         shared: a folder of entries that is only read: those that ``root`` lacks are taken from there.
+        used: the entries that were asked for.
     """
 
     root: Path
     progress: Progress = silent
     shared: Path | None = None
+    used: set[Path] = field(default_factory=set, compare=False)
 
     def entry(self, kind: str, sha256: str, settings: Mapping[str, Any], suffix: str) -> Entry:
         """Return the entry for a content (hash) under settings."""
@@ -51,6 +54,9 @@ class Cache:
         path, key = self.root / place, f"{kind} {sha256} {canonical_json(settings)}"
         if self.shared is not None and not path.exists() and sealed_sha256(self.shared / place, key) is not None:
             path = self.shared / place
+        if path not in self.used:
+            self.used.add(path)
+            touch(path)
         return Entry(path, key)
 
     def has(self, entry: Entry) -> bool:

@@ -67,6 +67,11 @@ class Comparison:
     reference_masks: str | None = None
     noticed: Sequence[Finding] = ()
 
+    @property
+    def items(self) -> list[StoredVolume]:
+        """All volumes."""
+        return [*self.reference, *self.synthetic, *self.held_out]
+
     def require(self) -> None:
         """Check that both sides have enough volumes for any number.
 

@@ -25,6 +25,7 @@ from medbench.metrics.evidence import Evidence
 from medbench.records.results import Report, Result, Skipped, StoredFigure
 from medbench.records.run import RunFolder, RunRecord
 from medbench.spec import fingerprint
+from medbench.storage import uses
 from medbench.storage.files import atomic_path, sha256_of
 
 
@@ -77,6 +78,8 @@ class Evaluation:
         left = [metric for metric in self.metrics if metric not in earlier.marks]
         evaluation.protocol, evaluation.marks = protocol, dict(earlier.marks)
         self._tell_lost(left)
+        volumes = [path for item in comparison.items for path in item.files]
+        uses.begin(self.folder.path, volumes)
         with self.meter.stage(self.folder, self.record, "evaluate"):
             found = self._gate(comparison)
             measured, skipped = measure_all(comparison, self.instruments, left, tables=self.folder.tables)
@@ -107,6 +110,7 @@ class Evaluation:
         evaluation.files = self._written()
         evaluation.marks |= {metric: mark_of(metric, self.instruments, self.samples) for metric in sound}
         self.folder.write(self.record)
+        uses.finish(self.folder.path, [*volumes, *self.instruments.cache.used])
         return report
 
     def require_number(self, report: Report) -> None:

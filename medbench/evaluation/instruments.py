@@ -73,7 +73,9 @@ class Instruments:
 
     def folder(self, name: str, settings: Mapping[str, Any]) -> Path:
         """Return a lasting folder for what a metric trains under these settings; made if absent."""
-        return make_folder(self.cache.root / name / fingerprint(settings))
+        folder = make_folder(self.cache.root / name / fingerprint(settings))
+        self.cache.used.add(folder)
+        return folder
 
     @cached_property
     def extractor(self) -> SliceExtractor:

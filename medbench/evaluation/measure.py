@@ -58,7 +58,7 @@ def inspect(comparison: Comparison, instruments: Instruments) -> list[Finding]:
         return found
 
     noticed = list(comparison.noticed)
-    for item in (*comparison.reference, *comparison.synthetic, *comparison.held_out):
+    for item in comparison.items:
         noticed += read_header(item.path).findings
         noticed += mask_findings(item.mask, item.path) if item.mask else ()
     return check(

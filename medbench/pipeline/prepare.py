@@ -23,6 +23,7 @@ from medbench.storage.files import write_json
 from medbench.storage.home import home, shared_home
 from medbench.storage.seals import is_sound, sealed_path, sealed_sha256
 from medbench.storage.space import least_bytes, require_space
+from medbench.storage.uses import touch
 
 T = TypeVar("T")
 
@@ -127,6 +128,8 @@ class _Files:
     def are_sound(self, progress: Progress) -> bool:
         """Say whether nothing is to be made; every file is read through."""
         wanted = (self.volume, self.mask, self.names) if self._masked else (self.volume,)
+        for path in wanted:
+            touch(path)
         return all(is_sound(path, self._key(path), progress) for path in wanted)
 
     def staged(self, path: Path) -> AbstractContextManager[Path]:

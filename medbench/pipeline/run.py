@@ -180,7 +180,7 @@ class Run:
         )
         prospects.require(self.metrics, evaluation.instruments, self.progress)
         with self.meter.stage(self.folder, self.record, "prepare"):
-            real = self.track.real(self.progress)
+            real = self.track.real(self.progress, reader=self.folder.path)
         self.sample()
         samples = open_folder(self.folder.samples)
         comparison = self.track.comparison(samples, real, noticed=passed_over(self.folder.samples))

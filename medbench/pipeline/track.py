@@ -24,6 +24,7 @@ from medbench.pipeline.prepare import RealSplits, prepare
 from medbench.progress import Progress
 from medbench.records.samples import StoredVolume, first_by_name
 from medbench.spec import Grid, Protocol
+from medbench.storage import uses
 from medbench.storage.home import home, shared_home
 
 _DEFAULT_PROTOCOL = "folder-2.5d"
@@ -82,15 +83,19 @@ class Track:
         """The torch device in force."""
         return resolve_device(self.options.device)
 
-    def real(self, progress: Progress) -> RealSplits:
+    def real(self, progress: Progress, *, reader: Path | None = None) -> RealSplits:
         """Return the data set's reference and held-out cases on the canonical grid, prepared where they are not yet.
+
+        Args:
+            progress: told about every case.
+            reader: the folder of the run that will read them: until it is finished they stay (see ``storage.uses``).
 
         Raises:
             DataError: data absent or damaged.
             StorageError: the disk is full.
         """
         assert self.dataset is not None  # callers with bare folders have none to prepare
-        return prepare(
+        splits = prepare(
             self.dataset,
             identity=self.identity,
             grid=self.protocol.grid,
@@ -98,6 +103,9 @@ class Track:
             engine=self.engine,
             progress=progress,
         )
+        if reader is not None:
+            uses.begin(reader, [path for item in (*splits.reference, *splits.held_out) for path in item.files])
+        return splits
 
     def prospects(self, *, samples: int, masks: bool, reconstructs: bool = False) -> Prospects:
         """Return what a comparison of samples with the data set will have; no volume is read.

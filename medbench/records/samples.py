@@ -47,6 +47,11 @@ class StoredVolume:
     condition: Path | None = None
     condition_regions: Mapping[int, str] | None = None
 
+    @property
+    def files(self) -> list[Path]:
+        """The volume and the label maps beside it."""
+        return [path for path in (self.path, self.mask, self.condition) if path is not None]
+
 
 def open_folder(folder: Path, *, masks: Path | None = None, progress: Progress = silent) -> list[StoredVolume]:
     """Return the volumes of a folder: those of its manifest where it has one, else every volume in the tree.

@@ -35,7 +35,7 @@ def sealed_path(path: Path, key: str) -> Iterator[Path]:
         yield temporary
         # The seal comes first and knows the old content too: killed at any point, this leaves a file that is sound.
         before = _sealed(path, key)[:1]
-        write_json(_seal_of(path), {"key": key, "sha256": [sha256_of(temporary), *before]})
+        write_json(seal_of(path), {"key": key, "sha256": [sha256_of(temporary), *before]})
 
 
 def sealed_sha256(path: Path, key: str) -> str | None:
@@ -63,7 +63,7 @@ def is_sound(path: Path, key: str, progress: Progress) -> bool:
     """
     if sealed_sha256(path, key) is not None:
         return True
-    if path.is_file() and _seal_of(path).is_file():
+    if path.is_file() and seal_of(path).is_file():
         progress.note(f"{path} is damaged or stands in another file's place: it is not used and made again")
     return False
 
@@ -73,14 +73,15 @@ def place_of(path: Path) -> str:
     return "/".join(path.parts[-3:])
 
 
-def _seal_of(path: Path) -> Path:
+def seal_of(path: Path) -> Path:
+    """Return where the seal of a file lies."""
     return path.with_name(path.name + SUFFIX)
 
 
 def _sealed(path: Path, key: str) -> list[str]:
     """Return the SHA-256 of each content that a file may have under a key: the last one and the one before."""
     try:
-        document: Any = json.loads(_seal_of(path).read_bytes())
+        document: Any = json.loads(seal_of(path).read_bytes())
         known = document["sha256"] if document["key"] == key else []
     except (OSError, ValueError, TypeError, KeyError, RecursionError):
         return []
