@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
 from medbench.errors import NotEnoughCasesError
-from medbench.statistics.resampling import NOT_ASKED, jackknifed
+from medbench.statistics.resampling import NOT_ASKED, jackknifed, jackknifed_by_group
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -177,7 +177,7 @@ class Measurement:
         non_negative: bool,
         table: Callable[[], pd.DataFrame] | None = None,
         undefined: str = "without one group of subjects the value is no finite number",
-        by_subject: bool = False,
+        by_group: bool = False,
         **found: Any,
     ) -> Measurement:
         """Return the measurement of a statistic of both sides; interval and table only where they are asked for.
@@ -189,15 +189,18 @@ class Measurement:
             non_negative: the statistic cannot be below 0.
             table: makes the table; None: there is none.
             undefined: why there is no interval, if the statistic is not finite without one of the groups.
-            by_subject: the statistic takes the subjects that stay, in the order of their names, and not the volumes.
+            by_group: the statistic takes not the volumes that stay but their groups, as ``groups_of`` deals them.
             found: further fields, by name.
         """
         if not evidence.intervals:
             return cls.of(value, NOT_ASKED, **found)
-        sides = (evidence.real.subjects, evidence.synthetic.subjects)
-        real, synthetic = (sorted(set(names)) if by_subject else names for names in sides)
-        interval = jackknifed(
-            value, statistic, real=real, synthetic=synthetic, non_negative=non_negative, undefined=undefined
+        interval = (jackknifed_by_group if by_group else jackknifed)(
+            value,
+            statistic,
+            real=evidence.real.subjects,
+            synthetic=evidence.synthetic.subjects,
+            non_negative=non_negative,
+            undefined=undefined,
         )
         return cls.of(value, interval, table=table() if table else None, **found)
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from medbench.errors import Unavailable
 from medbench.metrics.evidence import Evidence, Side, volume_table
+from medbench.metrics.spill import held
+from medbench.metrics.together import Together
 from medbench.spec import Plane
 
 if TYPE_CHECKING:
@@ -18,18 +21,18 @@ MOST_SLICES = 32
 """Slices of a volume that are kept: neighbours beyond that resemble each other and cost the square of their number."""
 
 
-def slices_by_subject(side: Side, plane: Plane) -> list[np.ndarray]:
-    """Return the features (slices, d) of each subject, in the order of the subjects' names.
+def pooled_slices(together: Together, plane: Plane, evidence: Evidence) -> list[np.ndarray]:
+    """Return the features (slices, d) of each volume of a pool, read once.
 
-    Of each volume at most 32 slices are kept, spread evenly along it, as float32: 256 kB for d = 2048.
+    Of each volume at most 32 slices are kept, spread evenly along it, as float32: 256 kB for d = 2048. Beyond 1 GiB
+    they lie on disk while they are used.
 
     Raises:
         Unavailable: the extractor's weights are not here, or features are not finite.
     """
-    found: dict[str, list[np.ndarray]] = {subject: [] for subject in sorted(set(side.subjects))}
-    for subject, features in zip(side.subjects, finite_features(side, plane)):
-        found[subject].append(np.asarray(thinned(features), dtype=np.float32))
-    return [np.concatenate(rows) for rows in found.values()]
+    features = chain.from_iterable(finite_features(side, plane) for side in together.pool)
+    kept = (np.array(thinned(one), dtype=np.float32) for one in features)
+    return held(kept, lambda: evidence.workspace.folder("features-in-use", {}))
 
 
 def thinned(features: np.ndarray, most: int = MOST_SLICES) -> np.ndarray:

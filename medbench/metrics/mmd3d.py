@@ -53,6 +53,6 @@ class Mmd3d:
             sums.mmd2,  # the bandwidth stays that of all real volumes
             table=lambda: vector_table(evidence, real=vectors[0], synthetic=vectors[1]),
             non_negative=False,
-            by_subject=True,
+            by_group=True,
             parts={"bandwidth": bandwidth},
         )

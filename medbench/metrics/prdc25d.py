@@ -8,16 +8,25 @@ same counts is known exactly. At most 32 slices of a volume are used; k = 5 near
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
 from medbench.metrics.base import Measurement, MetricInfo, require_subjects
 from medbench.metrics.evidence import Evidence
-from medbench.metrics.features import slices_by_subject
-from medbench.metrics.functional.prdc import Prdc, RealSlices, expected_coverage, prdc
+from medbench.metrics.features import pooled_slices
+from medbench.metrics.functional.prdc import Prdc, Sets, expected_coverage, prdc_of_sets
+from medbench.metrics.together import Together
 from medbench.spec import Plane
-from medbench.statistics.resampling import NOT_ASKED, Interval, arcsine_interval, group_sizes, jackknifed
+from medbench.statistics.means import arcsine_interval
+from medbench.statistics.resampling import (
+    MOST_GROUPS,
+    NOT_ASKED,
+    Interval,
+    Replicates,
+    group_sizes,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -48,40 +57,52 @@ class Prdc25d:
             Unavailable: the extractor's weights are not here, or features are not finite.
             NotEnoughCasesError: fewer than six subjects on a side.
         """
-        sides = evidence.real, evidence.synthetic
-        require_subjects(self.info, real=sides[0].subjects, synthetic=sides[1].subjects)
-        real, synthetic = (sorted(set(side.subjects)) for side in sides)
-        figures, slices = {}, []
-        for plane in evidence.protocol.slices.planes:
-            reference, judged = (slices_by_subject(side, plane) for side in sides)
-            figures[plane], of_plane = prdc(real=reference, synthetic=judged, k=NEAREST)
-            slices.append(of_plane)
-        value, interval, table = float(np.mean([one.coverage for one in figures.values()])), NOT_ASKED, None
+        subjects = evidence.real.subjects, evidence.synthetic.subjects
+        require_subjects(self.info, real=subjects[0], synthetic=subjects[1])
+        found = {
+            plane: evidence.shared(f"prdc25d {plane}", partial(_compare, plane, evidence))
+            for plane in evidence.protocol.slices.planes
+        }
+        real, synthetic = (sorted(set(side)) for side in subjects)
+        value, interval, table = float(np.mean([one.coverage for one in found.values()])), NOT_ASKED, None
         if evidence.intervals:
-            interval = _interval(value, slices, real=real, synthetic=synthetic)
-            table = _table(figures, real=real, synthetic=synthetic)
+            interval = _interval(value, list(found.values()), real=real, synthetic=synthetic)
+            table = _table(found, real=real, synthetic=synthetic)
         n, m = len(real), len(synthetic)
         expected = expected_coverage(real=n, synthetic=m, k=NEAREST)
         return Measurement.of(
             value,
             interval,
-            parts={plane: {name: getattr(one, name) for name in FIGURES} for plane, one in figures.items()},
+            parts={plane: {name: getattr(one, name) for name in FIGURES} for plane, one in found.items()},
             table=table,
             notes=(f"{n} and {m} subjects of one population would score {expected:.3f} on average",),
         )
 
 
-def _interval(value: float, planes: Sequence[RealSlices], *, real: Sequence[str], synthetic: Sequence[str]) -> Interval:
-    if len(real) - group_sizes(real).max() <= NEAREST:
+def _compare(plane: Plane, evidence: Evidence, together: Together) -> list[Prdc]:
+    """Compare all sets of volumes in one plane: one pass over the features, two over the pairs of slices."""
+    compared = []
+    for pair in together.pairs:
+        groups: list[np.ndarray] = []
+        if pair.intervals and _can_leave_out(group_sizes(together.owners[pair.real].tolist())):
+            groups = [together.groups(places, MOST_GROUPS) for places in pair]
+        compared.append(Sets(together.mask(pair.real), together.mask(pair.synthetic), *groups))
+    return prdc_of_sets(pooled_slices(together, plane, evidence), together.owners, compared, k=NEAREST)
+
+
+def _can_leave_out(sizes: np.ndarray) -> bool:
+    """Say whether without any group enough real subjects stay for a ball."""
+    return bool(sizes.sum() - sizes.max() > NEAREST)
+
+
+def _interval(value: float, planes: Sequence[Prdc], *, real: Sequence[str], synthetic: Sequence[str]) -> Interval:
+    if not _can_leave_out(group_sizes(real)):
         return Interval(None, f"absent: without a group of the {len(real)} real subjects, {NEAREST + 1} must stay")
-    found = jackknifed(
-        value,
-        lambda r, s: float(np.mean([slices.coverage(NEAREST, r, s) for slices in planes])),
-        real=real,
-        synthetic=synthetic,
-        non_negative=True,
-    )
-    return arcsine_interval(value, **found.replicates)
+    replicates = {
+        name: Replicates(np.mean([one.coverage_without[name] for one in planes], axis=0), group_sizes(subjects))
+        for name, subjects in (("real", real), ("synthetic", synthetic))
+    }
+    return arcsine_interval(value, **replicates)
 
 
 def _table(planes: Mapping[Plane, Prdc], *, real: Sequence[str], synthetic: Sequence[str]) -> pd.DataFrame:

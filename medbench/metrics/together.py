@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from medbench.errors import Unavailable
+from medbench.statistics.resampling import groups_of
 
 if TYPE_CHECKING:
     from medbench.metrics.evidence import Side
@@ -81,6 +82,11 @@ class Together:
         found = np.zeros(len(self.side_of), dtype=bool)
         found[places] = True
         return found
+
+    def groups(self, places: np.ndarray, most: int) -> np.ndarray:
+        """Return a set's groups of whole subjects, as ``groups_of`` deals them: masks (groups, volumes)."""
+        group = groups_of(self.owners[places].tolist(), most=most)
+        return np.array([self.mask(places[group == one]) for one in range(group.max() + 1)])
 
     def gathered(self, what: str, gather: Gather[Found]) -> Sequence[Found] | None:
         """Return what a function makes of all comparisons, one entry each; it is called once.

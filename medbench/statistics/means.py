@@ -16,7 +16,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from medbench.statistics.resampling import Interval, subject_means, too_few
+from medbench.statistics.resampling import Interval, Replicates, jackknife_interval, subject_means, too_few
 
 _TAIL = 0.025
 _STEP = 0.08
@@ -103,3 +103,36 @@ def share_below(values: np.ndarray, mean: float) -> float:
     angle, damping = np.arctan(turned).sum(axis=1), 0.5 * np.log1p(np.square(turned)).sum(axis=1)
     found = 0.5 - _STEP / np.pi * float((np.sin(angle) * np.exp(-damping)).sum())
     return min(max(found, 0.0), 1.0)
+
+
+def arcsine_interval(value: float, *, real: Replicates, synthetic: Replicates) -> Interval:
+    """Return a jackknife interval made on the scale of arcsin √value, where the spread of a share is even.
+
+    On its own scale the interval of a share near 0 or 1 covers too seldom. At 0 and 1 themselves leaving subjects out
+    changes nothing, and there is none.
+
+    Args:
+        value: a share, in 0..1.
+        real: replicates without one group of real subjects after another.
+        synthetic: likewise on the other side.
+
+    Example:
+        >>> side = Replicates(np.array([0.97, 0.99, 0.96, 0.99]), np.ones(4))
+        >>> [round(end, 2) for end in arcsine_interval(0.98, real=side, synthetic=side).ends]
+        [0.78, 1.0]
+    """
+    replicates = {"real": real, "synthetic": synthetic}
+    if value in (0.0, 1.0):
+        reason = f"absent: at a share of {value:.0f}, leaving subjects out does not show its spread"
+        return Interval(None, reason, replicates)
+    scaled = {name: Replicates(_arcsine(side.values), side.sizes) for name, side in replicates.items()}
+    found = jackknife_interval(float(_arcsine(value)), **scaled, non_negative=True)
+    assert found.ends is not None  # both sides have groups
+    low, high = (float(np.sin(min(end, np.pi / 2)) ** 2) for end in found.ends)
+    method = f"delete-a-group jackknife over subjects on the arcsine scale, {len(real.sizes)} real and "
+    return Interval((low, high), f"{method}{len(synthetic.sizes)} synthetic groups, t quantile", replicates)
+
+
+def _arcsine(share: float | np.ndarray) -> np.ndarray:
+    scaled: np.ndarray = np.arcsin(np.sqrt(share))
+    return scaled

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -94,7 +95,7 @@ def too_few(*sides: Sequence[str]) -> Interval | None:
     return Interval(None, f"absent: an interval needs {FEWEST_SUBJECTS} subjects (of each side), there are {fewest}")
 
 
-def groups_of(subjects: Sequence[str], *, most: int = MOST_GROUPS) -> np.ndarray:
+def groups_of(subjects: Sequence[Any], *, most: int = MOST_GROUPS) -> np.ndarray:
     """Return the group (0 to G - 1) of each volume: whole subjects, as evenly as can be, at most ``most`` groups.
 
     Subjects are dealt in the order of their names, so that the order of the volumes changes nothing.
@@ -177,9 +178,40 @@ def jackknifed(
         return absent
     without_real = delete_each_group(lambda stay: statistic(stay, slice(None)), real)
     without_synthetic = delete_each_group(lambda stay: statistic(slice(None), stay), synthetic)
-    if not np.all(np.isfinite([*without_real.values, *without_synthetic.values])):
+    return _if_finite(value, without_real, without_synthetic, non_negative=non_negative, undefined=undefined)
+
+
+def jackknifed_by_group(
+    value: float,
+    statistic: Callable[[Stay, Stay], float],
+    *,
+    real: Sequence[str],
+    synthetic: Sequence[str],
+    non_negative: bool,
+    undefined: str = "without one group of subjects the value is no finite number",
+) -> Interval:
+    """Return the interval of a statistic that is computed from the groups of ``groups_of`` that stay.
+
+    Args:
+        value: see ``jackknifed``, as all others but one.
+        statistic: maps what stays of both sides, as indices of their groups, to a number.
+    """
+    absent = too_few(real, synthetic)
+    if absent is not None:
+        return absent
+    sizes = [group_sizes(subjects) for subjects in (real, synthetic)]
+    stays = [~np.eye(len(side), dtype=bool) for side in sizes]
+    without_real = Replicates(np.array([statistic(stay, slice(None)) for stay in stays[0]]), sizes[0])
+    without_synthetic = Replicates(np.array([statistic(slice(None), stay) for stay in stays[1]]), sizes[1])
+    return _if_finite(value, without_real, without_synthetic, non_negative=non_negative, undefined=undefined)
+
+
+def _if_finite(
+    value: float, real: Replicates, synthetic: Replicates, *, non_negative: bool, undefined: str
+) -> Interval:
+    if not np.all(np.isfinite([*real.values, *synthetic.values])):
         return Interval(None, f"absent: {undefined}")
-    return jackknife_interval(value, real=without_real, synthetic=without_synthetic, non_negative=non_negative)
+    return jackknife_interval(value, real=real, synthetic=synthetic, non_negative=non_negative)
 
 
 def jackknife_interval(value: float, *, real: Replicates, synthetic: Replicates, non_negative: bool) -> Interval:
@@ -209,39 +241,6 @@ def jackknife_interval(value: float, *, real: Replicates, synthetic: Replicates,
     if non_negative:
         return Interval((max(low, 0.0), high), f"{method}, lower end not below 0", replicates)
     return Interval((low, high), method, replicates)
-
-
-def arcsine_interval(value: float, *, real: Replicates, synthetic: Replicates) -> Interval:
-    """Return a jackknife interval made on the scale of arcsin √value, where the spread of a share is even.
-
-    On its own scale the interval of a share near 0 or 1 covers too seldom. At 0 and 1 themselves leaving subjects out
-    changes nothing, and there is none.
-
-    Args:
-        value: a share, in 0..1.
-        real: replicates without one group of real subjects after another.
-        synthetic: likewise on the other side.
-
-    Example:
-        >>> side = Replicates(np.array([0.97, 0.99, 0.96, 0.99]), np.ones(4))
-        >>> [round(end, 2) for end in arcsine_interval(0.98, real=side, synthetic=side).ends]
-        [0.78, 1.0]
-    """
-    replicates = {"real": real, "synthetic": synthetic}
-    if value in (0.0, 1.0):
-        reason = f"absent: at a share of {value:.0f}, leaving subjects out does not show its spread"
-        return Interval(None, reason, replicates)
-    scaled = {name: Replicates(_arcsine(side.values), side.sizes) for name, side in replicates.items()}
-    found = jackknife_interval(float(_arcsine(value)), **scaled, non_negative=True)
-    assert found.ends is not None  # both sides have groups
-    low, high = (float(np.sin(min(end, np.pi / 2)) ** 2) for end in found.ends)
-    method = f"delete-a-group jackknife over subjects on the arcsine scale, {len(real.sizes)} real and "
-    return Interval((low, high), f"{method}{len(synthetic.sizes)} synthetic groups, t quantile", replicates)
-
-
-def _arcsine(share: float | np.ndarray) -> np.ndarray:
-    scaled: np.ndarray = np.arcsin(np.sqrt(share))
-    return scaled
 
 
 def mean_interval(values: np.ndarray, subjects: Sequence[str]) -> Interval:

@@ -36,7 +36,6 @@ from medbench.statistics.resampling import (
     NOT_ASKED,
     Replicates,
     group_sizes,
-    groups_of,
     jackknife_interval,
     too_few,
 )
@@ -125,7 +124,7 @@ def _compare(plane: Plane, progress: Progress, together: Together) -> list[_Comp
     first = next(volumes)
     most = MOST_GROUPS if first.shape[1] <= _WIDE else _MOST_GROUPS_WIDE
     # Where intervals are wanted a set is the sum of its groups, each of which is left out once.
-    parts = [[_parts(together, places, most if pair.intervals else 1) for places in pair] for pair in together.pairs]
+    parts = [[together.groups(places, most if pair.intervals else 1) for places in pair] for pair in together.pairs]
     index = {mask.tobytes(): mask for pair in parts for side in pair for mask in side}
     statistics = set_statistics(itertools.chain([first], volumes), np.array(list(index.values())), together.side_of)
     place = {name: number for number, name in enumerate(index)}
@@ -138,11 +137,6 @@ def _compare(plane: Plane, progress: Progress, together: Together) -> list[_Comp
             (real,), (synthetic,) = groups
             found.append(_value(real, synthetic))
     return found
-
-
-def _parts(together: Together, places: np.ndarray, most: int) -> list[np.ndarray]:
-    group = groups_of(together.owners[places].tolist(), most=most)
-    return [together.mask(places[group == one]) for one in range(group.max() + 1)]
 
 
 def _value(real: FeatureStatistics, synthetic: FeatureStatistics) -> _Comparison:

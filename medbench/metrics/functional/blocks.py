@@ -1,4 +1,4 @@
-"""Rows by subject, cut into blocks of bounded size: all pairs of rows are looked at block by block."""
+"""Rows by volume, cut into blocks of bounded size: all pairs of rows are looked at block by block."""
 
 from __future__ import annotations
 
@@ -13,51 +13,59 @@ BLOCK_ROWS = 2048
 
 @dataclass(frozen=True, eq=False)
 class Block:
-    """A run of whole subjects.
+    """A run of whole volumes.
 
     Args:
-        subjects: the places of these subjects among all.
+        volumes: the places of these volumes among all.
         rows: the places of their rows among all rows.
-        points: (rows, d) the rows themselves.
-        starts: (subjects,) the first of ``points`` of each subject.
+        parts: one array (rows, d) a volume.
+        starts: (volumes,) the first row of each volume, counted within the block.
     """
 
-    subjects: slice
+    volumes: slice
     rows: slice
-    points: np.ndarray
+    parts: Sequence[np.ndarray]
     starts: np.ndarray
 
+    def points(self) -> np.ndarray:
+        """Return the rows themselves: (rows, d) float64, made anew each time."""
+        return np.concatenate(self.parts, dtype=np.float64)
 
-def blocks_of(subjects: Sequence[np.ndarray]) -> list[Block]:
-    """Return all rows in blocks of whole subjects, of about 2048 rows each.
+
+def blocks_of(volumes: Sequence[np.ndarray], owners: np.ndarray | None = None) -> list[Block]:
+    """Return all rows in blocks of whole volumes, of about 2048 rows each.
 
     Args:
-        subjects: one array (rows, d) a subject.
+        volumes: one array (rows, d) a volume.
+        owners: (volumes,) the subject of each volume, ascending: a block then has whole subjects.
 
     Example:
         >>> [block] = blocks_of([np.zeros((3, 2)), np.ones((1, 2))])
-        >>> block.points.shape, block.starts.tolist()
+        >>> block.points().shape, block.starts.tolist()
         ((4, 2), [0, 3])
     """
-    ends = np.cumsum([0, *(len(rows) for rows in subjects)])
+    ends = np.cumsum([0, *(len(rows) for rows in volumes)])
     return [
-        Block(run, slice(ends[run.start], ends[run.stop]), np.concatenate(subjects[run]), ends[run] - ends[run.start])
-        for run in runs_of_subjects(subjects, about=BLOCK_ROWS)
+        Block(run, slice(ends[run.start], ends[run.stop]), volumes[run], ends[run] - ends[run.start])
+        for run in runs_of_volumes(volumes, about=BLOCK_ROWS, owners=owners)
     ]
 
 
-def runs_of_subjects(subjects: Sequence[np.ndarray], *, about: int) -> list[slice]:
-    """Cut a sequence of subjects into runs of whole subjects with about as many rows each.
+def runs_of_volumes(volumes: Sequence[np.ndarray], *, about: int, owners: np.ndarray | None = None) -> list[slice]:
+    """Cut a sequence of volumes into runs of whole volumes with about as many rows each.
 
     Args:
-        subjects: one array (rows, d) a subject.
-        about: rows of a run; a run is longer by less than one subject.
+        volumes: one array (rows, d) a volume.
+        about: rows of a run; a run is longer by less than one volume, or subject.
+        owners: see ``blocks_of``.
 
     Example:
-        >>> runs_of_subjects([np.ones((3, 2)), np.ones((2, 2)), np.ones((4, 2))], about=5)
+        >>> runs_of_volumes([np.ones((3, 2)), np.ones((2, 2)), np.ones((4, 2))], about=5)
         [slice(0, 1, None), slice(1, 3, None)]
     """
-    ends = np.cumsum([len(rows) for rows in subjects])
+    ends = np.cumsum([len(rows) for rows in volumes])
+    if owners is not None:  # a subject ends where its last volume does
+        ends = ends[np.searchsorted(owners, owners, side="right") - 1]
     cuts = np.flatnonzero(np.diff(ends // about)) + 1
-    edges = [0, *cuts.tolist(), len(subjects)]
+    edges = [0, *cuts.tolist(), len(volumes)]
     return [slice(start, end) for start, end in itertools.pairwise(edges) if end > start]

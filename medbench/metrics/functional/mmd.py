@@ -5,19 +5,19 @@
 Every mean is taken over all pairs of rows that come from different subjects. Pairs within a subject are left out as a
 U-statistic leaves out the pairs of a row with itself: adjacent slices resemble each other more than two patients do,
 and would raise the value of two sets of the same population. Where every row is a subject of its own, this is the usual
-unbiased estimate. The sums by pair of subjects are all that the value and its jackknife need.
+unbiased estimate. The sums by pair of groups of subjects are all that the value and its jackknife need; they follow
+from the sums of each volume with each set, which are made for any number of sets in one pass over the pairs.
 """
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from medbench.metrics.functional.blocks import Block, blocks_of
-from medbench.statistics.resampling import Stay
+from medbench.metrics.functional.blocks import blocks_of
+from medbench.statistics.resampling import MOST_GROUPS, Stay
 
 Kernel = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
@@ -41,8 +41,9 @@ def cubic_kernel(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     base = x @ y.T
     base /= x.shape[1]
     base += 1.0
-    cubed: np.ndarray = base * base * base
-    return cubed
+    square: np.ndarray = np.square(base)
+    square *= base
+    return square
 
 
 def gaussian_kernel(bandwidth: float) -> Kernel:
@@ -78,25 +79,25 @@ def median_distance(rows: np.ndarray) -> float:
 
 @dataclass(frozen=True, eq=False)
 class KernelSums:
-    """Sums of kernel values over all pairs of rows, by pair of subjects.
+    """Sums of kernel values over pairs of rows of different subjects, by pair of groups of subjects.
 
     Args:
-        real: (n, n) between real subjects, symmetric; its diagonal is never used.
-        synthetic: (m, m) likewise.
-        cross: (n, m) between real and synthetic subjects.
-        real_rows: (n,) rows of each real subject.
-        synthetic_rows: (m,) likewise.
+        real: (g, g) between groups of real subjects, symmetric.
+        synthetic: (h, h) likewise.
+        cross: (g, h) between groups of real and of synthetic subjects.
+        real_pairs: (g, 2) rows of each real group, and pairs of its rows that come from one subject.
+        synthetic_pairs: (h, 2) likewise.
     """
 
     real: np.ndarray
     synthetic: np.ndarray
     cross: np.ndarray
-    real_rows: np.ndarray
-    synthetic_rows: np.ndarray
+    real_pairs: np.ndarray
+    synthetic_pairs: np.ndarray
 
     @classmethod
     def of(cls, kernel: Kernel, *, real: Sequence[np.ndarray], synthetic: Sequence[np.ndarray]) -> KernelSums:
-        """Return the sums for rows by subject; blocks of about 2048 x 2048 kernel values bound the memory.
+        """Return the sums for rows by subject, in at most 20 groups a side as ``groups_of`` deals them.
 
         Args:
             kernel: of all pairs of rows.
@@ -109,55 +110,105 @@ class KernelSums:
             >>> sums.cross.shape, round(sums.mmd2(), 3)
             ((3, 2), 1.052)
         """
-        first, second = blocks_of(real), blocks_of(synthetic)
+        rows = [*real, *synthetic]
+        groups = [np.arange(len(side)) % MOST_GROUPS for side in (real, synthetic)]
+        groups[1] = groups[1] + groups[0].max() + 1
+        members = np.concatenate(groups) == np.arange(groups[1].max() + 1)[:, None]
+        sums = sums_with_sets(kernel, rows, np.arange(len(rows)), members)
+        first = groups[0].max() + 1
+        return cls.between(sums, members[:first], members[first:], at=(slice(first), slice(first, None)))
+
+    @classmethod
+    def between(
+        cls, sums: VolumeSums, real: np.ndarray, synthetic: np.ndarray, *, at: tuple[slice, slice]
+    ) -> KernelSums:
+        """Return the sums between groups of volumes, from those of each volume with each group.
+
+        Args:
+            sums: see ``sums_with_sets``.
+            real: (g, volumes) the volumes of each real group; a subject is in one group.
+            synthetic: (h, volumes) likewise.
+            at: the places of these groups among the sets of ``sums``.
+        """
         return cls(
-            _sums_within(kernel, first),
-            _sums_within(kernel, second),
-            _sums_between(kernel, first, second),
-            np.array([len(rows) for rows in real]),
-            np.array([len(rows) for rows in synthetic]),
+            real @ sums.with_sets[:, at[0]],
+            synthetic @ sums.with_sets[:, at[1]],
+            real @ sums.with_sets[:, at[1]],
+            *(np.array([sums.pairs(group) for group in side]) for side in (real, synthetic)),
         )
 
     def mmd2(self, real: Stay = slice(None), synthetic: Stay = slice(None)) -> float:
         """Return the unbiased estimate of MMD², which can be below 0.
 
         Args:
-            real: which real subjects stay: two or more.
+            real: which groups of real subjects stay: with two subjects or more.
             synthetic: likewise.
         """
-        n, m = np.zeros_like(self.real_rows), np.zeros_like(self.synthetic_rows)
-        n[real], m[synthetic] = self.real_rows[real], self.synthetic_rows[synthetic]
-        stay_n, stay_m = (n > 0).astype(float), (m > 0).astype(float)
-        between = stay_n @ self.cross @ stay_m / (n.sum() * m.sum())
-        return float(_mean_of_pairs(self.real, n) + _mean_of_pairs(self.synthetic, m) - 2.0 * between)
+        between = self.cross[real][:, synthetic].sum()
+        rows = self.real_pairs[real, 0].sum() * self.synthetic_pairs[synthetic, 0].sum()
+        within = [_mean(self.real[real][:, real], self.real_pairs[real])]
+        within.append(_mean(self.synthetic[synthetic][:, synthetic], self.synthetic_pairs[synthetic]))
+        return float(sum(within) - 2.0 * between / rows)
 
 
-def _mean_of_pairs(sums: np.ndarray, rows: np.ndarray) -> float:
-    """Average over the pairs of rows of different subjects; a subject with no rows does not take part."""
-    stay = (rows > 0).astype(float)
-    others = stay @ sums @ stay - np.diag(sums) @ stay
-    return float(others / (rows.sum() ** 2 - np.square(rows).sum()))
+def _mean(sums: np.ndarray, pairs: np.ndarray) -> float:
+    """Average over the pairs of rows of different subjects."""
+    rows, of_one_subject = pairs.sum(axis=0)
+    return float(sums.sum() / (rows**2 - of_one_subject))
 
 
-def _sums_within(kernel: Kernel, blocks: Sequence[Block]) -> np.ndarray:
-    sums = np.zeros(2 * [blocks[-1].subjects.stop])
+@dataclass(frozen=True, eq=False)
+class VolumeSums:
+    """Kernel sums of each volume with sets of volumes; see ``sums_with_sets``.
+
+    Args:
+        with_sets: (volumes, sets).
+        rows: (volumes,) rows of each volume.
+        owners: (volumes,) its subject.
+    """
+
+    with_sets: np.ndarray
+    rows: np.ndarray
+    owners: np.ndarray
+
+    def pairs(self, group: np.ndarray) -> tuple[int, int]:
+        """Return the rows of a group of volumes (a mask), and how many pairs of them come from one subject."""
+        _, subject = np.unique(self.owners[group], return_inverse=True)
+        by_subject = np.bincount(subject, weights=self.rows[group])
+        return int(by_subject.sum()), int(np.square(by_subject).sum())
+
+
+def sums_with_sets(
+    kernel: Kernel, volumes: Sequence[np.ndarray], owners: np.ndarray, members: np.ndarray
+) -> VolumeSums:
+    """Return the sum of the kernel over pairs of a volume's rows and a set's, without those of its own subject.
+
+    Each pair of rows is looked at once, for all sets. Memory: blocks of about 2048 x 2048 kernel values, and a number
+    for each volume and set.
+
+    Args:
+        kernel: symmetric, of all pairs of rows.
+        volumes: rows (rows, d) of each volume.
+        owners: (volumes,) a number for the subject of each volume.
+        members: (sets, volumes) which volumes each set has.
+
+    Example:
+        >>> rows = [np.array([[1.0]]), np.array([[2.0], [3.0]]), np.array([[5.0]])]
+        >>> everyone = np.ones((1, 3), dtype=bool)
+        >>> sums_with_sets(lambda x, y: x @ y.T, rows, np.array([0, 0, 1]), everyone).with_sets.ravel().tolist()
+        [5.0, 25.0, 30.0]
+    """
+    found = np.zeros((len(volumes), len(members)))
+    weights = members.T.astype(float)
+    blocks = blocks_of(volumes)
     for index, near in enumerate(blocks):
+        points = near.points()
         for far in blocks[: index + 1]:
-            found = _sums_of_pair(kernel, near, far)
-            sums[near.subjects, far.subjects] = found
-            sums[far.subjects, near.subjects] = found.T
-    return sums
-
-
-def _sums_between(kernel: Kernel, first: Sequence[Block], second: Sequence[Block]) -> np.ndarray:
-    sums = np.zeros((first[-1].subjects.stop, second[-1].subjects.stop))
-    for near, far in itertools.product(first, second):
-        sums[near.subjects, far.subjects] = _sums_of_pair(kernel, near, far)
-    return sums
-
-
-def _sums_of_pair(kernel: Kernel, near: Block, far: Block) -> np.ndarray:
-    # Copies: numpy multiplies an array with itself by another routine, whose last digits differ.
-    values = kernel(*(block.points.astype(np.float64) for block in (near, far)))
-    sums: np.ndarray = np.add.reduceat(np.add.reduceat(values, near.starts, axis=0), far.starts, axis=1)
-    return sums
+            # A copy also of itself: numpy multiplies an array with itself by another routine, whose last digits differ.
+            values = kernel(points, far.points())
+            sums = np.add.reduceat(np.add.reduceat(values, near.starts, axis=0), far.starts, axis=1)
+            sums[owners[near.volumes, None] == owners[far.volumes]] = 0.0
+            found[near.volumes] += sums @ weights[far.volumes]
+            if far is not near:
+                found[far.volumes] += sums.T @ weights[near.volumes]
+    return VolumeSums(found, np.array([len(rows) for rows in volumes]), owners)

@@ -2,15 +2,17 @@ import numpy as np
 import pytest
 
 from medbench.errors import Unavailable
-from medbench.metrics.features import MOST_SLICES, finite_features, slices_by_subject, thinned
+from medbench.metrics.features import MOST_SLICES, finite_features, pooled_slices, thinned
+from medbench.metrics.together import Together
 
 
-def test_slices_come_by_subject_whatever_the_order_of_the_volumes(make_side):
-    features = {"xy": [np.full((2, 3), value, dtype=np.float16) for value in (1, 2, 3)]}
-    a, b = slices_by_subject(make_side(3, subjects=["b", "a", "b"], features=features), "xy")
-    np.testing.assert_array_equal(a[:, 0], [2, 2])
-    np.testing.assert_array_equal(b[:, 0], [1, 1, 3, 3])
-    assert a.dtype == np.float32
+def test_slices_of_a_pool_come_volume_by_volume(make_side, make_evidence):
+    features = {"xy": [np.full((40, 3), value, dtype=np.float16) for value in (1, 2)]}
+    evidence = make_evidence(make_side(2, features=features), make_side(2, features=features))
+    together = Together.alone(evidence.real, evidence.synthetic, intervals=False)
+    found = pooled_slices(together, "xy", evidence)
+    assert [one[0, 0] for one in found] == [1, 2, 1, 2]
+    assert {(one.shape, one.dtype) for one in found} == {((MOST_SLICES, 3), np.dtype(np.float32))}
 
 
 def test_long_volumes_are_thinned_evenly():

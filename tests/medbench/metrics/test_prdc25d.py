@@ -31,7 +31,7 @@ def test_parts_are_the_four_figures_of_each_plane_and_the_value_is_coverage(meas
     real, synthetic = random_features(12, seed=0), random_features(9, seed=1, shift=0.3)
     found = measure(real, synthetic)
     for plane in PLANES:
-        figures, _ = prdc(real=real[plane], synthetic=synthetic[plane], k=NEAREST)
+        figures = prdc(real=real[plane], synthetic=synthetic[plane], k=NEAREST)
         assert found.parts[plane] == {
             "precision": figures.precision,
             "recall": figures.recall,

@@ -1,0 +1,120 @@
+"""Distances between the slices of many volumes, block by block, and the nearest subjects as running minima."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from medbench.metrics.functional.blocks import Block, blocks_of
+
+KEPT_BYTES = 2**31
+"""Distances that are kept for the next pass; others are computed again."""
+
+
+class Rows:
+    """All slices, those of a subject beside each other, and the distances between them.
+
+    Args:
+        volumes: slices (slices, d) of each volume.
+        owners: (volumes,) the subject of each, ascending.
+    """
+
+    def __init__(self, volumes: Sequence[np.ndarray], owners: np.ndarray) -> None:
+        counts = [len(part) for part in volumes]
+        self.volume_owners = owners
+        self.owners = np.repeat(owners, counts)
+        self.of_volumes = np.repeat(np.arange(len(volumes)), counts)
+        self.blocks = blocks_of(volumes, owners)
+        self.nearest: dict[tuple[bytes, bytes, int], Nearest] = {}
+        self._kept: dict[tuple[int, int], np.ndarray] = {}
+        self._left = KEPT_BYTES
+
+    def pairs(self) -> Iterator[tuple[Block, Block, np.ndarray]]:
+        """Yield all ordered pairs of blocks with their distances; each pair of slices is computed once."""
+        for near, far in itertools.combinations_with_replacement(range(len(self.blocks)), 2):
+            distances = self._distances(near, far)
+            yield self.blocks[near], self.blocks[far], distances
+            if near != far:
+                yield self.blocks[far], self.blocks[near], distances.T
+
+    def _distances(self, near: int, far: int) -> np.ndarray:
+        if (near, far) in self._kept:
+            return self._kept[near, far]
+        found = _distances(self.blocks[near].points(), self.blocks[far].points())
+        if found.nbytes <= self._left:
+            self._left -= found.nbytes
+            self._kept[near, far] = found
+        return found
+
+    def nearest_of(self, of: np.ndarray, to: np.ndarray, k: int) -> Nearest:
+        """Return what keeps the k smallest distances from the slices of some volumes to the subjects of a set.
+
+        Args:
+            of: (volumes,) whose slices.
+            to: (volumes,) the set.
+            k: how many.
+        """
+        key = of.tobytes(), to.tobytes(), k
+        if key not in self.nearest:
+            self.nearest[key] = Nearest(self, of, to, k)
+        return self.nearest[key]
+
+    def find_nearest(self) -> None:
+        """Fill all that ``nearest_of`` returned: one pass."""
+        for near, far, distances in self.pairs():
+            minima = np.minimum.reduceat(distances, far.starts, axis=1)
+            minima[self.owners[near.rows, None] == self.volume_owners[far.volumes]] = np.inf
+            for one in self.nearest.values():
+                one.see(near, far, minima)
+
+    def at(self, volumes: np.ndarray) -> np.ndarray:
+        """Return the places of the slices of some volumes (a mask)."""
+        return np.flatnonzero(volumes[self.of_volumes])
+
+
+def within(places: np.ndarray, block: Block) -> tuple[slice, np.ndarray]:
+    """Return which of some ascending places lie in a block, and where in it."""
+    part = slice(*np.searchsorted(places, [block.rows.start, block.rows.stop]))
+    return part, places[part] - block.rows.start
+
+
+class Nearest:
+    """The k smallest distances so far from each of some slices to the other subjects of a set.
+
+    Args:
+        rows: all slices.
+        of: see ``Rows.nearest_of``, as ``to`` and ``k``.
+    """
+
+    def __init__(self, rows: Rows, of: np.ndarray, to: np.ndarray, k: int) -> None:
+        self._rows, self._to = rows, to
+        self.places = rows.at(of)
+        self.distances = np.full((len(self.places), k), np.inf)
+
+    def see(self, near: Block, far: Block, minima: np.ndarray) -> None:
+        """Look at the distances (slices, volumes) from the slices of a block to the volumes of another."""
+        part, here = within(self.places, near)
+        there = np.flatnonzero(self._to[far.volumes])
+        if not len(here) or not len(there):
+            return
+        found = minima[here[:, None], there]
+        starts = np.flatnonzero(np.diff(self._rows.volume_owners[far.volumes][there], prepend=-1))
+        if len(starts) < len(there):
+            found = np.minimum.reduceat(found, starts, axis=1)
+        k = self.distances.shape[1]
+        joined = np.concatenate([self.distances[part], found], axis=1)
+        self.distances[part] = np.partition(joined, k - 1, axis=1)[:, :k]
+
+
+def _distances(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    x, y = x.astype(np.float64, copy=False), y.astype(np.float64, copy=False)
+    # A common origin amid the points keeps the squares small, and so their rounding.
+    origin = y.mean(axis=0)
+    x, y = x - origin, y - origin
+    squares = x @ (-2.0 * y.T)
+    squares += np.square(x).sum(axis=1)[:, None]
+    squares += np.square(y).sum(axis=1)
+    distances: np.ndarray = np.sqrt(squares.clip(min=0.0, out=squares), out=squares)
+    return distances
