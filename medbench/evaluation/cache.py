@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from medbench.evaluation.memory import Memory
 from medbench.imaging.volume import LabelMap
 from medbench.progress import Progress, silent
 from medbench.spec import canonical_json, fingerprint
@@ -46,6 +47,7 @@ class Cache:
     root: Path
     progress: Progress = silent
     shared: Path | None = None
+    _memory: Memory = field(default_factory=Memory, init=False, repr=False, compare=False)
     used: set[Path] = field(default_factory=set, compare=False)
 
     def entry(self, kind: str, sha256: str, settings: Mapping[str, Any], suffix: str) -> Entry:
@@ -61,7 +63,7 @@ class Cache:
 
     def has(self, entry: Entry) -> bool:
         """Say whether an entry would be read back."""
-        return sealed_sha256(entry.path, entry.key) is not None
+        return entry.key in self._memory or sealed_sha256(entry.path, entry.key) is not None
 
     def arrays(
         self,
@@ -72,15 +74,23 @@ class Cache:
         *,
         only: Sequence[str] = (),
     ) -> dict[str, np.ndarray]:
-        """Return named arrays (those of ``only``, else all), computing and keeping all where they are absent."""
+        """Return named arrays (those of ``only``, else all), computing and keeping all where they are absent.
+
+        Small ones stay in memory once they were read, and cannot be written to.
+        """
         entry = self.entry(kind, sha256, settings, ".npz")
+        if (known := self._memory.get(entry.key)) is not None:
+            return {name: known[name] for name in only or known}
         if not is_sound(entry.path, entry.key, self.progress):
             arrays = compute()
             with sealed_path(entry.path, entry.key) as temporary:
                 np.savez(temporary, allow_pickle=False, **arrays)
             return {name: arrays[name] for name in only or arrays}
         with np.load(entry.path, allow_pickle=False) as stored:
-            return {name: stored[name] for name in only or stored.files}
+            found = {name: stored[name] for name in only or stored.files}
+        if not only:
+            self._memory.keep(entry.key, found)
+        return found
 
     def document(self, kind: str, sha256: str, settings: Mapping[str, Any], compute: Callable[[], Any]) -> Any:
         """Return a JSON document, computing and keeping it where it is absent."""
