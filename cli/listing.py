@@ -169,7 +169,7 @@ def segmenters(ui: Session) -> None:
 @in_session
 def features(ui: Session) -> None:
     """Show the feature networks."""
-    fields = ("version", "sees", "dimension", "stand_in", "license", "source")
+    fields = ("version", "sees", "dimension", "stand_in", "trained_on", "license", "source")
     _list(ui, "features", *fields, brief=("sees", "dimension", "stand_in", "license"))
 
 

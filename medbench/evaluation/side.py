@@ -10,6 +10,7 @@ import numpy as np
 
 from medbench.errors import DataError, Unavailable
 from medbench.evaluation.instruments import PRECOMPUTED, Derivation, Instruments
+from medbench.features.seen import as_seen
 from medbench.imaging.slices import plane_slices
 from medbench.imaging.volume import LabelMap, Volume
 from medbench.metrics.evidence import Input
@@ -99,8 +100,8 @@ class StoredSide:
         window = instruments.protocol.window
 
         def compute(volume: Volume) -> dict[str, np.ndarray]:
-            scaled = (volume.voxels.astype(np.float32).clip(window.low, window.high) - window.low) / window.width
-            return {"features": instruments.volume_extractor.features(scaled.astype(np.float32, copy=False))}
+            extractor = instruments.volume_extractor
+            return {"features": extractor.features(as_seen(volume, extractor.info, window))}
 
         settings = {"window": instruments.describe("window"), "extractor": instruments.describe("volume_extractor")}
         for arrays in self.derived("volume-features", compute, of=("volume",), settings=settings):

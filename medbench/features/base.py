@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Literal, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
+
+from medbench.spec import Grid, Window
 
 if TYPE_CHECKING:
     import numpy as np
@@ -21,6 +23,11 @@ class ExtractorInfo:
         license: licence of the weights.
         source: paper or repository.
         sees: ``slices`` or ``volumes``.
+        grid: the grid that a network of volumes was trained on: they are brought to it, from the protocol's grid,
+            before it sees them. None: it sees the protocol's grid.
+        window: the window of HU that it was trained with, in place of the protocol's; None: the protocol's.
+        trained_on: what its training saw, where it is known: features of volumes that a network was trained on may
+            flatter them.
     """
 
     name: str
@@ -30,6 +37,14 @@ class ExtractorInfo:
     license: str
     source: str
     sees: Literal["slices", "volumes"] = "slices"
+    grid: Grid | None = None
+    window: Window | None = None
+    trained_on: str = ""
+
+    def own_input(self) -> dict[str, Any]:
+        """Return grid and window of the network's own, JSON-ready; they enter its fingerprints."""
+        own = {"grid": self.grid, "window": self.window}
+        return {name: spec.model_dump(mode="json") for name, spec in own.items() if spec is not None}
 
 
 class FeatureNetwork(Protocol):
@@ -59,4 +74,4 @@ class VolumeExtractor(FeatureNetwork, Protocol):
     """Features of whole volumes."""
 
     def features(self, voxels: np.ndarray) -> np.ndarray:
-        """Return float32 features (dimension,) of voxels (x, y, z), float32 scaled to 0..1 by the protocol's window."""
+        """Return float32 features (dimension,) of voxels (x, y, z), float32 scaled to 0..1 (see ``as_seen``)."""

@@ -59,6 +59,7 @@ class DinoV2ViTS14:
         stand_in=False,
         license="Apache-2.0",
         source="Oquab et al. 2023, arXiv:2304.07193; as a distance: Stein et al. 2023, arXiv:2306.04675",
+        trained_on="LVD-142M: natural images, without labels",
     )
     weights_sha256 = file_sha256
 

@@ -1,19 +1,25 @@
-"""Volume features of MedicalNet's 3D ResNet-10, trained to segment organs and tumours in 23 CT and MR data sets.
+"""Volume features of MedicalNet's 3D ResNets, trained to segment organs and tumours in 23 CT and MR data sets.
 
-The network is MONAI's, set to what its weights were trained with: stride 2 in the stem, and dilated convolutions of 2
-and 4 in place of the strides of stages 3 and 4 (MONAI's own ``resnet10(pretrained=True)`` keeps strides there, so
-that its features are others). MedicalNet scales a volume by mean and standard deviation of its voxels above 0 and
-fills the rest with noise; here all voxels of the protocol's window count and nothing is random.
+The networks are MONAI's, set to what their weights were trained with: stride 2 in the stem, and dilated convolutions of
+2 and 4 in place of the strides of stages 3 and 4 (MONAI's own ``resnet10(pretrained=True)`` keeps strides there, so
+that its features are others).
+
+ResNet-10 sees a volume standardised over all its voxels: MedicalNet takes mean and standard deviation of the voxels
+above 0 and fills the rest with noise; here nothing is random. ResNet-50 sees a volume as HA-GAN's evaluation feeds it,
+as it is, in -1..1, with axes to superior, posterior and left. Neither checksum nor size of its file was at hand: the
+hub is asked for both when it is fetched.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from medbench.features.base import ExtractorInfo
 from medbench.features.network import features_of_volume, file_sha256, loaded
+from medbench.features.seen import superior_posterior_left
 from medbench.storage.tensors import fill, read_tensors
 from medbench.storage.weights import WeightFile
 
@@ -31,8 +37,16 @@ WEIGHTS = WeightFile(
     size_bytes=57_456_599,
     license="MIT (Tencent)",
 )
+WEIGHTS_50 = WeightFile(
+    name="medicalnet-resnet50",
+    file="resnet_50.pth",
+    origin="huggingface.co/TencentMedicalNet/MedicalNet-Resnet50",
+    hub="TencentMedicalNet/MedicalNet-Resnet50",
+    license="MIT (Tencent)",
+)
 _PREFIX = "module."  # left by the wrapper the weights were trained in
 _MOST_VOXELS = 2**23
+_MOST_VOXELS_50 = 2**24  # 256 x 256 x 256, as HA-GAN's evaluation
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +68,7 @@ class MedicalNetResNet10:
         license="MIT",
         source="Chen et al. 2019, Med3D, arXiv:1904.00625; weights resnet_10_23dataset.pth of Tencent/MedicalNet",
         sees="volumes",
+        trained_on="23 public CT and MR data sets of segmentation",
     )
     weights_sha256 = file_sha256
 
@@ -73,6 +88,48 @@ class MedicalNetResNet10:
         )
 
 
+@dataclass(frozen=True, kw_only=True)
+class MedicalNetResNet50:
+    """2048 features a volume: the last stage of a 3D ResNet-50, averaged over space; what HA-GAN's 3D FID rests on.
+
+    Args:
+        device: torch device.
+    """
+
+    device: str
+
+    weights: ClassVar[WeightFile] = WEIGHTS_50
+    info: ClassVar[ExtractorInfo] = ExtractorInfo(
+        name="medicalnet-resnet50",
+        version="1",
+        dimension=2048,
+        stand_in=False,
+        license="MIT",
+        source="Chen et al. 2019, Med3D, arXiv:1904.00625; weights resnet_50.pth of Tencent/MedicalNet; fed as in Sun "
+        "et al. 2022, HA-GAN",
+        sees="volumes",
+        trained_on="23 public CT and MR data sets of segmentation",
+    )
+    weights_sha256 = file_sha256
+
+    def features(self, voxels: np.ndarray) -> np.ndarray:
+        """Return the features (2048,) float32 of voxels (x, y, z) in 0..1, of any size.
+
+        A volume of more than 2^24 voxels is averaged over blocks first; it is then mapped to -1..1.
+
+        Raises:
+            Unavailable: the weights are not here.
+            CheckpointError: they are damaged or belong to another network.
+        """
+        network = loaded(WEIGHTS_50, _load_50, self.device)
+        return features_of_volume(
+            voxels,
+            lambda volume: network(2 * superior_posterior_left(volume) - 1),
+            most_voxels=_MOST_VOXELS_50,
+            device=self.device,
+        )
+
+
 def _standardised(volume: torch.Tensor) -> torch.Tensor:
     import torch
 
@@ -82,19 +139,38 @@ def _standardised(volume: torch.Tensor) -> torch.Tensor:
 
 
 def _load(path: Path) -> torch.nn.Module:
-    network = build()
+    return _filled(build(), path, WEIGHTS)
+
+
+def _load_50(path: Path) -> torch.nn.Module:
+    return _filled(build_50(), path, WEIGHTS_50)
+
+
+def _filled(network: torch.nn.Module, path: Path, weights: WeightFile) -> torch.nn.Module:
     tensors = read_tensors(path, under=None if path.suffix == ".safetensors" else "state_dict")
     state = {key.removeprefix(_PREFIX): tensor for key, tensor in tensors.items()}
-    fill(network, state, path=path, name=WEIGHTS.name)
+    fill(network, state, path=path, name=weights.name)
     return network
 
 
 def build() -> torch.nn.Module:
-    """Return the network (n, 1, x, y, z) to (n, 512) with random weights."""
+    """Return ResNet-10 (n, 1, x, y, z) to (n, 512) with random weights."""
     from monai.networks.nets.resnet import resnet10
+
+    return _as_trained(resnet10)
+
+
+def build_50() -> torch.nn.Module:
+    """Return ResNet-50 (n, 1, x, y, z) to (n, 2048) with random weights."""
+    from monai.networks.nets.resnet import resnet50
+
+    return _as_trained(resnet50)
+
+
+def _as_trained(resnet: Callable[..., torch.nn.Module]) -> torch.nn.Module:
     from torch import nn
 
-    network: nn.Module = resnet10(
+    network = resnet(
         spatial_dims=3,
         n_input_channels=1,
         conv1_t_stride=2,

@@ -54,6 +54,7 @@ class RadImageNetResNet50:
         stand_in=False,
         license="RadImageNet terms of use",
         source="Mei et al. 2022, 10.1148/ryai.210315; port: Warvito/radimagenet-models, commit 0639bca",
+        trained_on="RadImageNet: slices of CT, MR and ultrasound of a private archive",
     )
     weights_sha256 = file_sha256
 

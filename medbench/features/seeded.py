@@ -66,6 +66,7 @@ class SeededResNet:
         stand_in=True,
         license="Apache-2.0",
         source="medbench.features.seeded: the recipe is in the module's docstring",
+        trained_on="nothing: random weights",
     )
 
     def weights_sha256(self) -> str:
@@ -95,6 +96,7 @@ class SeededResNet3d:
         stand_in=True,
         license="Apache-2.0",
         source="medbench.features.seeded: the recipe is in the module's docstring",
+        trained_on="nothing: random weights",
         sees="volumes",
     )
 

@@ -11,11 +11,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from medbench.errors import CheckpointError, MissingExtraError, SpecError, Unavailable
+from medbench.extras import install_line
 from medbench.progress import Progress, silent
 from medbench.storage.download import Download, fetch, record_sha256, recorded_sha256
 from medbench.storage.files import sha256_once
 from medbench.storage.home import home, shared_home
 from medbench.storage.hub import find_on_hub
+from medbench.storage.shards import installed, join, joined_sha256
 
 
 def weights_variable(name: str) -> str:
@@ -39,9 +41,13 @@ class WeightFile:
         url: http or https address of the file itself; None where it cannot be downloaded without a browser.
         hub: repository on the Hugging Face hub that has the file, if it is there and ``pinned`` is not known: the hub
             is then asked for a commit and the checksum that it states.
+        hub_file: its name in that repository, where it is another one.
         pinned: SHA-256 of the file in hex; None where none is published.
         size_bytes: exact size; None where it is not published.
         license: one line, shown when it is fetched and listed.
+        shards: import names of installed packages that deliver the file in parts (see ``medbench.storage.shards``); it
+            is then ``pinned``, and joined when it is first used.
+        extra: medbench's extra that installs them.
     """
 
     name: str
@@ -50,9 +56,12 @@ class WeightFile:
     shipped: Path | None = None
     url: str | None = None
     hub: str | None = None
+    hub_file: str | None = None
     pinned: str | None = None
     size_bytes: int | None = None
     license: str = ""
+    shards: tuple[str, ...] = ()
+    extra: str = ""
 
     @property
     def variable(self) -> str:
@@ -84,7 +93,10 @@ class WeightFile:
         if shared is not None and not path.is_file():
             path = shared / "weights" / self.file
         if not path.is_file():
-            raise Unavailable(f"weights '{self.name}' are not here: {self.how_to_get()}")
+            parts = installed(self.shards)
+            if not parts or self.pinned is None:
+                raise Unavailable(f"weights '{self.name}' are not here: {self.how_to_get()}")
+            return join(parts, self.stored, pinned=self.pinned)
         wanted = self.pinned or recorded_sha256(path)
         if wanted is not None and sha256_once(path) != wanted:
             raise CheckpointError(
@@ -95,21 +107,23 @@ class WeightFile:
 
     def how_to_get(self) -> str:
         """Return what to do to have the file here, as the end of a sentence."""
-        by_hand = (
-            f"get {self.file} from {self.origin} and put it at {self.stored} (or point {self.variable} to your copy)"
-        )
+        wanted = self.hub_file or self.file
+        by_hand = f"get {wanted} from {self.origin} and put it at {self.stored} (or point {self.variable} to your copy)"
+        if self.extra:
+            return f"run: {install_line(self.extra)}, or {by_hand}"
         if self.url is None and self.hub is None:
             return by_hand
         unpinned = "" if self.pinned or self.hub else " --sha256 HEX"
         return f"run 'medbench weights fetch {self.name}{unpinned}', or {by_hand}"
 
     def sha256(self) -> str:
-        """Return the SHA-256 of the file's bytes.
+        """Return the SHA-256 of the file's bytes; nothing is written for it.
 
         Raises:
             MedbenchError: see ``locate``.
         """
-        return sha256_once(self.locate())
+        parts = () if os.environ.get(self.variable) or self.stored.is_file() else installed(self.shards)
+        return joined_sha256(parts) if parts else sha256_once(self.locate())
 
 
 def fetch_weights(
@@ -131,6 +145,8 @@ def fetch_weights(
     """
     if weights.shipped is not None:
         raise SpecError(f"weights '{weights.name}' come with medbench: there is nothing to fetch")
+    if weights.shards:
+        return weights.locate()  # pip brings them; there is no address to fetch them from
     if weights.url is None and weights.hub is None:
         raise SpecError(f"weights '{weights.name}' have no public address: {weights.how_to_get()}")
     if weights.hub is None and revision is not None:
@@ -162,7 +178,7 @@ def _fetch_from_hub(
     kept = recorded_sha256(weights.stored) if weights.stored.is_file() else None
     if kept is not None and revision is None and given in (None, kept):
         return weights.locate()  # fetched before; the hub need not be asked again
-    found, commit = find_on_hub(repository, weights.file, revision=revision)
+    found, commit = find_on_hub(repository, weights.hub_file or weights.file, revision=revision)
     assert found.sha256 is not None  # the hub states it
     if given not in (None, found.sha256):
         raise SpecError(

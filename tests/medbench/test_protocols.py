@@ -7,14 +7,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 import medbench
 from medbench import protocols
 from medbench.errors import SpecError
+from medbench.features.medicalnet import build_50
+from medbench.imaging.grid import to_grid
 from medbench.imaging.volume import Volume
 from medbench.records.results import Report, Result
 from medbench.records.samples import first_by_name, open_folder
-from medbench.spec import fingerprint
+from medbench.spec import Grid, fingerprint
 
 GOLDEN = Path(__file__).parents[1] / "data" / "fid25d"
 PLANES = ("xy", "yz", "zx")
@@ -140,3 +143,54 @@ def test_the_first_volumes_by_name_are_sorted_as_strings(folders: Path) -> None:
 def test_shape_and_a_protocol_with_a_grid_exclude_each_other(folders: Path) -> None:
     with pytest.raises(SpecError, match=r"--shape and protocol maisi-2\.5d both give a grid: leave --shape out"):
         medbench.evaluate(folders / "synth", real=folders / "real", protocol="maisi-2.5d", shape=(8, 8, 8))
+
+
+def test_vlm3d_is_maisis_script_at_one_millimetre_and_says_what_it_lacks() -> None:
+    """The challenge runs that script with the spacing switched on, all slices and its padding."""
+    challenge, script = (protocols.load(name) for name in ("vlm3d-2025", "maisi-2.5d"))
+    told = {"name", "summary"}
+    at_one_mm = script.model_copy(update={"grid": script.grid.model_copy(update={"spacing_mm": (1.0, 1.0, 1.0)})})
+    assert challenge.model_dump(exclude=told) == at_one_mm.model_dump(exclude=told)
+    sound = protocols.load("vlm3d-2025-sound")
+    assert (sound.volumes_per_side, sound.grid.shape, sound.slices.normalisation) == (None, None, "window")
+    for protocol in (challenge, sound):
+        assert all(absent in protocol.summary for absent in ("FVD_CTNet", "CLIPScore", "CLIPScore_I2I"))
+
+
+def test_the_sound_variant_takes_volumes_of_any_shape(folders: Path, formula_weights_file: Path, monkeypatch) -> None:
+    monkeypatch.setenv("MEDBENCH_WEIGHTS_RADIMAGENET_RESNET50", str(formula_weights_file))
+    (folders / "real" / "v9.nii.gz").unlink()
+    with np.load(GOLDEN / "volumes.npz") as volumes:
+        Volume(volumes["real_0"][:-8]).write(folders / "real" / "v9.nii.gz")
+    report = medbench.evaluate(
+        folders / "synth", real=folders / "real", protocol="vlm3d-2025-sound", metrics=["fid25d"], device="cpu"
+    )
+    assert report.results[0].n_real == 6, "all of them"
+
+
+def test_ha_gans_3d_fid_is_its_recipe_step_by_step(folders: Path, tmp_path: Path, monkeypatch) -> None:
+    """On a small cube, with weights without meaning: stretched, mapped to -1..1, MedicalNet's ResNet-50, Fréchet."""
+    torch.manual_seed(0)
+    network = build_50().eval()
+    torch.save({"state_dict": {f"module.{key}": one for key, one in network.state_dict().items()}}, tmp_path / "r.pth")
+    monkeypatch.setenv("MEDBENCH_WEIGHTS_MEDICALNET_RESNET50", str(tmp_path / "r.pth"))
+    text = Path(str(protocols.__file__)).with_name("ha-gan-3d.toml").read_text(encoding="utf-8")
+    mine = tmp_path / "cube.toml"
+    mine.write_text("floor_splits = 1\n" + text.replace("[256, 256, 256]", "[32, 32, 32]"), encoding="utf-8")
+    report = medbench.evaluate(
+        folders / "synth", real=folders / "real", protocol=str(mine), metrics=["fid3d"], device="cpu"
+    )
+
+    def features(side: str) -> np.ndarray:
+        grid = Grid(shape=(32, 32, 32), fit="resize")
+        cubes = [to_grid(Volume.read(file), grid).voxels for file in sorted((folders / side).glob("*.nii.gz"))]
+        unit = [(cube.astype(np.float32).clip(-1024, 600) + 212) / 812 for cube in cubes]
+        seen = np.stack([one[::-1, ::-1].transpose(2, 1, 0) for one in unit])[:, None]
+        with torch.inference_mode():
+            return np.asarray(network(torch.from_numpy(seen)), dtype=np.float64)
+
+    real, synthetic = features("real"), features("synth")
+    expected = np.square(real.mean(0) - synthetic.mean(0)).sum()
+    roots = [(one - one.mean(0)) / np.sqrt(len(one) - 1) for one in (real, synthetic)]
+    expected += sum(np.square(root).sum() for root in roots) - 2 * np.linalg.norm(roots[0] @ roots[1].T, ord="nuc")
+    assert report.results[0].value == pytest.approx(expected, rel=1e-3)

@@ -12,9 +12,11 @@ from medbench.datasets.phantom.dataset import generate
 from medbench.errors import SpecError
 from medbench.evaluation.instruments import Instruments
 from medbench.evaluation.side import StoredSide
+from medbench.features.seeded import SeededResNet3d
+from medbench.imaging.grid import to_grid
 from medbench.imaging.volume import LabelMap, Volume
 from medbench.records.samples import StoredVolume
-from medbench.spec import Grid
+from medbench.spec import Grid, Window
 
 SHAPE = (16, 16, 8)
 
@@ -85,3 +87,19 @@ def test_only_what_is_computed_is_told_as_progress(
     for _ in range(2):
         derive(lab, item, Counting())
     assert lab.progress.tasks == [("means of real", 1)]
+
+
+def test_a_networks_own_grid_and_window_are_used_and_enter_its_description(
+    item: StoredVolume, tmp_path: Path, instruments: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lab = instruments(tmp_path)
+    plain = lab.describe("volume_extractor")
+    [before] = StoredSide([item], lab, name="real").volume_features()
+    own = replace(SeededResNet3d.info, grid=Grid(shape=(8, 8, 8), fit="resize"), window=Window(low=-1000, high=0))
+    monkeypatch.setattr(SeededResNet3d, "info", own)
+    told = instruments(tmp_path).describe("volume_extractor")
+    assert told == plain | {"grid": own.grid.model_dump(mode="json"), "window": {"low": -1000.0, "high": 0.0}}
+    [found] = StoredSide([item], instruments(tmp_path), name="real").volume_features()
+    seen = (to_grid(Volume.read(item.path), own.grid).voxels.astype(np.float32).clip(-1000, 0) + 1000) / 1000
+    np.testing.assert_allclose(found, SeededResNet3d(device="cpu").features(seen), rtol=1e-5)
+    assert not np.allclose(found, before, rtol=1e-3), "what was kept of the other input is not taken"

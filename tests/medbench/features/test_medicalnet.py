@@ -5,18 +5,17 @@ from torch.nn import functional
 
 from medbench.errors import CheckpointError
 from medbench.features import medicalnet
-from medbench.features.medicalnet import WEIGHTS, MedicalNetResNet10, build
+from medbench.features.medicalnet import WEIGHTS, WEIGHTS_50, MedicalNetResNet10, MedicalNetResNet50, build, build_50
 
 # Stride of the first convolution and dilation of all, stage by stage: Tencent/MedicalNet, med3d/models/resnet.py.
 STAGES = {"layer1": (1, 1), "layer2": (2, 1), "layer3": (1, 2), "layer4": (1, 4)}
 
 
-@pytest.fixture(scope="module")
-def state():
-    """Weights without meaning in the layout of the published file, whose norms have statistics of their own."""
+def weights_without_meaning(network):
+    """In the layout of the published files; the norms have statistics of their own."""
     generator = torch.Generator().manual_seed(0)
     made = {}
-    for key, value in build().state_dict().items():
+    for key, value in network.state_dict().items():
         if key.endswith("num_batches_tracked"):
             made[key] = torch.tensor(7)
         elif key.endswith("running_var") or (value.ndim == 1 and key.endswith("weight")):
@@ -25,6 +24,11 @@ def state():
             scale = (2 / value[0].numel()) ** 0.5 if value.ndim == 5 else 0.1
             made[key] = torch.randn(value.shape, generator=generator) * scale
     return made
+
+
+@pytest.fixture(scope="module")
+def state():
+    return weights_without_meaning(build())
 
 
 @pytest.fixture(scope="module")
@@ -117,3 +121,29 @@ def test_other_files_are_refused(state, made, fault, monkeypatch, tmp_path):
     with pytest.raises(CheckpointError, match=fault) as caught:
         MedicalNetResNet10(device="cpu").features(volume(16, 16, 16))
     assert "other.pth" in str(caught.value)
+
+
+def test_resnet50_has_the_layout_of_its_paper():
+    """Bottlenecks 3, 4, 6, 3; 46,155,072 parameters; the dilations of its stages."""
+    network = build_50()
+    assert len(network.state_dict()) == 318
+    assert sum(value.numel() for value in network.parameters()) == 46_155_072
+    for stage, (_, dilation) in STAGES.items():
+        assert network.get_submodule(f"{stage}.0.conv2").dilation == (dilation,) * 3
+        assert network.get_submodule(f"{stage}.0.conv2").stride == ((2,) * 3 if stage == "layer2" else (1,) * 3)
+
+
+def test_resnet50_sees_a_volume_in_minus_one_to_one_as_it_is(monkeypatch, tmp_path):
+    network = build_50().eval()
+    state = weights_without_meaning(network)
+    network.load_state_dict(state)
+    torch.save({"state_dict": {f"module.{key}": value for key, value in state.items()}}, tmp_path / "resnet_50.pth")
+    monkeypatch.setenv(WEIGHTS_50.variable, str(tmp_path / "resnet_50.pth"))
+    voxels = volume(24, 20, 16)
+    with torch.inference_mode():
+        turned = np.ascontiguousarray(voxels[::-1, ::-1].transpose(2, 1, 0))
+        expected = network(torch.from_numpy(2 * turned - 1)[None, None])[0].numpy()
+    found = MedicalNetResNet50(device="cpu").features(voxels)
+    assert found.shape == (2048,)
+    np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-5 * np.abs(expected).max())
+    assert not np.allclose(MedicalNetResNet50(device="cpu").features(0.5 * voxels), found, rtol=0.01)
