@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from cli.checkpoints import evaluate_each
 from cli.options import (
     DataRoot,
     Device,
@@ -22,13 +23,15 @@ from cli.options import (
 )
 from cli.results import finish
 from cli.session import Session, in_session
+from medbench.errors import SpecError
 from medbench.pipeline.options import FolderOptions
 
 SamplesFolder = Annotated[
-    Path,
+    list[Path],
     typer.Argument(
+        metavar="SAMPLES",
         help="Folder of volumes: NIfTI, MetaImage, NRRD or DICOM, searched recursively; or 'scans/*.nii.gz' in quotes, "
-        "or cases.csv:COLUMN."
+        "or cases.csv:COLUMN.",
     ),
 ]
 RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="A folder that 'medbench run' or 'evaluate' made.")]
@@ -38,6 +41,16 @@ RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="A folder that 
 def evaluate(
     ui: Session,
     samples: SamplesFolder,
+    each: Annotated[
+        bool,
+        typer.Option(
+            "--each",
+            help="Take several folders, one a checkpoint: choose the best on some real volumes, report on others.",
+        ),
+    ] = False,
+    choose_by: Annotated[
+        str | None, typer.Option(help="With --each: the metric that decides; the first with a number where not given.")
+    ] = None,
     dataset: Annotated[str | None, typer.Option("--dataset", "-d", help="Compare with this data set ...")] = None,
     real: Annotated[Path | None, typer.Option("--real", help="... or with these real volumes, named likewise.")] = None,
     masks: Annotated[
@@ -62,7 +75,12 @@ def evaluate(
     leaderboard: RunsLeaderboard = None,
 ) -> None:
     """Evaluate a folder of volumes that you already have, against a data set or a folder of real volumes."""
-    options = asked(FolderOptions, locals())
+    if each:
+        evaluate_each(ui, samples, asked(FolderOptions, {**locals(), "samples": samples[0]}), choose_by, leaderboard)
+        return
+    if len(samples) > 1 or choose_by is not None:
+        raise SpecError("several folders are judged with --each; a pattern of files stands in quotes")
+    options = asked(FolderOptions, {**locals(), "samples": samples[0]})
     from medbench.pipeline.folder import FolderEvaluation
 
     finish(ui, FolderEvaluation(options, ui.progress), leaderboard)

@@ -28,24 +28,25 @@ def finish(ui: Session, work: Run | FolderEvaluation, leaderboard: str | None) -
         leaderboard: file or URL; None: the default one; ``none``: no leaderboard.
     """
     ui.log = work.folder.log_file
-    store = _open(leaderboard)  # before hours of work: one that cannot be written is told at once
+    store = open_board(leaderboard)  # before hours of work: one that cannot be written is told at once
     try:
         report = work.report()
     except BudgetExceededError:
-        _add(store, work)
+        add_run(store, work)
         raise
     if ui.as_json:
         ui.print_json(report.model_dump(mode="json", by_alias=True))
     else:
         print_report(ui, report)
         ui.say(f"report: {work.folder.report_file}")
-    _add(store, work)
+    add_run(store, work)
     if store is not None and not ui.as_json:
         ui.say(f"leaderboard: {store.name}")
-    _end_with(ui, [one for one in report.skipped if one.exit_code])
+    end_with(ui, [one for one in report.skipped if one.exit_code])
 
 
-def _open(leaderboard: str | None) -> Store | None:
+def open_board(leaderboard: str | None) -> Store | None:
+    """Return the leaderboard that gains a run; None for ``none``."""
     if leaderboard == "none":
         return None
     from leaderboard.store.store import Store
@@ -53,7 +54,7 @@ def _open(leaderboard: str | None) -> Store | None:
     return Store.open(leaderboard, create=True)
 
 
-def _add(store: Store | None, work: Run | FolderEvaluation) -> None:
+def add_run(store: Store | None, work: Run | FolderEvaluation) -> None:
     """Add what a run found; one that was refused before it began has found nothing."""
     if store is None or not work.folder.results_file.is_file():
         return
@@ -62,7 +63,7 @@ def _add(store: Store | None, work: Run | FolderEvaluation) -> None:
     store.add([read_entry(work.folder.path)])
 
 
-def _end_with(ui: Session, failed: Sequence[Skipped]) -> None:
+def end_with(ui: Session, failed: Sequence[Skipped]) -> None:
     """Say in one line on stderr what failed though the rest was computed, and end with its exit code."""
     if failed:
         told = "; ".join(f"{names}: {reason}" for reason, names in by_cause(failed).items())

@@ -1,4 +1,5 @@
 # The public face: what scripts and plug-ins may import. One name a contract; modules below may move.
+from .accumulator import Accumulator
 from .api import evaluate, load_dataset
 from .budget.meter import Meter
 from .budget.prediction import Prediction, predict_peak
@@ -48,6 +49,7 @@ __version__: str
 __all__ = [
     "NOT_ASKED",
     "Accounted",
+    "Accumulator",
     "BudgetExceededError",
     "Case",
     "CaseColumns",

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from medbench.errors import MedbenchError, SpecError, UnknownPluginError
-from medbench.plugin_files import import_file, source_of
+from medbench.plugin_files import import_file, is_ours, source_of
 from medbench.plugin_objects import UNKNOWN, attributes, identity
 
 Kind = Literal["generators", "datasets", "metrics", "segmenters", "features"]
@@ -80,7 +80,7 @@ def lent(kind: Kind, plugin: Any, *, state: bool = True) -> Iterator[tuple[str, 
     if known is not None and (made is plugin or (state and not attributes(plugin))):
         yield known, None
         return
-    by_version = known is not None and not state
+    by_version = not state and (known is not None or is_ours(made.__module__))
     source, unknown = (None, None) if by_version else identity(plugin, state=state)
     name = f"{made.__name__}@{f'{id(plugin):x}' if source is None else source.removeprefix(f'{UNKNOWN}:')[:12]}"
     before = _lent.get(name)

@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[1]
 # What a plug-in author or a script was promised; a name that goes missing here breaks somebody.
 # fmt: off
 PROMISED = [
-    "Accounted", "BudgetExceededError", "Case", "CaseColumns", "Check", "CheckpointError", "DataError",
+    "Accounted", "Accumulator", "BudgetExceededError", "Case", "CaseColumns", "Check", "CheckpointError", "DataError",
     "Dataset", "DatasetInfo", "Evidence", "ExtractorInfo", "Fetchable", "Figure", "Finding", "FitRequest",
     "FormatError", "Generator", "GeneratorInfo", "GeometryError", "Grid", "IntensityError", "Interval",
     "LabelMap", "Measured", "Measurement", "MedbenchError", "Meter", "Metric", "MetricInfo",

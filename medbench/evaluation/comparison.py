@@ -6,12 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from medbench import protocols
 from medbench.errors import NotEnoughCasesError
 from medbench.evaluation.instruments import Instruments
 from medbench.evaluation.side import StoredSide
 from medbench.imaging.findings import Finding
 from medbench.metrics.evidence import Evidence
 from medbench.records.samples import StoredVolume
+from medbench.spec import Protocol, fingerprint
 
 Key = tuple[tuple[int, ...], tuple[int, ...]]
 
@@ -98,3 +100,14 @@ class Comparison:
             workspace=instruments,
             intervals=intervals,
         )
+
+
+def track_of(dataset: str, identity: dict[str, Any], protocol: Protocol) -> str:
+    """Return the track of runs that may be ranked with one another: the data set, and a fingerprint.
+
+    Args:
+        dataset: as results name it.
+        identity: what makes the reference this one.
+        protocol: in force.
+    """
+    return f"{dataset}/{fingerprint({'reference': identity, 'protocol': protocols.identity(protocol)})}"

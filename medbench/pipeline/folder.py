@@ -13,6 +13,7 @@ from medbench.evaluation.comparison import Comparison
 from medbench.evaluation.evaluation import Evaluation
 from medbench.evaluation.instruments import Instruments
 from medbench.evaluation.prospects import Prospects
+from medbench.imaging.findings import Finding
 from medbench.pipeline.options import FolderOptions, resolve_metrics
 from medbench.pipeline.track import Track
 from medbench.progress import Progress
@@ -20,7 +21,7 @@ from medbench.records.lock import alone
 from medbench.records.results import Report
 from medbench.records.run import Logged, RunFolder
 from medbench.records.samples import StoredVolume, content_once, first_by_name
-from medbench.records.sources import Source, source_of
+from medbench.records.sources import as_source
 from medbench.spec import fingerprint
 
 
@@ -45,7 +46,7 @@ class FolderEvaluation:
         self.progress = progress
         self.metrics = resolve_metrics(options.metrics)
         self.track = Track.open(options)
-        self.samples, self.real = _source(options.samples), None if options.real is None else _source(options.real)
+        self.samples, self.real = as_source(options.samples), None if options.real is None else as_source(options.real)
         self.name = self.samples.name
         samples = self._first(self.samples.volumes(masks=options.masks, progress=progress))
         reference = self._real_volumes()
@@ -109,9 +110,7 @@ class FolderEvaluation:
         if reference is None:
             return self.track.comparison(samples, self.track.real(self.progress), noticed=noticed)
         assert self.real is not None  # or a data set
-        identity = {"name": "folder", "content": _content(reference)}
-        noticed += self.real.noticed(masks=options.real_masks)
-        return Comparison(samples, reference, (), identity, reference_masks=_masks(reference), noticed=noticed)
+        return against_volumes(samples, reference, noticed=[*noticed, *self.real.noticed(masks=options.real_masks)])
 
     def _first(self, items: Sequence[StoredVolume]) -> Sequence[StoredVolume]:
         return first_by_name(items, self.track.protocol.volumes_per_side)
@@ -127,8 +126,18 @@ class FolderEvaluation:
         }
 
 
-def _source(given: Path | Source) -> Source:
-    return source_of(given) if isinstance(given, Path) else given
+def against_volumes(
+    samples: Sequence[StoredVolume], reference: Sequence[StoredVolume], *, noticed: Sequence[Finding]
+) -> Comparison:
+    """Return samples against real volumes that belong to no data set, which go by their content.
+
+    Args:
+        samples: what is judged.
+        reference: real volumes.
+        noticed: what was noticed where they were found.
+    """
+    identity = {"name": "folder", "content": _content(reference)}
+    return Comparison(samples, reference, (), identity, reference_masks=_masks(reference), noticed=noticed)
 
 
 def _content(items: Sequence[StoredVolume]) -> str:

@@ -35,7 +35,7 @@ Given: TypeAlias = "Path | str | tuple[Path | str, str] | Volume | Voxels | Iter
 """A folder, a pattern, ``cases.csv:COLUMN`` or the pair of both; files one by one; volumes; arrays or tensors in HU."""
 
 
-class _HasDataset(Protocol):
+class HasDataset(Protocol):
     """What ``medbench.load_dataset`` returns."""
 
     @property
@@ -61,7 +61,7 @@ def on_disk(sides: Mapping[str, Any], *, spacing: Spacing | None) -> Iterator[tu
         )
 
 
-def source(given: Any, *, name: str, scratch: Path, spacing: Spacing | None) -> Source:
+def source(given: Any, *, name: str, scratch: Path, spacing: Spacing | None, start: int = 0) -> Source:
     """Return the source of what a script gives for one side.
 
     Args:
@@ -69,6 +69,7 @@ def source(given: Any, *, name: str, scratch: Path, spacing: Spacing | None) -> 
         name: what results call volumes that have no place of their own.
         scratch: folder for volumes in memory.
         spacing: of arrays, in mm along x, y and z.
+        start: number of the first volume that is written there.
 
     Raises:
         SpecError: it is nothing of that kind, or arrays came without their spacing.
@@ -78,10 +79,10 @@ def source(given: Any, *, name: str, scratch: Path, spacing: Spacing | None) -> 
         return source_of(given)
     if isinstance(given, tuple) and len(given) == 2 and Path(str(given[0])).suffix.lower() in TABLES:
         return table_column(Path(given[0]), str(given[1]))
-    if not isinstance(given, Iterable):
-        raise SpecError(f"{name} came as {type(given).__name__}: give a folder, files, volumes or arrays")
     items = [given] if isinstance(given, Volume) or _is_array(given) else given
-    files, number = [], count()
+    if not isinstance(items, Iterable):
+        raise SpecError(f"{name} came as {type(given).__name__}: give a folder, files, volumes or arrays")
+    files, number = [], count(start)
     for item in items:
         if isinstance(item, (str, Path)):
             files.append(Path(item))
@@ -157,7 +158,7 @@ def _in_hu(voxels: np.ndarray) -> np.ndarray:
 @contextmanager
 def named(
     metrics: Sequence[str | type[Metric] | Metric],
-    dataset: str | type[Dataset] | Dataset | _HasDataset | None,
+    dataset: str | type[Dataset] | Dataset | HasDataset | None,
     *,
     workers: int,
     progress: Progress,

@@ -43,14 +43,20 @@ class Source(Protocol):
 
 @dataclass(frozen=True)
 class Folder:
-    """All volumes below a folder (see ``medbench.records.samples.open_folder``)."""
+    """All volumes below a folder (see ``medbench.records.samples.open_folder``).
+
+    Args:
+        path: the folder.
+        called: what results call it; None: by the folder's own name.
+    """
 
     path: Path
+    called: str | None = None
 
     @property
     def name(self) -> str:
-        """The folder's own name."""
-        return self.path.resolve().name
+        """What results call it."""
+        return self.called or self.path.resolve().name
 
     def volumes(self, *, masks: Path | None, progress: Progress) -> Sequence[StoredVolume]:
         """Return the volumes of the folder's manifest, or of the tree."""
@@ -132,6 +138,11 @@ def source_of(given: Path | str) -> Source:
             raise DataError(f"nothing matches {text}: mend the pattern")
         return Files.of(_name_of_pattern(path), found)
     return Folder(path)
+
+
+def as_source(given: Path | Source) -> Source:
+    """Return a source as it is, and what a path names (see ``source_of``)."""
+    return source_of(given) if isinstance(given, Path) else given
 
 
 def table_column(table: Path, column: str) -> Files:
