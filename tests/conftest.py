@@ -32,6 +32,7 @@ def _home(tmp_path_factory: pytest.TempPathFactory) -> None:
     os.environ["MEDBENCH_HOME"] = str(tmp_path_factory.mktemp("home"))
     for name in [name for name in os.environ if name.startswith(("MEDBENCH_DATA", "MEDBENCH_WEIGHTS_"))]:
         del os.environ[name]
+    os.environ["MEDBENCH_CPU_ENGINE"] = "torch"  # each weight file of a test would be translated anew
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
+from medbench.features import onnx
 from medbench.features.base import ExtractorInfo
 from medbench.features.network import features_of_slices, file_sha256, loaded
 from medbench.storage.tensors import fill, read_tensors
@@ -67,39 +68,43 @@ class RadImageNetResNet50:
             Unavailable: the weights are not here.
             CheckpointError: they are damaged or belong to another network.
         """
-        network = loaded(WEIGHTS, _load, self.device)
         pixels = slices.shape[1] * slices.shape[2]
+        front, back = max(1, _FRONT_PIXELS // pixels), max(1, _BACK_PIXELS // pixels)
+        forward, batch = onnx.forward_of(WEIGHTS, _load, self.device), front
+        if forward is None:
+            forward, batch = partial(_in_parts, loaded(WEIGHTS, _load, self.device), step=front), back
         return features_of_slices(
             slices,
-            partial(_forward, network, step=max(1, _FRONT_PIXELS // pixels)),
-            batch=max(1, _BACK_PIXELS // pixels),
+            forward,
+            batch=batch,
             dimension=self.info.dimension,
             device=self.device,
         )
 
 
-def _forward(network: torch.nn.Sequential, slices: torch.Tensor, *, step: int) -> torch.Tensor:
+def _in_parts(network: torch.nn.Sequential, slices: torch.Tensor, *, step: int) -> torch.Tensor:
     import torch
 
     front, back = network
-    means = torch.tensor(_MEANS, device=slices.device).view(1, 3, 1, 1)
-    maps = [
-        front((part[:, None] - means).contiguous(memory_format=torch.channels_last))
-        for part in torch.split(slices, step)  # broadcasting repeats the grey channel
-    ]
-    found: torch.Tensor = back(torch.cat(maps)).mean(dim=(2, 3))
+    maps = [front(part.contiguous(memory_format=torch.channels_last)) for part in torch.split(slices[:, None], step)]
+    found: torch.Tensor = back(torch.cat(maps))
     return found
 
 
 def _load(path: Path) -> torch.nn.Sequential:
     """Return the network without its head in two parts: large maps with few weights, small maps with most of them."""
     import torch
+    from torch import nn
 
     network = build()
     fill(network, read_tensors(path), path=path, name=WEIGHTS.name)
     layers = dict(without_batch_norms(network.eval()).to(memory_format=torch.channels_last).named_children())
-    front = [layers[name] for name in ("conv1", "relu", "maxpool", "layer1", "layer2")]
-    return torch.nn.Sequential(torch.nn.Sequential(*front), torch.nn.Sequential(layers["layer3"], layers["layer4"]))
+    colours = nn.Conv2d(1, 3, kernel_size=1)  # the grey channel three times, each less its mean
+    colours.weight = nn.Parameter(torch.ones(3, 1, 1, 1))
+    colours.bias = nn.Parameter(-torch.tensor(_MEANS))
+    front = [colours, *(layers[name] for name in ("conv1", "relu", "maxpool", "layer1", "layer2"))]
+    back = [layers["layer3"], layers["layer4"], nn.AdaptiveAvgPool2d(1), nn.Flatten()]
+    return nn.Sequential(nn.Sequential(*front), nn.Sequential(*back))
 
 
 def build() -> torch.nn.Module:

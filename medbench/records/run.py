@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict
 
 from medbench.errors import SpecError
 from medbench.progress import Progress, silent
+from medbench.records.cpu_engine import through_onnx_runtime
 from medbench.records.results import Budget, StageMemory, StagePrediction
 from medbench.spec import Spec, fingerprint
 from medbench.storage.checksums import CHECKSUM, with_checksum, without_checksum
@@ -111,7 +112,7 @@ class RunRecord(_Record):
 def library_versions() -> dict[str, str]:
     """Return the versions of Python, medbench and the libraries that numbers depend on."""
     found = {"python": platform.python_version()}
-    for name in _LIBRARIES:
+    for name in (*_LIBRARIES, *(["onnxruntime"] if through_onnx_runtime() else [])):
         with suppress(PackageNotFoundError):
             found[name] = version(name)
     return found
