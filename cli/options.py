@@ -55,6 +55,13 @@ EngineOptions = Annotated[
         "scheduler=tcp://HOST:8786.",
     ),
 ]
+ShardOption = Annotated[
+    str | None,
+    typer.Option(
+        "--shard",
+        help="I/N: do part I of N, beside other commands; the same command without it finishes and reports.",
+    ),
+]
 Weights = Annotated[
     list[str] | None, typer.Option("--weights", help="NAME=FILE: weights of a feature network or segmenter.")
 ]

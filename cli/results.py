@@ -16,6 +16,7 @@ from medbench.storage.names import shown
 if TYPE_CHECKING:
     from leaderboard.store.store import Store
     from medbench.pipeline.folder import FolderEvaluation
+    from medbench.pipeline.part import Left
     from medbench.pipeline.run import Run
 
 
@@ -43,6 +44,16 @@ def finish(ui: Session, work: Run | FolderEvaluation, leaderboard: str | None) -
     if store is not None and not ui.as_json:
         ui.say(f"leaderboard: {store.name}")
     end_with(ui, [one for one in report.skipped if one.exit_code])
+
+
+def tell_left(ui: Session, shard: str, left: Left) -> None:
+    """Say that a shard has done its part, and what the whole still lacks."""
+    missing = ", ".join(f"{count} {what}" for what, count in left.missing.items() if count)
+    ui.tell(
+        {"run": str(left.folder), "shard": shard, "left": left.missing},
+        f"shard {shard} is done; left: {missing or 'to collect'}: once all shards have ended, the same command without "
+        "--shard finishes and reports",
+    )
 
 
 def open_board(leaderboard: str | None) -> Store | None:

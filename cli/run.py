@@ -22,12 +22,14 @@ from cli.options import (
     RunsLeaderboard,
     SegmenterName,
     Settings,
+    ShardOption,
     Weights,
     Workers,
     asked,
 )
-from cli.results import finish
+from cli.results import finish, tell_left
 from cli.session import Session, in_session
+from medbench.errors import SpecError
 from medbench.pipeline.options import RunOptions
 
 if TYPE_CHECKING:
@@ -77,6 +79,7 @@ def _stages(body: Callable[[Session, RunOptions, str | None], None]) -> Callable
         engine: EngineName = "local",
         workers: Workers = None,
         engine_options: EngineOptions = None,
+        shard: ShardOption = None,
         resume: Resume = True,
         force: Force = False,
         weights: Weights = None,
@@ -99,12 +102,21 @@ def _opened(ui: Session, options: RunOptions) -> Run:
 @_stages
 def run(ui: Session, options: RunOptions, leaderboard: str | None) -> None:
     """Generate, measure and report: one model on one data set, in one resumable folder."""
-    finish(ui, _opened(ui, options), leaderboard)
+    current = _opened(ui, options)
+    if options.shard is None:
+        finish(ui, current, leaderboard)
+        return
+    from medbench.pipeline.part import run_shard
+    from medbench.pipeline.shard import Shard
+
+    tell_left(ui, options.shard, run_shard(current, Shard.parse(options.shard)))
 
 
 @_stages
 def fit(ui: Session, options: RunOptions, _leaderboard: str | None) -> None:
     """Train a generator on a data set's training split; the run folder keeps the checkpoint."""
+    if options.shard is not None:
+        raise SpecError("a training is not cut into shards: leave --shard out; several GPUs train under torchrun")
     current = _opened(ui, replace(options, train=True))
     checkpoint = current.fit()
     ui.tell({"run": str(current.folder.path), "checkpoint": str(checkpoint)}, f"checkpoint: {checkpoint}")
@@ -114,6 +126,12 @@ def fit(ui: Session, options: RunOptions, _leaderboard: str | None) -> None:
 def sample(ui: Session, options: RunOptions, _leaderboard: str | None) -> None:
     """Generate samples, without measuring them."""
     current = _opened(ui, options)
+    if options.shard is not None:
+        from medbench.pipeline.part import sample_shard
+        from medbench.pipeline.shard import Shard
+
+        tell_left(ui, options.shard, sample_shard(current, Shard.parse(options.shard)))
+        return
     current.sample()
     folder, count = current.folder, current.spec.samples
     ui.tell({"run": str(folder.path), "samples": str(folder.samples), "count": count}, f"samples: {folder.samples}")

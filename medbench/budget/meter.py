@@ -11,7 +11,7 @@ import os
 import re
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final, Literal
@@ -73,7 +73,8 @@ class Meter:
                 with self.measure(name) as measured:
                     yield entry
             finally:
-                entry.memory = measured[0] if measured else None
+                known = [*measured, *([entry.memory] if entry.memory else [])]  # the block may know of other processes
+                entry.memory = largest(known) if known else None
                 record.budget = self.budget(record.stages)
 
     @contextmanager
@@ -149,6 +150,19 @@ class Meter:
         return Budget(
             limit_bytes=self.limit_bytes, kind=kind, card=card, within=within, stages=memory, predicted=predicted
         )
+
+
+def largest(memories: Sequence[StageMemory]) -> StageMemory:
+    """Return the largest figures of several processes, each for itself.
+
+    Args:
+        memories: at least one.
+    """
+    found: dict[str, Any] = {}
+    for name in StageMemory.model_fields:
+        known = [value for memory in memories if (value := getattr(memory, name)) is not None]
+        found[name] = max(known, default=None)
+    return StageMemory(**found)
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from typing import Final
 from medbench.errors import SpecError
 
 ENGINES: Final = ("local", "slurm", "dask")
+DEFAULT_JOBS: Final = 8
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,20 @@ class Engine:
         """Whether the work is done by processes that this one has not started."""
         return self.name != "local"
 
+    def parts(self, count: int, *, device: str) -> int:
+        """Return into how many parts work is cut of which each loads a network: for each GPU or worker one.
+
+        Args:
+            count: items.
+            device: as for ``executor``.
+        """
+        if self.is_remote:
+            return min(count, self.workers or DEFAULT_JOBS)
+        from medbench.engines.devices import gpus_to_share
+
+        gpus = max(1, len(gpus_to_share(device)))
+        return min(count, gpus, self.workers or gpus)
+
     @contextmanager
     def executor(self, count: int, *, device: str = "cpu") -> Iterator[Executor | None]:
         """Yield an executor for ``count`` items; None: this process does the work itself.
@@ -59,7 +74,7 @@ class Engine:
         if self.name == "slurm":
             from medbench.engines.slurm import slurm
 
-            opened = slurm(self.workers, self.options, gpu=device.startswith("cuda"))
+            opened = slurm(self.workers or DEFAULT_JOBS, self.options, gpu=device.startswith("cuda"))
         elif self.name == "dask":
             from medbench.engines.dask import dask
 

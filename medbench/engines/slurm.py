@@ -21,7 +21,6 @@ from medbench.extras import missing
 from medbench.storage.files import make_folder
 from medbench.storage.home import home
 
-WORKERS: Final = 8
 _CHUNKS_A_WORKER: Final = 4  # jobs end often enough to share the load, and seldom enough to be worth their start
 _MINUTES: Final = 60  # that a job asks for unless --engine-option time=... says more
 _LOSSES: Final = 3  # of one call before it is given up
@@ -32,7 +31,7 @@ _PATIENCE_S: Final = 30
 
 
 @contextmanager
-def slurm(workers: int | None, options: Mapping[str, str], *, gpu: bool) -> Iterator[Executor]:
+def slurm(workers: int, options: Mapping[str, str], *, gpu: bool) -> Iterator[Executor]:
     """Yield an executor over jobs of a SLURM cluster.
 
     Args:
@@ -53,7 +52,6 @@ def slurm(workers: int | None, options: Mapping[str, str], *, gpu: bool) -> Iter
     with marked_place() as place:
         folder = make_folder(home() / "engines" / f"slurm-{place.mark.stem}").resolve()
         jobs = submitit.SlurmExecutor(folder)
-        workers = workers or WORKERS
         jobs.update_parameters(**_parameters(options, gpu=gpu), array_parallelism=workers)
         pool = _Pool(jobs, place, workers)
         try:

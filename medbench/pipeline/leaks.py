@@ -5,12 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from medbench import registry
 from medbench.datasets.base import DatasetInfo
 from medbench.errors import MedbenchError
 from medbench.generators.base import GeneratorInfo, TrainingData
 from medbench.storage.tensors import read_description
+
+if TYPE_CHECKING:
+    from medbench.pipeline.run import Run
 
 STATED = "saw"
 """The key under which a checkpoint's description states its training data."""
@@ -107,3 +111,14 @@ def _registered() -> Iterable[DatasetInfo]:
 
 def _key(name: str) -> str:
     return re.sub(r"[^a-z0-9]", "", name.lower())
+
+
+def leaks_of_run(run: Run) -> tuple[str, ...]:
+    """Say what a run's weights saw of the data that it is judged by, or that nobody can say."""
+    options, info = run.options, run.dataset.info
+    if options.train:
+        made = run.record.detail("fit").get("checkpoint")
+        return leaks_of_trained(run.info.name, run.folder.path / made if made else None, info)
+    if options.checkpoint is not None:
+        return leaks_of_checkpoint(run.info.name, options.checkpoint, info)
+    return leaks_of_preset(run.info, run.chosen.preset, info) if run.spec.weights else ()

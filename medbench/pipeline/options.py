@@ -35,6 +35,7 @@ class TrackOptions:
         workers: processes, or jobs at a time, that work on volumes; None: the engine's default.
         engine: where they run: ``local``, ``slurm`` or ``dask``.
         engine_options: of the cluster, like ``partition=gpu``.
+        shard: ``i/n``: this command does part i of n; None: all.
     """
 
     dataset: str | None
@@ -47,6 +48,7 @@ class TrackOptions:
     workers: int | None = None
     engine: str = "local"
     engine_options: tuple[str, ...] = ()
+    shard: str | None = None
 
     def opened_engine(self) -> Engine:
         """Return the engine.

@@ -16,6 +16,7 @@ from medbench.engines.work import run_all
 from medbench.errors import DataError
 from medbench.imaging.grid import label_map_to_grid, to_grid
 from medbench.imaging.volume import UNNAMED
+from medbench.pipeline.shard import WHOLE, Shard
 from medbench.progress import Progress, silent
 from medbench.records.samples import StoredVolume
 from medbench.spec import Grid, fingerprint
@@ -48,6 +49,7 @@ def prepare(
     grid: Grid | None,
     reference_count: int | None,
     engine: Engine,
+    shard: Shard = WHOLE,
     progress: Progress,
 ) -> RealSplits:
     """Bring the reference and the held-out cases to the canonical grid and keep them in ``MEDBENCH_HOME/prepared``.
@@ -60,6 +62,7 @@ def prepare(
         grid: canonical grid; None keeps each case's own.
         reference_count: how many cases of the training split are the reference; None: all.
         engine: where it is done.
+        shard: which part of the cases; all where not given.
         progress: told about every case.
 
     Raises:
@@ -69,7 +72,8 @@ def prepare(
     settings = {"dataset": identity, "grid": grid.model_dump(mode="json") if grid else None}
     place = Path("prepared") / f"{dataset.info.name}-{fingerprint(settings)}"
     folder = home() / place
-    chosen = [on_grid(cases, grid) for cases in (dataset.cases("train")[:reference_count], dataset.cases("test"))]
+    splits = dataset.cases("train")[:reference_count], dataset.cases("test")
+    chosen = [on_grid(shard.of(cases), grid) for cases in splits]
     waiting = [case for cases in chosen for case in cases if not _files(place, case).are_sound(progress)]
     if waiting:
         if grid is not None and grid.shape is not None and grid.fit in ("resize", "crop_pad"):

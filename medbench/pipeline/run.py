@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 
 from medbench import registry
-from medbench.budget.meter import Meter
+from medbench.budget.meter import Meter, largest
 from medbench.datasets.base import Case, Dataset
 from medbench.errors import BudgetExceededError
 from medbench.evaluation.evaluation import Evaluation
@@ -16,15 +16,17 @@ from medbench.generators.base import FitRequest, Generator, GeneratorInfo, Shape
 from medbench.imaging.volume import Volume
 from medbench.pipeline.conditions import Conditions, asked_of, conditions_of, steered_unasked
 from medbench.pipeline.forecast import Forecasts
-from medbench.pipeline.leaks import leaks_of_checkpoint, leaks_of_preset, leaks_of_trained, train_split
+from medbench.pipeline.leaks import leaks_of_run, train_split
 from medbench.pipeline.options import RunOptions, check, resolve_metrics
 from medbench.pipeline.prepare import on_grid
 from medbench.pipeline.presets import choose_preset
-from medbench.pipeline.sample import require_enough, sample
+from medbench.pipeline.sample import require_enough
+from medbench.pipeline.sampling import make_samples
 from medbench.pipeline.track import Track
 from medbench.progress import Progress
 from medbench.records.lock import alone
 from medbench.records.manifest import Manifest, SampleRecord
+from medbench.records.parts import forget_parts, kept_memories
 from medbench.records.results import Report
 from medbench.records.run import GenerationSpec, Logged, RunFolder, RunRecord, StageName, StageRecord
 from medbench.records.samples import open_folder, passed_over
@@ -103,8 +105,18 @@ class Run:
     def generator(self) -> Generator:
         """The generator with its weights loaded."""
         generator = self.chosen.make(self.track.device)
-        generator.load(self.fit() if self.options.train else self._weights())
+        generator.load(self.weights())
         return generator
+
+    def weights(self) -> Path | None:
+        """Return the weights that make the samples, trained if that is asked for and not done."""
+        return self.fit() if self.options.train else self._weights()
+
+    @property
+    def is_trained(self) -> bool:
+        """Whether the run trains its generator and has done so."""
+        made = self.record.detail("fit").get("checkpoint")
+        return made is not None and self._is_done("fit") and has_content(self.folder.path / made, self.checkpoint)
 
     def _weights(self) -> Path | None:
         """The weights that were given, else the preset's own; None where the model has none."""
@@ -115,12 +127,12 @@ class Run:
     @alone
     def fit(self) -> Path:
         """Train the generator unless that is done; return the checkpoint."""
+        finished: Path = self.folder.path / self.record.detail("fit").get("checkpoint", "")
+        if self.is_trained:
+            return finished
         if self._is_done("fit"):
-            finished: Path = self.folder.path / self.record.detail("fit")["checkpoint"]
-            if has_content(finished, self._checkpoint):
-                return finished
             self.progress.note(f"{finished} is not what was trained: it is made again from the state of the training")
-        self._require_budget("fit")
+        self.require_budget("fit")
         with self._generating("fit") as entry:
             generator = self.chosen.make(self.track.device)
             request = FitRequest(
@@ -143,25 +155,16 @@ class Run:
         """Make the samples that are missing, training first if asked to."""
         if self._is_sampled():
             return
-        self._require_budget("fit", "sample")
-        self._require_space()
+        self.require_budget("fit", "sample")
+        self.require_space()
         if self.options.train:
             self.fit()
         if steered_unasked(self.options, self.info):
             self.progress.note(f"{self.info.name} only draws label maps: its samples show those of the training split")
-        # Cases are opened only where they are needed: published weights can be sampled without the data set.
-        with self._generating("sample"):
-            sample(
-                self.generator,
-                self.folder.samples,
-                count=self.spec.samples,
-                seed=self.spec.seed,
-                grid=self.protocol.grid,
-                cases=on_grid(self.held_out, self.protocol.grid) if self.info.native_shape is None else (),
-                conditions=self.conditions.items if self.conditions else None,
-                checkpoint=self._checkpoint,
-                progress=self.progress,
-            )
+        with self._generating("sample") as entry:
+            others = [*kept_memories(self.folder.path), *make_samples(self)]
+            entry.memory = largest(others) if others else None
+        forget_parts(self.folder.path)
 
     @alone
     def evaluate(self) -> Report:
@@ -171,8 +174,8 @@ class Run:
         if finished is not None:
             return finished
         if not self._is_sampled():
-            self._require_budget("fit", "sample")
-            self._require_space()
+            self.require_budget("fit", "sample")
+            self.require_space()
         prospects = self.track.prospects(
             samples=self.spec.samples,
             masks=self.conditions is not None,
@@ -185,7 +188,11 @@ class Run:
         samples = open_folder(self.folder.samples)
         comparison = self.track.comparison(samples, real, noticed=passed_over(self.folder.samples))
         return self._evaluation().run(
-            comparison, model=self.info.name, version=self.info.version, dataset=self.track.name, leaks=self._leaks()
+            comparison,
+            model=self.info.name,
+            version=self.info.version,
+            dataset=self.track.name,
+            leaks=leaks_of_run(self),
         )
 
     @alone
@@ -218,13 +225,15 @@ class Run:
         """What the generator's stages are predicted to need."""
         return Forecasts(self.chosen.plugin, self.chosen.preset, self.meter, self._shape)
 
-    def _require_budget(self, *stages: Stage) -> None:
+    def require_budget(self, *stages: Stage) -> None:
+        """Refuse stages that are not done and are predicted to exceed the budget."""
         left = [stage for stage in stages if not self._is_done(stage) and (stage == "sample" or self.options.train)]
         self.forecasts.require(left, force=self.options.force, progress=self.progress)
 
-    def _require_space(self) -> None:
+    def require_space(self, samples: int | None = None) -> None:
+        """Refuse where the disk has no room for so many samples, or for those that are missing."""
         shape = (self.protocol.grid and self.protocol.grid.shape) or self.info.shape_of(self.chosen.preset)
-        left = self.spec.samples - len(Manifest(self.folder.samples).complete(self.spec.samples))
+        left = self.spec.samples - len(self._sampled()) if samples is None else samples
         if shape is not None:
             require_space(self.folder.path, left * least_bytes(shape), f"making {left} samples")
 
@@ -240,7 +249,7 @@ class Run:
             reason = str(error) if forecast is None else f"{error}: {forecast.advice()}"
             self._evaluation().give_up(
                 reason, model=self.info.name, version=self.info.version, dataset=self.track.name,
-                identity=self.track.identity, leaks=self._leaks(),
+                identity=self.track.identity, leaks=leaks_of_run(self),
             )  # fmt: skip
             raise BudgetExceededError(reason) from error
 
@@ -266,10 +275,10 @@ class Run:
         return self._is_done("sample") and len(self._sampled()) == self.spec.samples
 
     def _sampled(self) -> dict[int, SampleRecord]:
-        return Manifest(self.folder.samples).complete(self.spec.samples, checkpoint=self._checkpoint)
+        return Manifest(self.folder.samples).complete(self.spec.samples, checkpoint=self.checkpoint)
 
     @property
-    def _checkpoint(self) -> str | None:
+    def checkpoint(self) -> str | None:
         """SHA-256 of the weights that make the samples; None where there are none, or none yet."""
         return self.record.detail("fit").get("sha256") if self.options.train else self.spec.weights
 
@@ -289,12 +298,3 @@ class Run:
             source=registry.source_sha256(options.model),
             checkpoint="train" if options.train else sha256_of(weights) if weights else "none",
         )
-
-    def _leaks(self) -> tuple[str, ...]:
-        """Say what the weights saw of the data that this run is judged by, or that nobody can say."""
-        if self.options.train:
-            made = self.record.detail("fit").get("checkpoint")
-            return leaks_of_trained(self.info.name, self.folder.path / made if made else None, self.dataset.info)
-        if self.options.checkpoint is not None:
-            return leaks_of_checkpoint(self.info.name, self.options.checkpoint, self.dataset.info)
-        return leaks_of_preset(self.info, self.chosen.preset, self.dataset.info) if self.spec.weights else ()

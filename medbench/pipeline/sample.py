@@ -15,72 +15,103 @@ from medbench.imaging.grid import to_grid
 from medbench.imaging.volume import UNNAMED, LabelMap, Volume
 from medbench.pipeline.conditions import Condition
 from medbench.plugin_faults import source_of
-from medbench.progress import Progress
+from medbench.progress import Progress, silent
 from medbench.records.collection import CONDITIONS, REGION_NAMES
 from medbench.records.manifest import Manifest, SampleRecord
 from medbench.spec import Grid
-from medbench.storage.files import sha256_of, write_json
+from medbench.storage.files import make_folder, sha256_of, write_json
 
 
-def sample(
-    generator: Generator,
-    folder: Path,
-    *,
-    count: int,
-    seed: int,
-    grid: Grid | None,
-    cases: Sequence[Case] = (),
-    conditions: Sequence[Condition] | None = None,
-    checkpoint: str | None = None,
-    progress: Progress,
-) -> None:
-    """Generate the samples that are missing, bring them to the canonical grid and list them in the manifest.
+@dataclass(frozen=True)
+class Making:
+    """What decides the samples of a run, and where they go; it travels to other processes.
 
     Args:
-        generator: with its weights loaded.
         folder: ``RUN/samples``.
-        count: how many samples there are to be.
         seed: the run's seed; each sample's own is derived from it and the sample's index.
         grid: canonical grid, or None to keep the generator's.
         cases: held-out cases, for pseudo-models.
         conditions: sample i is steered by the label map i; None: nothing steers.
         checkpoint: SHA-256 of the generator's weights; samples that others made are made again.
+    """
+
+    folder: Path
+    seed: int
+    grid: Grid | None
+    cases: Sequence[Case] = ()
+    conditions: Sequence[Condition] | None = None
+    checkpoint: str | None = None
+
+    def missing(self, count: int, progress: Progress = silent) -> list[int]:
+        """Return the indices below ``count`` of samples that are not there as they were made, or not of these weights.
+
+        Args:
+            count: how many samples there are to be.
+            progress: told about samples that the manifest lists and that are not there.
+        """
+        manifest = Manifest(self.folder)
+        done = manifest.complete(count, checkpoint=self.checkpoint)
+        if (lost := manifest.count() - len(done)) > 0:
+            progress.note(
+                f"{lost} of the samples in {manifest.path} are damaged, lost or not of these weights: made again"
+            )
+        return [index for index in range(count) if index not in done]
+
+    def collect(self, count: int) -> None:
+        """List in the manifest all samples below ``count`` that are there; only for who alone works in the folder."""
+        manifest = Manifest(self.folder)
+        manifest.rewrite(manifest.complete(count, checkpoint=self.checkpoint).values())
+
+    def make(self, indices: Sequence[int], generator: Generator, progress: Progress, *, part: str = "") -> None:
+        """Make samples, bring them to the canonical grid and append them to the manifest.
+
+        Args:
+            indices: which.
+            generator: with its weights loaded.
+            progress: told about every sample.
+            part: names this process's own file of the manifest, where others sample beside it.
+
+        Raises:
+            DataError: the generator stopped early. PluginError: it yielded more, or something else.
+            StorageError: the disk is full.
+        """
+        manifest = Manifest(make_folder(self.folder), part)
+        seeds = {index: sample_seed(self.seed, index) for index in indices}
+        steering = _keep_conditions(self.conditions, indices, self.folder) if self.conditions else None
+        cases = [self.cases[index] for index in seeds if index < len(self.cases)]
+        request = SampleRequest(seeds=list(seeds.values()), conditions=steering, cases=cases)
+        made = progress.track(_checked(generator, request), task="sample", total=len(seeds))
+        clock, count = time.monotonic(), 0
+        for place, (volume, index) in enumerate(zip(made, seeds)):
+            manifest.append(
+                SampleRecord(
+                    index=index,
+                    seed=seeds[index],
+                    **_written(volume, self.folder / f"{index:06d}.nii.gz", self.grid),
+                    **(steering.described(place) if steering else {}),
+                    checkpoint=self.checkpoint,
+                    seconds=round(time.monotonic() - clock, 3),
+                )
+            )
+            clock, count = time.monotonic(), count + 1
+        if left := len(seeds) - count:
+            raise DataError(f"{generator.info.name} stopped {left} samples early: this is a defect of the generator")
+
+
+def sample(making: Making, generator: Generator, *, count: int, progress: Progress) -> None:
+    """Make in this process the samples that are missing, and list all in the manifest.
+
+    Args:
+        making: what decides them.
+        generator: with its weights loaded.
+        count: how many samples there are to be.
         progress: told about every sample.
 
     Raises:
-        DataError: the generator stopped early. PluginError: it yielded more, or something else.
-        StorageError: the disk is full.
+        DataError, PluginError, StorageError: see ``Making.make``.
     """
-    manifest = Manifest(folder)
-    done = manifest.complete(count, checkpoint=checkpoint)
-    if lost := manifest.count() - len(done):
-        progress.note(f"{lost} of the samples in {manifest.path} are damaged, lost or not of these weights: made again")
-    manifest.rewrite(done.values())
-    seeds = {index: sample_seed(seed, index) for index in range(count) if index not in done}
-    steering = _keep_conditions(conditions, list(seeds), folder) if conditions else None
-    request = SampleRequest(
-        seeds=list(seeds.values()),
-        conditions=steering,
-        cases=[cases[index] for index in seeds if index < len(cases)],
-    )
-    made = progress.track(_checked(generator, request), task="sample", total=len(seeds))
-    clock = time.monotonic()
-    for place, (volume, index) in enumerate(zip(made, seeds)):
-        manifest.append(
-            SampleRecord(
-                index=index,
-                seed=seeds[index],
-                **_written(volume, folder / f"{index:06d}.nii.gz", grid),
-                **(steering.described(place) if steering else {}),
-                checkpoint=checkpoint,
-                seconds=round(time.monotonic() - clock, 3),
-            )
-        )
-        clock = time.monotonic()
-    records = manifest.records()
-    if left := count - len(records):
-        raise DataError(f"{generator.info.name} stopped {left} samples early: this is a defect of the generator")
-    manifest.rewrite(records.values())
+    making.make(making.missing(count, progress), generator, progress)
+    making.collect(count)
 
 
 def _written(volume: Volume, path: Path, grid: Grid | None) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from medbench.imaging.findings import Finding
 from medbench.imaging.volume import Volume
 from medbench.pipeline.options import TrackOptions, load_dataset, resolve_protocol
 from medbench.pipeline.prepare import RealSplits, prepare
+from medbench.pipeline.shard import WHOLE, Shard
 from medbench.progress import Progress
 from medbench.records.samples import StoredVolume, first_by_name
 from medbench.spec import Grid, Protocol
@@ -83,11 +84,12 @@ class Track:
         """The torch device in force."""
         return resolve_device(self.options.device)
 
-    def real(self, progress: Progress, *, reader: Path | None = None) -> RealSplits:
+    def real(self, progress: Progress, shard: Shard = WHOLE, *, reader: Path | None = None) -> RealSplits:
         """Return the data set's reference and held-out cases on the canonical grid, prepared where they are not yet.
 
         Args:
             progress: told about every case.
+            shard: which part of them; all where not given.
             reader: the folder of the run that will read them: until it is finished they stay (see ``storage.uses``).
 
         Raises:
@@ -101,6 +103,7 @@ class Track:
             grid=self.protocol.grid,
             reference_count=self.protocol.reference_count,
             engine=self.engine,
+            shard=shard,
             progress=progress,
         )
         if reader is not None:

@@ -1,4 +1,8 @@
-"""One process at a time in a run folder: the next one waits, and says for whom."""
+"""One process at a time in a run folder, or several that each do a part: the next one waits, and says for whom.
+
+Who works on all of a folder holds its lock and those of all parts; who works on a part takes the folder's lock only to
+take its own. So parts go on side by side, no two processes do the same part, and nobody collects while one is at work.
+"""
 
 from __future__ import annotations
 
@@ -10,14 +14,14 @@ import shlex
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from filelock import FileLock, Timeout
 
 from medbench.progress import Progress
-from medbench.records.run import HOLDER, LOCK
+from medbench.records.run import LOCK
 from medbench.storage.files import make_folder, storage_errors, sweep, write_json
 
 P = ParamSpec("P")
@@ -25,8 +29,12 @@ R = TypeVar("R")
 
 
 @contextmanager
-def held(folder: Path, progress: Progress) -> Iterator[None]:
-    """Keep other processes out of a folder; what killed writers left in it is removed first.
+def held(
+    folder: Path, progress: Progress, part: str = "", *, first: Callable[[], object] = lambda: None
+) -> Iterator[None]:
+    """Keep other processes out of a folder, or those of the same part; what killed writers left is removed first.
+
+    A part does not remove what others may be writing.
 
     The system releases the lock of a process that dies. Of the processes of a training on several GPUs, which share the
     folder, only the first takes it. A folder that cannot be written needs none: nobody works in it.
@@ -34,6 +42,8 @@ def held(folder: Path, progress: Progress) -> Iterator[None]:
     Args:
         folder: made if absent.
         progress: told who holds the folder, where another process must be waited for.
+        part: names a part that is worked on beside others; empty: all.
+        first: called while nobody else is in the folder.
 
     Raises:
         StorageError: the folder cannot be made.
@@ -41,19 +51,36 @@ def held(folder: Path, progress: Progress) -> Iterator[None]:
     if int(os.environ.get("RANK", "0")) or (folder.is_dir() and not os.access(folder, os.W_OK)):
         yield
         return
-    lock = FileLock(make_folder(folder) / LOCK)
-    with storage_errors(folder / LOCK):
+    make_folder(folder)
+    with ExitStack() as locks:
+        if part:
+            with _taken(folder / LOCK, progress):
+                locks.enter_context(_taken(folder / f"{LOCK}-{part}", progress))
+                first()
+        else:
+            locks.enter_context(_taken(folder / LOCK, progress))
+            for other in [path for path in sorted(folder.glob(f"{LOCK}-*")) if path.suffix != ".json"]:
+                locks.enter_context(_taken(other, progress))
+                other.unlink(missing_ok=True)  # nobody waits for it who does not hold the folder's lock
+            sweep(folder)
+            first()
+        yield
+
+
+@contextmanager
+def _taken(file: Path, progress: Progress) -> Iterator[None]:
+    lock, holder = FileLock(file), file.with_name(f"{file.name}.json")
+    with storage_errors(file):
         try:
             lock.acquire(timeout=0)
         except Timeout:
-            progress.note(f"{folder} is in use by {_holder(folder)}: waiting until it has ended")
+            progress.note(f"{file.parent} is in use by {_holder(holder)}: waiting until it has ended")
             lock.acquire()
     try:
-        sweep(folder)
-        write_json(folder / HOLDER, _self())
+        write_json(holder, _self())
         yield
     finally:
-        (folder / HOLDER).unlink(missing_ok=True)
+        holder.unlink(missing_ok=True)
         lock.release()
 
 
@@ -87,10 +114,10 @@ def _self() -> dict[str, Any]:
     }
 
 
-def _holder(folder: Path) -> str:
-    """Return who says that the folder is his; a process that has just begun may not have said it yet."""
+def _holder(file: Path) -> str:
+    """Return who says that a lock is his; a process that has just begun may not have said it yet."""
     try:
-        found = json.loads((folder / HOLDER).read_bytes())
+        found = json.loads(file.read_bytes())
         return f"process {found['pid']} on {found['host']} since {found['since']} ({found['command']})"
     except (OSError, ValueError, TypeError, KeyError):
         return "another process"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Final
 
@@ -16,6 +17,7 @@ from medbench.storage.checksums import with_checksum, without_checksum
 from medbench.storage.files import inside, sha256_once, storage_errors, write_text
 
 MANIFEST: Final = "manifest.jsonl"
+_PART: Final = ".manifest-"
 
 
 class SampleRecord(Spec):
@@ -39,13 +41,18 @@ class SampleRecord(Spec):
 class Manifest:
     """The list of a run's samples. A line is appended once its file is complete, so that a killed run can trust it.
 
+    Processes that sample at the same time each append to a file of their own, which the next ``rewrite`` takes in: file
+    systems of clusters do not append in turn.
+
     Args:
         folder: the folder of the samples.
+        part: names the writer's own file; empty: the manifest itself.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, part: str = "") -> None:
         self.folder = folder
         self.path = folder / MANIFEST
+        self._own = folder / f"{_PART}{part}.jsonl" if part else self.path
 
     def records(self) -> dict[int, SampleRecord]:
         """Return the records by sample index; a last line that a kill cut short is passed over.
@@ -90,7 +97,7 @@ class Manifest:
             checkpoint: SHA-256 of the weights; samples that others made are passed over.
         """
         found: dict[int, SampleRecord] = {}
-        for _, record in self._lines():
+        for _, record in chain(self._lines(), *map(_lines_of, self._parts())):
             if record is None or record.index >= count or record.checkpoint != checkpoint:
                 continue
             others = found.values()
@@ -99,35 +106,31 @@ class Manifest:
         return found
 
     def count(self) -> int:
-        """Return how many lines there are, damaged ones included."""
+        """Return how many lines the manifest itself has, damaged ones included."""
         return sum(1 for _ in self._lines())
 
     def append(self, record: SampleRecord) -> None:
-        """Add a record and flush it to the disk."""
-        with storage_errors(self.path), self.path.open("a", encoding="utf-8") as handle:
-            handle.write(_line(record))
+        """Add a record and flush it to the disk; what a killed writer left of a line stays a line of its own."""
+        with storage_errors(self._own), self._own.open("a+b") as handle:
+            if handle.tell():
+                handle.seek(-1, os.SEEK_END)
+                handle.write(b"" if handle.read(1) == b"\n" else b"\n")
+            handle.write(_line(record).encode())
             handle.flush()
             os.fsync(handle.fileno())
 
     def rewrite(self, records: Iterable[SampleRecord]) -> None:
-        """Replace the manifest by these records, sorted by index."""
+        """Replace the manifest, and what was appended to other files, by these records, sorted by index."""
         ordered = sorted(records, key=lambda record: record.index)
         write_text(self.path, "".join(map(_line, ordered)))
+        for part in self._parts():
+            part.unlink(missing_ok=True)
+
+    def _parts(self) -> list[Path]:
+        return sorted(self.folder.glob(f"{_PART}*.jsonl"))
 
     def _lines(self) -> Iterator[tuple[int, SampleRecord | None]]:
-        """Yield number and record of each line, None for a damaged one; a last line without its end may be cut."""
-        if not self.path.exists():
-            return
-        text = self.path.read_text(encoding="utf-8", errors="replace")  # what is no text fails its checksum
-        lines = text.splitlines()
-        for number, line in enumerate(lines, start=1):
-            try:
-                record = SampleRecord.model_validate(without_checksum(json.loads(line)))
-            except (ValidationError, ValueError, RecursionError):
-                if number < len(lines) or text.endswith("\n"):
-                    yield number, None
-            else:
-                yield number, record
+        return _lines_of(self.path)
 
     def _is_whole(self, record: SampleRecord) -> bool:
         wanted = {record.file: record.sha256}
@@ -138,6 +141,22 @@ class Manifest:
             return all(path.is_file() and sha256_once(path) == sha256 for path, sha256 in paths.items())
         except (DataError, OSError):
             return False
+
+
+def _lines_of(path: Path) -> Iterator[tuple[int, SampleRecord | None]]:
+    """Yield number and record of each line, None for a damaged one; a last line without its end may be cut."""
+    if not path.exists():
+        return
+    text = path.read_text(encoding="utf-8", errors="replace")  # what is no text fails its checksum
+    lines = text.splitlines()
+    for number, line in enumerate(lines, start=1):
+        try:
+            record = SampleRecord.model_validate(without_checksum(json.loads(line)))
+        except (ValidationError, ValueError, RecursionError):
+            if number < len(lines) or text.endswith("\n"):
+                yield number, None
+        else:
+            yield number, record
 
 
 def _line(record: SampleRecord) -> str:

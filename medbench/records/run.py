@@ -26,7 +26,6 @@ T = TypeVar("T")
 Kind = Literal["run", "evaluation"]
 StageName = Literal["prepare", "fit", "sample", "evaluate", "report"]
 LOCK = ".lock"
-HOLDER = ".lock.json"
 GALLERY = "gallery"
 _LIBRARIES = ("medbench", "torch", "monai", "numpy", "scipy", "nibabel", "SimpleITK", "totalsegmentator", "nnunetv2")
 
@@ -208,10 +207,10 @@ class RunFolder:
             SpecError: it does.
         """
         with storage_errors(self.path):
-            if self.record_file.exists() or not self.path.is_dir():
-                return
-            others = [path for path in self.path.iterdir() if path.name not in (LOCK, HOLDER)]
-        if others:
+            names = {path.name for path in self.path.iterdir()} if self.path.is_dir() else set()
+        # Locks, the log of a process that waits for one, and what another process that begins the same run is writing.
+        foreign = [name for name in names if not name.startswith(".") and name != self.log_file.name]
+        if foreign and self.record_file.name not in names:
             raise SpecError(f"{self.path} is not empty and holds no run: choose another --out")
 
     def _require_growth(self, record: RunRecord, spec: dict[str, Any]) -> None:

@@ -14,7 +14,7 @@ from leaderboard.reported.rows import ReportedRow
 from medbench import registry
 from medbench.pipeline.conditions import conditions_of
 from medbench.pipeline.options import resolve_protocol
-from medbench.pipeline.sample import sample
+from medbench.pipeline.sample import Making, sample
 from medbench.progress import silent
 from medbench.records.results import Budget, Report, Result, Skipped
 from medbench.records.run import RunFolder
@@ -36,15 +36,10 @@ def finish(tmp_path: Path, toy_generator: str, toy_dataset: str) -> Callable[...
         folder.open(kind="run", spec={"model": model})
         if samples:
             dataset = registry.load("datasets", toy_dataset)()
-            sample(
-                registry.load("generators", toy_generator)("tiny", device="cpu"),
-                folder.samples,
-                count=samples,
-                seed=len(model),
-                grid=dataset.grid,
-                conditions=conditions_of("test", dataset, dataset.grid).items if kind == "steered" else None,
-                progress=silent,
-            )
+            maps = conditions_of("test", dataset, dataset.grid).items if kind == "steered" else None
+            making = Making(folder.samples, len(model), dataset.grid, conditions=maps)
+            generator = registry.load("generators", toy_generator)("tiny", device="cpu")
+            sample(making, generator, count=samples, progress=silent)
         for metric, table in (tables or {}).items():
             folder.tables.mkdir(exist_ok=True)
             table.to_csv(folder.tables / f"{metric}.csv", index=False)

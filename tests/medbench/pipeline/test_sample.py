@@ -14,7 +14,7 @@ from medbench.imaging.volume import LabelMap, Volume
 from medbench.pipeline.conditions import conditions_of
 from medbench.pipeline.options import RunOptions
 from medbench.pipeline.run import Run
-from medbench.pipeline.sample import sample
+from medbench.pipeline.sample import Making, sample
 from medbench.progress import silent
 from medbench.records.manifest import Manifest
 
@@ -31,7 +31,7 @@ def test_samples_do_not_depend_on_their_number_or_order(options: RunOptions, tmp
 def _sample_conditionally(run: Run, generator: Generator, *, count: int) -> None:
     grid, folder = run.protocol.grid, run.folder.samples
     conditions = conditions_of("train", run.dataset, grid).items
-    sample(generator, folder, count=count, seed=0, grid=grid, conditions=conditions, progress=silent)
+    sample(Making(folder, 0, grid, conditions=conditions), generator, count=count, progress=silent)
 
 
 def test_conditions_are_kept_beside_the_samples(options: RunOptions) -> None:

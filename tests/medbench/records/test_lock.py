@@ -85,3 +85,20 @@ def test_methods_that_call_each_other_hold_one_lock_and_no_foreign_folder(tmp_pa
     with pytest.raises(SpecError, match="holds no run"):
         Work(tmp_path).outer()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["new", "notes.txt"]
+
+
+def test_parts_go_on_side_by_side_and_keep_who_wants_all_waiting(tmp_path: Path) -> None:
+    told, collected = Told(), threading.Event()
+
+    def collect() -> None:
+        with held(tmp_path, told):
+            collected.set()
+
+    with held(tmp_path, silent, "1of2"), held(tmp_path, silent, "2of2"):
+        whole = threading.Thread(target=collect)
+        whole.start()
+        assert not collected.wait(0.5)
+    whole.join(20)
+    assert collected.is_set()
+    assert any("is in use by process" in line for line in told.lines)
+    assert [path.name for path in tmp_path.glob(".lock-*")] == []

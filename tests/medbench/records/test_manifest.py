@@ -134,3 +134,23 @@ def test_a_condition_goes_by_its_content(manifest: Manifest) -> None:
     with pytest.raises(DataError, match=r"conditions/000002\.nii\.gz is not the file that"):
         open_folder(manifest.folder)
     assert manifest.complete(3) == {}
+
+
+def test_parts_are_read_with_the_manifest_and_taken_in_by_the_next_rewrite(tmp_path: Path) -> None:
+    manifest, parts = Manifest(tmp_path), [Manifest(tmp_path, "1of2"), Manifest(tmp_path, "2of2")]
+    for index, one in enumerate([manifest, *parts]):
+        one.append(_sample(tmp_path, index))
+    assert sorted(manifest.complete(3)) == sorted(parts[0].complete(3)) == [0, 1, 2]
+    assert sorted(manifest.records()) == [0]
+    manifest.rewrite(manifest.complete(3).values())
+    assert sorted(manifest.records()) == [0, 1, 2]
+    assert [path.name for path in tmp_path.glob(".*")] == []
+
+
+def test_a_line_that_a_killed_writer_cut_spoils_no_other_one(tmp_path: Path) -> None:
+    part = Manifest(tmp_path, "1of2")
+    part.append(_sample(tmp_path, 0))
+    with (tmp_path / ".manifest-1of2.jsonl").open("a", encoding="utf-8") as handle:
+        handle.write('{"index": 1, "se')
+    part.append(_sample(tmp_path, 2))
+    assert sorted(Manifest(tmp_path).complete(3)) == [0, 2]

@@ -1,0 +1,112 @@
+"""Shards of a run side by side, and the command that collects."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from medbench.errors import SpecError
+from medbench.pipeline.options import RunOptions
+from medbench.pipeline.part import run_shard, sample_shard
+from medbench.pipeline.run import Run
+from medbench.pipeline.shard import Shard
+from medbench.progress import silent
+from medbench.records.manifest import Manifest
+
+
+def hashes(run: Run) -> Mapping[int, str]:
+    return {index: record.sha256 for index, record in Manifest(run.folder.samples).records().items()}
+
+
+@pytest.fixture
+def whole(options: RunOptions, tmp_path: Path) -> Run:
+    """A run that one process made the samples of."""
+    run = Run(replace(options, out=tmp_path / "whole"), silent)
+    run.sample()
+    return run
+
+
+def test_shards_side_by_side_make_what_one_process_makes(options: RunOptions, whole: Run) -> None:
+    left, errors = {}, []
+
+    def work(number: int) -> None:
+        try:
+            left[number] = sample_shard(Run(options, silent), Shard(number, 3)).missing["samples"]
+        except Exception as error:  # noqa: BLE001  the test tells
+            errors.append(error)
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in (1, 2, 3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert errors == []
+    assert min(left.values()) == 0
+    collected = Run(options, silent)
+    collected.sample()
+    assert hashes(collected) == hashes(whole)
+    assert [path.name for path in collected.folder.samples.glob(".*")] == []
+    assert not list(collected.folder.path.glob(".parts*"))
+    assert (collected.record.stages["sample"].memory or pytest.fail()).rss_bytes > 0
+
+
+def test_a_shard_says_what_is_left_and_the_whole_makes_it(options: RunOptions, whole: Run) -> None:
+    left = run_shard(Run(options, silent), Shard(2, 4))
+    assert left.missing == {"samples": 3}
+    made = list((left.folder / "samples").glob("*.nii.gz"))
+    assert [path.name for path in made] == ["000001.nii.gz"]
+    before = made[0].stat().st_mtime_ns
+    collected = Run(options, silent)
+    collected.sample()
+    assert hashes(collected) == hashes(whole)
+    assert made[0].stat().st_mtime_ns == before  # it was not made again
+
+
+def test_a_shard_of_another_spec_is_refused_and_loses_nothing(options: RunOptions, whole: Run) -> None:
+    sample_shard(Run(options, silent), Shard(1, 2))
+    with pytest.raises(SpecError, match=r"another spec \(different: seed\)"):
+        sample_shard(Run(replace(options, seed=4), silent), Shard(2, 2))
+    sample_shard(Run(options, silent), Shard(2, 2))
+    collected = Run(options, silent)
+    collected.sample()
+    assert hashes(collected) == hashes(whole)
+
+
+def test_shards_begin_over_nothing_and_train_nothing(options: RunOptions) -> None:
+    with pytest.raises(SpecError, match="--no-resume"):
+        sample_shard(Run(replace(options, resume=False), silent), Shard(1, 2))
+    trained = replace(options, train=True)
+    with pytest.raises(SpecError, match="'medbench fit' first"):
+        sample_shard(Run(trained, silent), Shard(1, 2))
+    Run(trained, silent).fit()
+    assert sample_shard(Run(trained, silent), Shard(1, 2)).missing == {"samples": 2}
+
+
+def test_who_collects_waits_for_a_shard_that_is_at_work(options: RunOptions, whole: Run) -> None:
+    notes: list[str] = []
+
+    class Told:
+        track = staticmethod(silent.track)
+        note = staticmethod(notes.append)
+
+    running = Run(options, silent)
+    begun = threading.Event()
+    make = running.generator.sample
+
+    def sampled(request: object) -> object:
+        begun.set()
+        return make(request)  # type: ignore[arg-type]
+
+    running.generator.sample = sampled  # type: ignore[method-assign, assignment]
+    shard = threading.Thread(target=sample_shard, args=(running, Shard(1, 2)))
+    shard.start()
+    begun.wait(20)
+    collected = Run(options, Told())
+    collected.sample()
+    shard.join()
+    assert any("is in use by process" in note for note in notes)
+    assert hashes(collected) == hashes(whole)
