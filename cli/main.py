@@ -19,6 +19,7 @@ from cli import (
     evaluate,
     leaderboard,
     listing,
+    new,
     replicate,
     run,
     study,
@@ -47,6 +48,7 @@ app.command()(replicate.replicate)
 app.command()(audit.audit_metrics)
 app.command()(budget.budget)
 app.command()(doctor.doctor)
+app.command()(new.new)
 app.add_typer(listing.app, name="list")
 app.add_typer(data.app, name="data")
 app.add_typer(weights.app, name="weights")

@@ -39,7 +39,7 @@ from .metrics.evidence import Evidence, Side, Workspace
 from .progress import Progress, silent
 from .records.results import CaseColumns, Report, Result
 from .segmenters.base import Segmenter, SegmenterInfo
-from .spec import Grid, Plane, Protocol, SliceProtocol, Window, fingerprint
+from .spec import Grid, Plane, Protocol, SliceProtocol, Spec, Window, fingerprint
 from .statistics.resampling import NOT_ASKED, Interval, Replicates, jackknifed, mean_interval
 from .storage.files import atomic_path
 from .storage.weights import WeightFile
@@ -95,6 +95,7 @@ __all__ = [
     "Side",
     "SliceExtractor",
     "SliceProtocol",
+    "Spec",
     "SpecError",
     "Split",
     "StorageError",

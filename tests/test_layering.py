@@ -43,7 +43,7 @@ FLOORS = [
     {"report", "doctor"},
     {"evaluation"},
     {"pipeline"},
-    {"accumulator", "api", "audit", "reader_study"},
+    {"accumulator", "api", "audit", "reader_study", "templates"},
 ]
 
 

@@ -22,7 +22,7 @@ PROMISED = [
     "LabelMap", "Measured", "Measurement", "MedbenchError", "Meter", "Metric", "MetricInfo",
     "MissingExtraError", "NOT_ASKED", "NotEnoughCasesError", "Plane", "Prediction", "Predicts", "Progress",
     "Protocol", "Replicates", "Report", "Result", "SampleRequest", "Segmenter", "SegmenterInfo", "Shaped",
-    "Side", "SliceExtractor", "SliceProtocol", "SpecError", "Split", "StorageError", "TrainingData",
+    "Side", "SliceExtractor", "SliceProtocol", "Spec", "SpecError", "Split", "StorageError", "TrainingData",
     "Unavailable", "UnknownPluginError", "Volume", "VolumeExtractor", "WeightFile", "Window", "Workspace",
     "atomic_path", "evaluate", "fingerprint", "jackknifed", "label_map_to_grid", "load_dataset",
     "mean_interval", "plane_slices", "predict_peak", "require_subjects", "sample_seed", "silent", "to_grid",
