@@ -6,6 +6,7 @@ import contextlib
 import os
 import signal
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -26,7 +27,6 @@ def start(
     environment: Mapping[str, str],
     log: BinaryIO,
     piped: bool = False,
-    keep: Sequence[int] = (),
 ) -> subprocess.Popen[bytes]:
     """Start a child in a session of its own: Ctrl-C reaches this process alone, which then calls ``end``.
 
@@ -36,7 +36,6 @@ def start(
         log: gets what it prints.
         piped: whether its standard input and output are pipes to this process. Otherwise it has no input, and its
             output goes to the log as its errors do.
-        keep: file descriptors that it inherits.
     """
     return subprocess.Popen(
         command,
@@ -45,7 +44,6 @@ def start(
         stderr=log,
         env=environment,
         start_new_session=True,
-        pass_fds=keep,
     )
 
 
@@ -60,11 +58,16 @@ def end_with_parent() -> None:
         with contextlib.suppress(psutil.NoSuchProcess):
             while parent.is_running() and parent.status() != psutil.STATUS_ZOMBIE:
                 time.sleep(_WATCH_SECONDS)
-        if hasattr(os, "killpg") and os.getpgrp() == os.getpid():
-            os.killpg(os.getpid(), signal.SIGKILL)
+        end_own_group()
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()
+
+
+def end_own_group() -> None:
+    """Kill this process and all of its group, where it leads one; Windows has no groups, and nothing happens there."""
+    if sys.platform != "win32" and os.getpgrp() == os.getpid():
+        os.killpg(os.getpid(), signal.SIGKILL)
 
 
 def end(child: subprocess.Popen[bytes]) -> None:
@@ -87,9 +90,8 @@ def ending(child: subprocess.Popen[bytes]) -> str:
     code = child.wait()
     if code >= 0:
         return f"ended with exit code {code}"
-    if code == -signal.SIGKILL:
-        return "was killed (as a rule for want of memory)"
-    return f"died of {signal.Signals(-code).name}"
+    name = signal.Signals(-code).name  # Windows has none: codes are never negative there
+    return "was killed (as a rule for want of memory)" if name == "SIGKILL" else f"died of {name}"
 
 
 def tail(log: Path, lines: int) -> list[str]:

@@ -10,7 +10,6 @@ import os
 import pickle
 import queue
 import shutil
-import signal
 import socket
 import sys
 import threading
@@ -18,6 +17,8 @@ import traceback
 from typing import IO, Any
 
 import numpy as np
+
+from medbench.processes import end_own_group
 
 FOLDER_VARIABLE = "TOTALSEG_HOME_DIR"
 """Names the folder that exists for this process only; it is removed when the process ends."""
@@ -81,8 +82,7 @@ def _listen(requests: IO[bytes], waiting: queue.SimpleQueue[Request]) -> None:
             waiting.put(pickle.load(requests))
     finally:
         shutil.rmtree(os.environ[FOLDER_VARIABLE], ignore_errors=True)
-        if hasattr(os, "killpg") and os.getpgrp() == os.getpid():
-            os.killpg(os.getpid(), signal.SIGKILL)
+        end_own_group()
         os._exit(0)
 
 

@@ -11,7 +11,7 @@ import shutil
 import time
 from collections.abc import Callable, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -48,7 +48,6 @@ class Arm:
         task: what is trained on, tested on, and for how long.
         plans_of: folder with another arm's plans; None: nnU-Net plans for these cases.
         workspace: device, progress, and where the logs are copied for the reader of the results.
-        keep: descriptors of the folder's lock, while it is held.
     """
 
     name: str
@@ -56,7 +55,6 @@ class Arm:
     task: Task
     plans_of: Path | None
     workspace: Workspace
-    keep: tuple[int, ...] = ()
 
     @property
     def device(self) -> str:
@@ -104,8 +102,7 @@ def complete(arm: Arm) -> Path:
         Unavailable: a command of nnU-Net failed; the message names its log.
         StorageError: the disk is full.
     """
-    with locked(arm.folder, arm.workspace.progress) as keep:
-        arm = replace(arm, keep=keep)
+    with locked(arm.folder, arm.workspace.progress):
         try:
             _train(arm)
             return _test(arm)
@@ -241,7 +238,7 @@ def _tool(
     """Run a command of nnU-Net; tell progress by the lines that hold a text, of which so many are expected."""
     text, total = ticks or (None, 1)
     settings = environment(arm.folder, arm.task.preset, device=arm.workspace.device) | (variables or {})
-    with closing(run(tool, arguments, environment=settings, log=arm.log(step), keep=arm.keep)) as lines:
+    with closing(run(tool, arguments, environment=settings, log=arm.log(step), folder=arm.folder)) as lines:
         told = (line for line in lines if text is not None and text in line)
         for _ in arm.workspace.progress.track(told, task=f"downstream: {step} of {arm.name}", total=total):
             pass

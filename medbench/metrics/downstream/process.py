@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import platform
 import subprocess
 import sys
 import time
@@ -14,17 +15,19 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import BinaryIO, Final
 
+import psutil
+from filelock import FileLock, Timeout
+
 from medbench.errors import Unavailable
 from medbench.metrics.downstream.presets import Preset
 from medbench.processes import end, ending, start, tail
 from medbench.progress import Progress
-from medbench.storage.files import make_folder, storage_errors
-
-if sys.platform != "win32":
-    import fcntl
+from medbench.storage.files import make_folder, storage_errors, write_json
 
 TRAINERS: Final = Path(__file__).parent / "trainers"
 _POLL_SECONDS: Final = 0.2
+_CHILD: Final = "child.json"
+_WAITING: Final = "waiting for another process that trains nnU-Net in {}"
 _SHOWN_LINES: Final = 6
 _MOST_LOADERS: Final = 12  # nnU-Net's own default
 
@@ -81,7 +84,7 @@ def run(
     *,
     environment: Mapping[str, str],
     log: Path,
-    keep: Sequence[int] = (),
+    folder: Path,
 ) -> Generator[str, None, None]:
     """Run one of nnU-Net's commands to its end; its output goes to the log and nowhere else.
 
@@ -90,7 +93,7 @@ def run(
         arguments: its arguments.
         environment: see ``environment``.
         log: appended to.
-        keep: file descriptors that the child inherits (a lock that it holds as long as it lives).
+        folder: where it works, which is ``locked``: whoever comes next waits until the child has ended, too.
 
     Yields:
         Each line of its output, so that progress can be told. However the loop over them ends, the child and its
@@ -104,8 +107,9 @@ def run(
         written.write(f"$ {tool} {' '.join(arguments)}\n".encode())
         written.flush()
         read.seek(0, os.SEEK_END)
-        child = start([*command(tool), *arguments], environment=environment, log=written, keep=keep)
+        child = start([*command(tool), *arguments], environment=environment, log=written)
         try:
+            _tell(folder, child.pid)
             yield from _lines(child, read)
         finally:
             end(child)
@@ -129,24 +133,44 @@ def _lines(child: subprocess.Popen[bytes], log: BinaryIO) -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def locked(folder: Path, progress: Progress) -> Iterator[tuple[int, ...]]:
-    """Keep other evaluations out of a folder; yield the descriptors that children must inherit to keep the lock.
-
-    A child holds the lock as long as it lives, even where this process is killed: whoever comes next waits until it
-    has ended. Windows has no such lock; there, two evaluations of the same volumes must not run at once.
+def locked(folder: Path, progress: Progress) -> Iterator[None]:
+    """Keep other evaluations out of a folder, also as long as a child lives whose parent was killed.
 
     Args:
         folder: what is locked.
         progress: told where another process must be waited for.
     """
-    path = folder / "lock"
-    with storage_errors(path), path.open("a") as handle:
-        if sys.platform == "win32":
-            yield ()
-            return
+    lock = FileLock(make_folder(folder) / "lock")
+    with storage_errors(folder / "lock"):
+        waits = False
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            progress.note(f"waiting for another process that trains nnU-Net in {folder}")
-            fcntl.flock(handle, fcntl.LOCK_EX)
-        yield (handle.fileno(),)
+            lock.acquire(timeout=0)
+        except Timeout:
+            waits = True
+            progress.note(_WAITING.format(folder))
+            lock.acquire()
+    try:
+        if _lives(folder) and not waits:
+            progress.note(_WAITING.format(folder))
+        while _lives(folder):
+            time.sleep(_POLL_SECONDS)
+        yield
+    finally:
+        lock.release()
+
+
+def _tell(folder: Path, pid: int) -> None:
+    """Leave in a folder which process works in it; a number alone may be another one's by and by."""
+    with contextlib.suppress(psutil.NoSuchProcess):  # it has ended already
+        write_json(folder / _CHILD, {"pid": pid, "host": platform.node(), "started": psutil.Process(pid).create_time()})
+
+
+def _lives(folder: Path) -> bool:
+    """Say whether the process that was last started in a folder still lives on this machine."""
+    try:
+        told = json.loads((folder / _CHILD).read_bytes())
+        process = psutil.Process(told["pid"])
+        same = told["host"] == platform.node() and process.create_time() == told["started"]
+        return bool(same and process.status() != psutil.STATUS_ZOMBIE)
+    except (OSError, ValueError, TypeError, KeyError, psutil.Error):
+        return False

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from filelock import FileLock, Timeout
 from scipy import stats
 
 from medbench.datasets.phantom.dataset import generate
@@ -60,9 +61,10 @@ class NnunetDouble:
         *,
         environment: Mapping[str, str],
         log: Path,
-        keep: Sequence[int] = (),
+        folder: Path,
     ) -> Iterator[str]:
-        assert keep, "the folder must be locked"
+        with pytest.raises(Timeout):  # the folder must be locked
+            FileLock(folder / "lock").acquire(timeout=0)
         log.parent.mkdir(parents=True, exist_ok=True)
         self.calls.append((tool, *arguments))
         with log.open("a") as written:

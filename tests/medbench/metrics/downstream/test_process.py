@@ -18,7 +18,9 @@ def run(monkeypatch, tmp_path):
 
     def running(script):
         monkeypatch.setattr(process, "command", lambda tool: [sys.executable, "-c", script])
-        return process.run("nnUNetv2_train", ["1"], environment=dict(os.environ), log=tmp_path / "train.log")
+        return process.run(
+            "nnUNetv2_train", ["1"], environment=dict(os.environ), log=tmp_path / "train.log", folder=tmp_path
+        )
 
     return running
 
@@ -68,10 +70,13 @@ def test_a_lock_outlives_its_holder_as_long_as_the_child(tmp_path):
             noted.append(message)
 
     script = (
-        "import os, subprocess, sys; from pathlib import Path; from medbench.metrics.downstream.process import locked\n"
+        "import os, subprocess, sys; from pathlib import Path\n"
+        "from medbench.metrics.downstream.process import _tell, locked\n"
         "from medbench.progress import silent\n"
-        f"with locked(Path({str(tmp_path)!r}), silent) as keep:\n"
-        "    subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(1.5)'], pass_fds=keep)\n"
+        f"folder = Path({str(tmp_path)!r})\n"
+        "with locked(folder, silent):\n"
+        "    child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(1.5)'])\n"
+        "    _tell(folder, child.pid)\n"
         "    os._exit(1)\n"
     )
     subprocess.run([sys.executable, "-c", script], check=False)
