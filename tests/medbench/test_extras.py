@@ -69,6 +69,11 @@ def test_all_brings_every_extra_and_the_tests_need_all() -> None:
     assert "medbench[all]" in DECLARED["test"]
 
 
+def test_every_extra_has_its_row_on_the_page() -> None:
+    page = (ROOT / "docs" / "install.md").read_text(encoding="utf-8")
+    assert [name for name in EXTRAS if f"| `{name}` |" not in page] == []
+
+
 def test_no_default_requirement_is_an_extra_too() -> None:
     always = {_name(requirement) for requirement in PROJECT["dependencies"]}
     assert not always & {_name(requirement) for name in EXTRAS for requirement in DECLARED[name]}
