@@ -37,7 +37,7 @@ from .imaging.volume import LabelMap, Volume
 from .metrics.base import Figure, Measured, Measurement, Metric, MetricInfo, require_subjects
 from .metrics.evidence import Evidence, Side, Workspace
 from .progress import Progress, silent
-from .records.results import CaseColumns, Report, Result
+from .records.results import CaseColumns, Definition, Report, Result
 from .segmenters.base import Segmenter, SegmenterInfo
 from .spec import Grid, Plane, Protocol, SliceProtocol, Spec, Window, fingerprint
 from .statistics.resampling import NOT_ASKED, Interval, Replicates, jackknifed, mean_interval
@@ -58,6 +58,7 @@ __all__ = [
     "DataError",
     "Dataset",
     "DatasetInfo",
+    "Definition",
     "Evidence",
     "ExtractorInfo",
     "Fetchable",

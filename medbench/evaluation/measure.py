@@ -155,6 +155,7 @@ def _measured(
         n_synthetic=protocol["n_synthetic"],
         parts=measurement.parts,
         floor_parts=floor.parts,
+        definitions=dict(info.parts),
         notes=(*measurement.notes, *_dominating(measurement, evidence)),
         fingerprint=fingerprint(protocol),
         protocol=protocol,

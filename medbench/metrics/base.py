@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from medbench.metrics.evidence import Evidence
-    from medbench.records.results import CaseColumns, Result
+    from medbench.records.results import CaseColumns, Definition, Result
     from medbench.statistics.resampling import Interval, Replicates, Stay
     from medbench.storage.weights import WeightFile
 
@@ -50,6 +50,7 @@ class MetricInfo:
             is measured without them where it can be, and says what it then lacks.
         cases: how its table names cases, where it judges case by case: two runs are then compared case by case.
         figures: what the report shows of it.
+        parts: what each part of its value is, by the name of the part, or of the figure where regions have several.
         not_audited: why an audit, whose samples are damaged held-out volumes, would mislead about it; empty where it
             would not.
         wants: what a comparison must have for any number: label maps beside the samples, held-out real volumes.
@@ -72,6 +73,7 @@ class MetricInfo:
     weights: Mapping[str, WeightFile] = field(default_factory=dict)
     cases: CaseColumns | None = None
     figures: tuple[Figure, ...] = ()
+    parts: Mapping[str, Definition] = field(default_factory=dict)
     not_audited: str = ""
     wants: tuple[Want, ...] = ()
     steered_by: Literal["train", "test"] = "test"

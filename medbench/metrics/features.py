@@ -12,6 +12,7 @@ from medbench.errors import Unavailable
 from medbench.metrics.evidence import Evidence, Side, volume_table
 from medbench.metrics.spill import held
 from medbench.metrics.together import Together
+from medbench.records.results import Definition
 from medbench.spec import Plane
 
 if TYPE_CHECKING:
@@ -19,6 +20,16 @@ if TYPE_CHECKING:
 
 MOST_SLICES = 32
 """Slices of a volume that are kept: neighbours beyond that resemble each other and cost the square of their number."""
+
+
+def by_plane(what: str) -> dict[str, Definition]:
+    """Return what a metric's parts are where each is the value of one plane's slices.
+
+    Args:
+        what: the part, like ``the same distance``.
+    """
+    planes: dict[Plane, str] = {"xy": "axial", "yz": "sagittal", "zx": "coronal"}
+    return {plane: Definition(f"{what}, of {name} slices alone") for plane, name in planes.items()}
 
 
 def pooled_slices(together: Together, plane: Plane, evidence: Evidence) -> list[np.ndarray]:

@@ -14,6 +14,7 @@ from medbench.metrics.base import Measurement, MetricInfo, require_subjects
 from medbench.metrics.evidence import Evidence
 from medbench.metrics.features import notes_on_bias, vector_table, volume_vectors
 from medbench.metrics.functional.frechet import frechet_between
+from medbench.records.results import Definition
 
 
 class Fid3d:
@@ -29,6 +30,7 @@ class Fid3d:
         min_synthetic=2,
         source="Heusel et al. 2017, arXiv:1706.08500, eq. 6, on features of a 3D network (Sun et al. 2022, HA-GAN)",
         needs=("volume_extractor",),
+        parts={"means": Definition("what the distance of the two mean feature vectors alone contributes")},
     )
 
     def measure(self, evidence: Evidence) -> Measurement:

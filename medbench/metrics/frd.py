@@ -23,6 +23,7 @@ from medbench.metrics.evidence import Evidence, Side, volume_table
 from medbench.metrics.features import notes_on_bias
 from medbench.metrics.functional.frechet import frechet_between
 from medbench.metrics.functional.radiomics import FAMILIES, radiomics, settings
+from medbench.records.results import Definition
 from medbench.spec import Window
 
 if TYPE_CHECKING:
@@ -31,6 +32,14 @@ if TYPE_CHECKING:
 _CONSTANT = 1e-6  # share of the mean: single precision in the features
 _ROUNDING = 1e-9  # distances below are rounding, and have no logarithm
 _SAME_SPACING = 0.01  # share of the spacing
+_DEFINITIONS = {
+    "log": Definition("natural logarithm of the value, as the paper reports it"),
+    "statistics": Definition("the same distance, of the grey values' statistics alone"),
+    "glcm": Definition("the same distance, of co-occurring grey values alone: texture between neighbours"),
+    "glrlm": Definition("the same distance, of runs of equal grey alone: streaks"),
+    "glszm": Definition("the same distance, of zones of equal grey alone: blotches"),
+    "ngtdm": Definition("the same distance, of differences from the neighbourhood alone: coarseness"),
+}
 
 
 class Frd:
@@ -44,6 +53,7 @@ class Frd:
         unit=None,
         min_real=2,
         min_synthetic=2,
+        parts=_DEFINITIONS,
         source="Konz, Osuala et al., arXiv:2412.01496, eq. 3; features: IBSI, arXiv:1612.07003",
         by_default=False,
     )

@@ -17,7 +17,7 @@ import numpy as np
 
 from medbench.metrics.base import Measurement, MetricInfo, require_subjects
 from medbench.metrics.evidence import Evidence
-from medbench.metrics.features import pooled_slices
+from medbench.metrics.features import by_plane, pooled_slices
 from medbench.metrics.functional.mmd import KernelSums, VolumeSums, cubic_kernel, sums_with_sets
 from medbench.metrics.together import Pair, Together
 from medbench.spec import Plane
@@ -40,6 +40,7 @@ class Kid25d:
         min_synthetic=2,
         source="Bińkowski et al. 2018, arXiv:1801.01401, section 4; pairs within a subject left out",
         needs=("slices", "extractor"),
+        parts=by_plane("the same distance"),
     )
 
     def measure(self, evidence: Evidence) -> Measurement:

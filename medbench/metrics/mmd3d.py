@@ -15,6 +15,7 @@ from medbench.metrics.base import Measurement, MetricInfo, require_subjects
 from medbench.metrics.evidence import Evidence
 from medbench.metrics.features import vector_table, volume_vectors, volumes_by_subject
 from medbench.metrics.functional.mmd import KernelSums, gaussian_kernel, median_distance
+from medbench.records.results import Definition
 
 
 class Mmd3d:
@@ -30,6 +31,7 @@ class Mmd3d:
         min_synthetic=2,
         source="Gretton et al. 2012, A kernel two-sample test, JMLR 13:723, eq. 3; median heuristic: section 8",
         needs=("volume_extractor",),
+        parts={"bandwidth": Definition("width of the Gaussian kernel: the median distance of feature vectors")},
     )
 
     def measure(self, evidence: Evidence) -> Measurement:

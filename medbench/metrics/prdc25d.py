@@ -18,6 +18,7 @@ from medbench.metrics.evidence import Evidence
 from medbench.metrics.features import pooled_slices
 from medbench.metrics.functional.prdc import Prdc, Sets, expected_coverage, prdc_of_sets
 from medbench.metrics.together import Together
+from medbench.records.results import Definition
 from medbench.spec import Plane
 from medbench.statistics.means import arcsine_interval
 from medbench.statistics.resampling import (
@@ -48,6 +49,12 @@ class Prdc25d:
         min_synthetic=NEAREST + 1,
         source="Naeem et al. 2020, arXiv:2002.09797; Kynkäänniemi et al. 2019, arXiv:1904.06991; by nearest subjects",
         needs=("slices", "extractor"),
+        parts={
+            "precision": Definition("share of synthetic slices that lie where real slices lie: realism", "0 to 1"),
+            "recall": Definition("share of real slices that lie where synthetic slices lie: variety", "0 to 1"),
+            "density": Definition("how many real neighbourhoods a synthetic slice lies in, over the number expected"),
+            "coverage": Definition("share of real subjects that have a synthetic slice for a neighbour", "0 to 1"),
+        },
     )
 
     def measure(self, evidence: Evidence) -> Measurement:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -118,6 +119,14 @@ class CaseColumns(_Record):
     rows: tuple[str, str] | None = None
 
 
+@dataclass(frozen=True)
+class Definition:
+    """What a part of a value is, in one line, and its unit; None: a pure number."""
+
+    meaning: str
+    unit: str | None = None
+
+
 class StoredFigure(_Record):
     """A figure of a run: its path relative to the run folder, and what the report says of it."""
 
@@ -151,6 +160,7 @@ class Result(_Record):
     n_synthetic: int
     parts: dict[str, Part]
     floor_parts: dict[str, Part] = {}
+    definitions: dict[str, Definition] = Field({}, description="of the parts, and of the figures of each region")
     fingerprint: str
     protocol: dict[str, Any]
     stand_ins: tuple[str, ...] = Field((), description="named offline substitutes that took part")

@@ -10,7 +10,9 @@ from medbench.drawing import text
 from medbench.records.results import Report, by_cause
 from medbench.records.run import RunFolder
 from medbench.report import context, prose
+from medbench.report.glossary import GLOSSARY, anchor
 from medbench.report.protocol_text import protocol_sentences
+from medbench.report.verdict import copies, verdict
 from medbench.report.volumes import MOST_BYTES, look
 from medbench.storage.files import write_text
 
@@ -108,6 +110,10 @@ def _environment(package: str) -> Environment:
     environment.globals |= {
         "prose": prose,
         "Footnotes": Footnotes,
+        "verdict": verdict,
+        "copies": copies,
+        "GLOSSARY": GLOSSARY,
+        "anchor": anchor,
         "part_tables": context.part_tables,
         "by_cause": by_cause,
     }

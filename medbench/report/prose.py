@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from medbench.drawing.text import gib, number
 from medbench.records.results import Budget, Result
+from medbench.report.verdict import copies, verdict
 from medbench.report.volumes import Look
 
 
@@ -27,19 +28,7 @@ def _beside_floor(result: Result) -> list[str]:
     """Set a value beside what real volumes score; a verdict only where the floor stands for the value's counts."""
     assert result.floor is not None  # the caller asked
     said = [f"Real volumes in place of the synthetic ones score {number(result.floor)}."]
-    if result.floor_counts not in ("same", "carried"):
-        return [*said, "That floor rests on other numbers of volumes than the value: there is no verdict."]
-    if result.ci95 is None:
-        return said
-    best, worst = result.ci95 if result.better == "higher" else result.ci95[::-1]
-    sign = 1.0 if result.better == "lower" else -1.0
-    if sign * (worst - result.floor) > 0:
-        said.append("The whole interval is worse than this floor: the metric sees a difference from real volumes.")
-    elif sign * (best - result.floor) < 0:
-        said.append("The whole interval is better than this floor: other real volumes do not come as near.")
-    else:
-        said.append("The interval reaches this floor: the metric sees no clear difference from real volumes.")
-    return said
+    return said + [reason for reason in (verdict(result).reason,) if reason]
 
 
 def _against(result: Result) -> list[str]:
@@ -53,7 +42,7 @@ def _against(result: Result) -> list[str]:
     )
     if found.gap_limit is None:
         return [f"{said}; too few volumes to say what chance does to that gap."]
-    if found.gap > found.gap_limit:
+    if copies(result):
         return [f"{said}: a gap beyond chance (limit {number(found.gap_limit)}), a sign of copying."]
     return [f"{said}: no gap beyond chance (limit {number(found.gap_limit)})."]
 

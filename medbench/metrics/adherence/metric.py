@@ -17,6 +17,7 @@ from medbench.errors import Unavailable
 from medbench.metrics.adherence.controls import Control, ceiling_of, shuffled_floor
 from medbench.metrics.adherence.figure import draw
 from medbench.metrics.adherence.overlaps import Overlaps, by_unit, collect, mean_of_present
+from medbench.metrics.adherence.parts import PARTS
 from medbench.metrics.base import Figure, Measurement, MetricInfo, require_subjects
 from medbench.metrics.evidence import Evidence
 from medbench.records.results import CaseColumns
@@ -41,6 +42,7 @@ class Adherence:
         unit=None,
         min_real=0,
         min_synthetic=1,
+        parts=PARTS,
         source="MedLoRD, arXiv:2503.13211, table 2; Metrics reloaded, Nature Methods 21:195 (empty masks)",
         needs=("segmenter", "regions", "nsd_tolerance_mm"),
         wants=("masks",),

@@ -23,6 +23,7 @@ from medbench.metrics.base import Measurement, MetricInfo, require_subjects
 from medbench.metrics.downstream.arm import Arm, complete
 from medbench.metrics.downstream.comparison import paired_difference, verdict
 from medbench.metrics.downstream.dataset import label_name
+from medbench.metrics.downstream.parts import PARTS
 from medbench.metrics.downstream.presets import CONFIGURATION
 from medbench.metrics.downstream.task import Task, task_of
 from medbench.metrics.evidence import Evidence
@@ -52,6 +53,7 @@ class Downstream:
         unit=None,
         min_real=4,
         min_synthetic=4,
+        parts=PARTS,
         source="MedLoRD, arXiv:2503.13211; nnU-Net, Isensee et al. 2021, Nature Methods 18:203",
         needs=("downstream", "regions", "segmenter"),
         wants=("held_out",),

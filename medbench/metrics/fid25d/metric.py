@@ -19,7 +19,7 @@ import numpy as np
 
 from medbench.metrics.base import Figure, Measurement, MetricInfo, require_subjects
 from medbench.metrics.evidence import Evidence, volume_table
-from medbench.metrics.features import finite_features, notes_on_bias
+from medbench.metrics.features import by_plane, finite_features, notes_on_bias
 from medbench.metrics.fid25d.figure import draw
 from medbench.metrics.functional.frechet import (
     FeatureStatistics,
@@ -61,6 +61,7 @@ class Fid25d:
         min_real=2,
         min_synthetic=2,
         source="Heusel et al. 2017, arXiv:1706.08500, eq. 6; planes as MAISI's compute_fid_2-5d_ct.py (commit b3c6c99)",
+        parts=by_plane("the same distance"),
         needs=("slices", "extractor"),
         figures=(
             Figure(

@@ -17,6 +17,7 @@ import numpy as np
 from medbench.errors import Unavailable
 from medbench.metrics.base import Measurement, MetricInfo, require_subjects
 from medbench.metrics.evidence import Evidence, Side, volume_table
+from medbench.metrics.hu.parts import PARTS
 from medbench.metrics.hu.regions import mean_distance, published_bounds, region_figures
 from medbench.metrics.hu.volume import FEWEST_VOXELS, NOISE, SLICES, Figures, collected, volume_figures
 from medbench.statistics.resampling import subject_means
@@ -38,6 +39,7 @@ class Hu:
         unit="HU",
         min_real=2,
         min_synthetic=2,
+        parts=PARTS,
         source="bounds: NV-Generate's quality check; noise power spectrum: ICRU Report 87, Dolly et al. 2016",
         needs=("segmenter", "regions"),
     )

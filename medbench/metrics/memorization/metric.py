@@ -31,6 +31,7 @@ from medbench.metrics.memorization.nearest import (
     others,
     similarity,
 )
+from medbench.metrics.memorization.parts import PARTS
 from medbench.metrics.memorization.share import Ranks, smallest_by_subject
 from medbench.statistics.resampling import NOT_ASKED, Interval
 from medbench.storage.seals import is_sound, place_of, sealed_path
@@ -58,6 +59,7 @@ class Memorization:
         unit=None,
         min_real=8,
         min_synthetic=2,
+        parts=PARTS,
         source="Dar et al. 2024, arXiv:2402.01054; ranks: Nelson 1963, Technometrics 5:491 (precedence test)",
         floor="own",
         by_default=False,

@@ -17,6 +17,7 @@ from medbench.features.lpips import BACKBONE, Lpips25d, fits, load_lpips
 from medbench.metrics.base import Figure, Measurement, MetricInfo
 from medbench.metrics.evidence import Evidence
 from medbench.metrics.reconstruction.figure import draw
+from medbench.metrics.reconstruction.parts import PARTS
 from medbench.records.results import CaseColumns
 from medbench.statistics.dominance import dominance_notes
 from medbench.statistics.resampling import NOT_ASKED, mean_interval, subject_means
@@ -40,6 +41,7 @@ class Reconstruction:
         unit="dB",
         min_real=1,
         min_synthetic=0,
+        parts=PARTS,
         source="MedLoRD, arXiv:2503.13211; MS-SSIM: Wang et al. 2003; LPIPS: Zhang et al. 2018, arXiv:1801.03924",
         judges="autoencoder",
         floor="none",

@@ -19,6 +19,7 @@ from medbench.metrics.base import Figure, Measurement, MetricInfo, require_subje
 from medbench.metrics.evidence import Evidence
 from medbench.metrics.functional.regions import composition, log_volume_distance, mean_wasserstein, region_figures
 from medbench.metrics.rvr.figure import draw
+from medbench.metrics.rvr.parts import PARTS
 from medbench.statistics.multiple_tests import holm
 from medbench.statistics.resampling import NOT_ASKED, Interval, jackknifed
 
@@ -39,6 +40,7 @@ class Rvr:
         unit="real SD",
         min_real=2,
         min_synthetic=2,
+        parts=PARTS,
         source="MedLoRD, arXiv:2503.13211 (the ratio); the distances are medbench's",
         needs=("segmenter", "regions"),
         figures=(

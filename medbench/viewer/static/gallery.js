@@ -32,7 +32,7 @@ class Gallery {
     this.both.checked = root.clientWidth >= ROOM_FOR_TWO;
     this.bothLabel = element("label", { for: "gallery-both" }, this.both, " what stands beside it, too");
     this.pictures = element("div");
-    this.keys = element("details", { class: "viewer-help" }, element("summary", {}, "Keys"));
+    this.keys = element("details", { class: "viewer-help gallery-keys" }, element("summary", {}, "Keys"));
     const bar = element(
       "div",
       { class: "gallery-bar" },
@@ -67,7 +67,9 @@ class Gallery {
       labels: volumes.some(({ labels }) => labels !== null),
       scrolls: true,
     });
-    if (before) this.viewer.change({ window: before.window, labels: before.labels && this.viewer.labelled });
+    // The picture first: its labels, which hide some of it, once they are asked for.
+    const labels = (before?.labels ?? false) && this.viewer.labelled;
+    this.viewer.change({ labels, ...(before && { window: before.window }) });
     const bindings = viewerBindings(this.viewer);
     listenToKeys(room, bindings);
     this.keys.replaceChildren(this.keys.firstElementChild, keyList(bindings));

@@ -7,11 +7,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from medbench.datasets.phantom.dataset import generate
 from medbench.drawing import montage as figures
 from medbench.imaging.volume import Volume
-from medbench.records.results import Budget, Report, Result, Skipped, StageMemory, StoredFigure
+from medbench.records.gallery import Gallery, Pair, Shown, stored
+from medbench.records.results import Budget, Definition, Report, Result, Skipped, StageMemory, StoredFigure
 from medbench.records.run import RunFolder, RunRecord, StageRecord
+from medbench.records.samples import StoredVolume
 from medbench.spec import Window, fingerprint
+from medbench.storage.files import sha256_of
 
 PROTOCOL = {"metric": "m", "version": "1", "n_real": 8, "n_synthetic": 4, "window": {"low": -1000.0, "high": 1000.0}}
 
@@ -54,6 +58,7 @@ def fid() -> Result:
         n_synthetic=4,
         parts={"xy": 2.23607, "yz": 3.31662},
         floor_parts={"xy": 0.31831},
+        definitions={"xy": Definition("of axial slices alone", "arbitrary units")},
         notes=("few slices",),
         fingerprint="0123456789ab",
         protocol=PROTOCOL,
@@ -73,6 +78,7 @@ def report(fid: Result) -> Report:
             "value": 0.57721,
             "parts": {"lung_left": figures_of_regions, "aorta": {"wasserstein": 0.34567, "ks": 0.45678}},
             "floor_parts": {"lung_left": {"wasserstein": 0.05678}},
+            "definitions": {"ks": Definition("largest difference", "0 to 1")},
             "fingerprint": "ba9876543210",
             "stand_ins": (),
             "figures": (),
@@ -139,3 +145,31 @@ def make_run(tmp_path: Path, report: Report, ratios: pd.DataFrame) -> Callable[.
         return folder
 
     return make
+
+
+GALLERY_SHAPE = (32, 32, 16)
+
+
+@pytest.fixture
+def gallery_run(make_run: Callable[..., Path], tmp_path: Path) -> Path:
+    """A run with a gallery: three samples, each beside one real volume of its own, and a reconstruction."""
+    folder = make_run()
+
+    def write(path: Path, seed: int) -> StoredVolume:
+        generate(seed, GALLERY_SHAPE)[0].write(path)
+        return StoredVolume(path.name.removesuffix(".nii.gz"), "x", path, sha256_of(path))
+
+    pairs = []
+    for index in range(3):
+        sample = write(folder / "samples" / f"00000{index}.nii.gz", index)
+        real = write(tmp_path / "real" / f"case-{index}.nii.gz", 10 + index)
+        generate(10 + index, GALLERY_SHAPE)[1].write(folder / "gallery" / f"{index}-labels.nii.gz")
+        first = stored(sample, folder, labels="none: nobody drew any")
+        label_map = f"gallery/{index}-labels.nii.gz"
+        beside = stored(real, folder, labels="as given", label_map=label_map, regions={1: "<b>lung"})
+        pairs.append(Pair(kind="sample", first=first, beside=beside, relation=f"nearest of {index}"))
+    generate(30, GALLERY_SHAPE)[0].write(folder / "gallery" / "again.nii.gz")
+    again = Shown(name="case-0, reconstructed", file="gallery/again.nii.gz", labels="none")
+    pairs.append(Pair(kind="autoencoder", first=pairs[0].beside, beside=again, relation="what became of it"))
+    Gallery(pairs=tuple(pairs)).save(folder)
+    return folder

@@ -10,8 +10,9 @@ import pytest
 
 from medbench.drawing.text import number
 from medbench.errors import DataError, SpecError
-from medbench.records.results import Part, Report
+from medbench.records.results import Part, Report, Skipped
 from medbench.records.run import RunFolder
+from medbench.report.glossary import anchor
 from medbench.report.html import write_report
 
 MakeRun = Callable[..., Path]
@@ -112,10 +113,40 @@ def test_names_from_outside_are_escaped(make_run: MakeRun) -> None:
 
 
 def test_a_stand_in_is_named_beside_its_numbers(make_run: MakeRun) -> None:
-    rows = re.findall(r"<tr>.*?</tr>", page_of(make_run()), re.DOTALL)
+    rows = re.findall(r"<tr[^>]*>.*?</tr>", page_of(make_run()), re.DOTALL)
     by_metric = {name: row for row in rows for name in ("fid25d", "rvr") if f">{name}</a>" in row}
     assert by_metric["fid25d"].count("stand-in: seeded-resnet") == 2  # value and floor
     assert "stand-in" not in by_metric["rvr"]
+
+
+def test_each_value_has_a_verdict_in_words_or_none(make_run: MakeRun) -> None:
+    cells = re.findall(r'data-label="Verdict">(.*?)</td>', page_of(make_run()))
+    assert cells == [
+        "<strong>differs from real volumes</strong>",
+        "<strong>differs from real volumes</strong>",
+        '<span class="quiet">none: no floor of real volumes</span>',
+    ]
+
+
+def test_every_part_is_defined_with_its_unit_or_the_page_says_that_it_is_not(make_run: MakeRun) -> None:
+    text = page_of(make_run())
+    assert 'of axial slices alone <span class="quiet">[arbitrary units]</span>' in text
+    assert '<dt>ks <span class="quiet">[0 to 1]</span></dt><dd>largest difference</dd>' in text
+    assert text.count("was not recorded") == 1  # fid25d's yz
+
+
+def test_reasons_are_grouped_by_cause(make_run: MakeRun, report: Report) -> None:
+    folder = make_run()
+    skipped = [Skipped(metric=name, reason="no masks") for name in ("adherence", "downstream")]
+    report.model_copy(update={"skipped": tuple(skipped)}).save(folder)
+    assert '<td>no masks</td><th scope="row">adherence, downstream</th>' in page_of(folder)
+
+
+def test_the_words_of_the_table_lead_to_the_glossary(make_run: MakeRun) -> None:
+    text = page_of(make_run())
+    head = re.search(r'<table class="results".*?</thead>', text, re.DOTALL)[0]
+    for word in ("value", "floor", "verdict", "95 % interval"):
+        assert f'href="#{anchor(word)}"' in head
 
 
 def test_what_is_absent_is_a_dash_with_its_reason(make_run: MakeRun) -> None:

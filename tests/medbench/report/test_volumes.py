@@ -8,39 +8,19 @@ import pytest
 
 from medbench.datasets.phantom.dataset import generate
 from medbench.imaging.volume import Volume
-from medbench.records.gallery import Gallery, Pair, Shown, stored
+from medbench.records.gallery import Gallery, stored
 from medbench.records.run import RunFolder
 from medbench.records.samples import StoredVolume
 from medbench.report.volumes import Look, look
 from medbench.storage.files import sha256_of
 
-SHAPE = (32, 32, 16)
+SHAPE = (32, 32, 16)  # of the gallery's volumes
 PLENTY = 20_000_000
 
 
 @pytest.fixture
-def run(make_run: Callable[..., Path], tmp_path: Path) -> RunFolder:
-    """A run with a gallery: three samples, each beside one real volume of its own, and a reconstruction."""
-    folder = make_run()
-
-    def write(path: Path, seed: int) -> StoredVolume:
-        generate(seed, SHAPE)[0].write(path)
-        return StoredVolume(path.name.removesuffix(".nii.gz"), "x", path, sha256_of(path))
-
-    pairs = []
-    for index in range(3):
-        sample = write(folder / "samples" / f"00000{index}.nii.gz", index)
-        real = write(tmp_path / "real" / f"case-{index}.nii.gz", 10 + index)
-        generate(10 + index, SHAPE)[1].write(folder / "gallery" / f"{index}-labels.nii.gz")
-        first = stored(sample, folder, labels="none: nobody drew any")
-        label_map = f"gallery/{index}-labels.nii.gz"
-        beside = stored(real, folder, labels="as given", label_map=label_map, regions={1: "<b>lung"})
-        pairs.append(Pair(kind="sample", first=first, beside=beside, relation=f"nearest of {index}"))
-    generate(30, SHAPE)[0].write(folder / "gallery" / "again.nii.gz")
-    again = Shown(name="case-0, reconstructed", file="gallery/again.nii.gz", labels="none")
-    pairs.append(Pair(kind="autoencoder", first=pairs[0].beside, beside=again, relation="what became of it"))
-    Gallery(pairs=tuple(pairs)).save(folder)
-    return RunFolder(folder)
+def run(gallery_run: Path) -> RunFolder:
+    return RunFolder(gallery_run)
 
 
 def looked(run: RunFolder, most_bytes: int = PLENTY) -> Look:
