@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import copy
+import inspect
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, get_args
 
 import typer
 
@@ -29,7 +31,6 @@ from cli.options import (
 )
 from cli.results import finish, tell_left
 from cli.session import Session, in_session
-from medbench.errors import SpecError
 from medbench.pipeline.options import RunOptions
 
 if TYPE_CHECKING:
@@ -54,9 +55,39 @@ Out = Annotated[Path | None, typer.Option(help="The run folder; runs/MODEL-DATAS
 Resume = Annotated[bool, typer.Option(help="Go on where an earlier run stopped; --no-resume starts over.")]
 
 
-def _stages(body: Callable[[Session, RunOptions, str | None], None]) -> Callable[..., None]:
-    """Give a command the options that run, fit and sample share; ``body`` does the command's own work."""
+def _stages(
+    *, without: Collection[str] = (), untold: Collection[str] = ()
+) -> Callable[[Callable[[Session, RunOptions, str | None], None]], Callable[..., None]]:
+    """Return what gives a command the options that run, fit and sample share; its body does its own work.
 
+    Args:
+        without: options that the command does not have.
+        untold: options that the command only passes on: they are part of what a run in the same folder is known by,
+            and are not shown in the command's help.
+    """
+
+    def of(body: Callable[[Session, RunOptions, str | None], None]) -> Callable[..., None]:
+        command = _command(body)
+        shown = inspect.signature(command, eval_str=True)
+        kept = [
+            _untold(parameter) if parameter.name in untold else parameter
+            for parameter in shown.parameters.values()
+            if parameter.name not in without
+        ]
+        command.__signature__ = shown.replace(parameters=kept)  # type: ignore[attr-defined]  # what typer goes by
+        return in_session(command)
+
+    return of
+
+
+def _untold(parameter: inspect.Parameter) -> inspect.Parameter:
+    kind, told = get_args(parameter.annotation)
+    hidden = copy.copy(told)
+    hidden.hidden = True
+    return parameter.replace(annotation=Annotated[kind, hidden])
+
+
+def _command(body: Callable[[Session, RunOptions, str | None], None]) -> Callable[..., None]:
     def command(
         ui: Session,
         model: Model,
@@ -88,7 +119,7 @@ def _stages(body: Callable[[Session, RunOptions, str | None], None]) -> Callable
         body(ui, asked(RunOptions, locals()), leaderboard)
 
     command.__name__, command.__doc__ = body.__name__, body.__doc__
-    return in_session(command)
+    return command
 
 
 def _opened(ui: Session, options: RunOptions) -> Run:
@@ -99,7 +130,7 @@ def _opened(ui: Session, options: RunOptions) -> Run:
     return current
 
 
-@_stages
+@_stages()
 def run(ui: Session, options: RunOptions, leaderboard: str | None) -> None:
     """Generate, measure and report: one model on one data set, in one resumable folder."""
     current = _opened(ui, options)
@@ -112,17 +143,18 @@ def run(ui: Session, options: RunOptions, leaderboard: str | None) -> None:
     tell_left(ui, options.shard, run_shard(current, Shard.parse(options.shard)))
 
 
-@_stages
+@_stages(
+    without=("segmenter", "train", "checkpoint", "engine", "engine_options", "workers", "shard", "leaderboard"),
+    untold=("samples", "metrics", "conditional", "conditions"),
+)
 def fit(ui: Session, options: RunOptions, _leaderboard: str | None) -> None:
     """Train a generator on a data set's training split; the run folder keeps the checkpoint."""
-    if options.shard is not None:
-        raise SpecError("a training is not cut into shards: leave --shard out; several GPUs train under torchrun")
     current = _opened(ui, replace(options, train=True))
     checkpoint = current.fit()
     ui.tell({"run": str(current.folder.path), "checkpoint": str(checkpoint)}, f"checkpoint: {checkpoint}")
 
 
-@_stages
+@_stages(without=("segmenter", "leaderboard"), untold=("metrics",))
 def sample(ui: Session, options: RunOptions, _leaderboard: str | None) -> None:
     """Generate samples, without measuring them."""
     current = _opened(ui, options)

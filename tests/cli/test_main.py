@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -105,6 +106,27 @@ def test_every_command_knows_the_short_form_of_help(medbench: Callable[..., Any]
     for arguments in commands:
         shown = medbench(*arguments, "-h")
         assert shown.returncode == 0 and "--help" in shown.stdout, arguments
+
+
+def _options(medbench: Callable[..., Any], command: str) -> set[str]:
+    return set(re.findall(r"--[a-z][a-z-]+", medbench(command, "--help").stdout))
+
+
+def test_a_training_shows_no_options_that_it_does_not_use(medbench: Callable[..., Any]) -> None:
+    whole, fit, sample = (_options(medbench, command) for command in ("run", "fit", "sample"))
+    assert {"--set", "--preset", "--seed", "--budget", "--resume", "--protocol", "--weights", "--force"} <= fit
+    unused = {"--samples", "--metrics", "--checkpoint", "--conditional", "--leaderboard", "--segmenter", "--workers"}
+    assert unused <= whole and not unused & fit
+    assert not {"--leaderboard", "--metrics", "--segmenter"} & sample and "--samples" in sample
+
+
+def test_what_a_training_passes_on_is_taken_all_the_same(
+    tmp_path: Path, medbench: Callable[..., Any], refused: Callable[..., Any]
+) -> None:
+    """A run that goes on in its folder is known by them."""
+    wrong = ("--model", "real", "--dataset", "phantom", "--samples", "0")
+    assert "--samples must be at least 1" in refused(medbench("fit", *wrong, cwd=tmp_path))
+    assert medbench("fit", *wrong, "--leaderboard", "none", cwd=tmp_path).returncode == 2
 
 
 def test_what_is_no_terminal_gets_lines_that_are_whole() -> None:
