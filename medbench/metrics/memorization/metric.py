@@ -12,7 +12,7 @@ Source: Dar et al. 2024, arXiv:2402.01054 (embedding and similarity); the ratio,
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, ClassVar
 
@@ -26,10 +26,11 @@ from medbench.metrics.memorization.figure import draw
 from medbench.metrics.memorization.nearest import (
     Nearness,
     candidates,
+    columns_of_others,
     distance_ratio,
     nearness_of,
     others,
-    similarity,
+    strips,
 )
 from medbench.metrics.memorization.parts import PARTS
 from medbench.metrics.memorization.share import Ranks, smallest_by_subject
@@ -93,16 +94,11 @@ class Memorization:
         at_training, at_samples, at_held_out = (
             self._embeddings(side, encoder, evidence) for side in (real, synthetic, held_out)
         )
-        to_training = [similarity(embeddings, at_training) for embeddings in (at_samples, at_held_out)]
         samples, strangers = (
-            _nearness(side, similarities, training, evidence)
-            for side, similarities in zip((synthetic, held_out), to_training)
+            _nearness(side, strips(embeddings, at_training), training, evidence)
+            for side, embeddings in ((synthetic, at_samples), (held_out, at_held_out))
         )
-        beside = similarity(at_samples, at_held_out), others(similarity(at_held_out, at_held_out), held_out.subjects)
-        ratios = {
-            name: distance_ratio(of_training, of_held_out)
-            for name, of_training, of_held_out in zip(("nn_ratio", "nn_ratio_floor"), to_training, beside)
-        }
+        ratios = _ratios(at_training, at_samples, at_held_out, held_out.subjects)
         return _measurement(samples, strangers, ratios, evidence, held_out)
 
     def _stored_copies(self, side: Side, evidence: Evidence) -> np.ndarray:
@@ -176,14 +172,36 @@ def _require_shape(volume: str, copy: np.ndarray, others: np.ndarray) -> None:
         raise Unavailable(f"{volume} has another shape than the other volumes: give a protocol with a grid")
 
 
-def _nearness(side: Side, similarities: np.ndarray, training: np.ndarray, evidence: Evidence) -> Nearness:
+def _ratios(
+    training: np.ndarray, samples: np.ndarray, held_out: np.ndarray, subjects: Sequence[str]
+) -> dict[str, float | str]:
+    """Return how much nearer samples lie to training than to held-out volumes, and held-out ones to each other."""
+
+    def whole(first: np.ndarray, second: np.ndarray) -> Iterator[np.ndarray]:
+        return (strip for _, strip in strips(first, second))
+
+    beside = (others(strip, subjects, rows) for rows, strip in strips(held_out, held_out))
+    most, most_beside = min(len(training), len(held_out)), min(len(training), columns_of_others(subjects))
+    return {
+        "nn_ratio": distance_ratio(whole(samples, training), whole(samples, held_out), among=most),
+        "nn_ratio_floor": distance_ratio(whole(held_out, training), beside, among=most_beside),
+    }
+
+
+def _nearness(
+    side: Side, similarities: Iterable[tuple[slice, np.ndarray]], training: np.ndarray, evidence: Evidence
+) -> Nearness:
     """Return how near each volume of a side lies to the training volumes; voxels of a few candidates are compared."""
-    chosen = candidates(similarities, evidence.real.subjects, most=_CANDIDATES)
+    found = []
+    for _, strip in similarities:
+        near = candidates(strip, evidence.real.subjects, most=_CANDIDATES)
+        found.append((near, np.take_along_axis(strip, near, axis=1)))
+    chosen, likeness = (np.concatenate(part) for part in zip(*found))
     ncc = np.empty(chosen.shape)
     for row, (name, copy) in enumerate(_working_copies(side, evidence)):
         _require_shape(name, copy, training)
         ncc[row] = [aligned_ncc(copy, training[index]) for index in chosen[row]]
-    return nearness_of(chosen, np.take_along_axis(similarities, chosen, axis=1), ncc)
+    return nearness_of(chosen, likeness, ncc)
 
 
 def _measurement(

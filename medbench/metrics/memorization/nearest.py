@@ -6,7 +6,8 @@ depends on the intrinsic dimension of the data alone, and neither on their densi
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +15,8 @@ import numpy as np
 from medbench.errors import Unavailable
 
 _NO_DISTANCE = 1e-9
+STRIP = 256
+"""Embeddings whose similarities to all others are in memory at a time."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,21 +36,23 @@ class Nearness:
     ratio: np.ndarray
 
 
-def similarity(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Return Pearson's correlation of every embedding with every other.
+def strips(first: np.ndarray, second: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
+    """Yield Pearson's correlation of every embedding with every other, for at most 256 of the first at a time.
 
     Args:
         first: (n, d) embeddings.
         second: (m, d) embeddings.
 
-    Returns:
-        (n, m), symmetric in the two arguments up to transposition.
+    Yields:
+        which rows of ``first``, and their correlations (rows, m).
 
     Raises:
         Unavailable: an embedding is not finite or does not vary, so that it correlates with nothing.
     """
-    found: np.ndarray = _standardised(first) @ _standardised(second).T
-    return found
+    rows, columns = _standardised(first), _standardised(second).T
+    for start in range(0, len(first), STRIP):
+        part = slice(start, start + STRIP)
+        yield part, rows[part] @ columns
 
 
 def _standardised(embeddings: np.ndarray) -> np.ndarray:
@@ -121,35 +126,43 @@ def nearest_among(similarities: np.ndarray, *, among: int) -> np.ndarray:
     return expected
 
 
-def distance_ratio(to_training: np.ndarray, to_held_out: np.ndarray) -> float | str:
+def distance_ratio(to_training: Iterable[np.ndarray], to_held_out: Iterable[np.ndarray], *, among: int) -> float | str:
     """Return how much nearer volumes lie to training than to held-out volumes: 1 is equally near, below 1 nearer.
 
     It is the mean distance (1 - correlation) to the nearest training volume over that to the nearest held-out one, both
     among equally many.
 
     Args:
-        to_training: (n, training) correlations of the embeddings.
-        to_held_out: (n, held-out) likewise.
+        to_training: strips (rows, training) of correlations of the embeddings.
+        to_held_out: strips (rows, held-out) likewise.
+        among: how many; no more than either has columns.
 
     Returns:
         the ratio; or, where a distance is 0 throughout, the reason why there is none.
     """
-    columns = min(to_training.shape[1], to_held_out.shape[1])
-    train, other = (1.0 - nearest_among(one, among=columns).mean() for one in (to_training, to_held_out))
+    train, other = (
+        1.0 - np.concatenate([nearest_among(strip, among=among) for strip in side]).mean()
+        for side in (to_training, to_held_out)
+    )
     if other <= _NO_DISTANCE:
         return "these volumes are held-out volumes: their distance to the nearest of them is 0"
     return float(train / other)
 
 
-def others(similarities: np.ndarray, subjects: Sequence[str]) -> np.ndarray:
-    """Return the similarities (n, n) of volumes among themselves, without those of one subject: (n, n - most of one).
+def others(similarities: np.ndarray, subjects: Sequence[str], rows: slice = slice(None)) -> np.ndarray:
+    """Return the similarities of volumes among themselves, without those of one subject: (rows, n - most of one).
 
     Args:
-        similarities: (n, n).
-        subjects: the subject of each volume.
+        similarities: (rows, n) of some volumes with all.
+        subjects: the subject of each of the n volumes.
+        rows: which of them the rows are.
     """
     names = np.asarray(subjects)
-    same = names[:, None] == names
-    kept = len(names) - int(same.sum(axis=1).max())
-    apart: np.ndarray = -np.sort(-np.where(same, -np.inf, similarities), axis=1)[:, :kept]
+    same = names[rows, None] == names
+    apart: np.ndarray = -np.sort(-np.where(same, -np.inf, similarities), axis=1)[:, : columns_of_others(subjects)]
     return apart
+
+
+def columns_of_others(subjects: Sequence[str]) -> int:
+    """Return how many volumes of other subjects every volume has."""
+    return len(subjects) - max(Counter(subjects).values())

@@ -8,13 +8,37 @@ from scipy import stats
 
 from medbench.errors import Unavailable
 from medbench.metrics.memorization.nearest import (
+    STRIP,
     candidates,
+    columns_of_others,
     distance_ratio,
     nearest_among,
     nearness_of,
     others,
-    similarity,
+    strips,
 )
+
+
+def similarity(first, second):
+    return np.concatenate([found for _, found in strips(first, second)])
+
+
+def test_strips_bound_the_memory_and_hold_every_row_once():
+    first, second = (np.random.default_rng(count).normal(size=(count, 4)) for count in (2 * STRIP + 3, 7))
+    found = list(strips(first, second))
+    assert [len(one) for _, one in found] == [STRIP, STRIP, 3]
+    expected = np.corrcoef(first, second)[: len(first), len(first) :]
+    np.testing.assert_allclose(np.concatenate([one for _, one in found]), expected, atol=1e-12)
+    for rows, one in found:
+        np.testing.assert_allclose(one, expected[rows], atol=1e-12)
+
+
+def test_others_of_some_rows_are_those_of_all_of_them():
+    similarities = np.corrcoef(np.random.default_rng(0).normal(size=(6, 4)))
+    subjects = ["a", "b", "a", "c", "d", "b"]
+    whole = others(similarities, subjects)
+    np.testing.assert_array_equal(others(similarities[2:5], subjects, slice(2, 5)), whole[2:5])
+    assert whole.shape == (6, columns_of_others(subjects)) == (6, 4)
 
 
 def test_similarity_is_pearsons_correlation():
@@ -73,9 +97,9 @@ def test_the_ratio_of_strangers_does_not_depend_on_the_number_of_training_volume
 def test_the_distance_ratio_is_at_equal_counts():
     rng = np.random.default_rng(4)
     to_training, to_held_out = rng.uniform(-0.5, 0.5, (200, 50)), rng.uniform(-0.5, 0.5, (200, 5))
-    assert distance_ratio(to_training, to_held_out) == pytest.approx(1, abs=0.1)
-    assert distance_ratio(to_training + 0.4, to_held_out) < 0.6
-    assert "distance to the nearest of them is 0" in distance_ratio(to_training, np.ones((200, 5)))
+    assert distance_ratio([to_training], [to_held_out], among=5) == pytest.approx(1, abs=0.1)
+    assert distance_ratio([to_training + 0.4], [to_held_out], among=5) < 0.6
+    assert "distance to the nearest of them is 0" in distance_ratio([to_training], [np.ones((200, 5))], among=5)
 
 
 def test_a_subjects_own_volumes_are_not_among_the_others():
