@@ -18,6 +18,7 @@ from medbench.spec import Plane
 if TYPE_CHECKING:
     import pandas as pd
 
+_STRIP = 1024
 MOST_SLICES = 32
 """Slices of a volume that are kept: neighbours beyond that resemble each other and cost the square of their number."""
 
@@ -93,17 +94,27 @@ def vector_table(evidence: Evidence, *, real: np.ndarray, synthetic: np.ndarray)
         real: (n, d) features; n of at least two.
         synthetic: (m, d) likewise.
     """
-    from scipy.spatial.distance import cdist
-
     parts = []
     for name, side, rows in (("real", evidence.real, real), ("synthetic", evidence.synthetic, synthetic)):
-        nearest = cdist(rows, real)
-        if rows is real:
-            np.fill_diagonal(nearest, np.inf)
-        to_mean = np.linalg.norm(rows - real.mean(axis=0), axis=1)
-        columns = {"distance_to_real_mean": to_mean, "distance_to_nearest_real": nearest.min(axis=1)}
+        columns = {
+            "distance_to_real_mean": np.linalg.norm(rows - real.mean(axis=0), axis=1),
+            "distance_to_nearest_real": _to_nearest(rows, real),
+        }
         parts.append((name, side, columns))
     return volume_table(parts)
+
+
+def _to_nearest(rows: np.ndarray, real: np.ndarray) -> np.ndarray:
+    """Return each row's distance to the nearest real one but itself, a strip of rows at a time."""
+    from scipy.spatial.distance import cdist
+
+    found = []
+    for start in range(0, len(rows), _STRIP):
+        distances = cdist(rows[start : start + _STRIP], real)
+        if rows is real:
+            np.fill_diagonal(distances[:, start:], np.inf)
+        found.append(distances.min(axis=1))
+    return np.concatenate(found)
 
 
 def notes_on_bias(count: int, rows: str, dimension: int) -> tuple[str, ...]:

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from medbench.errors import Unavailable
-from medbench.metrics.features import MOST_SLICES, finite_features, pooled_slices, thinned
+from medbench.metrics import features as features_module
+from medbench.metrics.features import MOST_SLICES, finite_features, pooled_slices, thinned, vector_table
 from medbench.metrics.together import Together
 
 
@@ -26,3 +27,13 @@ def test_features_that_are_not_finite_name_their_volume(make_side):
     features = {"yz": [np.ones((2, 3)), np.full((2, 3), np.inf)]}
     with pytest.raises(Unavailable, match="yz features of v001"):
         list(finite_features(make_side(2, features=features), "yz"))
+
+
+def test_the_nearest_real_volume_is_another_one_whatever_the_strips(make_side, make_evidence, monkeypatch):
+    monkeypatch.setattr(features_module, "_STRIP", 3)
+    rng = np.random.default_rng(0)
+    real, synthetic = rng.normal(size=(8, 4)), rng.normal(size=(5, 4))
+    table = vector_table(make_evidence(make_side(8), make_side(5)), real=real, synthetic=synthetic)
+    between = np.linalg.norm(real[:, None] - real, axis=2) + np.diag(np.full(8, np.inf))
+    expected = [*between.min(axis=1), *np.linalg.norm(synthetic[:, None] - real, axis=2).min(axis=1)]
+    np.testing.assert_allclose(table["distance_to_nearest_real"], expected)
