@@ -23,6 +23,7 @@ from cli import (
     replicate,
     run,
     study,
+    view,
     weights,
 )
 from cli.streams import flush_streams, prepare_streams
@@ -43,6 +44,7 @@ app.command()(run.fit)
 app.command()(run.sample)
 app.command()(evaluate.evaluate)
 app.command()(evaluate.report)
+app.command()(view.view)
 app.command()(compare.compare)
 app.command()(replicate.replicate)
 app.command()(audit.audit_metrics)

@@ -23,7 +23,7 @@ TOYS = Path(__file__).parent / "toys.py"
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--write-golden", action="store_true", help="keep the numbers of the golden run as golden ones")
-    parser.addoption("--write-screenshots", action="store_true", help="write docs/reader-study-*.png anew")
+    parser.addoption("--write-screenshots", action="store_true", help="write the pictures of docs/ anew")
 
 
 @pytest.fixture(scope="session", autouse=True)

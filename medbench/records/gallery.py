@@ -40,6 +40,12 @@ class Shown(_Record):
     regions: dict[int, str] = {}
     labels: str
 
+    def title(self, *, sample: bool) -> str:
+        """Return what stands above it; the gallery's own files say by their names what they are."""
+        if sample:
+            return f"sample {self.name}"
+        return f"real {self.name}" if self.sha256 else self.name
+
 
 class Pair(_Record):
     """A volume and what stands beside it.

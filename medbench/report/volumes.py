@@ -195,13 +195,7 @@ def _row(pair: Pair, volumes: Mapping[str, Packed], names: Mapping[str, str]) ->
 
 
 def _title(shown: Shown, pair: Pair) -> str:
-    return (
-        f"sample {shown.name}"
-        if pair.kind == "sample" and shown is pair.first
-        else f"real {shown.name}"
-        if shown.sha256
-        else shown.name
-    )
+    return shown.title(sample=pair.kind == "sample" and shown is pair.first)
 
 
 def _of_samples(run: RunFolder, found: Look) -> Gallery:

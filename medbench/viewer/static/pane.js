@@ -112,7 +112,7 @@ export class Pane {
     const tints = viewer.state.labels ? viewer.tints : null;
     // An axial slice arrives once and for all; the other planes change with every slice that arrives.
     const voxels = this.name === "axial" ? volume.arrived[index] : volume.revision;
-    const wanted = [voxels, index, viewer.greyVersion, tints !== null].join();
+    const wanted = [voxels, index, viewer.greyVersion, tints !== null && volume.labels !== null].join();
     if (this.drawnOf === volume && this.drawn === wanted) return;
     const [columns, rows] = pictureSize(volume, this.plane);
     if (!this.image || this.image.width !== columns || this.image.height !== rows) {
