@@ -25,6 +25,7 @@ FEWEST_PAIRS: Final = 2
 ENTRY: Final = "gallery.js"
 PAIRS_BLOCK: Final = "gallery-pairs"
 _MOST_OLD_SAMPLES: Final = 4
+_FEWEST_VOXELS: Final = 512
 
 
 @dataclass
@@ -85,17 +86,16 @@ def look(run: RunFolder, record: RunRecord, *, most_bytes: int) -> Look:
     grid = record.evaluation.protocol.get("grid")
     packer = _Packer(run.path, Grid.model_validate(grid) if grid else None)
     pairs = list(_readable(gallery, packer, found))
-    share = (
-        most_bytes / CHARACTERS_A_VOXEL / max(1, sum(1 + (pair.beside is not None) for pair in pairs[:FEWEST_PAIRS]))
-    )
-    while pairs:
+    first = sum(1 + (pair.beside is not None) for pair in pairs[:FEWEST_PAIRS])
+    share = most_bytes / CHARACTERS_A_VOXEL / max(1, first)
+    while pairs and share >= _FEWEST_VOXELS:
         packed = _fitting(pairs, packer, share, most_bytes)
         if len(packed) >= min(FEWEST_PAIRS, len(pairs)):
-            break
+            _arrange(pairs, packed, found)
+            return found
         share *= 0.7  # noisier than most
-    else:
-        return found
-    _arrange(pairs, packed, found)
+    if pairs:
+        found.absent.append("all volumes: the pictures of this page leave no room for them")
     return found
 
 

@@ -53,6 +53,10 @@ class Gallery {
 
   /** Show the chosen pair, or its first volume alone; the window stays. */
   async show() {
+    await this.#show().catch((error) => this.pictures.replaceChildren(`This cannot be shown: ${error.message}`));
+  }
+
+  async #show() {
     const { volumes: ids } = this.pairs[this.choice.selectedIndex];
     this.bothLabel.hidden = ids.length < 2;
     const wanted = this.both.checked ? ids : ids.slice(0, 1);
@@ -84,5 +88,5 @@ class Gallery {
 
 for (const root of document.querySelectorAll("[data-gallery]")) {
   const gallery = new Gallery(root, JSON.parse(document.getElementById(root.dataset.gallery).textContent));
-  gallery.show().catch((error) => root.replaceChildren(`The volumes cannot be shown: ${error.message}`));
+  gallery.show();
 }

@@ -64,6 +64,13 @@ def test_noise_that_no_reckoning_foresaw_still_keeps_to_the_bound(run: RunFolder
     assert found.characters < 52_000
 
 
+@pytest.mark.parametrize("most", [-5, 0, 100])
+def test_without_room_nothing_is_shown_and_that_is_said(run: RunFolder, most: int) -> None:
+    found = looked(run, most)
+    assert found.rows == []
+    assert "leave no room" in found.absent[-1]
+
+
 def test_a_real_volume_that_is_gone_leaves_the_sample_alone_and_says_so(run: RunFolder, tmp_path: Path) -> None:
     (tmp_path / "real" / "case-1.nii.gz").unlink()
     found = looked(run)
