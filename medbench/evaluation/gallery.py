@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from medbench.errors import DataError, Unavailable
 from medbench.evaluation.comparison import StoredEvidence
 from medbench.evaluation.side import StoredSide
 from medbench.metrics.base import MetricInfo
-from medbench.records.gallery import Gallery, Pair, Shown, stored
+from medbench.records.gallery import Gallery, Pair, Shown, kept, stored
 from medbench.records.results import Result
 from medbench.records.run import GALLERY
 from medbench.records.samples import StoredVolume
@@ -64,10 +64,10 @@ def _pair(run: Path, item: StoredVolume, neighbour: _Neighbour | None, evidence:
     sample = _with_labels(run, item, evidence.synthetic, "sample")
     if neighbour is None:
         reason = "no metric of this evaluation compares single volumes: nothing says which real volume is nearest"
-        return Pair(kind="sample", first=sample, beside=None, relation=reason)
+        return Pair(first=sample, beside=None, relation=reason)
     (real,) = (one for one in evidence.real.items if one.id == neighbour.name)
     beside = _with_labels(run, real, evidence.real, "real")
-    return Pair(kind="sample", first=sample, beside=beside, relation=neighbour.relation)
+    return Pair(first=sample, beside=beside, relation=neighbour.relation)
 
 
 def _neighbours(
@@ -136,7 +136,7 @@ def _from_features(
     }
 
 
-def _with_labels(run: Path, item: StoredVolume, side: StoredSide, kind: str) -> Shown:
+def _with_labels(run: Path, item: StoredVolume, side: StoredSide, kind: Literal["sample", "real"]) -> Shown:
     """Return a volume with the regions that are known of it: what the segmenter saw, or the masks that were given."""
     instruments = side.instruments
     try:
@@ -145,10 +145,9 @@ def _with_labels(run: Path, item: StoredVolume, side: StoredSide, kind: str) -> 
         else:
             label_map, labels = instruments.mask(item), "as given"
     except (Unavailable, DataError) as error:
-        return stored(item, run, labels=f"none: {error}")
-    file = f"{GALLERY}/{kind}-{item.sha256[:12]}-labels.nii.gz"
-    label_map.write(run / file)
-    return stored(item, run, label_map=file, regions=dict(label_map.names), labels=labels)
+        return stored(item, run, kind, labels=f"none: {error}")
+    drawn = kept(label_map, run, f"{kind}-{item.sha256[:12]}-labels")
+    return stored(item, run, kind, label_map=drawn, regions=dict(label_map.names), labels=labels)
 
 
 def _reconstructions(run: Path, evidence: StoredEvidence) -> Iterator[Pair]:
@@ -158,12 +157,10 @@ def _reconstructions(run: Path, evidence: StoredEvidence) -> Iterator[Pair]:
         return
     some = held_out.only(held_out.ids[:MOST_RECONSTRUCTIONS])
     for item, (_, again) in zip(some.items, some.reconstructions()):
-        file = f"{GALLERY}/reconstructed-{item.sha256[:12]}.nii.gz"
-        again.write(run / file)
-        beside = Shown(name=f"{item.id}, reconstructed", file=file, labels="none: it was not segmented")
-        first = _with_labels(run, item, held_out, "real")
+        made = kept(again, run, f"reconstructed-{item.sha256[:12]}")
+        beside = Shown(kind="made", name=f"{item.id}, reconstructed", volume=made, labels="none: it was not segmented")
         window = evidence.protocol.window
         relation = (
             f"what the autoencoder makes of this held-out volume, clipped to {window.low:g} to {window.high:g} HU"
         )
-        yield Pair(kind="autoencoder", first=first, beside=beside, relation=relation)
+        yield Pair(first=_with_labels(run, item, held_out, "real"), beside=beside, relation=relation)

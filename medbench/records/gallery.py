@@ -9,10 +9,11 @@ from typing import Any, Final, Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from medbench.errors import DataError
+from medbench.imaging.volume import LabelMap, Volume
 from medbench.records.run import GALLERY
-from medbench.records.samples import StoredVolume
+from medbench.records.samples import StoredVolume, content_once
 from medbench.storage.checksums import with_checksum, without_checksum
-from medbench.storage.files import write_json
+from medbench.storage.files import sha256_of, write_json
 
 _FILE: Final = "gallery.json"
 
@@ -21,43 +22,65 @@ class _Record(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
+class Kept(_Record):
+    """A file that is believed only as it was written.
+
+    Args:
+        file: relative to the run folder where it lies in there, else absolute.
+        sha256: of its content.
+    """
+
+    file: str
+    sha256: str
+
+    def check(self, run: Path, name: str) -> Path:
+        """Return the file's path in a run folder.
+
+        Raises:
+            DataError: it is not there, or not as it was; the message begins with ``name``.
+        """
+        path = run / self.file
+        if not path.exists():
+            raise DataError(f"{name} is no longer at {path}")
+        if content_once(path) != self.sha256:
+            raise DataError(f"{name}: {path} has changed since the evaluation")
+        return path
+
+
 class Shown(_Record):
     """A volume to be looked at.
 
     Args:
+        kind: a sample, a real volume, or one that was made of a real one and bears a name that says so.
         name: of the case.
-        file: relative to the run folder where it lies in there, else absolute.
-        sha256: of its content, so that another volume never passes for it; None: it is the gallery's own file.
-        label_map: file of its regions on its canonical grid, relative to the run folder; None: there is none.
+        volume: its voxels.
+        label_map: its regions on its canonical grid; None: there is none.
         regions: the name of each label value.
         labels: where the label map is from, or why there is none.
     """
 
+    kind: Literal["sample", "real", "made"]
     name: str
-    file: str
-    sha256: str | None = None
-    label_map: str | None = None
+    volume: Kept
+    label_map: Kept | None = None
     regions: dict[int, str] = {}
     labels: str
 
-    def title(self, *, sample: bool) -> str:
-        """Return what stands above it; the gallery's own files say by their names what they are."""
-        if sample:
-            return f"sample {self.name}"
-        return f"real {self.name}" if self.sha256 else self.name
+    @property
+    def title(self) -> str:
+        """What stands above it."""
+        return self.name if self.kind == "made" else f"{self.kind} {self.name}"
 
 
 class Pair(_Record):
     """A volume and what stands beside it.
 
     Args:
-        kind: whether ``first`` is a sample, or a real volume that an autoencoder was given.
         first: the volume.
         beside: None where nothing is known to stand beside it.
         relation: how ``beside`` was found, or why there is nothing.
     """
 
-    kind: Literal["sample", "autoencoder"]
     first: Shown
     beside: Shown | None
     relation: str
@@ -91,14 +114,28 @@ class Gallery(_Record):
             raise DataError(f"{path} is damaged ({told}): delete it, or evaluate the run again") from error
 
 
-def stored(item: StoredVolume, run: Path, **found: Any) -> Shown:
+def stored(item: StoredVolume, run: Path, kind: Literal["sample", "real"], **found: Any) -> Shown:
     """Return a volume on disk as one to be looked at.
 
     Args:
         item: the volume.
         run: the run folder.
+        kind: of the volume.
         found: further fields, by name.
     """
     path, root = item.path.resolve(), run.resolve()
     file = path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)
-    return Shown(name=item.id, file=file, sha256=item.sha256, **found)
+    return Shown(kind=kind, name=item.id, volume=Kept(file=file, sha256=item.sha256), **found)
+
+
+def kept(image: Volume | LabelMap, run: Path, name: str) -> Kept:
+    """Write a volume or label map into a run's gallery.
+
+    Args:
+        image: what is written.
+        run: the run folder.
+        name: of the file, without suffix.
+    """
+    file = f"{GALLERY}/{name}.nii.gz"
+    image.write(run / file)
+    return Kept(file=file, sha256=sha256_of(run / file))

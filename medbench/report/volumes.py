@@ -12,7 +12,7 @@ from medbench.imaging.grid import to_grid
 from medbench.imaging.volume import LabelMap, Volume
 from medbench.records.gallery import Gallery, Pair, Shown, stored
 from medbench.records.run import RunFolder, RunRecord
-from medbench.records.samples import content_once, open_folder
+from medbench.records.samples import open_folder
 from medbench.spec import Grid
 from medbench.viewer.assets import csp_hash, joined_script, style
 from medbench.viewer.packing import CHARACTERS_A_VOXEL, Packed, pack
@@ -85,7 +85,7 @@ def look(run: RunFolder, record: RunRecord, *, most_bytes: int) -> Look:
         gallery = _of_samples(run, found)
     grid = record.evaluation.protocol.get("grid")
     packer = _Packer(run.path, Grid.model_validate(grid) if grid else None)
-    pairs = list(_readable(gallery, packer, found))
+    pairs = list(_readable(gallery, run.path, found))
     first = sum(1 + (pair.beside is not None) for pair in pairs[:FEWEST_PAIRS])
     share = most_bytes / CHARACTERS_A_VOXEL / max(1, first)
     while pairs and share >= _FEWEST_VOXELS:
@@ -111,44 +111,41 @@ class _Packer:
     run: Path
     grid: Grid | None
 
-    def check(self, shown: Shown) -> None:
-        """Refuse a volume that is not there, or not the one that was evaluated.
-
-        Raises:
-            DataError: with the name of the case and the reason.
-        """
-        path = self.run / shown.file
-        if not path.exists():
-            raise DataError(f"{shown.name} is no longer at {path}")
-        if shown.sha256 is not None and content_once(path) != shown.sha256:
-            raise DataError(f"{shown.name}: {path} has changed since the evaluation")
-
     def pack(self, shown: Shown, most_voxels: float) -> Packed:
         """Return a volume on the canonical grid, with its regions, packed."""
-        volume = Volume.read(self.run / shown.file)
+        volume = Volume.read(self.run / shown.volume.file)
         if self.grid is not None:
             volume = to_grid(volume, self.grid)
-        file = self.run / shown.label_map if shown.label_map else None
-        labels = LabelMap.read(file, shown.regions) if file and file.is_file() else None
+        labels = LabelMap.read(self.run / shown.label_map.file, shown.regions) if shown.label_map else None
         return pack(volume, labels, most_voxels=most_voxels)
 
 
-def _readable(gallery: Gallery, packer: _Packer, found: Look) -> Iterator[Pair]:
-    """Yield the pairs that are there; what is not is noted."""
+def _readable(gallery: Gallery, run: Path, found: Look) -> Iterator[Pair]:
+    """Yield the pairs that are there; what is not, or not as it was, is noted."""
     for pair in gallery.pairs:
-        try:
-            packer.check(pair.first)
-        except DataError as error:
-            found.absent.append(str(error))
+        first = _there(pair.first, run, found)
+        if first is None:
             continue
         beside, relation = pair.beside, pair.relation
-        try:
-            if beside is not None:
-                packer.check(beside)
-        except DataError as error:
-            found.absent.append(str(error))
-            beside, relation = None, f"{relation}: {beside.name}, which is no longer there" if beside else relation
-        yield pair.model_copy(update={"beside": beside, "relation": relation})
+        if beside is not None and (beside := _there(beside, run, found)) is None:
+            assert pair.beside is not None  # it is no longer there
+            relation = f"{relation}: {pair.beside.name}, which is no longer there"
+        yield Pair(first=first, beside=beside, relation=relation)
+
+
+def _there(shown: Shown, run: Path, found: Look) -> Shown | None:
+    """Return a volume, without its label map where that has gone; None where the volume has."""
+    try:
+        shown.volume.check(run, shown.name)
+    except DataError as error:
+        found.absent.append(str(error))
+        return None
+    try:
+        if shown.label_map is not None:
+            shown.label_map.check(run, f"the regions of {shown.name}")
+    except DataError as error:
+        return shown.model_copy(update={"label_map": None, "labels": f"none: {error}"})
+    return shown
 
 
 def _fitting(pairs: list[Pair], packer: _Packer, share: float, most_bytes: int) -> list[dict[str, Packed]]:
@@ -156,7 +153,7 @@ def _fitting(pairs: list[Pair], packer: _Packer, share: float, most_bytes: int) 
     packed: list[dict[str, Packed]] = []
     known: dict[str, Packed] = {}
     for pair in pairs:
-        both = {one.file: one for one in (pair.first, pair.beside) if one is not None}
+        both = {one.volume.file: one for one in (pair.first, pair.beside) if one is not None}
         new = {file: packer.pack(one, share) for file, one in both.items() if file not in known}
         if sum(one.characters for one in (known | new).values()) > most_bytes:
             break
@@ -170,9 +167,9 @@ def _arrange(pairs: list[Pair], packed: list[dict[str, Packed]], found: Look) ->
     names: dict[str, str] = {}
     for pair, volumes in zip(pairs, packed):
         for shown in filter(None, (pair.first, pair.beside)):
-            if shown.file not in names:
-                names[shown.file] = f"volume-{len(names)}"
-                found.blocks.append(block(names[shown.file], volumes[shown.file], title=_title(shown, pair)))
+            if shown.volume.file not in names:
+                names[shown.volume.file] = f"volume-{len(names)}"
+                found.blocks.append(block(names[shown.volume.file], volumes[shown.volume.file], title=shown.title))
         found.rows.append(_row(pair, volumes, names))
     if left := len(pairs) - len(packed):
         found.absent.append(f"{left} more {'pair' if left == 1 else 'pairs'}: this page would grow too large")
@@ -180,9 +177,9 @@ def _arrange(pairs: list[Pair], packed: list[dict[str, Packed]], found: Look) ->
 
 def _row(pair: Pair, volumes: Mapping[str, Packed], names: Mapping[str, str]) -> dict[str, Any]:
     both = [one for one in (pair.first, pair.beside) if one is not None]
-    first = volumes[pair.first.file]
+    first = volumes[pair.first.volume.file]
     return {
-        "title": " beside ".join(_title(one, pair) for one in both),
+        "title": " beside ".join(one.title for one in both),
         "first": pair.first.name,
         "beside": pair.beside.name if pair.beside else None,
         "relation": pair.relation,
@@ -190,12 +187,8 @@ def _row(pair: Pair, volumes: Mapping[str, Packed], names: Mapping[str, str]) ->
         "shape": first.shape,
         "spacing_mm": first.spacing_mm,
         "full_shape": first.full_shape if first.is_reduced else None,
-        "blocks": [names[one.file] for one in both],
+        "blocks": [names[one.volume.file] for one in both],
     }
-
-
-def _title(shown: Shown, pair: Pair) -> str:
-    return shown.title(sample=pair.kind == "sample" and shown is pair.first)
 
 
 def _of_samples(run: RunFolder, found: Look) -> Gallery:
@@ -209,5 +202,5 @@ def _of_samples(run: RunFolder, found: Look) -> Gallery:
     except DataError as error:
         found.absent.append(str(error))
         return Gallery(pairs=())
-    shown = [stored(item, run.path, labels="none: none was recorded") for item in items]
-    return Gallery(pairs=tuple(Pair(kind="sample", first=one, beside=None, relation=reason) for one in shown))
+    shown = [stored(item, run.path, "sample", labels="none: none was recorded") for item in items]
+    return Gallery(pairs=tuple(Pair(first=one, beside=None, relation=reason) for one in shown))

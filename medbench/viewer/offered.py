@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -105,18 +105,20 @@ def _of_folder(folder: Path, prefix: str = "") -> Iterator[Offered]:
 
 
 def _of_gallery(run: RunFolder) -> Iterator[Offered]:
-    """Yield what a run's gallery names and is there; a pair's first volume knows the one beside it."""
+    """Yield what a run's gallery names and is as it was; a pair's first volume knows the one beside it."""
     gallery = Gallery.read(run.path)
     for pair in gallery.pairs if gallery else ():
-        there = pair.beside is not None and (run.path / pair.beside.file).exists()
-        if pair.beside is not None and there:
-            yield _shown(run, pair.beside, sample=False)
-        if (run.path / pair.first.file).exists():
-            beside = pair.beside.title(sample=False) if pair.beside is not None and there else None
-            yield _shown(run, pair.first, sample=pair.kind == "sample", beside=beside, relation=pair.relation)
+        beside = None if pair.beside is None else _as_it_was(pair.beside, run)
+        first = _as_it_was(pair.first, run)
+        yield from filter(None, [beside])
+        if first is not None:
+            yield replace(first, beside=beside.name if beside else None, relation=pair.relation if beside else "")
 
 
-def _shown(run: RunFolder, shown: Shown, *, sample: bool, beside: str | None = None, relation: str = "") -> Offered:
-    mask = run.path / shown.label_map if shown.label_map else None
-    there = mask if mask is not None and mask.is_file() else None
-    return Offered(shown.title(sample=sample), run.path / shown.file, there, shown.regions or None, beside, relation)
+def _as_it_was(shown: Shown, run: RunFolder) -> Offered | None:
+    try:
+        path = shown.volume.check(run.path, shown.name)
+        mask = shown.label_map.check(run.path, shown.name) if shown.label_map else None
+    except DataError:
+        return None
+    return Offered(shown.title, path, mask, shown.regions or None)

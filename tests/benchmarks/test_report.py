@@ -65,9 +65,9 @@ def page_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
         path = run / "samples" / f"{index}.nii.gz"
         write_nifti(path, voxels, np.diag([0.7, 0.7, 1.0, 1.0]), gzip_level=0)
         item = StoredVolume(str(index), str(index), path, sha256_of(path))
-        shown.append(stored(item, run, labels="none"))
+        shown.append(stored(item, run, "sample", labels="none"))
     pairs = zip(shown[::2], shown[1::2])
-    Gallery(pairs=tuple(Pair(kind="sample", first=a, beside=b, relation="next") for a, b in pairs)).save(run)
+    Gallery(pairs=tuple(Pair(first=a, beside=b, relation="next") for a, b in pairs)).save(run)
     began = time.monotonic()
     page = write_report(run)
     print(f"\nwritten in {time.monotonic() - began:.0f} s, {page.stat().st_size / 1e6:.1f} MB")

@@ -91,16 +91,16 @@ def test_a_table_that_names_neighbours_is_believed_before_features(evidence: Sto
 def test_files_in_the_run_are_named_from_there_and_others_in_full(evidence: StoredEvidence, run: Path) -> None:
     gallery = keep_gallery(run, evidence, [result("mmd3d")], [info("mmd3d", needs=("volume_extractor",))])
     pair = gallery.pairs[0]
-    assert pair.first.file == "samples/s3.nii.gz"
+    assert pair.first.volume.file == "samples/s3.nii.gz"
     assert pair.beside is not None
-    assert Path(pair.beside.file) == evidence.real.items[1].path.resolve()
+    assert Path(pair.beside.volume.file) == evidence.real.items[1].path.resolve()
 
 
 def test_regions_are_kept_where_there_are_any_and_else_the_reason(evidence: StoredEvidence, run: Path) -> None:
     gallery = keep_gallery(run, evidence, [result("mmd3d")], [info("mmd3d", needs=("volume_extractor",))])
     pair = gallery.pairs[0]
     assert pair.beside is not None and pair.beside.label_map is not None
-    kept = LabelMap.read(run / pair.beside.label_map, pair.beside.regions)
+    kept = LabelMap.read(run / pair.beside.label_map.file, pair.beside.regions)
     assert np.array_equal(kept.voxels, generate(1, SHAPE)[1].voxels)
     assert pair.beside.labels == "as given"
     assert pair.first.label_map is None
@@ -116,9 +116,9 @@ def test_held_out_volumes_stand_beside_what_an_autoencoder_makes_of_them(evidenc
     held_out = replace(evidence.held_out, instruments=instruments)
     judged = info("reconstruction", judges="autoencoder")
     gallery = keep_gallery(run, replace(evidence, held_out=held_out), [result("reconstruction")], [judged])
-    pairs = [pair for pair in gallery.pairs if pair.kind == "autoencoder"]
+    pairs = [pair for pair in gallery.pairs if pair.beside and pair.beside.kind == "made"]
     assert [pair.first.name for pair in pairs] == ["h0", "h1"]
-    again = Volume.read(run / pairs[0].beside.file)  # type: ignore[union-attr]
+    again = Volume.read(run / pairs[0].beside.volume.file)  # type: ignore[union-attr]
     window = evidence.protocol.window
     expected = (generate(10, SHAPE)[0].voxels - 1.0).clip(window.low, window.high)
     assert np.abs(again.voxels - expected).max() <= 0.5

@@ -10,7 +10,7 @@ import pytest
 from medbench.datasets.phantom.dataset import generate
 from medbench.drawing import montage as figures
 from medbench.imaging.volume import Volume
-from medbench.records.gallery import Gallery, Pair, Shown, stored
+from medbench.records.gallery import Gallery, Pair, Shown, kept, stored
 from medbench.records.results import Budget, Definition, Report, Result, Skipped, StageMemory, StoredFigure
 from medbench.records.run import RunFolder, RunRecord, StageRecord
 from medbench.records.samples import StoredVolume
@@ -163,13 +163,12 @@ def gallery_run(make_run: Callable[..., Path], tmp_path: Path) -> Path:
     for index in range(3):
         sample = write(folder / "samples" / f"00000{index}.nii.gz", index)
         real = write(tmp_path / "real" / f"case-{index}.nii.gz", 10 + index)
-        generate(10 + index, GALLERY_SHAPE)[1].write(folder / "gallery" / f"{index}-labels.nii.gz")
-        first = stored(sample, folder, labels="none: nobody drew any")
-        label_map = f"gallery/{index}-labels.nii.gz"
-        beside = stored(real, folder, labels="as given", label_map=label_map, regions={1: "<b>lung"})
-        pairs.append(Pair(kind="sample", first=first, beside=beside, relation=f"nearest of {index}"))
-    generate(30, GALLERY_SHAPE)[0].write(folder / "gallery" / "again.nii.gz")
-    again = Shown(name="case-0, reconstructed", file="gallery/again.nii.gz", labels="none")
-    pairs.append(Pair(kind="autoencoder", first=pairs[0].beside, beside=again, relation="what became of it"))
+        label_map = kept(generate(10 + index, GALLERY_SHAPE)[1], folder, f"{index}-labels")
+        first = stored(sample, folder, "sample", labels="none: nobody drew any")
+        beside = stored(real, folder, "real", labels="as given", label_map=label_map, regions={1: "<b>lung"})
+        pairs.append(Pair(first=first, beside=beside, relation=f"nearest of {index}"))
+    made = kept(generate(30, GALLERY_SHAPE)[0], folder, "again")
+    again = Shown(kind="made", name="case-0, reconstructed", volume=made, labels="none")
+    pairs.append(Pair(first=pairs[0].beside, beside=again, relation="what became of it"))
     Gallery(pairs=tuple(pairs)).save(folder)
     return folder

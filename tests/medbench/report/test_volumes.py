@@ -57,7 +57,7 @@ def test_noise_that_no_reckoning_foresaw_still_keeps_to_the_bound(run: RunFolder
         path = run.path / "samples" / f"noise-{index}.nii.gz"
         Volume(rng.integers(-30000, 30000, SHAPE).astype(np.int16)).write(path)
         item = StoredVolume(f"noise-{index}", "x", path, sha256_of(path))
-        pairs.append(pair.model_copy(update={"first": stored(item, run.path, labels="none"), "beside": None}))
+        pairs.append(pair.model_copy(update={"first": stored(item, run.path, "sample", labels="none"), "beside": None}))
     Gallery(pairs=tuple(pairs)).save(run.path)
     found = looked(run, 50_000)
     assert len(found.rows) == 2
@@ -84,6 +84,13 @@ def test_another_volume_never_passes_for_a_sample(run: RunFolder) -> None:
     found = looked(run)
     assert [row["first"] for row in found.rows] == ["000001", "000002", "case-0"]
     assert any("000000" in reason and "has changed" in reason for reason in found.absent)
+
+
+def test_regions_that_have_changed_are_not_drawn_and_that_is_said(run: RunFolder) -> None:
+    generate(99, SHAPE)[1].write(run.gallery / "0-labels.nii.gz")
+    found = looked(run)
+    assert "has changed" in found.rows[0]["labels"][1]
+    assert found.rows[1]["labels"][1] == "as given"
 
 
 def test_names_cannot_leave_their_block(run: RunFolder) -> None:

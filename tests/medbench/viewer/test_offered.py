@@ -8,9 +8,10 @@ import pytest
 from medbench.datasets.phantom.dataset import generate
 from medbench.errors import DataError
 from medbench.imaging.volume import LabelMap
-from medbench.records.gallery import Gallery, Pair, Shown, stored
+from medbench.records.gallery import Gallery, Kept, Pair, kept, stored
 from medbench.records.run import RunFolder
 from medbench.records.samples import StoredVolume
+from medbench.storage.files import sha256_of
 from medbench.viewer.offered import offered
 
 SHAPE = (16, 16, 8)
@@ -30,18 +31,20 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def run(folder: Path, tmp_path: Path) -> Path:
-    """A run with two samples; the gallery has the second one, beside a real volume, and one that is gone."""
+    """A run with two samples; the gallery has the second one, beside a real volume, and one that is not as it was."""
     run = tmp_path / "run"
     for index in range(2):
         generate(10 + index, SHAPE)[0].write(run / "samples" / f"s{index}.nii.gz")
     (run / "run.json").write_text("{}")
-    generate(10, SHAPE)[1].write(run / "gallery" / "labels.nii.gz")
-    first = Shown(name="s1", file="samples/s1.nii.gz", sha256="0", label_map="gallery/labels.nii.gz", labels="as given")
-    beside = stored(StoredVolume("a", "a", folder / "a.nii.gz", "0"), run, labels="none")
-    gone = Shown(name="c", file=str(folder / "c.nii.gz"), sha256="0", labels="none")
+    item = StoredVolume("s1", "s1", run / "samples" / "s1.nii.gz", sha256_of(run / "samples" / "s1.nii.gz"))
+    labels = kept(generate(10, SHAPE)[1], run, "labels")
+    first = stored(item, run, "sample", label_map=labels, labels="as given")
+    real = StoredVolume("a", "a", folder / "a.nii.gz", sha256_of(folder / "a.nii.gz"))
+    beside = stored(real, run, "real", labels="none")
+    other = first.model_copy(update={"name": "s0", "volume": Kept(file="samples/s0.nii.gz", sha256="0")})
     pairs = (
-        Pair(kind="sample", first=first, beside=beside, relation="nearest"),
-        Pair(kind="sample", first=first.model_copy(update={"name": "s0"}), beside=gone, relation="nearest"),
+        Pair(first=first, beside=beside, relation="nearest"),
+        Pair(first=other, beside=beside, relation="nearest"),
     )
     Gallery(pairs=pairs).save(run)
     return run
