@@ -46,13 +46,13 @@ def finish(ui: Session, work: Run | FolderEvaluation, leaderboard: str | None) -
     end_with(ui, [one for one in report.skipped if one.exit_code])
 
 
-def tell_left(ui: Session, shard: str, left: Left) -> None:
+def tell_left(ui: Session, left: Left) -> None:
     """Say that a shard has done its part, and what the whole still lacks."""
-    missing = ", ".join(f"{count} {what}" for what, count in left.missing.items() if count)
+    missing = ", ".join(f"{count} {what}" for what, count in left.missing.items() if count) or "to collect"
     ui.tell(
-        {"run": str(left.folder), "shard": shard, "left": left.missing},
-        f"shard {shard} is done; left: {missing or 'to collect'}: once all shards have ended, the same command without "
-        "--shard finishes and reports",
+        {"run": str(left.folder), "shard": str(left.shard), "left": left.missing},
+        f"shard {left.shard} is done; left: {missing}: once all shards have ended, the same command "
+        "without --shard finishes and reports",
     )
 
 

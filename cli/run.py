@@ -31,7 +31,9 @@ from cli.options import (
 )
 from cli.results import finish, tell_left
 from cli.session import Session, in_session
+from cli.submission import emit
 from medbench.pipeline.options import RunOptions
+from medbench.pipeline.shard import Shard
 
 if TYPE_CHECKING:
     from medbench.pipeline.run import Run
@@ -53,6 +55,16 @@ ConditionsFrom = Annotated[
 Force = Annotated[bool, typer.Option("--force", help="Try also what is predicted to exceed the budget.")]
 Out = Annotated[Path | None, typer.Option(help="The run folder; runs/MODEL-DATASET-FINGERPRINT where not given.")]
 Resume = Annotated[bool, typer.Option(help="Go on where an earlier run stopped; --no-resume starts over.")]
+
+
+EmitSbatch = Annotated[
+    Path | None,
+    typer.Option(
+        "--emit-sbatch",
+        help="Start nothing; write a script that submits this to SLURM: --workers jobs that each do a part, and one "
+        "that collects. --engine-option goes to sbatch.",
+    ),
+]
 
 
 def _stages(
@@ -115,8 +127,14 @@ def _command(body: Callable[[Session, RunOptions, str | None], None]) -> Callabl
         force: Force = False,
         weights: Weights = None,
         leaderboard: RunsLeaderboard = None,
+        emit_sbatch: EmitSbatch = None,
     ) -> None:
-        body(ui, asked(RunOptions, locals()), leaderboard)
+        options = asked(RunOptions, locals())
+        if emit_sbatch is None:
+            body(ui, options, leaderboard)
+        else:
+            _opened(ui, options)  # what is refused is refused now, not by each job
+            emit(ui, options, emit_sbatch)
 
     command.__name__, command.__doc__ = body.__name__, body.__doc__
     return command
@@ -136,15 +154,24 @@ def run(ui: Session, options: RunOptions, leaderboard: str | None) -> None:
     current = _opened(ui, options)
     if options.shard is None:
         finish(ui, current, leaderboard)
-        return
-    from medbench.pipeline.part import run_shard
-    from medbench.pipeline.shard import Shard
+    else:
+        from medbench.pipeline.part import run_shard
 
-    tell_left(ui, options.shard, run_shard(current, Shard.parse(options.shard)))
+        tell_left(ui, run_shard(current, Shard.parse(options.shard)))
 
 
 @_stages(
-    without=("segmenter", "train", "checkpoint", "engine", "engine_options", "workers", "shard", "leaderboard"),
+    without=(
+        "segmenter",
+        "train",
+        "checkpoint",
+        "engine",
+        "engine_options",
+        "workers",
+        "shard",
+        "leaderboard",
+        "emit_sbatch",
+    ),
     untold=("samples", "metrics", "conditional", "conditions"),
 )
 def fit(ui: Session, options: RunOptions, _leaderboard: str | None) -> None:
@@ -160,9 +187,8 @@ def sample(ui: Session, options: RunOptions, _leaderboard: str | None) -> None:
     current = _opened(ui, options)
     if options.shard is not None:
         from medbench.pipeline.part import sample_shard
-        from medbench.pipeline.shard import Shard
 
-        tell_left(ui, options.shard, sample_shard(current, Shard.parse(options.shard)))
+        tell_left(ui, sample_shard(current, Shard.parse(options.shard)))
         return
     current.sample()
     folder, count = current.folder, current.spec.samples

@@ -79,13 +79,21 @@ def require_answer() -> None:
         raise SpecError(f"--engine slurm: the SLURM controller does not answer ({' '.join(answer.split())}): try later")
 
 
+def options_of_jobs(options: Mapping[str, str], *, gpu: bool) -> dict[str, str]:
+    """Return options for sbatch, with a GPU a job where one is wanted and the options do not say which.
+
+    Raises:
+        SpecError: one that is medbench's own.
+    """
+    if own := options.keys() & {"array", "output", "dependency", "parsable"}:
+        raise SpecError(f"--engine-option {', '.join(sorted(own))} is medbench's own: leave it out")
+    unsaid = gpu and not any(name.startswith(("gpus", "gres")) for name in options)
+    return {**options, "gpus-per-node": "1"} if unsaid else dict(options)
+
+
 def _parameters(options: Mapping[str, str], *, gpu: bool) -> dict[str, Any]:
     """Return what submitit is told: the options of sbatch as they are."""
-    if "array" in options or "output" in options:
-        raise SpecError("--engine-option array and output are medbench's own: leave them out")
-    given = dict(options)
-    if gpu and not any(name.startswith(("gpus", "gres")) for name in given):
-        given["gpus-per-node"] = "1"
+    given = options_of_jobs(options, gpu=gpu)
     return {"job_name": given.pop("job-name", "medbench"), "time": _MINUTES, "additional_parameters": given}
 
 

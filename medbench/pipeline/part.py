@@ -23,10 +23,12 @@ class Left:
     """What is still missing once a shard has done its part.
 
     Args:
+        shard: which.
         folder: of the run or evaluation.
         missing: how many of what.
     """
 
+    shard: Shard
     folder: Path
     missing: Mapping[str, int]
 
@@ -79,4 +81,4 @@ def _sampled(run: Run, shard: Shard) -> Left:
         with run.meter.measure("sample") as measured:
             making.make(indices, run.generator, run.progress, part=shard.name)
         keep_memory(run.folder.path, shard.name, measured[0])
-    return Left(run.folder.path, {"samples": len(making.missing(count))})
+    return Left(shard, run.folder.path, {"samples": len(making.missing(count))})

@@ -32,6 +32,9 @@ class Shard:
             raise SpecError(f"--shard {text}: give I/N with I from 1 to N, like 3/8")
         return cls(number, count)
 
+    def __str__(self) -> str:
+        return f"{self.number}/{self.count}"
+
     @property
     def name(self) -> str:
         """The shard as a part of file names."""

@@ -15,7 +15,7 @@ from medbench.errors import SpecError
 from medbench.pipeline.options import FolderOptions, RunOptions, TrackOptions
 
 # Read by the commands themselves or under another name.
-ELSEWHERE = {"weights", "budget", "leaderboard", "as_json", "quiet", "debug"}
+ELSEWHERE = {"emit_sbatch", "weights", "budget", "leaderboard", "as_json", "quiet", "debug"}
 
 
 @pytest.mark.parametrize(
