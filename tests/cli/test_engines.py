@@ -1,0 +1,105 @@
+"""The same command on one process, on SLURM, on Dask and in shards, with workers killed: the same results.json."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from medbench.engines import slurm
+
+TINY = Path(__file__).parents[1] / "soak" / "tiny.py"
+KILLED = '''
+import os, signal, sys
+from pathlib import Path
+from medbench.storage.home import home
+from tiny import Bodies, Histogram, Levelled, Thresholds
+
+def die_once(name):
+    mark = home() / name
+    if os.environ.get("MEDBENCH_TEST_KILLS") and "pytest" not in sys.modules and not mark.exists():
+        mark.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+class Filled(Levelled):
+    """Label maps filled with HU. The first process that samples is killed after its first sample."""
+
+    def default_checkpoint(self):
+        return Path(__file__).with_name("weights.safetensors")
+
+    def sample(self, request):
+        for count, volume in enumerate(super().sample(request)):
+            yield volume
+            die_once("killed")
+
+
+class Dying(Thresholds):
+    """The first process that segments is killed."""
+
+    def segment(self, volume):
+        die_once("killed-too")
+        return super().segment(volume)
+'''
+
+
+@pytest.fixture
+def track(tmp_path: Path) -> list[str]:
+    """The smallest track, whose generator and segmenter die once where they are told to."""
+    import torch
+
+    from medbench.storage.tensors import write_weights
+
+    for file in (TINY, TINY.with_suffix(".toml")):
+        text = file.read_text(encoding="utf-8")
+        (tmp_path / file.name).write_text(text.replace("tiny.py:Thresholds", "killed.py:Dying"), encoding="utf-8")
+    (tmp_path / "killed.py").write_text(KILLED, encoding="utf-8")
+    weights = {"weight": torch.ones(1), "bias": torch.zeros(1)}
+    write_weights(tmp_path / "weights.safetensors", weights, {"model": "levelled", "step": 1}, stored="float32")
+    words = ["run", "--model", "killed.py:Filled", "--dataset", "killed.py:Bodies", "--protocol", "tiny.toml"]
+    words += ["--metrics", "fid25d,rvr", "--conditional", "--samples", "4", "--seed", "3", "--leaderboard", "none"]
+    return [*words, "--device", "cpu", "--quiet"]
+
+
+def results(run: Path) -> Any:
+    """Return results.json without its times and memory."""
+
+    def kept(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: kept(inner) for key, inner in value.items() if key not in ("seconds", "stages")}
+        return [kept(inner) for inner in value] if isinstance(value, list) else value
+
+    return kept(json.loads((run / "results.json").read_bytes()))
+
+
+@pytest.fixture
+def begun(
+    track: list[str], tmp_path: Path, medbench: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., Any]:
+    """Run the track in a home of its own, the engine's processes killed once each; return results.json."""
+    monkeypatch.setattr(slurm, "_POLL_S", 0.1)
+    monkeypatch.setattr(slurm, "_LOOK_S", 0.5)
+    monkeypatch.setattr(slurm, "_GRACE_S", 0.5)
+
+    def run(name: str, *more: str, kills: bool = True) -> Any:
+        monkeypatch.setenv("MEDBENCH_HOME", str(tmp_path / f"home-{name}"))
+        monkeypatch.setenv("MEDBENCH_TEST_KILLS", "1" if kills else "")
+        done = medbench(*track, "--out", f"{name}/run", *more, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        marks = [mark.name for mark in (tmp_path / f"home-{name}").glob("killed*")]
+        assert sorted(marks) == (["killed", "killed-too"] if kills else [])
+        return results(tmp_path / name / "run")
+
+    return run
+
+
+def test_slurm_with_killed_jobs_gives_what_one_process_gives(begun: Callable[..., Any], slurm_cluster: Any) -> None:
+    assert begun("slurm", "--engine", "slurm", "--workers", "2") == begun("alone", "--workers", "1", kills=False)
+
+
+def test_dask_with_killed_workers_gives_what_one_process_gives(begun: Callable[..., Any], dask_cluster: Any) -> None:
+    engine = ("--engine", "dask", "--engine-option", f"scheduler={dask_cluster.address}", "--workers", "2")
+    assert begun("dask", *engine) == begun("alone", "--workers", "1", kills=False)
