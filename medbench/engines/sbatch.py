@@ -70,7 +70,8 @@ class Submission:
         collect = ["--job-name=medbench-collect", '"--dependency=afterany:$parts"']
         jobs.append(_job("collect", collect, self._command(self.stage, self.arguments)))
         told += ["parts $parts", "collect $collect"]
-        what = f"{'' if self.training is None else 'a training, '}{self.shards} jobs that each do a part and one that collects"
+        first = "" if self.training is None else "a training, "
+        what = f"{first}{self.shards} jobs that each do a part and one that collects"
         common = ["--parsable", *(f"--{name}={value}" for name, value in sorted(self.options.items()))]
         head = _HEAD.format(
             jobs=what, file=shlex.quote(file.name), folder=shlex.quote(str(self.folder)), common=shlex.join(common)

@@ -96,10 +96,12 @@ def begun(
     return run
 
 
+@pytest.mark.slow
 def test_slurm_with_killed_jobs_gives_what_one_process_gives(begun: Callable[..., Any], slurm_cluster: Any) -> None:
     assert begun("slurm", "--engine", "slurm", "--workers", "2") == begun("alone", "--workers", "1", kills=False)
 
 
+@pytest.mark.slow
 def test_dask_with_killed_workers_gives_what_one_process_gives(begun: Callable[..., Any], dask_cluster: Any) -> None:
     engine = ("--engine", "dask", "--engine-option", f"scheduler={dask_cluster.address}", "--workers", "2")
     assert begun("dask", *engine) == begun("alone", "--workers", "1", kills=False)

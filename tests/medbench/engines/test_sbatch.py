@@ -12,7 +12,7 @@ import pytest
 from medbench.engines.sbatch import Submission
 
 SUBMISSION = Submission(
-    program=["/opt/py thon", "-m", "cli.main"],
+    program=["/usr/py thon", "-m", "cli.main"],
     stage="run",
     arguments=["--model", "it's", "--out", "runs/a b", "--seed", "$HOME"],
     shards=4,
