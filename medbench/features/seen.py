@@ -9,7 +9,7 @@ import numpy as np
 from medbench.features.base import ExtractorInfo
 from medbench.imaging.grid import to_grid
 from medbench.imaging.volume import Volume
-from medbench.spec import Window
+from medbench.spec import Grid, Window
 
 if TYPE_CHECKING:
     import torch
@@ -23,9 +23,10 @@ def as_seen(volume: Volume, info: ExtractorInfo, window: Window) -> np.ndarray:
         info: the network's declaration.
         window: the protocol's, for a network that has none of its own.
     """
-    if info.grid is not None:
-        volume = to_grid(volume, info.grid)
-    window = info.window or window
+    grid: Grid | None = getattr(info, "grid", None)  # a network of a user's own may declare less
+    if grid is not None:
+        volume = to_grid(volume, grid)
+    window = getattr(info, "window", None) or window
     voxels = volume.voxels.astype(np.float32)
     voxels.clip(window.low, window.high, out=voxels)
     voxels -= np.float32(window.low)

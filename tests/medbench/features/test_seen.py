@@ -1,4 +1,5 @@
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 
@@ -39,3 +40,8 @@ def test_what_a_network_has_of_its_own_enters_its_description():
     assert INFO.own_input() == {}
     own = replace(INFO, window=WINDOW, grid=Grid(shape=(8, 8, 8))).own_input()
     assert own == {"window": {"low": -1000.0, "high": 1000.0}, "grid": Grid(shape=(8, 8, 8)).model_dump(mode="json")}
+
+
+def test_a_network_of_a_users_own_may_declare_less():
+    seen = as_seen(volume(), SimpleNamespace(name="mine"), WINDOW)
+    np.testing.assert_array_equal(seen, as_seen(volume(), INFO, WINDOW))
