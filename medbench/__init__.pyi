@@ -35,7 +35,7 @@ from .imaging.grid import label_map_to_grid, to_grid
 from .imaging.slices import plane_slices
 from .imaging.volume import LabelMap, Volume
 from .metrics.base import Figure, Measured, Measurement, Metric, MetricInfo, require_subjects
-from .metrics.evidence import Evidence, Side, Workspace
+from .metrics.evidence import Derivation, Evidence, Side, Workspace
 from .progress import Progress, silent
 from .records.results import CaseColumns, Definition, Report, Result
 from .segmenters.base import Segmenter, SegmenterInfo
@@ -59,6 +59,7 @@ __all__ = [
     "Dataset",
     "DatasetInfo",
     "Definition",
+    "Derivation",
     "Evidence",
     "ExtractorInfo",
     "Fetchable",

@@ -17,7 +17,8 @@ ROOT = Path(__file__).parents[1]
 # fmt: off
 PROMISED = [
     "Accounted", "Accumulator", "BudgetExceededError", "Case", "CaseColumns", "Check", "CheckpointError", "DataError",
-    "Dataset", "DatasetInfo", "Definition", "Evidence", "ExtractorInfo", "Fetchable", "Figure", "Finding", "FitRequest",
+    "Dataset", "DatasetInfo", "Definition", "Derivation", "Evidence", "ExtractorInfo", "Fetchable", "Figure",
+    "Finding", "FitRequest",
     "FormatError", "Generator", "GeneratorInfo", "GeometryError", "Grid", "IntensityError", "Interval",
     "LabelMap", "Measured", "Measurement", "MedbenchError", "Meter", "Metric", "MetricInfo",
     "MissingExtraError", "NOT_ASKED", "NotEnoughCasesError", "Plane", "Prediction", "Predicts", "Progress",

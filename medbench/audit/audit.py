@@ -93,7 +93,7 @@ def _region(asked: str | None, real: RealSplits, instruments: Instruments) -> st
     if asked is None:
         return shared_region(real.held_out, instruments)
     masked = next((item for item in real.held_out if item.mask is not None), None)
-    known = list(instruments.mask(masked).names.values()) if masked is not None else []
+    known = list(instruments.open(masked).mask().names.values()) if masked is not None else []
     if asked not in known:
         raise SpecError(f"no held-out mask names the structure '{asked}': choose from {', '.join(known) or 'none'}")
     return asked

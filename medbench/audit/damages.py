@@ -36,7 +36,7 @@ class Bench:
 
     def read(self, place: int) -> Volume:
         """Return the undamaged volume of a place."""
-        return self.instruments.read(self.held_out[place])
+        return self.instruments.open(self.held_out[place]).volume()
 
     def order(self, share: float) -> Sequence[int]:
         """Return the places that a share strikes."""
@@ -77,7 +77,7 @@ def _hu_shift(bench: Bench, place: int, strength: float) -> Volume:
 def _missing_structure(bench: Bench, place: int, strength: float) -> Volume | None:
     if bench.region is None or place not in bench.order(strength):
         return None
-    label_map = bench.instruments.mask(bench.held_out[place])
+    label_map = bench.instruments.open(bench.held_out[place]).mask()
     return damage.without_structure(bench.read(place), label_map, region=bench.region)
 
 
@@ -100,7 +100,7 @@ def _training_copies(bench: Bench, place: int, strength: float) -> Volume | None
     if place not in bench.order(strength):
         return None
     chosen = damage.struck(len(bench.training), share=1.0, seed=bench.seed)
-    copied = bench.instruments.read(bench.training[chosen[place % len(chosen)]])
+    copied = bench.instruments.open(bench.training[chosen[place % len(chosen)]]).volume()
     return damage.noise(copied, sd_hu=COPY_NOISE_HU, seed=_seed(bench, place))
 
 

@@ -145,7 +145,7 @@ def shared_region(items: Sequence[StoredVolume], instruments: Instruments) -> st
         return None
     sizes: dict[str, list[int]] = {}
     for item in items:
-        label_map = instruments.mask(item)
+        label_map = instruments.open(item).mask()
         for value, name in label_map.names.items():
             if name in instruments.protocol.regions or not instruments.protocol.regions:
                 sizes.setdefault(name, []).append(int((label_map.voxels == value).sum()))

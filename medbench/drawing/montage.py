@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from medbench.drawing.panels import MUTED, VIEWS, Sheet, centre_slice
+from medbench.drawing.panels import MUTED, VIEWS, Drawable, Sheet, centre_slice
 from medbench.drawing.style import save
 from medbench.imaging.volume import Volume
 from medbench.records.results import StoredFigure
@@ -32,13 +32,13 @@ MONTAGE: Final = StoredFigure(
 _PAIR_VIEWS: Final = (0, 1)
 
 
-def montage(real: Sequence[Volume], synthetic: Sequence[Volume], path: Path, *, window: Window) -> None:
+def montage(real: Sequence[Drawable], synthetic: Sequence[Drawable], path: Path, *, window: Window) -> None:
     """Draw the centre slices of up to four real and four synthetic volumes in three planes, all at one scale.
 
     Radiological display: the patient's right (sagittal: anterior) on the viewer's left, anterior or superior up.
 
     Args:
-        real: volumes, RAS+; those after the fourth are left out.
+        real: volumes, RAS+, or their centre slices; those after the fourth are left out.
         synthetic: likewise.
         path: the PNG file to write.
         window: HU shown as black and as white.
@@ -98,7 +98,7 @@ def difference_sheet(pairs: Sequence[tuple[Volume, Volume]], titles: tuple[str, 
     return sheet
 
 
-def _show(axes: Axes, volume: Volume, view: int, window: Window) -> None:
+def _show(axes: Axes, volume: Drawable, view: int, window: Window) -> None:
     """Draw a volume's centre slice in a window of HU."""
     axes.imshow(
         centre_slice(volume, view), cmap="gray", vmin=window.low, vmax=window.high, aspect="auto",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -22,7 +23,31 @@ _LEFT_EDGES: Final = ("R", "R", "A")  # what lies on the viewer's left
 _LEFT, _TOP, _BOTTOM, _GAP, _BLOCK_GAP = 0.34, 0.44, 0.26, 0.03, 0.16  # inches
 
 
-def centre_slice(volume: Volume, view: int) -> NDArray[np.generic]:
+@dataclass(frozen=True, eq=False)
+class CentreSlices:
+    """What is drawn of a volume, without the volume.
+
+    Args:
+        shape: its voxels along x, y, z.
+        spacing_mm: of its voxels.
+        views: its centre slice in each view, see ``centre_slice``.
+    """
+
+    shape: tuple[int, int, int]
+    spacing_mm: tuple[float, float, float]
+    views: Sequence[NDArray[np.generic]]
+
+    @classmethod
+    def of(cls, volume: Volume) -> CentreSlices:
+        """Return a volume's centre slices, as copies."""
+        views = [centre_slice(volume, view).copy() for view in range(len(VIEWS))]
+        return cls(volume.shape, volume.spacing_mm, views)
+
+
+Drawable = Volume | CentreSlices
+
+
+def centre_slice(volume: Drawable, view: int) -> NDArray[np.generic]:
     """Return a volume's centre slice in radiological display, as an image of rows from the top.
 
     Args:
@@ -30,12 +55,14 @@ def centre_slice(volume: Volume, view: int) -> NDArray[np.generic]:
         view: 0 axial (patient's right on the left, anterior up), 1 coronal (right on the left, superior up),
             2 sagittal (anterior on the left, superior up).
     """
+    if isinstance(volume, CentreSlices):
+        return volume.views[view]
     x, y, z = (n // 2 for n in volume.shape)
     plane = (volume.voxels[:, :, z], volume.voxels[:, y, :], volume.voxels[x])[view]
     return plane[::-1, ::-1].T
 
 
-def size_mm(volume: Volume, view: int) -> tuple[float, float]:
+def size_mm(volume: Drawable, view: int) -> tuple[float, float]:
     """Return width and height of a view's slice in mm."""
     extent = np.multiply(volume.shape, volume.spacing_mm)
     return float(extent[_ACROSS[view]]), float(extent[_UP[view]])
@@ -52,7 +79,7 @@ class Sheet:
     """
 
     def __init__(
-        self, volumes: Sequence[Volume], *, rows: Sequence[Sequence[int]], blocks: Sequence[int], right: float = 0.12
+        self, volumes: Sequence[Drawable], *, rows: Sequence[Sequence[int]], blocks: Sequence[int], right: float = 0.12
     ) -> None:
         from matplotlib.figure import Figure
 
@@ -73,7 +100,7 @@ class Sheet:
         )
         self.figure = Figure(self.size, facecolor=NIGHT)
 
-    def cell(self, column: int, row: int, volume: Volume, view: int) -> Axes:
+    def cell(self, column: int, row: int, volume: Drawable, view: int) -> Axes:
         """Return axes of the true proportions of a volume's slice, centred in a cell."""
         width, height = (size * self._inches for size in size_mm(volume, view))
         left = self._x(column) + (self._width - width) / 2

@@ -87,6 +87,31 @@ class Engine:
         with opened as executor:
             yield executor
 
+    @contextmanager
+    def looking(self, count: int, *, device: str, voxels: int) -> Iterator[Executor | None]:
+        """Yield an executor as ``executor`` does, for work that reads volumes and computes something of each.
+
+        Where no number of workers was given, volumes so small that processes would take longer to start than they save
+        stay in this process, and memory bounds the workers. Beside a single GPU they are threads of this process: while
+        a network looks at one volume, others are read.
+
+        Args:
+            count: volumes.
+            device: torch device of the networks.
+            voxels: of all volumes together.
+        """
+        from medbench.engines.devices import gpus_to_share
+        from medbench.engines.local import local, threads, workers_for
+
+        if self.is_remote:
+            with self.executor(count, device=device) as executor:
+                yield executor
+            return
+        gpus = gpus_to_share(device)
+        workers = min(self.workers or (len(gpus) or workers_for(voxels, count)), count)
+        with threads(workers) if device != "cpu" and not gpus else local(workers, gpus) as executor:
+            yield executor
+
 
 def parse_options(pairs: Sequence[str]) -> dict[str, str]:
     """Return the options of a cluster from texts like ``partition=gpu``.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Executor, ProcessPoolExecutor
+from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import contextmanager
 from multiprocessing.queues import SimpleQueue
 from pathlib import Path
@@ -13,6 +13,10 @@ from pathlib import Path
 from medbench import plugin_files
 from medbench.engines.work import no_workers
 from medbench.processes import end_with_parent
+
+_WORTH_PROCESSES = 2**27  # voxels: two CTs of 512 x 512 x 256, or half a minute of work
+_WORKER_BYTES = 2**29  # interpreter and libraries
+_BYTES_A_VOXEL = 24  # what a worker holds at its peak, see docs/scale.md
 
 
 @contextmanager
@@ -50,12 +54,40 @@ def local(workers: int, gpus: Sequence[str] = ()) -> Iterator[Executor | None]:
         pool.shutdown(cancel_futures=True)
 
 
+@contextmanager
+def threads(workers: int) -> Iterator[Executor | None]:
+    """Yield an executor over threads of this process; None for one worker."""
+    if workers <= 1:
+        yield None
+        return
+    pool = ThreadPoolExecutor(workers)
+    try:
+        yield pool
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
 def _begin(files: list[Path], places: SimpleQueue[str] | None) -> None:
     end_with_parent()
     if places is not None:  # before anything of CUDA is imported
         os.environ["CUDA_VISIBLE_DEVICES"] = places.get()
     for file in files:
         plugin_files.import_file(file)
+
+
+def workers_for(voxels: int, volumes: int) -> int:
+    """Return how many processes are worth their start: 1, or as many as cores and memory allow.
+
+    Args:
+        voxels: of all volumes together.
+        volumes: how many there are.
+    """
+    import psutil
+
+    if voxels < _WORTH_PROCESSES:
+        return 1
+    room = psutil.virtual_memory().available // (_WORKER_BYTES + _BYTES_A_VOXEL * voxels // volumes)
+    return max(1, min(available_cores(), room))
 
 
 def available_cores() -> int:

@@ -61,9 +61,9 @@ class Cache:
             touch(path)
         return Entry(path, key)
 
-    def has(self, entry: Entry) -> bool:
-        """Say whether an entry would be read back."""
-        return entry.key in self._memory or sealed_sha256(entry.path, entry.key) is not None
+    def has(self, entry: Entry, progress: Progress = silent) -> bool:
+        """Say whether an entry would be read back; ``progress`` is told about one that is damaged."""
+        return entry.key in self._memory or is_sound(entry.path, entry.key, progress)
 
     def arrays(
         self,

@@ -5,23 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from medbench import protocols, registry
 from medbench.budget.meter import Meter
 from medbench.drawing.montage import MONTAGE, MOST_VOLUMES, montage
+from medbench.engines.engine import Engine
 from medbench.errors import StorageError, Unavailable
-from medbench.evaluation.comparison import Comparison
+from medbench.evaluation.comparison import Comparison, StoredEvidence
 from medbench.evaluation.gallery import keep_gallery
 from medbench.evaluation.gate import findings as gate
 from medbench.evaluation.instruments import Instruments
 from medbench.evaluation.measure import crash, inspect, measure_all, write_table
+from medbench.evaluation.one_pass import OnePass, look_at, waiting
 from medbench.evaluation.prospects import nothing_of
 from medbench.evaluation.standing import Standing, mark_of, standing
 from medbench.metrics.base import Measured, MetricInfo
-from medbench.metrics.evidence import Evidence
 from medbench.records.results import Report, Result, Skipped, StoredFigure
 from medbench.records.run import RunFolder, RunRecord
 from medbench.spec import fingerprint
@@ -40,6 +40,7 @@ class Evaluation:
         record: the folder's record.
         meter: measures the stage.
         samples: a fingerprint of the synthetic side.
+        engine: where volumes are looked at.
     """
 
     instruments: Instruments
@@ -48,6 +49,7 @@ class Evaluation:
     record: RunRecord
     meter: Meter
     samples: str
+    engine: Engine
 
     @cached_property
     def earlier(self) -> Standing:
@@ -81,8 +83,9 @@ class Evaluation:
         volumes = [path for item in comparison.items for path in item.files]
         uses.begin(self.folder.path, volumes)
         with self.meter.stage(self.folder, self.record, "evaluate"):
-            found = self._gate(comparison)
-            measured, skipped = measure_all(comparison, self.instruments, left, tables=self.folder.tables)
+            comparison.require()
+            steps = self._steps(comparison, left)
+            measured, skipped = measure_all(comparison, self.instruments, steps, tables=self.folder.tables)
             results = list(earlier.results)
             for drawn, undrawn in self._with_figures(measured, comparison.evidence(self.instruments), results):
                 results.append(drawn)
@@ -98,7 +101,7 @@ class Evaluation:
             track=self._track(dataset, comparison.identity),
             budget=self.record.budget,
             leaks=leaks,
-            gate=tuple(found),
+            gate=tuple(evaluation.gate or ()),
             results=tuple(results),
             skipped=(*earlier.skipped, *skipped),
         )
@@ -173,7 +176,20 @@ class Evaluation:
                 "versions) and leave the results: name them with --metrics to compute them again"
             )
 
-    def _gate(self, comparison: Comparison) -> list[dict[str, str | int]]:
+    def _steps(self, comparison: Comparison, metrics: Sequence[str]) -> Iterator[str]:
+        """Look at the volumes, pass them through the gate, then yield the metrics: all under one progress bar."""
+        progress = self.instruments.progress
+        one_pass = OnePass(self.instruments, tuple(metrics))
+        looks = waiting(comparison, one_pass)
+
+        def steps() -> Iterator[str | None]:
+            yield from look_at(looks, one_pass.for_workers(), self.engine)
+            self._gate(comparison)
+            yield from metrics
+
+        yield from filter(None, progress.track(steps(), task="evaluate", total=len(looks) + len(metrics)))
+
+    def _gate(self, comparison: Comparison) -> None:
         findings = inspect(comparison, self.instruments)
         rows = gate.rows(findings)
         self.record.evaluation.gate = rows
@@ -182,14 +198,13 @@ class Evaluation:
 
             write_table(self.folder.tables / "gate.csv", pd.DataFrame(rows))
         gate.raise_on_errors(findings)
-        return rows
 
     def _with_figures(
-        self, measured: Iterable[tuple[MetricInfo, Measured]], evidence: Evidence, earlier: Sequence[Result]
+        self, measured: Iterable[tuple[MetricInfo, Measured]], evidence: StoredEvidence, earlier: Sequence[Result]
     ) -> Iterator[tuple[Result, list[Skipped]]]:
         """Draw the montage and what each metric shows of itself; yield the results, each with its figures."""
         sides = (evidence.held_out or evidence.real, evidence.synthetic)
-        real, synthetic = (list(islice(side.volumes(), MOST_VOLUMES)) for side in sides)
+        real, synthetic = (list(side.only(side.ids[:MOST_VOLUMES]).centre_slices()) for side in sides)
         montage(real, synthetic, self.folder.path / MONTAGE.file, window=evidence.protocol.window)
         taken = {MONTAGE.file, *(figure.file for result in earlier for figure in result.figures)}
         for info, one in measured:

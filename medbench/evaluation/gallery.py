@@ -141,9 +141,9 @@ def _with_labels(run: Path, item: StoredVolume, side: StoredSide, kind: Literal[
     instruments = side.instruments
     try:
         if instruments.protocol.segmenter is not None and instruments.has_segmentation(item):
-            label_map, labels = instruments.segmentation(item), f"by {instruments.protocol.segmenter}"
+            label_map, labels = instruments.open(item).segmentation(), f"by {instruments.protocol.segmenter}"
         else:
-            label_map, labels = instruments.mask(item), "as given"
+            label_map, labels = instruments.open(item).mask(), "as given"
     except (Unavailable, DataError) as error:
         return stored(item, run, kind, labels=f"none: {error}")
     drawn = kept(label_map, run, f"{kind}-{item.sha256[:12]}-labels")

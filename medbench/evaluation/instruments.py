@@ -5,24 +5,25 @@ They are also where metrics that train networks work (``medbench.metrics.evidenc
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import numpy as np
 
 from medbench import protocols, registry
 from medbench.errors import SpecError, Unavailable
 from medbench.evaluation.cache import SEGMENTATIONS, Cache
+from medbench.evaluation.opened import PRECOMPUTED, Opened, mask_file
 from medbench.features.base import ExtractorInfo, SliceExtractor, VolumeExtractor
-from medbench.imaging.grid import label_map_to_grid, to_grid
-from medbench.imaging.masks import read_mask
 from medbench.imaging.volume import LabelMap, Volume
 from medbench.metrics.base import MetricInfo, Need
-from medbench.metrics.evidence import Input
-from medbench.progress import Progress
+from medbench.metrics.evidence import Derivation, Input
+from medbench.progress import Progress, silent
 from medbench.records.run import library_versions
 from medbench.records.samples import StoredVolume, content_once
 from medbench.segmenters.base import Segmenter
@@ -30,20 +31,29 @@ from medbench.spec import Protocol, fingerprint
 from medbench.storage.files import make_folder
 from medbench.storage.weights import WeightFile
 
-PRECOMPUTED = "precomputed"
 _INSTRUMENTS = frozenset({"extractor", "volume_extractor", "segmenter"})
 # Raised when files, grids or slices are read in another way, so that what was cached before is computed again.
 _READING = 1
+_TURN: Final = threading.Lock()
 
 
-@dataclass(frozen=True)
-class Derivation:
-    """A function of a volume's inputs with all that decides its outcome (see ``Side.derived``)."""
+@contextmanager
+def network_turn(device: str) -> Iterator[None]:
+    """Let a network run so that what it finds depends neither on cores nor on workers.
 
-    name: str
-    compute: Callable[..., Mapping[str, np.ndarray]]
-    of: Sequence[Input]
-    settings: Mapping[str, Any]
+    On a CPU it has one thread: with two, a sum of many terms is rounded otherwise. On a GPU one volume after the other
+    has its turn, while other threads read.
+    """
+    import torch
+
+    with _TURN:
+        before = torch.get_num_threads()
+        if device == "cpu":
+            torch.set_num_threads(1)
+        try:
+            yield
+        finally:
+            torch.set_num_threads(before)
 
 
 @dataclass(eq=False)
@@ -107,10 +117,14 @@ class Instruments:
         segmenter: Segmenter = registry.load("segmenters", self.protocol.segmenter)(device=self.device)
         return segmenter
 
-    def read(self, item: StoredVolume) -> Volume:
-        """Return a volume on the canonical grid."""
-        volume = Volume.read(item.path)
-        return to_grid(volume, self.protocol.grid) if self.protocol.grid else volume
+    def for_workers(self) -> Instruments:
+        """Return the same instruments as another process may have them: silent, no network loaded, no autoencoder."""
+        cache = replace(self.cache, progress=silent, used=set())
+        return replace(self, cache=cache, progress=silent, reconstruct=None)
+
+    def open(self, item: StoredVolume) -> Opened:
+        """Return a volume to be looked at."""
+        return Opened(item, self)
 
     def describe(self, field: Need | Literal["grid", "window"]) -> Any:
         """Return what a protocol field stands for, down to the hash of weights, for fingerprints and cache keys."""
@@ -166,24 +180,23 @@ class Instruments:
         used = (getattr(self, field).info for field in info.needs if field in _INSTRUMENTS)
         return tuple(instrument.name for instrument in used if instrument.stand_in)
 
-    def derived(self, item: StoredVolume, what: Derivation, *, only: Sequence[str] = ()) -> dict[str, np.ndarray]:
+    def derived(self, opened: Opened, what: Derivation, *, only: Sequence[str] = ()) -> dict[str, np.ndarray]:
         """Return what a function makes of a volume's inputs, cached by their content (see ``Side.derived``).
 
         Args:
-            item: the volume.
+            opened: the volume.
             what: the function.
             only: names of the arrays that are wanted; all where empty.
         """
-        readers = {"volume": self.read, "segmentation": self.segmentation, "mask": self.mask}
 
         def made() -> Mapping[str, np.ndarray]:
-            return what.compute(*(readers[source](item) for source in what.of))
+            return what.compute(*opened.inputs(what.of))
 
-        return self.cache.arrays(*self._derivation_key(item, what), made, only=only)
+        return self.cache.arrays(*self._derivation_key(opened.item, what), made, only=only)
 
-    def has_derived(self, item: StoredVolume, what: Derivation) -> bool:
-        """Say whether ``derived`` would read its result back."""
-        return self.cache.has(self.cache.entry(*self._derivation_key(item, what), ".npz"))
+    def has_derived(self, item: StoredVolume, what: Derivation, progress: Progress = silent) -> bool:
+        """Say whether ``derived`` would read its result back; ``progress`` is told about one that is damaged."""
+        return self.cache.has(self.cache.entry(*self._derivation_key(item, what), ".npz"), progress)
 
     def _derivation_key(self, item: StoredVolume, what: Derivation) -> tuple[str, str, dict[str, Any]]:
         settings = {"reading": _READING, "name": what.name, "settings": what.settings, "of": list(what.of)}
@@ -194,24 +207,26 @@ class Instruments:
     def _described_mask(self, item: StoredVolume, what: Input) -> Any:
         if what == "segmentation" and self.protocol.segmenter != PRECOMPUTED:
             return self.describe("segmenter")
-        file, names = _mask_file(item, drawn=what == "segmentation")
+        file, names = mask_file(item, drawn=what == "segmentation")
         return [content_once(file), sorted((names or {}).items())]
 
-    def segmentation(self, item: StoredVolume) -> LabelMap:
-        """Return what the segmenter sees in a volume, on the canonical grid, or the mask that stands for that.
+    def segmented(self, item: StoredVolume, volume: Callable[[], Volume]) -> LabelMap:
+        """Return what the segmenter sees in a volume, cached by its content.
 
-        Raises:
-            Unavailable: the protocol wants masks and there is none.
-            GeometryError: the mask lies on another grid than its volume.
+        Args:
+            item: the volume.
+            volume: reads it, on the canonical grid.
         """
-        if self.protocol.segmenter == PRECOMPUTED:
-            return self._read_mask(item, drawn=True)
-        names = self.segmenter.names()
-        settings = self._segmentation_settings
-        return self.cache.label_map(item.sha256, settings, names, lambda: self.segmenter.segment(self.read(item)))
+
+        def made() -> LabelMap:
+            seen = volume()
+            with network_turn(self.device):
+                return self.segmenter.segment(seen)
+
+        return self.cache.label_map(item.sha256, self._segmentation_settings, self.segmenter.names(), made)
 
     def has_segmentation(self, item: StoredVolume) -> bool:
-        """Say whether ``segmentation`` would read its result back."""
+        """Say whether a volume's segmentation would be read back."""
         if self.protocol.segmenter == PRECOMPUTED:
             return True
         return self.cache.has(self.cache.entry(SEGMENTATIONS, item.sha256, self._segmentation_settings, ".nii.gz"))
@@ -219,37 +234,6 @@ class Instruments:
     @property
     def _segmentation_settings(self) -> dict[str, Any]:
         return {"reading": _READING, "grid": self.describe("grid"), "segmenter": self.describe("segmenter")}
-
-    def mask(self, item: StoredVolume) -> LabelMap:
-        """Return the label map that a volume was made from, or that was drawn on it, on the canonical grid.
-
-        Raises:
-            Unavailable: there is none.
-            GeometryError: the mask lies on another grid than its volume.
-        """
-        return self._read_mask(item, drawn=False)
-
-    def _read_mask(self, item: StoredVolume, *, drawn: bool) -> LabelMap:
-        file, names = _mask_file(item, drawn=drawn)
-        mask = read_mask(file, item.path, names)
-        return label_map_to_grid(mask, self.protocol.grid) if self.protocol.grid else mask
-
-
-def _mask_file(item: StoredVolume, *, drawn: bool) -> tuple[Path, Mapping[int, str] | None]:
-    """Return the label map of what a volume shows, or unless ``drawn`` rather the one that it was made from."""
-    if item.condition is not None and not drawn:
-        return item.condition, item.condition_regions
-    if item.mask is not None:
-        return item.mask, item.regions
-    if item.condition is not None:
-        raise Unavailable(
-            f"{item.path.name} has the label map that it was made from, but none of what it shows: name a segmenter "
-            "that sees voxels with --segmenter"
-        )
-    raise Unavailable(
-        f"{item.path.name} has no mask: give --masks (and --real-masks), or, where its own regions are wanted, a "
-        "--segmenter"
-    )
 
 
 def _sha256_or_absent(weights: WeightFile) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import traceback
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +16,7 @@ from medbench.evaluation.comparison import Comparison
 from medbench.evaluation.finite import finite_only
 from medbench.evaluation.floors import against, floor_of
 from medbench.evaluation.gate.checks import check
-from medbench.evaluation.gate.facts import FACTS_VERSION, Facts, file_facts
+from medbench.evaluation.gate.facts import known_facts
 from medbench.evaluation.gate.findings import SideReport
 from medbench.evaluation.instruments import Instruments
 from medbench.evaluation.prospects import require_counts
@@ -49,13 +49,8 @@ def inspect(comparison: Comparison, instruments: Instruments) -> list[Finding]:
     comparison.require()
 
     def report(side: str, items: Sequence[StoredVolume]) -> SideReport:
-        tracked = instruments.progress.track(items, task=f"gate of {side}", total=len(items)) if items else ()
-        return SideReport(side, tuple((str(item.path), known(item)) for item in tracked))
-
-    def known(item: StoredVolume) -> Facts:
-        settings = {"version": FACTS_VERSION}
-        found: Facts = instruments.cache.document("facts", item.sha256, settings, lambda: file_facts(item.path))
-        return found
+        known = ((str(item.path), known_facts(instruments.open(item), instruments.cache)) for item in items)
+        return SideReport(side, tuple(known))
 
     noticed = list(comparison.noticed)
     for item in comparison.items:
@@ -72,14 +67,14 @@ def inspect(comparison: Comparison, instruments: Instruments) -> list[Finding]:
 
 
 def measure_all(
-    comparison: Comparison, instruments: Instruments, metrics: Sequence[str], *, tables: Path
+    comparison: Comparison, instruments: Instruments, metrics: Iterable[str], *, tables: Path
 ) -> tuple[list[tuple[MetricInfo, Measured]], list[Skipped]]:
     """Compute metrics with their floors.
 
     Args:
         comparison: the volumes.
         instruments: what the volumes are seen with.
-        metrics: registered names.
+        metrics: registered names; the next one is asked for once the one before it has ended.
         tables: folder for the values behind every number.
 
     Returns:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from medbench import registry
 from medbench.errors import NoNumberError, NotEnoughCasesError, Unavailable
-from medbench.evaluation.instruments import PRECOMPUTED, Instruments
+from medbench.evaluation.instruments import Instruments
+from medbench.evaluation.opened import PRECOMPUTED
 from medbench.metrics.base import MetricInfo
 from medbench.progress import Progress
 from medbench.records.results import Skipped, by_cause

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from medbench.drawing.panels import CentreSlices
 from medbench.errors import DataError, Unavailable
-from medbench.evaluation.instruments import PRECOMPUTED, Derivation, Instruments
-from medbench.features.seen import as_seen
-from medbench.imaging.slices import plane_slices
+from medbench.evaluation.derivations import CENTRE_SLICES, REGIONS, centre_slices, slice_features, volume_features
+from medbench.evaluation.instruments import Instruments
+from medbench.evaluation.opened import PRECOMPUTED
 from medbench.imaging.volume import LabelMap, Volume
-from medbench.metrics.evidence import Input
+from medbench.metrics.evidence import Derivation, Input
 from medbench.records.samples import StoredVolume, content_once
 from medbench.spec import Plane, fingerprint
 
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _COUNTS = ("voxels", "voxel_ml")
-_SLICE_FEATURES: Final = ("window", "slices", "extractor")
 
 
 @dataclass(frozen=True)
@@ -75,44 +75,19 @@ class StoredSide:
 
     def slice_features(self, plane: Plane) -> Iterator[np.ndarray]:
         """Yield one float32 array (slices, features) a volume; the planes of a volume are computed together."""
-        instruments = self.instruments
-        protocol = instruments.protocol
-
-        def compute(volume: Volume) -> dict[str, np.ndarray]:
-            return {
-                each: np.concatenate(
-                    [
-                        instruments.extractor.features(chunk)
-                        for chunk in plane_slices(volume.voxels, each, protocol=protocol.slices, window=protocol.window)
-                    ]
-                )
-                for each in protocol.slices.planes
-            }
-
-        settings = {field: instruments.describe(field) for field in _SLICE_FEATURES}
-        what = Derivation("features", compute, ("volume",), settings)
-        for arrays in self._derived(what, only=(plane,)):
+        for arrays in self._derived(slice_features(self.instruments), only=(plane,)):
             yield arrays[plane]
 
     def volume_features(self) -> Iterator[np.ndarray]:
         """Yield one float32 array (features,) a volume."""
-        instruments = self.instruments
-        window = instruments.protocol.window
-
-        def compute(volume: Volume) -> dict[str, np.ndarray]:
-            extractor = instruments.volume_extractor
-            return {"features": extractor.features(as_seen(volume, extractor.info, window))}
-
-        settings = {"window": instruments.describe("window"), "extractor": instruments.describe("volume_extractor")}
-        for arrays in self.derived("volume-features", compute, of=("volume",), settings=settings):
+        for arrays in self._derived(volume_features(self.instruments)):
             yield arrays["features"]
 
     def region_voxels(self) -> pd.DataFrame:
         """Return voxel counts: one row a volume, one column a region, plus ``voxels`` and ``voxel_ml``."""
         import pandas as pd
 
-        found = self.derived("regions", _region_counts, of=("segmentation",), settings={"version": 2})
-        rows = [self._row(arrays) for arrays in found]
+        rows = [self._row(arrays) for arrays in self._derived(REGIONS)]
         frame = pd.DataFrame(rows, index=pd.Index(self.ids, name="id"))
         regions = [column for column in frame.columns if column not in _COUNTS]
         # Masks without names are named after the values they hold: a value that one of them lacks has no voxels there.
@@ -130,18 +105,22 @@ class StoredSide:
 
     def volumes(self) -> Iterator[Volume]:
         """Yield the volumes on the canonical grid."""
-        return map(self.instruments.read, self.items)
+        return (self.instruments.open(item).volume() for item in self.items)
+
+    def centre_slices(self) -> Iterator[CentreSlices]:
+        """Yield the slices of each volume that a montage shows."""
+        return map(centre_slices, self._derived(CENTRE_SLICES))
 
     def segmentations(self) -> Iterator[LabelMap]:
         """Yield what the segmenter sees in each volume."""
         waiting = [item for item in self.items if not self.instruments.has_segmentation(item)]
         for item in self._tracked(waiting, "regions"):
-            self.instruments.segmentation(item)
-        yield from map(self.instruments.segmentation, self.items)
+            self.instruments.open(item).segmentation()
+        yield from (self.instruments.open(item).segmentation() for item in self.items)
 
     def masks(self) -> Iterator[LabelMap]:
         """Yield the label map that each volume was made from, or that was drawn on it."""
-        return map(self.instruments.mask, self.items)
+        return (self.instruments.open(item).mask() for item in self.items)
 
     def derived(
         self,
@@ -157,9 +136,9 @@ class StoredSide:
     def _derived(self, what: Derivation, *, only: Sequence[str] = ()) -> Iterator[dict[str, np.ndarray]]:
         waiting = [item for item in self.items if not self.instruments.has_derived(item, what)]
         for item in self._tracked(waiting, what.name):
-            self.instruments.derived(item, what)
+            self.instruments.derived(self.instruments.open(item), what)
         for item in self.items:
-            yield self.instruments.derived(item, what, only=only)
+            yield self.instruments.derived(self.instruments.open(item), what, only=only)
 
     def reconstructions(self) -> Iterator[tuple[Volume, Volume]]:
         """Yield (volume, reconstruction), both clipped to the protocol's window."""
@@ -167,7 +146,7 @@ class StoredSide:
         if reconstruct is None:
             raise Unavailable("there is no autoencoder: the model does not reconstruct, or only a folder was given")
         for item in self._tracked(self.items, "reconstructions"):
-            volume = self.instruments.read(item)
+            volume = self.instruments.open(item).volume()
             again = reconstruct(volume)
             if again.shape != volume.shape:
                 raise DataError(f"the generator returned {item.id} with shape {again.shape}, not {volume.shape}")
@@ -181,13 +160,3 @@ class StoredSide:
         if not items:
             return iter(())
         return self.instruments.progress.track(items, task=f"{what} of {self.name}", total=len(items))
-
-
-def _region_counts(label_map: LabelMap) -> dict[str, np.ndarray]:
-    counts = np.bincount(label_map.voxels.reshape(-1), minlength=256)
-    return {
-        "names": np.array(list(label_map.names.values()), dtype=np.str_),
-        "counts": np.array([counts[value] for value in label_map.names], dtype=np.int64),
-        "voxels": np.array(label_map.voxels.size),
-        "voxel_ml": np.array(label_map.voxel_ml),
-    }

@@ -13,8 +13,9 @@ from medbench.statistics.resampling import NOT_ASKED, jackknifed, jackknifed_by_
 if TYPE_CHECKING:
     import pandas as pd
 
-    from medbench.metrics.evidence import Evidence
+    from medbench.metrics.evidence import Derivation, Evidence
     from medbench.records.results import CaseColumns, Definition, Result
+    from medbench.spec import Protocol as EvaluationProtocol
     from medbench.statistics.resampling import Interval, Replicates, Stay
     from medbench.storage.weights import WeightFile
 
@@ -23,6 +24,11 @@ Need = Literal[
 ]  # fields of ``medbench.spec.Protocol``
 Want = Literal["masks", "held_out"]
 Floor = Literal["splits", "held-out", "own", "none"]
+
+
+def _nothing(protocol: EvaluationProtocol) -> Sequence[Derivation]:
+    del protocol
+    return ()
 
 
 @dataclass(frozen=True)
@@ -56,6 +62,9 @@ class MetricInfo:
         wants: what a comparison must have for any number: label maps beside the samples, held-out real volumes.
         steered_by: the split whose label maps steer the samples it judges, where samples are steered and the user
             names none: ``train`` where held-out label maps would give the answer away.
+        derives: what it derives of each volume under a protocol. With features and regions, which follow from
+            ``needs``, that is computed for all metrics in one pass over the volumes; what is not declared is computed
+            when it is asked for.
     """
 
     name: str
@@ -77,6 +86,7 @@ class MetricInfo:
     not_audited: str = ""
     wants: tuple[Want, ...] = ()
     steered_by: Literal["train", "test"] = "test"
+    derives: Callable[[EvaluationProtocol], Sequence[Derivation]] = _nothing
 
 
 @dataclass(frozen=True)

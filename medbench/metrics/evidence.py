@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from medbench.spec import Protocol as EvaluationProtocol
 
 Input = Literal["volume", "segmentation", "mask"]
+SideName = Literal["real", "synthetic", "held_out"]
 
 
 class Side(Protocol):
@@ -112,6 +113,28 @@ class Side(Protocol):
         Raises:
             Unavailable: the generator does not reconstruct, or no generator is known.
         """
+
+
+@dataclass(frozen=True)
+class Derivation:
+    """A function of a volume's inputs with all that decides its outcome (see ``Side.derived``).
+
+    A metric that declares it (``MetricInfo.derives``) has it computed together with all that others want of the volume.
+
+    Args:
+        name: as in ``Side.derived``, like ``compute``, ``of`` and ``settings``.
+        sides: whose volumes the metric will ask for it.
+    """
+
+    name: str
+    compute: Callable[..., Mapping[str, np.ndarray]]
+    of: Sequence[Input]
+    settings: Mapping[str, Any]
+    sides: Sequence[SideName] = ("real", "synthetic", "held_out")
+
+    def from_side(self, side: Side) -> Iterator[dict[str, np.ndarray]]:
+        """Yield what it makes of each volume of a side."""
+        return side.derived(self.name, self.compute, of=self.of, settings=self.settings)
 
 
 class Workspace(Protocol):

@@ -19,12 +19,12 @@ import numpy as np
 from medbench.errors import Unavailable
 from medbench.extras import missing
 from medbench.metrics.base import Measurement, MetricInfo, require_subjects
-from medbench.metrics.evidence import Evidence, Side, volume_table
+from medbench.metrics.evidence import Derivation, Evidence, Side, volume_table
 from medbench.metrics.features import notes_on_bias
 from medbench.metrics.functional.frechet import frechet_between
 from medbench.metrics.functional.radiomics import FAMILIES, radiomics, settings
 from medbench.records.results import Definition
-from medbench.spec import Window
+from medbench.spec import Protocol
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -42,6 +42,11 @@ _DEFINITIONS = {
 }
 
 
+def _radiomics(protocol: Protocol) -> Derivation:
+    window = protocol.window
+    return Derivation("radiomics", partial(radiomics, window=window), ("volume",), settings(window))
+
+
 class Frd:
     """Fréchet distance between the radiomics features of real and synthetic volumes."""
 
@@ -56,6 +61,7 @@ class Frd:
         parts=_DEFINITIONS,
         source="Konz, Osuala et al., arXiv:2412.01496, eq. 3; features: IBSI, arXiv:1612.07003",
         by_default=False,
+        derives=lambda protocol: (_radiomics(protocol),),
     )
 
     def measure(self, evidence: Evidence) -> Measurement:
@@ -69,7 +75,7 @@ class Frd:
             raise Unavailable(lack)
         sides = evidence.real, evidence.synthetic
         require_subjects(self.info, real=sides[0].subjects, synthetic=sides[1].subjects)
-        real, synthetic = (_features(side, evidence.protocol.window) for side in sides)
+        real, synthetic = (_features(side, evidence.protocol) for side in sides)
         kept, dropped = _usable(real, synthetic)
         if not kept:
             raise Unavailable("no radiomics feature is defined for all volumes and varies among the real ones")
@@ -121,11 +127,10 @@ def _constant(values: np.ndarray) -> np.ndarray:
     return constant
 
 
-def _features(side: Side, window: Window) -> _Features:
+def _features(side: Side, protocol: Protocol) -> _Features:
     import pandas as pd
 
-    compute = partial(radiomics, window=window)
-    found = list(side.derived("radiomics", compute, of=("volume",), settings=settings(window)))
+    found = list(_radiomics(protocol).from_side(side))
     rows = [dict(zip(arrays["names"].tolist(), arrays["values"].tolist())) for arrays in found]
     return _Features(
         pd.DataFrame(rows),

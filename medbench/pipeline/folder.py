@@ -87,7 +87,7 @@ class FolderEvaluation:
         instruments = self._instruments(self.folder.logs, Logged(self.progress, self.folder.log_file))
         meter = Meter(24 * GIB, self.track.device)
         samples = fingerprint(self.spec)
-        return Evaluation(instruments, self.metrics, self.folder, record, meter, samples)
+        return Evaluation(instruments, self.metrics, self.folder, record, meter, samples, self.track.engine)
 
     def _instruments(self, logs: Path, progress: Progress) -> Instruments:
         return self.track.instruments(progress=progress, logs=logs)

@@ -218,7 +218,7 @@ class Run:
         )
         made = self._sampled()
         samples = fingerprint([made[index].sha256 for index in sorted(made)])
-        return Evaluation(instruments, self.metrics, self.folder, self.record, self.meter, samples)
+        return Evaluation(instruments, self.metrics, self.folder, self.record, self.meter, samples, self.track.engine)
 
     @cached_property
     def forecasts(self) -> Forecasts:

@@ -176,9 +176,27 @@ class PhantomDataset:
         )
 
 
+_left_over: dict[tuple[int, Shape, int], Volume | LabelMap] = {}
+
+
 def _volume(seed: int, shape: Shape) -> Volume:
-    return generate(seed, shape)[0]
+    found = _half(seed, shape, 0)
+    assert isinstance(found, Volume)
+    return found
 
 
 def _label_map(seed: int, shape: Shape) -> LabelMap:
-    return generate(seed, shape)[1]
+    found = _half(seed, shape, 1)
+    assert isinstance(found, LabelMap)
+    return found
+
+
+def _half(seed: int, shape: Shape, which: int) -> Volume | LabelMap:
+    """Return a phantom's volume (0) or label map (1); the other one is kept until somebody asks for it or another."""
+    kept = _left_over.pop((seed, shape, which), None)
+    if kept is None:
+        both = generate(seed, shape)
+        kept = both[which]
+        _left_over.clear()
+        _left_over[seed, shape, 1 - which] = both[1 - which]
+    return kept

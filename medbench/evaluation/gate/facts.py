@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
 from medbench.errors import IntensityError
+from medbench.evaluation.cache import Cache
+from medbench.evaluation.opened import Opened
 from medbench.imaging.formats import Header, read_header
 from medbench.imaging.hounsfield import Intensities, intensities
 from medbench.imaging.volume import Volume
+from medbench.progress import Progress
+from medbench.records.samples import StoredVolume
 
-FACTS_VERSION = "3"
+_KIND, _SETTINGS = "facts", {"version": "3"}
 
 
 class Facts(Intensities):
@@ -57,10 +62,30 @@ def facts(volume: Volume, *, header: Header | None = None, file: Path | str = "a
     )
 
 
-def file_facts(path: Path) -> Facts:
+def file_facts(path: Path, read: Callable[[], Volume] | None = None) -> Facts:
     """Read a volume and measure it.
+
+    Args:
+        path: its file.
+        read: hands the volume over where somebody has read it already.
 
     Raises:
         DataError: the file cannot be read as a volume.
     """
-    return facts(Volume.read(path), header=read_header(path), file=path)
+    return facts(read() if read else Volume.read(path), header=read_header(path), file=path)
+
+
+def known_facts(opened: Opened, cache: Cache) -> Facts:
+    """Return the facts about a volume from the cache; measured, and kept there, where they are absent.
+
+    Raises:
+        DataError: the file cannot be read as a volume.
+    """
+    item = opened.item
+    found: Facts = cache.document(_KIND, item.sha256, _SETTINGS, lambda: file_facts(item.path, opened.stored))
+    return found
+
+
+def is_known(item: StoredVolume, cache: Cache, progress: Progress) -> bool:
+    """Say whether the cache has the facts about a volume; ``progress`` is told if they are damaged."""
+    return cache.has(cache.entry(_KIND, item.sha256, _SETTINGS, ".json"), progress)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 
@@ -56,7 +56,12 @@ def _measures(real: SideReport, synthetic: SideReport, grid: Grid | None) -> Ite
 def _alike(what: str, a: Facts, b: Facts) -> bool:
     if what == "shape":
         return a["shape"] == b["shape"]
-    return bool(np.allclose(a["spacing_mm"], b["spacing_mm"], rtol=_SAME_SPACING, atol=0))
+    return same_spacing(a["spacing_mm"], b["spacing_mm"])
+
+
+def same_spacing(a: Sequence[float], b: Sequence[float]) -> bool:
+    """Say whether two spacings are one but for rounding."""
+    return bool(np.allclose(a, b, rtol=_SAME_SPACING, atol=0))
 
 
 def _grid_finding(

@@ -154,7 +154,7 @@ def hounsfield(path: Path, stored: Stored) -> np.ndarray:
     """Read a stored image's voxels and return them in HU; the message names ``path``.
 
     Returns:
-        (i, j, k) int16 where every value is an integer within int16, else float32.
+        (i, j, k) int16 where every value is an integer within int16, else float32; perhaps read-only.
 
     Raises:
         IntensityError: NaN or infinite voxels.
@@ -162,8 +162,8 @@ def hounsfield(path: Path, stored: Stored) -> np.ndarray:
     voxels, limits = stored.read(), np.iinfo(np.int16)
     scaled = (stored.slope, stored.intercept) != (1.0, 0.0)
     if voxels.dtype.kind in "iu" and not scaled:
-        fits = limits.min <= voxels.min() and voxels.max() <= limits.max
-        return voxels.astype(np.int16 if fits else np.float32)
+        fits = voxels.dtype == np.int16 or (limits.min <= voxels.min() and voxels.max() <= limits.max)
+        return voxels.astype(np.int16 if fits else np.float32, copy=False)
     values = np.empty(voxels.shape, dtype=np.float32, order="F")
     whole, bad = True, 0
     for index in range(voxels.shape[2]):  # slice by slice: float64 of a whole volume would be four times its size

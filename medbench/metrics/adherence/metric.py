@@ -16,7 +16,7 @@ import numpy as np
 from medbench.errors import Unavailable
 from medbench.metrics.adherence.controls import Control, ceiling_of, shuffled_floor
 from medbench.metrics.adherence.figure import draw
-from medbench.metrics.adherence.overlaps import Overlaps, by_unit, collect, mean_of_present
+from medbench.metrics.adherence.overlaps import Overlaps, by_unit, collect, mean_of_present, of_volumes
 from medbench.metrics.adherence.parts import PARTS
 from medbench.metrics.base import Figure, Measurement, MetricInfo, require_subjects
 from medbench.metrics.evidence import Evidence
@@ -47,6 +47,7 @@ class Adherence:
         needs=("segmenter", "regions", "nsd_tolerance_mm"),
         wants=("masks",),
         floor="own",
+        derives=lambda protocol: (of_volumes(protocol),),
         # Samples of two runs are pairs where they were made from the same label map, whatever their own names are.
         cases=CaseColumns(value="dsc", case="mask"),
         figures=(

@@ -11,7 +11,7 @@ import numpy as np
 
 from medbench.errors import Unavailable
 from medbench.imaging.volume import UNNAMED, LabelMap
-from medbench.metrics.evidence import Side
+from medbench.metrics.evidence import Derivation, Side
 from medbench.metrics.functional.overlap import overlaps, values_of
 from medbench.spec import Protocol
 from medbench.statistics.resampling import subject_means
@@ -81,6 +81,14 @@ def by_unit(values: np.ndarray, units: np.ndarray) -> np.ndarray:
     return subject_means(values[present], units[present].tolist())
 
 
+def of_volumes(protocol: Protocol) -> Derivation:
+    """Return what is derived of each volume: see ``volume_overlaps``."""
+    wanted = tuple(protocol.regions)
+    settings = {"version": _VERSION, "regions": wanted, "tolerance_mm": protocol.nsd_tolerance_mm}
+    compute = partial(volume_overlaps, regions=wanted, tolerance_mm=protocol.nsd_tolerance_mm)
+    return Derivation("adherence", compute, ("mask", "segmentation"), settings, sides=("synthetic", "held_out"))
+
+
 def collect(side: Side, protocol: Protocol) -> Overlaps:
     """Return the overlaps of a side's masks with what the segmenter sees in its volumes.
 
@@ -92,9 +100,7 @@ def collect(side: Side, protocol: Protocol) -> Overlaps:
         Unavailable: no masks, no segmenter, or no region that both know and one of them holds.
     """
     wanted = tuple(protocol.regions)
-    settings = {"version": _VERSION, "regions": wanted, "tolerance_mm": protocol.nsd_tolerance_mm}
-    compute = partial(volume_overlaps, regions=wanted, tolerance_mm=protocol.nsd_tolerance_mm)
-    rows = list(side.derived("adherence", compute, of=("mask", "segmentation"), settings=settings))
+    rows = list(of_volumes(protocol).from_side(side))
     known = [str(name) for name in dict.fromkeys(name for row in rows for name in row["regions"])]
     regions = [name for name in known if not np.isnan(_column(rows, "dsc", name)).all()]
     notes = _left_out(rows, wanted, known)

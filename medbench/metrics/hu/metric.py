@@ -16,7 +16,7 @@ import numpy as np
 
 from medbench.errors import Unavailable
 from medbench.metrics.base import Measurement, MetricInfo, require_subjects
-from medbench.metrics.evidence import Evidence, Side, volume_table
+from medbench.metrics.evidence import Derivation, Evidence, volume_table
 from medbench.metrics.hu.parts import PARTS
 from medbench.metrics.hu.regions import mean_distance, published_bounds, region_figures
 from medbench.metrics.hu.volume import FEWEST_VOXELS, NOISE, SLICES, Figures, collected, volume_figures
@@ -25,7 +25,16 @@ from medbench.statistics.resampling import subject_means
 if TYPE_CHECKING:
     import pandas as pd
 
+    from medbench.spec import Protocol
+
+_VERSION = "1"
 _FEWEST = 2
+
+
+def _figures(protocol: Protocol) -> Derivation:
+    window = protocol.window
+    settings = {"version": _VERSION, "window": window.model_dump(mode="json")}
+    return Derivation("hu", partial(volume_figures, window=window), ("volume", "segmentation"), settings)
 
 
 class Hu:
@@ -33,7 +42,7 @@ class Hu:
 
     info: ClassVar[MetricInfo] = MetricInfo(
         name="hu",
-        version="1",
+        version=_VERSION,
         summary="Wasserstein-1 distance of synthetic from real Hounsfield units, mean over regions; texture beside it",
         better="lower",
         unit="HU",
@@ -42,6 +51,7 @@ class Hu:
         parts=PARTS,
         source="bounds: NV-Generate's quality check; noise power spectrum: ICRU Report 87, Dolly et al. 2016",
         needs=("segmenter", "regions"),
+        derives=lambda protocol: (_figures(protocol),),
     )
 
     def measure(self, evidence: Evidence) -> Measurement:
@@ -52,7 +62,10 @@ class Hu:
             NotEnoughCasesError: fewer than two subjects on a side.
         """
         require_subjects(self.info, real=evidence.real.subjects, synthetic=evidence.synthetic.subjects)
-        real, synthetic = (self._figures(side, evidence) for side in (evidence.real, evidence.synthetic))
+        figures = _figures(evidence.protocol)
+        real, synthetic = (
+            collected(figures.from_side(side), side.subjects) for side in (evidence.real, evidence.synthetic)
+        )
         lacking = {
             region: _lacking(real, region, "real") or _lacking(synthetic, region, "synthetic")
             for region in evidence.protocol.regions or dict.fromkeys([*real.voxels, *synthetic.voxels])
@@ -83,16 +96,6 @@ class Hu:
             skipped=skipped,
             scope={"compared": regions},
         )
-
-    def _figures(self, side: Side, evidence: Evidence) -> Figures:
-        window = evidence.protocol.window
-        found = side.derived(
-            "hu",
-            partial(volume_figures, window=window),
-            of=("volume", "segmentation"),
-            settings={"version": self.info.version, "window": window.model_dump(mode="json")},
-        )
-        return collected(found, side.subjects)
 
 
 def _lacking(figures: Figures, region: str, side: str) -> str:

@@ -6,14 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pytest
 
 from medbench.datasets.phantom.dataset import generate
-from medbench.errors import Unavailable
 from medbench.evaluation.side import StoredSide
 from medbench.imaging.volume import LabelMap
 from medbench.records.samples import StoredVolume
-from medbench.spec import Grid
 
 SHAPE = (16, 16, 8)
 
@@ -25,25 +22,11 @@ def test_the_condition_is_the_mask_of_a_sample(
     other.write(tmp_path / "condition.nii.gz")
     made = replace(item, condition=tmp_path / "condition.nii.gz", condition_regions=item.regions)
     lab = instruments(tmp_path, segmenter="precomputed")
-    assert lab.mask(made).content_hash() == other.content_hash()
-    assert lab.segmentation(made).content_hash() == LabelMap.read(item.mask).content_hash()
+    assert lab.open(made).mask().content_hash() == other.content_hash()
+    assert lab.open(made).segmentation().content_hash() == LabelMap.read(item.mask).content_hash()
     assert not StoredSide([made], lab, "real").masks_stand_for_segmenter
     assert StoredSide([item], lab, "real").masks_stand_for_segmenter
     assert not StoredSide([item], instruments(tmp_path, segmenter="phantom"), "real").masks_stand_for_segmenter
-
-
-def test_masks_on_another_grid_follow_their_volume(
-    item: StoredVolume, tmp_path: Path, instruments: Callable[..., Any]
-) -> None:
-    lab = instruments(tmp_path, grid=Grid(shape=(12, 12, 8), fit="resize"))
-    assert lab.mask(item).shape == lab.read(item).shape == (12, 12, 8)
-
-
-def test_a_missing_mask_is_named_with_its_mend(
-    item: StoredVolume, tmp_path: Path, instruments: Callable[..., Any]
-) -> None:
-    with pytest.raises(Unavailable, match=r"volume\.nii\.gz has no mask: give --masks"):
-        instruments(tmp_path).mask(replace(item, mask=None))
 
 
 def test_without_any_masks_none_stand_for_the_segmenter(
@@ -51,14 +34,6 @@ def test_without_any_masks_none_stand_for_the_segmenter(
 ) -> None:
     lab = instruments(tmp_path, segmenter="precomputed")
     assert not StoredSide([replace(item, mask=None)], lab, "real").masks_stand_for_segmenter
-
-
-def test_a_condition_is_no_segmentation_and_the_mend_says_who_makes_one(
-    item: StoredVolume, tmp_path: Path, instruments: Callable[..., Any]
-) -> None:
-    made = replace(item, mask=None, condition=item.mask, condition_regions=item.regions)
-    with pytest.raises(Unavailable, match=r"volume\.nii\.gz has the label map that it was made from.*--segmenter"):
-        instruments(tmp_path, segmenter="precomputed").segmentation(made)
 
 
 def test_a_side_knows_its_content(item: StoredVolume, tmp_path: Path, instruments: Callable[..., Any]) -> None:

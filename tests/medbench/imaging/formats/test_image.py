@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import nibabel as nib
 import numpy as np
 import pytest
@@ -81,3 +83,14 @@ def test_headers_alone_are_refused_as_with_voxels(tmp_path, refusal, metaimage, 
     for path in refused:
         assert refusal(path, FormatError, read_header) == refusal(path, FormatError)
     assert "no such file" in refusal(tmp_path / "absent.mha", DataError, read_header)
+
+
+@pytest.mark.parametrize("shape", [(5, 4, 70), (2, 3, 32), (2, 2, 2)])
+@pytest.mark.parametrize("flip", [1, -1])
+def test_voxels_come_in_c_order_and_may_be_written_to(shape: tuple[int, int, int], flip: int, tmp_path: Path) -> None:
+    wanted = np.random.default_rng(0).integers(-1000, 1000, shape, dtype=np.int16)
+    nib.save(nib.Nifti1Image(wanted, np.diag([flip, 1.0, 1.0, 1.0])), tmp_path / "a.nii.gz")
+    voxels, _ = read_image(tmp_path / "a.nii.gz")
+    assert voxels.flags.c_contiguous
+    assert np.array_equal(voxels, wanted[::flip])
+    voxels += 1
