@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import shutil
 import tempfile
 import weakref
@@ -13,19 +12,19 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
-from medbench import registry
 from medbench.budget.meter import GIB, Meter
 from medbench.datasets.base import Dataset
-from medbench.errors import SpecError, Unavailable
+from medbench.errors import SpecError
 from medbench.evaluation.cache import Cache, Entry
 from medbench.evaluation.comparison import Comparison, track_of
 from medbench.evaluation.gate import findings as gate
-from medbench.evaluation.gate.facts import FACTS_VERSION, file_facts
+from medbench.evaluation.gate.facts import known_facts
 from medbench.evaluation.instruments import Instruments
 from medbench.evaluation.measure import inspect, measure_all
+from medbench.evaluation.one_pass import Look, OnePass
 from medbench.evaluation.prospects import Prospects, nothing_of
-from medbench.evaluation.side import StoredSide
 from medbench.metrics.base import Metric
+from medbench.metrics.evidence import SideName
 from medbench.pipeline.folder import against_volumes
 from medbench.pipeline.given import Given, HasDataset, Spacing, named, source
 from medbench.pipeline.options import TrackOptions, resolve_metrics, weight_files
@@ -136,8 +135,10 @@ class Accumulator:
             scratch = _Layered(self._scratch / "cache", progress, below=lasting.cache)
             self._instruments = replace(lasting, cache=scratch)
             self._prospects().require(names, lasting, progress)
-            for item in (*self._against.reference, *self._against.held_out):
-                _look_at(item, names, lasting)
+            for item in self._against.reference:
+                _look_at(item, "real", names, lasting)
+            for item in self._against.held_out:
+                _look_at(item, "held_out", names, lasting)
 
     def __len__(self) -> int:
         return len(self._items)
@@ -164,7 +165,7 @@ class Accumulator:
             folder = self._scratch / "samples"
             found = source(given, name=_NAME, scratch=folder, spacing=self._spacing, start=first)
             for item in found.volumes(masks=None, progress=silent):
-                _look_at(item, names, self._instruments)
+                _look_at(item, "synthetic", names, self._instruments)
                 self._items.append(replace(item, id=f"{len(self._items):06d}"))
 
     def compute(self) -> Report:
@@ -241,15 +242,11 @@ class Accumulator:
         )
 
 
-def _look_at(item: StoredVolume, metrics: Sequence[str], instruments: Instruments) -> None:
-    """Compute what the gate and the metrics want of a volume, as far as that is known beforehand."""
-    side = StoredSide([item], instruments, name="synthetic")
-    instruments.cache.document("facts", item.sha256, {"version": FACTS_VERSION}, lambda: file_facts(item.path))
-    needs = {need for metric in metrics for need in registry.load("metrics", metric).info.needs}
-    with contextlib.suppress(Unavailable):
-        if "extractor" in needs:
-            next(side.slice_features(instruments.protocol.slices.planes[0]))
-        if "volume_extractor" in needs:
-            next(side.volume_features())
-        if "segmenter" in needs:
-            side.region_voxels()
+def _look_at(item: StoredVolume, side: SideName, metrics: Sequence[str], instruments: Instruments) -> None:
+    """Compute what the gate and the metrics want of a volume, as far as that is known beforehand.
+
+    Raises:
+        DataError: a file that cannot be read.
+    """
+    if not OnePass(instruments, tuple(metrics))(Look(item, side, pictured=False)):
+        known_facts(instruments.open(item), instruments.cache)
