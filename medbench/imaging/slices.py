@@ -11,7 +11,7 @@ The convention is that of MAISI's ``compute_fid_2-5d_ct.py`` (Project-MONAI/tuto
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -37,6 +37,11 @@ def centre_range(slices: int, ratio: float | None) -> range:
         return range(slices)
     # This very expression in double precision: exact arithmetic differs by one for some sizes (0.4 of 90: 27..61).
     return range(int((1 - ratio) / 2 * slices), int((1 + ratio) / 2 * slices))
+
+
+def slice_count(shape: Sequence[int], protocol: SliceProtocol) -> int:
+    """Return how many slices of a volume (x, y, z) a protocol sees, over all planes."""
+    return sum(len(centre_range(shape[_AXES[plane][0]], protocol.centre_ratio)) for plane in protocol.planes)
 
 
 def plane_view(voxels: np.ndarray, plane: Plane) -> np.ndarray:

@@ -14,6 +14,7 @@ from medbench.evaluation.evaluation import Evaluation
 from medbench.evaluation.instruments import Instruments
 from medbench.evaluation.prospects import Prospects
 from medbench.imaging.findings import Finding
+from medbench.pipeline import disk
 from medbench.pipeline.options import FolderOptions, resolve_metrics
 from medbench.pipeline.track import Track
 from medbench.progress import Progress
@@ -51,6 +52,10 @@ class FolderEvaluation:
         samples = self._first(self.samples.volumes(masks=options.masks, progress=progress))
         reference = self._real_volumes()
         self._prospects(samples, reference).require(self.metrics, self._instruments(Path(), progress), progress)
+        grid = self.track.protocol.grid
+        if grid is not None and grid.shape is not None:
+            seen = len(samples) + len(reference or ())
+            disk.require(disk.of_track(self.track, self.metrics, grid.shape, more=seen), progress)
         self.comparison = self._comparison(samples, reference)
         self.spec = self._spec()
         self.folder = RunFolder(options.out or Path("evaluations") / f"{self.name}-{fingerprint(self.spec)}")

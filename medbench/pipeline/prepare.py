@@ -69,8 +69,7 @@ def prepare(
         DataError: data absent or damaged.
         StorageError: the disk is full, or known to be too small.
     """
-    settings = {"dataset": identity, "grid": grid.model_dump(mode="json") if grid else None}
-    place = Path("prepared") / f"{dataset.info.name}-{fingerprint(settings)}"
+    place = _place(dataset, identity, grid)
     folder = home() / place
     splits = dataset.cases("train")[:reference_count], dataset.cases("test")
     chosen = [on_grid(shard.of(cases), grid) for cases in splits]
@@ -84,6 +83,18 @@ def prepare(
                 pass
     reference, held_out = ([_item(_files(place, case), case) for case in cases] for cases in chosen)
     return RealSplits(reference, held_out)
+
+
+def absent(dataset: Dataset, *, identity: Mapping[str, Any], grid: Grid | None, reference_count: int | None) -> int:
+    """Return how many cases ``prepare`` would have to make; files are looked for, not read."""
+    place = _place(dataset, identity, grid)
+    cases = (*dataset.cases("train")[:reference_count], *dataset.cases("test"))
+    return sum(not _files(place, case).volume.exists() for case in cases)
+
+
+def _place(dataset: Dataset, identity: Mapping[str, Any], grid: Grid | None) -> Path:
+    settings = {"dataset": identity, "grid": grid.model_dump(mode="json") if grid else None}
+    return Path("prepared") / f"{dataset.info.name}-{fingerprint(settings)}"
 
 
 def on_grid(cases: Sequence[Case], grid: Grid | None) -> Sequence[Case]:

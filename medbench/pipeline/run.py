@@ -14,6 +14,7 @@ from medbench.errors import BudgetExceededError
 from medbench.evaluation.evaluation import Evaluation
 from medbench.generators.base import FitRequest, Generator, GeneratorInfo, Shape, Shaped, Stage
 from medbench.imaging.volume import Volume
+from medbench.pipeline import disk
 from medbench.pipeline.conditions import Conditions, asked_of, conditions_of, steered_unasked
 from medbench.pipeline.forecast import Forecasts
 from medbench.pipeline.leaks import leaks_of_run, train_split
@@ -32,7 +33,6 @@ from medbench.records.run import GenerationSpec, Logged, RunFolder, RunRecord, S
 from medbench.records.samples import open_folder, passed_over
 from medbench.spec import fingerprint
 from medbench.storage.files import has_content, sha256_of
-from medbench.storage.space import least_bytes, require_space
 
 _DEFAULT_SAMPLES = 16
 
@@ -175,7 +175,7 @@ class Run:
             return finished
         if not self._is_sampled():
             self.require_budget("fit", "sample")
-            self.require_space()
+        self.require_space(metrics=self.metrics)
         prospects = self.track.prospects(
             samples=self.spec.samples,
             masks=self.conditions is not None,
@@ -230,12 +230,12 @@ class Run:
         left = [stage for stage in stages if not self._is_done(stage) and (stage == "sample" or self.options.train)]
         self.forecasts.require(left, force=self.options.force, progress=self.progress)
 
-    def require_space(self, samples: int | None = None) -> None:
-        """Refuse where the disk has no room for so many samples, or for those that are missing."""
-        shape = (self.protocol.grid and self.protocol.grid.shape) or self.info.shape_of(self.chosen.preset)
+    def require_space(self, samples: int | None = None, *, metrics: Sequence[str] = ()) -> None:
+        """Say what so many samples, or those that are missing, and metrics need on the disk; refuse what cannot fit."""
         left = self.spec.samples - len(self._sampled()) if samples is None else samples
-        if shape is not None:
-            require_space(self.folder.path, left * least_bytes(shape), f"making {left} samples")
+        if shape := (self.protocol.grid and self.protocol.grid.shape) or self.info.shape_of(self.chosen.preset):
+            more = disk.of_track(self.track, metrics, shape, more=left) if metrics else ()
+            disk.require([disk.volumes_needed(self.folder.path, "samples", left, shape), *more], self.progress)
 
     @contextmanager
     def _generating(self, stage: Stage) -> Iterator[StageRecord]:
