@@ -23,6 +23,7 @@ from cli import (
     replicate,
     run,
     study,
+    table,
     view,
     weights,
 )
@@ -46,6 +47,7 @@ app.command()(evaluate.evaluate)
 app.command()(evaluate.report)
 app.command()(view.view)
 app.command()(compare.compare)
+app.command()(table.table)
 app.command()(replicate.replicate)
 app.command()(audit.audit_metrics)
 app.command()(budget.budget)

@@ -15,6 +15,7 @@ ELSEWHERE = {
     "leaderboard/store/schema.py": "plain data: .../store/test_migrate.py compares it with the steps that make it",
     "leaderboard/views/cells.py": ".../views/test_document.py reads its words in every view",
     "leaderboard/views/latex.py": ".../views/test_document.py makes a board in every format",
+    "leaderboard/views/markdown.py": ".../views/test_document.py makes a board in every format",
     "medbench/datasets/base.py": "a contract: tests/contract/test_datasets.py",
     "medbench/drawing/style.py": "looks alone; each test_figure.py draws by it",
     "medbench/errors.py": "plain data: tests/cli/test_session.py has the exit codes; refusals name their class",

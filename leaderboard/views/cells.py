@@ -18,6 +18,10 @@ RULES = (
 """What a reader must know; stands below every table."""
 
 
+BOLD = "Bold: better than every other run of its column beyond chance; no value is bold where none is."
+"""What bold says, in every table that has it."""
+
+
 @dataclass(frozen=True)
 class WideRow:
     """A run with its standing in each contest, or None where it has no such number."""
@@ -88,6 +92,11 @@ def value_of(standing: Standing | None) -> str:
     if standing is None:
         return ABSENT
     return number(standing.value) + (f" {interval(standing.ci95)}" if standing.ci95 else "")
+
+
+def stands_out(standing: Standing, contest: Contest) -> bool:
+    """Say whether a value is better than every other that is ranked with it, beyond chance."""
+    return standing.rank_ci95 == (1, 1) and len(contest.beats) > 1
 
 
 def native(run: RunRow) -> str:

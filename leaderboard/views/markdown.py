@@ -17,10 +17,10 @@ def markdown_text(boards: Iterable[Board]) -> str:
 
 def _track(board: Board) -> str:
     headings = ["run", "mean rank", *(cells.heading(one, board.contests) for one in board.contests), "native", "memory"]
-    lines = [f"## {markdown(board.track)}", "", *_table(headings, [_row(row) for row in cells.wide(board)]), ""]
+    lines = [f"## {markdown(board.track)}", "", *_plain_table(headings, [_row(row) for row in cells.wide(board)]), ""]
     lines += [f"- {markdown(note)}" for note in (*cells.footnotes(board), *cells.RULES)]
     for title, rows in cells.reported_by_metric(board).items():
-        lines += ["", f"**{markdown(title)}** ({MARK})", "", *_table(("model", "value", "source"), rows)]
+        lines += ["", f"**{markdown(title)}** ({MARK})", "", *_plain_table(("model", "value", "source"), rows)]
     return "\n".join(lines) + "\n"
 
 
@@ -33,7 +33,11 @@ def _row(row: cells.WideRow) -> list[str]:
     return [name, cells.mean_rank(row.overall), *standings, cells.native(row.run), cells.budget(row.run)]
 
 
-def _table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
-    lines = [list(headings), ["---"] * len(headings)]
-    told = [[markdown(cell) for cell in row] for row in (headings, *rows)]
-    return [f"| {' | '.join(row)} |" for row in (told[0], lines[1], *told[1:])]
+def table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    """Return the lines of a table of cells that are Markdown already."""
+    return [f"| {' | '.join(row)} |" for row in (headings, ["---"] * len(headings), *rows)]
+
+
+def _plain_table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    first, *others = ([markdown(cell) for cell in row] for row in (headings, *rows))
+    return table(first, others)

@@ -47,13 +47,14 @@ def test_markdown_marks_leaks_and_what_is_over_budget(board: Any) -> None:
     assert {line.count("|") for line in table} == {table[0].count("|")}
 
 
-def test_latex_is_balanced_and_bold_where_the_first_place_is_shared(board: Any) -> None:
+def test_latex_is_balanced_and_bold_where_nobody_shares_the_first_place(board: Any) -> None:
     text = latex_text([board])
     assert text.count("{") - text.count(r"\{") == text.count("}") - text.count(r"\}")
     for rule in (r"\toprule", r"\midrule", r"\bottomrule", r"\begin{table}", r"\end{table}"):
         assert text.count(rule) == 2
     (medlord,) = (line for line in text.splitlines() if line.strip().startswith("medlord"))
-    assert r"\textbf{1.00} {\footnotesize [0.800, 1.20]} (1--2)" in medlord
+    assert r"& 1.00 {\footnotesize [0.800, 1.20]} (1--2) &" in medlord
+    assert r"& \textbf{9.00} {\footnotesize [8.80, 9.20]} (1) &" in medlord
     assert r"FID\_2.5D\_RadImageNet" in text
 
 
