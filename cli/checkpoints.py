@@ -7,7 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cli.results import add_run, end_with, open_board, print_report
+from cli.destinations import Destinations
+from cli.results import end_with, print_report, tell_logged
 from cli.session import Session
 from medbench.pipeline.options import FolderOptions
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def evaluate_each(
-    ui: Session, folders: Sequence[Path], options: FolderOptions, choose_by: str | None, leaderboard: str | None
+    ui: Session, folders: Sequence[Path], options: FolderOptions, choose_by: str | None, destinations: Destinations
 ) -> None:
     """Judge checkpoints on some real volumes, choose one, and report that one on others.
 
@@ -25,7 +26,7 @@ def evaluate_each(
         folders: of samples, one a checkpoint.
         options: of each evaluation; their ``out`` is the folder for all of it.
         choose_by: the metric that decides.
-        leaderboard: gains the reported run, see ``finish``.
+        destinations: of the reported run.
     """
     from leaderboard.checkpoints import choice as choosing
     from leaderboard.checkpoints.output import CURVE, SAME_SAMPLES, TABLE, write
@@ -34,7 +35,7 @@ def evaluate_each(
     from medbench.spec import fingerprint
 
     checkpoints = choosing.checkpoints_of(folders)
-    store = open_board(leaderboard)
+    opened = destinations.open()
     key = fingerprint([[str(one.samples.resolve()) for one in checkpoints], str(options.real), options.dataset])
     out = options.out or Path("evaluations") / f"each-{key}"
     with parted(options, ui.progress) as parts:
@@ -52,7 +53,8 @@ def evaluate_each(
         ui.say(f"{parts.words}.", SAME_SAMPLES, "")
         print_report(ui, report)
         ui.say(f"report: {evaluation.folder.report_file}", f"curve: {out / CURVE}, {out / TABLE}")
-    add_run(store, evaluation)
+    opened.rank(evaluation.folder)
+    tell_logged(ui, opened.log(report, evaluation.folder))
     end_with(ui, [one for one in report.skipped if one.exit_code])
 
 

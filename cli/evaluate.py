@@ -8,11 +8,13 @@ from typing import Annotated
 import typer
 
 from cli.checkpoints import evaluate_each
+from cli.destinations import Destinations
 from cli.options import (
     DataRoot,
     Device,
     EngineName,
     EngineOptions,
+    LogTo,
     Metrics,
     ProtocolName,
     RunsLeaderboard,
@@ -73,17 +75,19 @@ def evaluate(
     engine_options: EngineOptions = None,
     weights: Weights = None,
     leaderboard: RunsLeaderboard = None,
+    log_to: LogTo = None,
 ) -> None:
     """Evaluate a folder of volumes that you already have, against a data set or a folder of real volumes."""
+    options = asked(FolderOptions, {**locals(), "samples": samples[0]})
+    destinations = Destinations.asked(leaderboard, log_to)
     if each:
-        evaluate_each(ui, samples, asked(FolderOptions, {**locals(), "samples": samples[0]}), choose_by, leaderboard)
+        evaluate_each(ui, samples, options, choose_by, destinations)
         return
     if len(samples) > 1 or choose_by is not None:
         raise SpecError("several folders are judged with --each; a pattern of files stands in quotes")
-    options = asked(FolderOptions, {**locals(), "samples": samples[0]})
     from medbench.pipeline.folder import FolderEvaluation
 
-    finish(ui, FolderEvaluation(options, ui.progress), leaderboard)
+    finish(ui, FolderEvaluation(options, ui.progress), destinations)
 
 
 @in_session

@@ -80,6 +80,14 @@ RunsLeaderboard = Annotated[
         "MEDBENCH_HOME/leaderboard.sqlite where not given.",
     ),
 ]
+LogTo = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--log-to",
+        help="Log the results, too: mlflow[:URI], wandb[:PROJECT] (offline unless WANDB_MODE says otherwise) or "
+        "tensorboard[:DIR]; once for each.",
+    ),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout, nothing else there.")]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")]
 DebugOption = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import typer
 
+from cli.destinations import Destinations
 from cli.session import Session
 from medbench.drawing.text import ABSENT, ARROWS
 from medbench.errors import BudgetExceededError
@@ -14,35 +15,35 @@ from medbench.records.results import Report, Skipped, by_cause
 from medbench.storage.names import shown
 
 if TYPE_CHECKING:
-    from leaderboard.store.store import Store
     from medbench.pipeline.folder import FolderEvaluation
     from medbench.pipeline.part import Left
     from medbench.pipeline.run import Run
 
 
-def finish(ui: Session, work: Run | FolderEvaluation, leaderboard: str | None) -> None:
-    """Do all that a run or a folder's evaluation still lacks, print its results, and add them to a leaderboard.
+def finish(ui: Session, work: Run | FolderEvaluation, destinations: Destinations) -> None:
+    """Do all that a run or a folder's evaluation still lacks, print its results, and take them where they go.
 
     Args:
         ui: the command's session.
         work: what is to be done.
-        leaderboard: file or URL; None: the default one; ``none``: no leaderboard.
+        destinations: where results go.
     """
     ui.log = work.folder.log_file
-    store = open_board(leaderboard)  # before hours of work: one that cannot be written is told at once
+    opened = destinations.open()
     try:
         report = work.report()
     except BudgetExceededError:
-        add_run(store, work)
+        opened.rank(work.folder)
         raise
     if ui.as_json:
         ui.print_json(report.model_dump(mode="json", by_alias=True))
     else:
         print_report(ui, report)
         ui.say(f"report: {work.folder.report_file}")
-    add_run(store, work)
-    if store is not None and not ui.as_json:
-        ui.say(f"leaderboard: {store.name}")
+    opened.rank(work.folder)
+    if opened.store is not None and not ui.as_json:
+        ui.say(f"leaderboard: {opened.store.name}")
+    tell_logged(ui, opened.log(report, work.folder))
     end_with(ui, [one for one in report.skipped if one.exit_code])
 
 
@@ -56,22 +57,13 @@ def tell_left(ui: Session, left: Left) -> None:
     )
 
 
-def open_board(leaderboard: str | None) -> Store | None:
-    """Return the leaderboard that gains a run; None for ``none``."""
-    if leaderboard == "none":
-        return None
-    from leaderboard.store.store import Store
-
-    return Store.open(leaderboard, create=True)
-
-
-def add_run(store: Store | None, work: Run | FolderEvaluation) -> None:
-    """Add what a run found; one that was refused before it began has found nothing."""
-    if store is None or not work.folder.results_file.is_file():
-        return
-    from leaderboard.store.entry import read_entry
-
-    store.add([read_entry(work.folder.path)])
+def tell_logged(ui: Session, lines: Iterable[str]) -> None:
+    """Say where trackers keep a run; with --json on stderr, where it is in nobody's way."""
+    for line in lines:
+        if ui.as_json:
+            ui.complain(line)
+        else:
+            ui.say(line)
 
 
 def end_with(ui: Session, failed: Sequence[Skipped]) -> None:

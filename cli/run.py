@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Annotated, get_args
 
 import typer
 
+from cli.destinations import Destinations
 from cli.options import (
     DataRoot,
     DatasetName,
     Device,
     EngineName,
     EngineOptions,
+    LogTo,
     Metrics,
     Model,
     Preset,
@@ -69,7 +71,7 @@ EmitSbatch = Annotated[
 
 def _stages(
     *, without: Collection[str] = (), untold: Collection[str] = ()
-) -> Callable[[Callable[[Session, RunOptions, str | None], None]], Callable[..., None]]:
+) -> Callable[[Callable[[Session, RunOptions, Destinations], None]], Callable[..., None]]:
     """Return what gives a command the options that run, fit and sample share; its body does its own work.
 
     Args:
@@ -78,7 +80,7 @@ def _stages(
             and are not shown in the command's help.
     """
 
-    def of(body: Callable[[Session, RunOptions, str | None], None]) -> Callable[..., None]:
+    def of(body: Callable[[Session, RunOptions, Destinations], None]) -> Callable[..., None]:
         command = _command(body)
         shown = inspect.signature(command, eval_str=True)
         kept = [
@@ -99,7 +101,7 @@ def _untold(parameter: inspect.Parameter) -> inspect.Parameter:
     return parameter.replace(annotation=Annotated[kind, hidden])
 
 
-def _command(body: Callable[[Session, RunOptions, str | None], None]) -> Callable[..., None]:
+def _command(body: Callable[[Session, RunOptions, Destinations], None]) -> Callable[..., None]:
     def command(
         ui: Session,
         model: Model,
@@ -127,11 +129,12 @@ def _command(body: Callable[[Session, RunOptions, str | None], None]) -> Callabl
         force: Force = False,
         weights: Weights = None,
         leaderboard: RunsLeaderboard = None,
+        log_to: LogTo = None,
         emit_sbatch: EmitSbatch = None,
     ) -> None:
-        options = asked(RunOptions, locals())
+        options, destinations = asked(RunOptions, locals()), Destinations.asked(leaderboard, log_to)
         if emit_sbatch is None:
-            body(ui, options, leaderboard)
+            body(ui, options, destinations)
         else:
             _opened(ui, options)  # what is refused is refused now, not by each job
             emit(ui, options, emit_sbatch)
@@ -149,11 +152,11 @@ def _opened(ui: Session, options: RunOptions) -> Run:
 
 
 @_stages()
-def run(ui: Session, options: RunOptions, leaderboard: str | None) -> None:
+def run(ui: Session, options: RunOptions, destinations: Destinations) -> None:
     """Generate, measure and report: one model on one data set, in one resumable folder."""
     current = _opened(ui, options)
     if options.shard is None:
-        finish(ui, current, leaderboard)
+        finish(ui, current, destinations)
     else:
         from medbench.pipeline.part import run_shard
 
@@ -170,19 +173,20 @@ def run(ui: Session, options: RunOptions, leaderboard: str | None) -> None:
         "workers",
         "shard",
         "leaderboard",
+        "log_to",
         "emit_sbatch",
     ),
     untold=("samples", "metrics", "conditional", "conditions"),
 )
-def fit(ui: Session, options: RunOptions, _leaderboard: str | None) -> None:
+def fit(ui: Session, options: RunOptions, _destinations: Destinations) -> None:
     """Train a generator on a data set's training split; the run folder keeps the checkpoint."""
     current = _opened(ui, replace(options, train=True))
     checkpoint = current.fit()
     ui.tell({"run": str(current.folder.path), "checkpoint": str(checkpoint)}, f"checkpoint: {checkpoint}")
 
 
-@_stages(without=("segmenter", "leaderboard"), untold=("metrics",))
-def sample(ui: Session, options: RunOptions, _leaderboard: str | None) -> None:
+@_stages(without=("segmenter", "leaderboard", "log_to"), untold=("metrics",))
+def sample(ui: Session, options: RunOptions, _destinations: Destinations) -> None:
     """Generate samples, without measuring them."""
     current = _opened(ui, options)
     if options.shard is not None:

@@ -34,6 +34,7 @@ EXTRAS: Final = {
         "the weights of the feature network merlin-astra, 235 MB",
     ),
     "onnx": Extra(("onnxruntime", "onnx", "onnxscript"), "faster slice features on CPUs, through ONNX Runtime"),
+    "track": Extra(("mlflow", "wandb", "tensorboard"), "results in MLflow, Weights & Biases and TensorBoard"),
     "cluster": Extra(("submitit", "distributed"), "work on SLURM clusters and on Dask workers"),
 }
 

@@ -40,7 +40,7 @@ FLOORS = [
     {"records"},
     {"budget", "drawing", "training", "viewer"},
     {"datasets", "features", "generators", "segmenters", "metrics", "protocols"},
-    {"report", "doctor"},
+    {"report", "doctor", "tracking"},
     {"evaluation"},
     {"pipeline"},
     {"accumulator", "api", "audit", "reader_study", "templates"},

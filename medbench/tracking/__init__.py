@@ -1,0 +1,1 @@
+"""Results in the trackers that laboratories keep: MLflow, Weights & Biases, TensorBoard."""
