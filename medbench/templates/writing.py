@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import os
 import re
 from importlib import resources
 from pathlib import Path
@@ -36,13 +35,12 @@ def write(kind: str, name: str, folder: Path) -> Path:
     text = rendered(kind, name)
     path = make_folder(folder) / f"{_snake(name)}.py"
     try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+        with path.open("x", encoding="utf-8", newline="\n") as file:
+            file.write(text)
     except FileExistsError as error:
         raise SpecError(f"{path} is there already and stays as it is: give another name or --out") from error
     except OSError as error:
         raise StorageError(f"{path} cannot be written ({error.strerror})") from error
-    with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
-        file.write(text)
     return path
 
 

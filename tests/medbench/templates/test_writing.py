@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -38,6 +39,11 @@ def test_each_is_a_plugin_under_its_own_name(kind: str, tmp_path: Path) -> None:
     text = (tmp_path / f"my_{kind}.py").read_text(encoding="utf-8")
     assert "emplate" not in text  # nothing is left to be filled in
     assert all(line.startswith("from medbench import") for line in text.splitlines() if "medbench import" in line)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="the rights of files")
+def test_a_template_is_no_program(tmp_path: Path) -> None:
+    assert not write("metric", "mine", tmp_path).stat().st_mode & 0o111
 
 
 def test_a_file_that_is_there_stays_as_it_is(tmp_path: Path) -> None:
