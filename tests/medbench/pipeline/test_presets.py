@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -103,3 +104,11 @@ def test_settings_are_part_of_the_runs_identity(tmp_path: Path) -> None:
     assert plain.spec.preset == "tiny" and changed.spec.preset == "tiny[gan.steps=5]"
     assert plain.folder.path != changed.folder.path
     assert changed.folder.path == run("gan.steps=5").folder.path
+
+
+def test_a_folder_of_other_settings_holds_another_run(tmp_path: Path) -> None:
+    options = RunOptions(model="ha-gan", dataset="phantom", train=True, out=tmp_path, settings=("gan.epochs=1",))
+    assert Run(options, silent).record.spec["preset"] == "tiny[gan.steps=80]"  # 640 training cases in batches of 8
+    assert Run(replace(options, settings=("gan.steps=80",)), silent).record.spec["preset"] == "tiny[gan.steps=80]"
+    with pytest.raises(SpecError, match=r"holds a run of another spec \(different: preset\)"):
+        _ = Run(replace(options, settings=("gan.steps=81",)), silent).record
