@@ -51,7 +51,7 @@ class MetricInfo:
             volumes by patient, at the same counts; such a metric is also compared with the held-out split, where the
             gap is a sign of copying. ``held-out``: the same metric with the held-out volumes in place of the samples.
             ``own``: the metric itself says. ``none``: there is nothing to compare with.
-        by_default: whether it is computed where no metrics are named; False for those that train networks.
+        by_default: whether it is computed where no metrics are named; False for those that train networks or take long.
         weights: weight files of the metric's own, by the name under which their hash enters its fingerprint. A metric
             is measured without them where it can be, and says what it then lacks.
         cases: how its table names cases, where it judges case by case: two runs are then compared case by case.

@@ -16,6 +16,7 @@ from medbench.errors import NotEnoughCasesError, Unavailable
 from medbench.features.lpips import BACKBONE, Lpips25d, fits, load_lpips
 from medbench.metrics.base import Figure, Measurement, MetricInfo
 from medbench.metrics.evidence import Evidence
+from medbench.metrics.functional.ms_ssim import KERNEL, SCALE_WEIGHTS, scales_that_fit
 from medbench.metrics.reconstruction.figure import draw
 from medbench.metrics.reconstruction.parts import PARTS
 from medbench.records.results import CaseColumns
@@ -24,10 +25,6 @@ from medbench.statistics.resampling import NOT_ASKED, mean_interval, subject_mea
 
 if TYPE_CHECKING:
     from medbench.spec import Window
-
-# Wang, Simoncelli, Bovik 2003; the kernel is what the MedLoRD paper states.
-_SCALE_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
-_KERNEL = 3
 
 
 class Reconstruction:
@@ -110,14 +107,6 @@ def psnr(*, real: np.ndarray, reconstructed: np.ndarray) -> float:
     return float("inf") if error == 0 else -10.0 * float(np.log10(error))
 
 
-def scales_that_fit(smallest_axis: int) -> int:
-    """Return how many scales of MS-SSIM (0 to 5) an axis of so many voxels holds.
-
-    MONAI asks for more than (kernel - 1) · (scales - 1)² voxels; halving needs kernel · 2^(scales - 1) of them.
-    """
-    return sum(smallest_axis >= _KERNEL * max(halvings**2, 2**halvings) for halvings in range(len(_SCALE_WEIGHTS)))
-
-
 def ms_ssim(*, real: np.ndarray, reconstructed: np.ndarray) -> float:
     """Return the 3D multi-scale structural similarity (Gaussian kernel of 3 voxels, sigma 1.5) for a data range of 1.
 
@@ -135,10 +124,10 @@ def ms_ssim(*, real: np.ndarray, reconstructed: np.ndarray) -> float:
 
     scales = scales_that_fit(min(real.shape))
     if scales == 0:
-        raise Unavailable(f"MS-SSIM needs {_KERNEL} voxels along each axis; the volumes have {real.shape}")
-    weights = np.array(_SCALE_WEIGHTS[:scales]) / sum(_SCALE_WEIGHTS[:scales])
+        raise Unavailable(f"MS-SSIM needs {KERNEL} voxels along each axis; the volumes have {real.shape}")
+    weights = np.array(SCALE_WEIGHTS[:scales]) / sum(SCALE_WEIGHTS[:scales])
     first, second = (torch.from_numpy(np.ascontiguousarray(array))[None, None] for array in (reconstructed, real))
-    found = compute_ms_ssim(first, second, spatial_dims=3, kernel_size=_KERNEL, weights=tuple(weights.tolist()))
+    found = compute_ms_ssim(first, second, spatial_dims=3, kernel_size=KERNEL, weights=tuple(weights.tolist()))
     return float(found.item())
 
 

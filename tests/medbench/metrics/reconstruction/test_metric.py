@@ -6,7 +6,7 @@ from scipy.ndimage import gaussian_filter
 from medbench.errors import Unavailable
 from medbench.features.lpips import load_lpips
 from medbench.imaging.volume import Volume
-from medbench.metrics.reconstruction.metric import Reconstruction, ms_ssim, psnr, scales_that_fit
+from medbench.metrics.reconstruction.metric import Reconstruction, ms_ssim, psnr
 from medbench.spec import Window
 
 SHAPE = (32, 34, 36)
@@ -62,13 +62,6 @@ def test_psnr_refers_to_the_windows_width(measure):
     assert measure(pairs).value == pytest.approx(40, abs=0.01)
     half = measure(pairs, window=Window(low=-600, high=400))
     assert half.value == pytest.approx(20 * np.log10(50), abs=0.7)  # some of the error is clipped
-
-
-@pytest.mark.parametrize(
-    ("axis", "scales"), [(2, 0), (3, 1), (5, 1), (6, 2), (12, 3), (26, 3), (27, 4), (32, 4), (47, 4), (48, 5), (512, 5)]
-)
-def test_scales_fit_the_smallest_axis(axis, scales):
-    assert scales_that_fit(axis) == scales
 
 
 @pytest.mark.parametrize("axis", [3, 6, 12, 27, 48])
