@@ -54,12 +54,30 @@ def _plain(value: Any) -> str:
 
 
 def _instrument(value: Any) -> str:
-    """Name a feature network or segmenter, with version and weights where they are told."""
+    """Name a feature network or segmenter, with version, weights and an input of its own where they are told."""
     if not isinstance(value, Mapping) or "name" not in value:
         return _plain(value)
     version = f" {value['version']}" if value.get("version") else ""
     weights = value.get("weights_sha256")
-    return f"{value['name']}{version}" + (f" (weights SHA-256 {_plain(weights)})" if weights else "")
+    named = f"{value['name']}{version}" + (f" (weights SHA-256 {_plain(weights)})" if weights else "")
+    own = [_own_grid(Grid.model_validate(value["grid"]))] if value.get("grid") else []
+    if value.get("window"):
+        window = Window.model_validate(value["window"])
+        own.append(f"clipped to {window.low:g}..{window.high:g} HU")
+    return f"{named}, which sees them {', '.join(own)}" if own else named
+
+
+def _own_grid(grid: Grid) -> str:
+    spacing = f"with voxels of {_product(grid.spacing_mm)} mm" if grid.spacing_mm else ""
+    shape = _product(grid.shape) if grid.shape else ""
+    fitted = {
+        "resize": f"stretched to {shape} voxels",
+        "crop_pad": f"cropped or padded to {shape} voxels",
+        "crop": f"cropped to at most {shape} voxels",
+        "pad": f"padded to at least {shape} voxels",
+        "keep": "",
+    }[grid.fit]
+    return " ".join(filter(None, (spacing, fitted)))
 
 
 def _product(sizes: tuple[float, float, float]) -> str:

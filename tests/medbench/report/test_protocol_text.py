@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import pytest
 
+from medbench.features.ct_fm import CtFm
+from medbench.features.merlin_astra import MerlinAstra
 from medbench.report.protocol_text import protocol_sentences
 from medbench.spec import Grid, Protocol, SliceProtocol, Window
 
@@ -85,3 +87,17 @@ def test_a_results_protocol_leaves_nothing_untold() -> None:
 
 def test_another_packages_field_of_the_same_name_is_told_as_it_is() -> None:
     assert protocol_sentences({"grid": "native"}) == ["Also fixed: grid: native."]
+
+
+def test_a_networks_own_grid_and_window_are_told() -> None:
+    told = [
+        protocol_sentences({"volume_extractor": {"name": "net", "version": "1", "weights_sha256": "ab" * 32} | own})[0]
+        for own in (CtFm.info.own_input(), MerlinAstra.info.own_input(), {})
+    ]
+    net = "Features of whole volumes come from net 1 (weights SHA-256 abababababab…)"
+    assert told == [
+        f"{net}, which sees them with voxels of 1 x 1 x 3 mm cropped to at most 320 x 320 x 128 voxels, clipped to "
+        "-1024..2048 HU.",
+        f"{net}, which sees them stretched to 224 x 224 x 160 voxels, clipped to -1000..200 HU.",
+        f"{net}.",
+    ]
