@@ -157,6 +157,7 @@ def test_vlm3d_is_maisis_script_at_one_millimetre_and_says_what_it_lacks() -> No
         assert all(absent in protocol.summary for absent in ("FVD_CTNet", "CLIPScore", "CLIPScore_I2I"))
 
 
+@pytest.mark.slow
 def test_the_sound_variant_takes_volumes_of_any_shape(folders: Path, formula_weights_file: Path, monkeypatch) -> None:
     monkeypatch.setenv("MEDBENCH_WEIGHTS_RADIMAGENET_RESNET50", str(formula_weights_file))
     (folders / "real" / "v9.nii.gz").unlink()
