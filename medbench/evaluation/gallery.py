@@ -12,6 +12,7 @@ import numpy as np
 
 from medbench.errors import DataError, Unavailable
 from medbench.evaluation.comparison import StoredEvidence
+from medbench.evaluation.opened import PRECOMPUTED
 from medbench.evaluation.side import StoredSide
 from medbench.metrics.base import MetricInfo
 from medbench.records.gallery import Gallery, Pair, Shown, kept, stored
@@ -140,7 +141,8 @@ def _with_labels(run: Path, item: StoredVolume, side: StoredSide, kind: Literal[
     """Return a volume with the regions that are known of it: what the segmenter saw, or the masks that were given."""
     instruments = side.instruments
     try:
-        if instruments.protocol.segmenter is not None and instruments.has_segmentation(item):
+        seen = instruments.protocol.segmenter not in (None, PRECOMPUTED) and instruments.has_segmentation(item)
+        if seen:
             label_map, labels = instruments.open(item).segmentation(), f"by {instruments.protocol.segmenter}"
         else:
             label_map, labels = instruments.open(item).mask(), "as given"

@@ -63,7 +63,7 @@ def page_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for index in range(2 * PAIRS):
         voxels = body + np.random.default_rng(index).integers(-50, 50, SHAPE, dtype=np.int16)
         path = run / "samples" / f"{index}.nii.gz"
-        write_nifti(path, voxels, np.diag([0.7, 0.7, 1.0, 1.0]), gzip_level=0)
+        write_nifti(path, voxels, np.diag([0.7, 0.7, 1.0, 1.0]), stored=True)
         item = StoredVolume(str(index), str(index), path, sha256_of(path))
         shown.append(stored(item, run, "sample", labels="none"))
     pairs = zip(shown[::2], shown[1::2])

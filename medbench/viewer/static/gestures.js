@@ -22,6 +22,7 @@ export function listenToPointers(viewer, pane) {
   let drag = null; // what one pointer does
 
   function down(event) {
+    if (event.pointerType === "touch" && !viewer.takesGestures) return; // a swipe; a tap ends in a click
     canvas.setPointerCapture(event.pointerId);
     held.set(event.pointerId, placeOf(event, pane));
     viewer.activate(pane, true);
@@ -77,7 +78,7 @@ export function listenToPointers(viewer, pane) {
 
   let turned = 0;
   function wheel(event) {
-    if (!viewer.takesWheel) return;
+    if (!viewer.takesGestures) return;
     event.preventDefault();
     viewer.activate(pane);
     const pixels = event.deltaMode === WheelEvent.DOM_DELTA_PIXEL ? event.deltaY : event.deltaY * NOTCH;
@@ -99,6 +100,7 @@ export function listenToPointers(viewer, pane) {
     pane.pointer = null;
     viewer.redraw();
   });
+  canvas.addEventListener("click", () => viewer.takesGestures || viewer.activate(pane, true));
   canvas.addEventListener("wheel", wheel, { passive: false });
   canvas.addEventListener("dblclick", () => viewer.enlarge(pane.name, pane.side));
   canvas.addEventListener("contextmenu", (event) => event.preventDefault());

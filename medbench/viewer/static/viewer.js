@@ -17,8 +17,8 @@ export class Viewer {
    * @param {string[]} [options.titles] one for each volume
    * @param {Object<string, {centre: number, width: number}>} [options.windows] presets; the first is shown
    * @param {boolean} [options.labels] whether there are label maps to show
-   * @param {boolean} [options.scrolls] whether the page around it scrolls: the wheel is the page's until a pane has the
-   *   focus
+   * @param {boolean} [options.scrolls] whether the page around it scrolls: wheel and fingers are the page's until a
+   *   pane has the focus
    * @param {(viewer: Viewer) => void} [options.ondraw] is called after each drawing
    */
   constructor(root, { titles = [""], windows = WINDOWS, labels = false, scrolls = false, ondraw = () => {} } = {}) {
@@ -89,8 +89,8 @@ export class Viewer {
     });
   }
 
-  /** Whether the wheel turns slices here, and not the page. */
-  get takesWheel() {
+  /** Whether wheel and fingers act on the pictures, and do not scroll the page. */
+  get takesGestures() {
     return !this.scrolls || this.root.contains(document.activeElement);
   }
 

@@ -72,6 +72,15 @@ def test_the_wheel_is_the_pages_until_a_picture_was_clicked(page_file: Path, vis
     page.wait_for_function("text => document.querySelector('.viewer-pane-title').textContent != text", arg=before)
 
 
+def test_a_finger_scrolls_the_page_until_a_picture_was_tapped(page_file: Path, visit: Visit) -> None:
+    page = visit(page_file.as_uri(), width=390, height=844, has_touch=True)
+    titles(page)
+    canvas = page.locator(".viewer-pane canvas").first
+    assert canvas.evaluate("canvas => getComputedStyle(canvas).touchAction") == "pan-y"
+    canvas.tap()
+    page.wait_for_function("getComputedStyle(document.querySelector('.viewer-pane canvas')).touchAction == 'none'")
+
+
 def test_no_other_script_runs(page_file: Path, chromium: Any) -> None:
     text = page_file.read_text(encoding="utf-8").replace("</body>", "<script>document.title = 'run'</script></body>")
     page_file.write_text(text, encoding="utf-8")
