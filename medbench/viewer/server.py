@@ -100,7 +100,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._refuse(HTTPStatus.NOT_FOUND, "there is no such volume")
             return
         try:
-            self._volume(int(found[1]), labels=found[2] is not None, slab=found[3] and (int(found[3]), int(found[4])))
+            slab = None if found[3] is None else (int(found[3]), int(found[4]))
+            self._volume(int(found[1]), labels=found[2] is not None, slab=slab)
         except DataError as error:
             self._refuse(HTTPStatus.UNPROCESSABLE_ENTITY, str(error))
         except IndexError as error:

@@ -61,7 +61,10 @@ export class Remote {
    * @param {{focus: () => number, arrived: () => void}} options as of `fill`
    */
   async fill(volume, { focus, arrived }) {
-    volume.filling ??= this.#fill(volume);
+    volume.filling ??= this.#fill(volume).catch((error) => {
+      volume.filling = undefined; // the next look tries again
+      throw error;
+    });
     volume.focus = focus;
     volume.told = arrived;
     await volume.filling;
