@@ -94,35 +94,33 @@ def models(ui: Session) -> None:
 def presets(
     ui: Session,
     model: OneModel = None,
-    preset: Annotated[str | None, typer.Option(help="Only this one of the generator's, with its settings.")] = None,
+    preset: Annotated[str | None, typer.Option(help="Only this one of the generator's.")] = None,
     toml: Annotated[bool, typer.Option("--toml", help="Print it as a TOML file, to copy, change and run.")] = False,
 ) -> None:
-    """Show the presets of generators: their shape, whether their weights are here, what these were trained on."""
-    names = registry.names("generators") if model is None else [model]
-    if preset is None and not toml:
-        brief = ("default", "shape") if model else ("model", "default", "shape")
-        _show(ui, [row for name in names for row in _presets(name)], brief)
-        if model and not ui.as_json and presets_of(registry.load("generators", model)):
-            ui.say("", f"'medbench list presets --model {model} --preset NAME' shows the settings of one.")
-        return
+    """Show the presets of generators: shape, weights and what these were trained on; of one generator its settings."""
     if model is None:
-        raise SpecError("--preset and --toml are about one generator: give --model")
+        if preset is not None or toml:
+            raise SpecError("--preset and --toml are about one generator: give --model")
+        rows = [row for name in registry.names("generators") for row in _presets(name)]
+        _show(ui, rows, ("model", "default", "shape"))
+        return
     plugin = registry.load("generators", model)
-    chosen = resolve_preset(plugin.info, preset)
-    if chosen not in presets_of(plugin):
-        raise SpecError(f"{plugin.info.name} has no settings")
-    config = presets_of(plugin)[chosen]
+    chosen, configs = resolve_preset(plugin.info, preset), presets_of(plugin)
     if toml:
-        ui.say(*preset_file(plugin.info.name, chosen, config).splitlines())
+        if chosen not in configs:
+            raise SpecError(f"{plugin.info.name} has no settings")
+        ui.say(*preset_file(plugin.info.name, chosen, configs[chosen]).splitlines())
         return
-    [row] = [row for row in _presets(model) if row["name"] == chosen]
-    settings = settings_of(config)
+    rows = [row for row in _presets(model) if preset in (None, row["name"])]
     if ui.as_json:
-        ui.print_json([row | {"settings": [asdict(setting) for setting in settings]}])
+        told = {name: [asdict(setting) for setting in settings_of(config)] for name, config in configs.items()}
+        ui.print_json([row | {"settings": told.get(row["name"], [])} for row in rows])
         return
-    _show(ui, [row], ("model", "default", "shape"))
-    ui.say("", "settings, each changed by --set KEY=VALUE:")
-    ui.table(("key", "type", "value"), [(one.key, one.type, written(one.value)) for one in settings])
+    _show(ui, rows, ("default", "shape"))
+    if chosen in configs:
+        ui.say("", f"settings of {chosen}, each changed by --set KEY=VALUE:")
+        settings = settings_of(configs[chosen])
+        ui.table(("key", "type", "value"), [(one.key, one.type, written(one.value)) for one in settings])
 
 
 def _presets(model: str) -> Iterator[dict[str, Any]]:

@@ -79,6 +79,28 @@ def test_list_presets_tells_shape_weights_and_training_data(medbench: Callable[.
     assert "medbench fit --model medlord --preset paper" in rows["paper"]["weights"]
 
 
+def test_list_presets_of_a_model_tells_its_settings(medbench: Callable[..., Any]) -> None:
+    rows = {row["name"]: row for row in json.loads(medbench("list", "presets", "--model", "medlord", "--json").stdout)}
+    settings = {name: {one["key"]: one for one in row["settings"]} for name, row in rows.items()}
+    assert settings["tiny"]["stage2.steps"] == {"key": "stage2.steps", "type": "integer", "value": 16000}
+    assert settings["paper"]["stage2.steps"]["value"] == 750_000
+    lines = medbench("list", "presets", "--model", "medlord", "--preset", "paper").stdout.splitlines()
+    assert "settings of paper, each changed by --set KEY=VALUE:" in lines
+    assert ["stage2.steps", "integer", "750000"] in [line.split() for line in lines]
+    assert "settings of tiny, each" in medbench("list", "presets", "--model", "medlord").stdout
+
+
+def test_a_preset_is_printed_as_a_file_that_runs_take(
+    tmp_path: Path, medbench: Callable[..., Any], refused: Callable[..., Any]
+) -> None:
+    text = medbench("list", "presets", "--model", "ha-gan", "--toml").stdout
+    (tmp_path / "mine.toml").write_text(text.replace("steps = 3000", "steps = 0"), encoding="utf-8")
+    line = refused(medbench("fit", "--model", "ha-gan", "--dataset", "phantom", "--preset", "mine.toml", cwd=tmp_path))
+    assert "gan.steps=0" in line
+    assert "give --model" in refused(medbench("list", "presets", "--toml"))
+    assert "real has no settings" in refused(medbench("list", "presets", "--model", "real", "--toml"))
+
+
 def test_list_presets_names_those_of_every_model(medbench: Callable[..., Any]) -> None:
     rows = json.loads(medbench("list", "presets", "--json").stdout)
     assert {row["model"] for row in rows} == set(registry.names("generators"))
