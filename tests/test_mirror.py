@@ -27,6 +27,7 @@ ELSEWHERE = {
     "medbench/metrics/base.py": "a contract: tests/contract/test_metrics.py",
     "medbench/metrics/downstream/arm.py": ".../downstream/test_metric.py goes its whole way with a double",
     "medbench/metrics/downstream/task.py": ".../downstream/test_metric.py states what is trained on what",
+    "leaderboard/store/migrations/versions/r0002_units_and_floors.py": ".../store/test_migrate.py, likewise",
     "medbench/metrics/downstream/trainers/medbench_trainers.py": "runs inside nnU-Net: .../downstream/test_real.py",
     "medbench/metrics/evidence.py": "a contract: tests/contract/test_metrics.py",
     "medbench/metrics/hu/volume.py": "tests/medbench/metrics/hu/test_metric.py states each of its figures",

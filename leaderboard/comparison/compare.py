@@ -215,7 +215,8 @@ def _outcome(a: Run, b: Run, first: Result, second: Result) -> Outcome:
 
 def _estimate(result: Result) -> Estimate:
     sides = {
-        side: Replicates(np.array(stored.values), np.array(stored.sizes)) for side, stored in result.replicates.items()
+        side: Replicates(np.array(stored.values), np.array(stored.sizes), stored.units)
+        for side, stored in result.replicates.items()
     }
     floor = result.floor_values if result.floor_counts == "same" else ()
     return Estimate(result.value, sides.get("real"), sides.get("synthetic"), floor)

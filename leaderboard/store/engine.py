@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -57,7 +59,9 @@ def store_url(asked: str | None) -> URL:
 
 def told(url: URL) -> str:
     """Return a store's name for people: the file, or the URL without its password."""
-    return str(url.database) if url.drivername == "sqlite" else url.render_as_string(hide_password=True)
+    if url.drivername == "sqlite":
+        return str(url.database)
+    return url.set(drivername=url.get_backend_name()).render_as_string(hide_password=True)
 
 
 def connect(url: URL, *, create: bool) -> Engine:
@@ -79,14 +83,24 @@ def connect(url: URL, *, create: bool) -> Engine:
             raise DataError(
                 f"{file} does not exist: 'medbench run' or 'medbench leaderboard add RUN' begins a leaderboard"
             )
-        engine = create_engine(url, poolclass=NullPool, connect_args={"timeout": PATIENCE_S})
+        engine = _engine(url, {"timeout": PATIENCE_S})
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
         return engine
     if lack := missing("postgres", "PostgreSQL"):
         raise MissingExtraError(lack)
     options = f"-c lock_timeout={PATIENCE_S:.0f}s"
-    return create_engine(url, poolclass=NullPool, connect_args={"connect_timeout": _ANSWER_S, "options": options})
+    return _engine(url, {"connect_timeout": _ANSWER_S, "options": options})
+
+
+def _engine(url: URL, asked: dict[str, Any]) -> Engine:
+    return create_engine(url, poolclass=NullPool, connect_args=asked, json_deserializer=_from_json)
+
+
+@lru_cache(maxsize=4096)
+def _from_json(text: str) -> Any:
+    """Return what a column holds: the same lists in thousands of rows are read once. Nobody changes them."""
+    return json.loads(text)
 
 
 @contextmanager

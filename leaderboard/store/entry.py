@@ -23,6 +23,10 @@ from medbench.spec import fingerprint
 from medbench.statistics.resampling import FEWEST_SUBJECTS, delete_each_group
 from medbench.storage.files import sha256_once
 
+_TESTED: Final = (
+    "tested", "cases", "real_values", "real_sizes", "synthetic_values", "synthetic_sizes", "synthetic_units",
+    "floor_values",
+)  # fmt: skip
 _WIDEST: Final = 720
 """Pixels of a kept montage: a page holds many."""
 
@@ -189,10 +193,12 @@ def _result(result: Result, folder: Path) -> dict[str, Any]:
 
 def _tested(result: Result, folder: Path) -> dict[str, Any]:
     """Return what a test of a difference rests on: replicates of the value, or of the mean over its cases."""
-    found = dict.fromkeys(("tested", "cases", "real_values", "real_sizes", "synthetic_values", "synthetic_sizes"))
+    found: dict[str, Any] = dict.fromkeys(_TESTED)
     if result.replicates:
         sides = {f"{side}_{what}": values for side, one in result.replicates.items() for what, values in _sides(one)}
-        return found | {"tested": result.value} | {name: sides.get(name) for name in found if "_" in name}
+        floor = np.array(result.floor_values) if result.floor_counts == "same" else None
+        kept = {name: values for name, values in sides.items() if name in found}
+        return found | {"tested": result.value, "floor_values": floor} | kept
     if result.cases is None or result.table is None or not (folder / result.table).is_file():
         return found
     table = read_cases(folder / result.table, result.cases)
@@ -207,8 +213,8 @@ def _tested(result: Result, folder: Path) -> dict[str, Any]:
     return found | sides | {"tested": float(values.mean()), "cases": fingerprint([list(key) for key in cases.index])}
 
 
-def _sides(one: Resampled) -> tuple[tuple[str, np.ndarray], tuple[str, np.ndarray]]:
-    return ("values", np.array(one.values)), ("sizes", np.array(one.sizes, dtype=np.float64))
+def _sides(one: Resampled) -> tuple[tuple[str, Any], ...]:
+    return ("values", np.array(one.values)), ("sizes", np.array(one.sizes, dtype=np.float64)), ("units", one.units)
 
 
 def _thumbnail(file: Path) -> bytes | None:

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, inspect, text
 
 from medbench.errors import DataError, StorageError
 
-HEAD: Final = "0001"
+HEAD: Final = "0002"
 """The newest step of ``migrations/versions``."""
 
 _LOCK: Final = 0x6D65_6462  # "medb": names the lock that writers of a PostgreSQL store pass through

@@ -101,6 +101,8 @@ results = Table(
     Column("real_sizes", Numbers),
     Column("synthetic_values", Numbers),
     Column("synthetic_sizes", Numbers),
+    Column("synthetic_units", String(12)),  # names the label maps behind the synthetic groups
+    Column("floor_values", Numbers),  # of the splits behind the floor, where they are at the value's counts
     ForeignKeyConstraint(["run_id", "document"], ["documents.run_id", "documents.sha256"], deferrable=True),
 )
 

@@ -19,6 +19,7 @@ from medbench.evaluation.gate.checks import check
 from medbench.evaluation.gate.facts import known_facts
 from medbench.evaluation.gate.findings import SideReport
 from medbench.evaluation.instruments import Instruments
+from medbench.evaluation.pairing import resampled
 from medbench.evaluation.prospects import require_counts
 from medbench.evaluation.splits import with_all_comparisons
 from medbench.imaging.findings import Finding
@@ -27,7 +28,7 @@ from medbench.imaging.masks import mask_findings
 from medbench.metrics.base import Measured, Measurement, Metric, MetricInfo
 from medbench.metrics.evidence import Evidence
 from medbench.plugin_faults import fault_of
-from medbench.records.results import Resampled, Result, Skipped
+from medbench.records.results import Result, Skipped
 from medbench.records.samples import StoredVolume
 from medbench.spec import fingerprint
 from medbench.statistics.dominance import dominance_notes
@@ -156,7 +157,7 @@ def _measured(
         protocol=protocol,
         stand_ins=instruments.stand_ins(info),
         replicates={
-            side: Resampled(values=tuple(found.values.tolist()), sizes=tuple(found.sizes.tolist()))
+            side: resampled(found, comparison.synthetic if side == "synthetic" else (), instruments.cache)
             for side, found in measurement.replicates.items()
         },
         seconds=round(time.monotonic() - clock, 3),

@@ -97,10 +97,15 @@ class Against(_Record):
 
 
 class Resampled(_Record):
-    """The value without one group of subjects after another, and how many subjects each group has."""
+    """The value without one group of subjects after another, and how many subjects each group has.
+
+    ``units`` is a fingerprint of the label maps that each group was made from, where each subject has one of its own:
+    runs that share it are compared label map by label map.
+    """
 
     values: tuple[float, ...]
     sizes: tuple[int, ...]
+    units: str | None = None
 
 
 class CaseColumns(_Record):
@@ -227,7 +232,11 @@ class Report(_Record):
         """
         path, mend = Path(path), "run the command that made it again"
         try:
-            return cls.model_validate(without_checksum(json.loads(path.read_bytes())))
+            document = json.loads(path.read_bytes())
+            found = document.get("schema") if isinstance(document, dict) else None
+            if isinstance(found, int) and found > 1:
+                raise DataError(f"{path} was written by a newer medbench (schema {found}, this one reads 1): update it")
+            return cls.model_validate(without_checksum(document))
         except FileNotFoundError as error:
             raise DataError(f"{path} does not exist: run 'medbench evaluate' or 'medbench run' first") from error
         except OSError as error:

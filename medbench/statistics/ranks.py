@@ -6,20 +6,19 @@ difference is a quadratic form of the replicates, so that all pairs are one matr
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
 from medbench.statistics.resampling import Replicates
-from medbench.statistics.significance import Estimate
+from medbench.statistics.significance import ROUNDING, Estimate, shared_groups, variance_of_pairs
 
 LEVEL = 0.05
 LEAST_T = 1.9599
 """Below it no t distribution has a two-sided p-value under 5 %, whatever its degrees of freedom."""
 
-_ROUNDING = 1e-12
 _ROUNDING_OF_FREEDOM = 1e-6
 
 
@@ -64,9 +63,7 @@ class Ranks:
 
 
 def compare_all(estimates: Sequence[Estimate], *, better: Literal["lower", "higher"]) -> Pairs:
-    """Compare every value with every other, as ``jackknife_test`` does for two.
-
-    The freedom is rounded down, and what that test takes off near the floor is left on: ranks are the more cautious.
+    """Compare every value with every other, as ``jackknife_test`` does for two; the freedom is rounded down.
 
     Args:
         estimates: values with their replicates; one without any, or with other real groups, is tested with nobody.
@@ -82,23 +79,20 @@ def compare_all(estimates: Sequence[Estimate], *, better: Literal["lower", "high
         >>> pairs.better.tolist(), pairs.worse.tolist(), round(float(pairs.t[0]), 2), int(pairs.freedom[0])
         ([1], [0], 2.07, 6)
     """
-    first, second = np.triu_indices(len(estimates), 1)
     values = np.array([one.value for one in estimates], dtype=np.float64)
-    own, own_freedom = _own_variances(estimates)
-    shared, shared_freedom = _shared_variances(estimates)
-    variance = own[first] + own[second] + shared[first, second]
-    gap = values[first] - values[second]
-    size = np.abs(values)
-    tested = variance > _ROUNDING * np.square(np.maximum(size[first], size[second]))  # not where it is NaN
-    kept = np.flatnonzero(tested & (np.square(gap) >= LEAST_T**2 * variance))
-    first, second, variance, gap = first[kept], second[kept], variance[kept], gap[kept]
-    parts = np.square(own) / own_freedom
-    below = parts[first] + parts[second] + np.square(shared[first, second]) / shared_freedom[first, second]
-    freedom = np.maximum(np.square(variance) / below + _ROUNDING_OF_FREEDOM, 1).astype(np.int32)
+    least = ROUNDING * np.square(values)
+    variance, doubt = _variances(estimates)
+    gap = values[:, None] - values[None, :]
+    tested = (variance > least[:, None]) & (variance > least[None, :])  # not where it is NaN
+    tested &= ~np.tri(len(values), dtype=bool)
+    kept = tested & (np.abs(gap) >= LEAST_T * np.sqrt(variance))
+    first, second = np.nonzero(kept)
+    gap, variance = gap[kept], variance[kept]
+    freedom = np.maximum(np.square(variance) / doubt[kept] + _ROUNDING_OF_FREEDOM, 1).astype(np.int32)
     ahead = gap < 0 if better == "lower" else gap > 0
     return Pairs(
         count=len(estimates),
-        tests=int(tested.sum()),
+        tests=int(np.count_nonzero(tested)),
         better=np.where(ahead, first, second),
         worse=np.where(ahead, second, first),
         t=np.abs(gap) / np.sqrt(variance),
@@ -130,10 +124,17 @@ def told_apart(families: Sequence[Pairs]) -> list[np.ndarray]:
     tests = sum(pairs.tests for pairs in families)
     if tests == 0:
         return [np.zeros((pairs.count, pairs.count), dtype=bool) for pairs in families]
-    rejected, least = -1, _least_t(families, LEVEL / tests)
-    while (count := sum(int((pairs.t >= least[pairs.freedom]).sum()) for pairs in families)) > rejected:
+    surely = _least_t(families, LEVEL / tests)
+    sure = [pairs.t >= surely[pairs.freedom] for pairs in families]
+    # Few are left open: only they are looked at again while the bound falls.
+    t = np.concatenate([pairs.t[~own] for pairs, own in zip(families, sure)])
+    freedom = np.concatenate([pairs.freedom[~own] for pairs, own in zip(families, sure)])
+    settled = sum(int(own.sum()) for own in sure)
+    rejected, count, least = -1, settled, surely
+    while count > rejected:
         rejected = count
         least = _least_t(families, LEVEL / max(tests - rejected, 1))
+        count = settled + int((t >= least[freedom]).sum())
     return [_matrix(pairs, pairs.t >= least[pairs.freedom]) for pairs in families]
 
 
@@ -170,52 +171,98 @@ def ranks_of(better: np.ndarray) -> Ranks:
     return Ranks(1 + better.sum(axis=0), len(better) - better.sum(axis=1))
 
 
-def _own_variances(estimates: Sequence[Estimate]) -> tuple[np.ndarray, np.ndarray]:
-    """Return the (n,) variance of each synthetic side and its degrees of freedom.
+def _variances(estimates: Sequence[Estimate]) -> tuple[np.ndarray, np.ndarray]:
+    """Return the (n, n) variances of the differences, and their squares over their degrees of freedom.
 
-    They are 0, of freedom 1, where only the real side varies the value; NaN where nothing does.
+    They are NaN where there is no test.
     """
-    variances, freedoms = np.full(len(estimates), np.nan), np.ones(len(estimates))
+    variance, doubt = _apart(estimates)
+    twice = np.array([variance_of_pairs(one) for one in estimates])
+    splits = np.array([len(one.floor) if found > 0 else np.inf for one, found in zip(estimates, twice)])
+    counted_twice = twice[:, None] + twice[None, :]
+    for places, deviations in _deviations(estimates, "synthetic", by=shared_groups):
+        block = np.ix_(places, places)
+        variance[block], doubt[block] = _of_differences(deviations)
+        counted_twice[block] = 0.0
+    shared, shared_doubt = _shared(estimates)
+    variance += shared
+    doubt += shared_doubt
+    if twice.any():
+        np.minimum(counted_twice, variance / 2.0, out=counted_twice)
+        variance -= counted_twice
+        doubt += np.square(counted_twice) / (np.minimum(splits[:, None], splits[None, :]) - 1.0)
+    return variance, doubt
+
+
+def _apart(estimates: Sequence[Estimate]) -> tuple[np.ndarray, np.ndarray]:
+    """Return what the synthetic sides add to the differences where they are independent; NaN where nothing varies."""
+    variances, doubts = np.full(len(estimates), np.nan), np.zeros(len(estimates))
     variances[[one.real is not None for one in estimates]] = 0.0
-    for places, deviations in _deviations([(one.value, one.synthetic) for one in estimates]):
+    for places, deviations in _deviations(estimates, "synthetic", by=_sizes):
         variances[places] = np.square(deviations).sum(axis=1)
-        freedoms[places] = deviations.shape[1] - 1
-    return variances, freedoms
+        doubts[places] = np.square(variances[places]) / (deviations.shape[1] - 1)
+    return variances[:, None] + variances[None, :], doubts[:, None] + doubts[None, :]
 
 
-def _shared_variances(estimates: Sequence[Estimate]) -> tuple[np.ndarray, np.ndarray]:
-    """Return the (n, n) variances of the differences over the real groups that two values share, and their freedom.
+def _shared(estimates: Sequence[Estimate]) -> tuple[np.ndarray, np.ndarray]:
+    """Return what the real sides add, which two values share.
 
-    They are 0, of freedom 1, where neither value has real groups; NaN where only one has, or the groups differ.
+    It is 0 where neither value has real groups; NaN where only one has, or the groups differ.
     """
     count = len(estimates)
-    variance, freedom = np.full((count, count), np.nan), np.ones((count, count))
+    variance, doubt = np.full((count, count), np.nan), np.zeros((count, count))
     bare = [place for place, one in enumerate(estimates) if one.real is None]
     variance[np.ix_(bare, bare)] = 0.0
-    for places, deviations in _deviations([(one.value, one.real) for one in estimates]):
-        products = deviations @ deviations.T
-        squares = products.diagonal()
+    for places, deviations in _deviations(estimates, "real", by=_sizes):
+        found = _of_differences(deviations)
+        if len(places) == count:
+            return found
         block = np.ix_(places, places)
-        variance[block] = np.maximum(squares[:, None] + squares[None, :] - 2.0 * products, 0.0)
-        freedom[block] = deviations.shape[1] - 1
-    return variance, freedom
+        variance[block], doubt[block] = found
+    return variance, doubt
 
 
-def _deviations(sides: Sequence[tuple[float, Replicates | None]]) -> Iterator[tuple[list[int], np.ndarray]]:
+def _of_differences(deviations: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the variances of differences over shared groups, and their squares over their degrees of freedom."""
+    products = deviations @ deviations.T
+    squares = products.diagonal().copy()
+    products *= -2.0  # in place throughout: making a matrix anew takes longer than filling it
+    products += squares[:, None]
+    products += squares[None, :]
+    variance = np.maximum(products, 0.0, out=products)
+    doubt = np.square(variance)
+    doubt /= deviations.shape[1] - 1
+    return variance, doubt
+
+
+def _sizes(side: Replicates) -> bytes:
+    return side.sizes.astype(np.float64).tobytes()
+
+
+def _deviations(
+    estimates: Sequence[Estimate], name: Literal["real", "synthetic"], *, by: Callable[[Replicates], Hashable]
+) -> Iterator[tuple[list[int], np.ndarray]]:
     """Yield places of sides with equal groups, and (places, groups) numbers whose squares add up to their variances.
 
     The numbers are linear in values and replicates, so that those of a difference are the differences of two rows: see
     ``Replicates.variance``.
+
+    Args:
+        estimates: their sides may be absent.
+        name: of the side.
+        by: what sides have in common whose groups are equal; None: it has no such groups.
     """
-    grouped: dict[bytes, list[int]] = {}
-    for place, (_, side) in enumerate(sides):
-        if side is not None:
-            grouped.setdefault(side.sizes.astype(np.float64).tobytes(), []).append(place)
-    for key, places in grouped.items():
-        sizes = np.frombuffer(key)
+    grouped: dict[Hashable, list[tuple[int, float, Replicates]]] = {}
+    for place, one in enumerate(estimates):
+        side: Replicates | None = getattr(one, name)
+        if side is not None and (key := by(side)) is not None:
+            grouped.setdefault(key, []).append((place, one.value, side))
+    for members in grouped.values():
+        places, found, sides = zip(*members)
+        sizes = sides[0].sizes
         weights = sizes.sum() / sizes
-        values = np.array([sides[place][0] for place in places])[:, None]
-        without = np.array([side.values for place in places if (side := sides[place][1]) is not None])
+        values = np.array(found)[:, None]
+        without = np.array([side.values for side in sides])
         pseudo = weights * values - (weights - 1.0) * without
         centre = len(weights) * values - ((1.0 - 1.0 / weights) * without).sum(axis=1, keepdims=True)
-        yield places, (pseudo - centre) / np.sqrt((weights - 1.0) * len(weights))
+        yield list(places), (pseudo - centre) / np.sqrt((weights - 1.0) * len(weights))

@@ -28,10 +28,13 @@ class Replicates:
     Args:
         values: (groups,) the statistic without each group.
         sizes: (groups,) subjects in each group.
+        units: names what each group was made from, where another run may have been made from the same; None where
+            nothing is shared.
     """
 
     values: np.ndarray
     sizes: np.ndarray
+    units: str | None = None
 
     def variance(self, value: float) -> float:
         """Return the jackknife variance of ``value``, the statistic of all subjects.

@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -17,7 +18,7 @@ from medbench.statistics.resampling import FEWEST_SUBJECTS, Replicates
 
 MOST_EXACT_CASES = 14
 _RANDOM_FLIPS = 19_999
-_ROUNDING = 1e-12
+ROUNDING = 1e-12
 
 
 @dataclass(frozen=True)
@@ -68,12 +69,13 @@ def jackknife_test(a: Estimate, b: Estimate) -> Outcome:
     """Test the difference of two values that share their real volumes, by the delete-a-group jackknife.
 
     The real volumes are the same in both runs, so that their chance mostly cancels: the real side's variance is that of
-    the differences of the replicates, group by group. The synthetic sides are independent and their variances add up.
-    The difference over its standard error is taken as t distributed, with degrees of freedom after Welch and
-    Satterthwaite.
+    the differences of the replicates, group by group. So it is with samples that were made from the same label maps.
+    Other samples are independent, and their variances add up. The difference over its standard error is taken as t
+    distributed, with degrees of freedom after Welch and Satterthwaite.
 
     The jackknife counts twice what pairs of subjects contribute to the variance. Near the floor there is little else;
-    the splits behind the floor show how much it is, and it is taken off once, up to half of the variance.
+    the splits behind the floor show how much it is between independent sets, and it is taken off once, up to half of
+    the variance.
 
     Args:
         a: of the first run.
@@ -97,29 +99,43 @@ def jackknife_test(a: Estimate, b: Estimate) -> Outcome:
     reason = _no_jackknife(a, b)
     if reason is not None:
         return untested(difference, reason)
-    terms = [(side.variance(run.value), len(side.sizes)) for run in (a, b) if (side := run.synthetic) is not None]
+    assert a.synthetic is not None and b.synthetic is not None  # else there is a reason
+    paired = None is not shared_groups(a.synthetic) == shared_groups(b.synthetic)
+    if paired:
+        terms = [_of_difference(a.synthetic, b.synthetic, difference)]
+    else:
+        terms = [(side.variance(run.value), len(side.sizes)) for run, side in ((a, a.synthetic), (b, b.synthetic))]
     if a.real is not None and b.real is not None:
-        shared = Replicates(a.real.values - b.real.values, a.real.sizes)
-        terms.append((shared.variance(difference), len(shared.sizes)))
+        terms.append(_of_difference(a.real, b.real, difference))
     counted = sum(term for term, _ in terms)
-    if counted <= _ROUNDING * max(a.value**2, b.value**2):
+    if counted <= ROUNDING * max(a.value**2, b.value**2):
         return untested(difference, "the values without single groups do not vary")
-    twice = min(_variance_of_pairs(a) + _variance_of_pairs(b), counted / 2.0)
+    twice = 0.0 if paired else min(variance_of_pairs(a) + variance_of_pairs(b), counted / 2.0)
     variance = counted - twice
     doubt = sum(term**2 / (groups - 1) for term, groups in terms)
     if twice > 0:
-        doubt += twice**2 / (min(len(a.floor), len(b.floor)) - 1)
+        doubt += twice**2 / (min(len(one.floor) for one in (a, b) if variance_of_pairs(one) > 0) - 1)
     freedom = variance**2 / doubt
     error = float(np.sqrt(variance))
     half = float(t.ppf(0.975, freedom)) * error
     p_value = float(2.0 * t.sf(abs(difference) / error, freedom))
     groups = ", ".join(str(groups) for _, groups in terms)
-    once = ", pairs counted once" if twice > 0 else ""
-    name = f"delete-a-group jackknife (groups: {groups}; {freedom:.0f} degrees of freedom{once})"
+    how = ", samples paired by label map" if paired else ", pairs counted once" if twice > 0 else ""
+    name = f"delete-a-group jackknife (groups: {groups}; {freedom:.0f} degrees of freedom{how})"
     return Outcome(difference, (difference - half, difference + half), p_value, name)
 
 
-def _variance_of_pairs(run: Estimate) -> float:
+def shared_groups(side: Replicates) -> tuple[str, bytes] | None:
+    """Return what sides have in common whose groups were made from the same; None where nothing is shared."""
+    return None if side.units is None else (side.units, side.sizes.astype(np.float64).tobytes())
+
+
+def _of_difference(a: Replicates, b: Replicates, difference: float) -> tuple[float, int]:
+    """Return the variance of a difference over groups that both values share, and how many groups there are."""
+    return Replicates(a.values - b.values, a.sizes).variance(difference), len(a.sizes)
+
+
+def variance_of_pairs(run: Estimate) -> float:
     """Return what pairs of subjects that are not both real contribute to the variance of a value near its floor.
 
     At the floor nothing but pairs varies a distance. With n real and m synthetic subjects, real pairs are m² of
@@ -129,9 +145,16 @@ def _variance_of_pairs(run: Estimate) -> float:
     if len(run.floor) < 2 or run.real is None or run.synthetic is None:
         return 0.0
     n, m = run.real.sizes.sum(), run.synthetic.sizes.sum()
-    worst = float(np.abs(run.floor).max())
+    variance, worst = _splits(np.asarray(run.floor, dtype=np.float64).tobytes())
     near = 1.0 if abs(run.value) <= worst else (worst / abs(run.value)) ** 4
-    return float(np.var(run.floor, ddof=1) * (1.0 - (m / (n + m)) ** 2) * near)
+    return float(variance * (1.0 - (m / (n + m)) ** 2) * near)
+
+
+@lru_cache(maxsize=1024)
+def _splits(floor: bytes) -> tuple[float, float]:
+    """Return the variance of the values behind a floor and the largest of them: all runs of a track share them."""
+    values = np.frombuffer(floor)
+    return float(np.var(values, ddof=1)), float(np.abs(values).max())
 
 
 def _no_jackknife(a: Estimate, b: Estimate) -> str | None:
@@ -208,7 +231,7 @@ def unpaired_test(a: np.ndarray, b: np.ndarray) -> Outcome:
 
 def _sign_flip_p(gaps: np.ndarray) -> float:
     # Differences count as equal within rounding, so that a pattern is never told from its mirror image.
-    observed = abs(gaps.sum()) - _ROUNDING * np.abs(gaps).sum()
+    observed = abs(gaps.sum()) - ROUNDING * np.abs(gaps).sum()
     if len(gaps) <= MOST_EXACT_CASES:
         signs = np.array(list(itertools.product((1.0, -1.0), repeat=len(gaps))))
         return float((np.abs(signs @ gaps) >= observed).mean())

@@ -23,8 +23,8 @@ from medbench.storage.home import home
     [
         ("a/board.sqlite", "sqlite", "a/board.sqlite"),
         ("sqlite:///b.sqlite", "sqlite", "b.sqlite"),
-        ("postgresql://ann:secret@db/boards", "postgresql+psycopg", "postgresql+psycopg://ann:***@db/boards"),
-        ("postgres://db/boards", "postgresql+psycopg", "postgresql+psycopg://db/boards"),
+        ("postgresql://ann:secret@db/boards", "postgresql+psycopg", "postgresql://ann:***@db/boards"),
+        ("postgres://db/boards", "postgresql+psycopg", "postgresql://db/boards"),
     ],
 )
 def test_addresses(asked: str, kind: str, name: str) -> None:
@@ -115,5 +115,5 @@ def test_without_the_driver_there_is_a_mend(monkeypatch: pytest.MonkeyPatch) -> 
     import sys
 
     monkeypatch.setitem(sys.modules, "psycopg", None)
-    with pytest.raises(MissingExtraError, match=r"pip install 'medbench\[postgres\]'"):
+    with pytest.raises(MissingExtraError, match=r'pip install "medbench\[postgres\]"'):
         Store.open("postgresql://db/boards", create=True)

@@ -68,6 +68,9 @@ def test_absent_and_foreign_files_are_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="does not exist"):
         Report.read(tmp_path / "results.json")
     (tmp_path / "results.json").write_text('{"schema": 2}')
+    with pytest.raises(DataError, match=r"written by a newer medbench \(schema 2, this one reads 1\): update it"):
+        Report.read(tmp_path / "results.json")
+    (tmp_path / "results.json").write_text('{"schema": 0}')
     with pytest.raises(DataError, match=r"no results\.json of schema 1 \(.+\): run the command"):
         Report.read(tmp_path / "results.json")
 

@@ -1,5 +1,6 @@
 import itertools
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -28,8 +29,16 @@ def estimates(seed: int, count: int, *, groups: int = 7, spread: float = 1.0) ->
     ]
 
 
-def test_all_pairs_at_once_are_the_test_of_two() -> None:
-    runs = estimates(0, 6)
+def steered(runs: list[Estimate], units: tuple[str | None, ...]) -> list[Estimate]:
+    return [
+        Estimate(one.value, one.real, replace(one.synthetic, units=unit), one.floor) for one, unit in zip(runs, units)
+    ]
+
+
+@pytest.mark.parametrize("units", [(None,) * 6, ("x", "x", "y", "y", "x", None)])
+@pytest.mark.parametrize("floor", [(), tuple(np.linspace(4.9, 5.1, 40))])
+def test_all_pairs_at_once_are_the_test_of_two(units: tuple[str | None, ...], floor: tuple[float, ...]) -> None:
+    runs = steered([replace(one, floor=floor) for one in estimates(0, 6)], units)
     pairs = compare_all(runs, better="lower")
     assert pairs.tests == 15
     kept = {(int(a), int(b)): place for place, (a, b) in enumerate(zip(pairs.better, pairs.worse))}
@@ -44,7 +53,8 @@ def test_all_pairs_at_once_are_the_test_of_two() -> None:
         told = int(re.search(r"(\d+) degrees", alone.test)[1])
         assert freedom in (told - 1, told)
         assert t / student.ppf(0.975, freedom) == pytest.approx(-alone.difference / ((high - low) / 2), rel=0.03)
-        assert alone.p_value <= 2 * student.sf(t, freedom) < 2 * alone.p_value
+        most, least = 2 * student.sf(t, [freedom, freedom + 1])  # what is rounded lies between
+        assert least <= alone.p_value * (1 + 1e-9) and alone.p_value <= most * (1 + 1e-9)
 
 
 def test_cases_that_all_share_are_paired() -> None:

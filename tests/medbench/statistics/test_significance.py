@@ -118,6 +118,24 @@ def test_pairs_are_counted_once_where_the_floor_shows_them() -> None:
     assert jackknife_test(*far).ci95 == pytest.approx(jackknife_test(*(replace(one, floor=()) for one in far)).ci95)
 
 
+def test_samples_of_the_same_label_maps_are_paired() -> None:
+    """Means over the same label maps, leaving out one after another: the paired t test."""
+    chance = np.random.default_rng(4)
+    real, maps = chance.normal(size=9), chance.normal(size=11)
+    first, second = (maps + shift + chance.normal(0, 0.1, 11) for shift in (0.2, 0.0))
+    runs = [mean_estimate(real=real, synthetic=one) for one in (first, second)]
+    apart = jackknife_test(*runs)
+    steered = [replace(run, synthetic=replace(run.synthetic, units="maps"), floor=(0.0, 2.0)) for run in runs]
+    together = jackknife_test(*steered)
+    expected = stats.ttest_rel(first, second)
+    assert together.p_value == pytest.approx(expected.pvalue)
+    assert together.ci95 == pytest.approx(tuple(expected.confidence_interval(0.95)))
+    assert together.p_value < 0.01 < apart.p_value
+    assert together.test.endswith("10 degrees of freedom, samples paired by label map)")
+    other = replace(steered[1], synthetic=replace(steered[1].synthetic, units="others"), floor=())
+    assert jackknife_test(replace(steered[0], floor=()), other) == apart
+
+
 @pytest.mark.parametrize(
     ("found", "reason"),
     [
