@@ -197,7 +197,7 @@ def _print_board(ui: Session, board: Board, top: int) -> None:
         )
         for row in cells.wide(board)[:top]
     ]
-    ui.table(("id", "model", "marks", "run", "native", "memory", "mean rank"), rows)
+    ui.table(("id", "model", "marks", "run", "native", "memory", "mean rank"), rows, whole=("id", "native"))
     for contest in board.contests:
         _print_contest(ui, contest, board, top)
     if len(board.runs) > top:

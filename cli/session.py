@@ -65,11 +65,20 @@ class Session:
         """Print a line on stderr; a file's name may hold anything, and it stays one line."""
         self.errors.print(shown(line), style=style)
 
-    def table(self, headings: Iterable[str], rows: Iterable[Sequence[str]], *, fold: bool = True) -> None:
-        """Print a table on stdout; cells that are too long fold, or else the table is as wide as it needs to be."""
+    def table(
+        self, headings: Iterable[str], rows: Iterable[Sequence[str]], *, fold: bool = True, whole: Sequence[str] = ()
+    ) -> None:
+        """Print a table on stdout; cells that are too long fold, or else the table is as wide as it needs to be.
+
+        Args:
+            headings: of the columns.
+            rows: their cells.
+            fold: whether cells fold.
+            whole: headings of columns whose cells never fold, like ids that are copied.
+        """
         table = Table(box=None, pad_edge=False)
         for heading in headings:
-            table.add_column(heading, overflow="fold", no_wrap=not fold)
+            table.add_column(heading, overflow="fold", no_wrap=not fold or heading in whole)
         for row in rows:
             table.add_row(*map(shown, row))
         if not fold:  # a number that is cut off says less than a line that wraps

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, Literal
 
@@ -45,7 +46,8 @@ def open_board(store: Store, track: str, *, metrics: Sequence[str] = (), reporte
     Args:
         store: that holds it.
         track: its full name.
-        metrics: those that are shown and that a mean rank counts; all, and those that all runs have, where empty.
+        metrics: those that are shown and that a mean rank counts; all, and those that all or most runs have, where
+            empty.
         reported: figures of others, to be shown beside it.
 
     Raises:
@@ -156,11 +158,13 @@ def _standing(
 
 
 def _estimate(row: RowMapping) -> Estimate:
-    real, synthetic = (
-        None if (values := row[f"{side}_values"]) is None else Replicates(values, row[f"{side}_sizes"])
-        for side in ("real", "synthetic")
+    values, others = row["real_values"], row["synthetic_values"]
+    return Estimate(
+        row["tested"],
+        real=None if values is None else Replicates(values, row["real_sizes"]),
+        synthetic=None if others is None else Replicates(others, row["synthetic_sizes"], row["synthetic_units"]),
+        floor=() if row["floor_values"] is None else row["floor_values"],
     )
-    return Estimate(row["tested"], real=real, synthetic=synthetic)
 
 
 def _fields(runs: Sequence[RunRow], numbers: Sequence[RowMapping], asked: Sequence[str], tests: _Tests) -> list[Field]:
@@ -170,7 +174,7 @@ def _fields(runs: Sequence[RunRow], numbers: Sequence[RowMapping], asked: Sequen
     for row in numbers:
         if row["run_id"] in allowed and row["tested"] is not None:
             of_run.setdefault(row["run_id"], {})[row["metric"]] = row
-    counted = list(dict.fromkeys(asked)) or sorted(set.intersection(*map(set, of_run.values())) if of_run else ())
+    counted = list(dict.fromkeys(asked)) or _shared([set(own) for own in of_run.values()])
     if len(counted) < 2:
         return []
     grouped: dict[tuple[Key, ...], list[RunRow]] = {}
@@ -180,6 +184,15 @@ def _fields(runs: Sequence[RunRow], numbers: Sequence[RowMapping], asked: Sequen
             grouped.setdefault(tuple(_key(own[metric]) for metric in counted), []).append(run)
     fields = [_field(counted, members, of_run, tests) for members in grouped.values() if len(members) > 1]
     return sorted(fields, key=lambda field: -len(field.rows))
+
+
+def _shared(metrics: Sequence[set[str]]) -> list[str]:
+    """Return the metrics that all runs have; those that more than half have, where these are fewer than two."""
+    by_all = set.intersection(*metrics) if metrics else set()
+    if len(by_all) > 1:
+        return sorted(by_all)
+    held = Counter(metric for own in metrics for metric in own)
+    return sorted(metric for metric, runs in held.items() if 2 * runs > len(metrics))
 
 
 def _field(

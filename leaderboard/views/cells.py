@@ -51,12 +51,12 @@ def name_of(run: RunRow) -> str:
 
 
 def marks_of(run: RunRow, standings: Sequence[Standing | None] = ()) -> list[str]:
-    """Return what must stand beside a run's name."""
-    stand_ins = sorted({name for one in standings if one is not None for name in one.stand_ins})
+    """Return what must stand beside a run's name; the footnotes name what is counted here."""
+    count = len({name for one in standings if one is not None for name in one.stand_ins})
     return [
         *(["leak"] if run.leaks else []),
         *(["over budget"] if run.within_budget is False else []),
-        *(f"stand-in: {name}" for name in stand_ins),
+        *([f"{count} stand-in{'s' if count > 1 else ''}"] if count else []),
     ]
 
 
@@ -124,9 +124,17 @@ def footnotes(board: Board) -> list[str]:
         for run in board.runs
         if run.within_budget is False
     ]
+    stand_ins: dict[str, dict[str, None]] = {}
+    for contest in board.contests:
+        for one in contest.standings:
+            for name in one.stand_ins:
+                stand_ins.setdefault(name, {})[name_of(one.run)] = None
+    substitutes = [
+        f"The stand-in {name} took part in numbers of {', '.join(runs)}." for name, runs in stand_ins.items()
+    ]
     leaks = [f"Leak of {name_of(run)} ({run.run}): {leak}." for run in board.runs for leak in run.leaks]
     shared = [f"The mean rank of {len(field.rows)} runs is over {', '.join(field.metrics)}." for field in board.fields]
-    return [*shared, *unranked, *over, *leaks]
+    return [*shared, *unranked, *over, *leaks, *substitutes]
 
 
 def reported_by_metric(board: Board) -> Mapping[str, list[tuple[str, str, str]]]:

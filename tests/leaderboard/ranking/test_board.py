@@ -115,12 +115,16 @@ def test_the_mean_rank_counts_each_metric_once(board_of: Any) -> None:
 
 
 def test_the_mean_rank_is_of_runs_that_share_every_protocol(board_of: Any) -> None:
-    """One run lacks y, one has it under another protocol: by default x alone is shared, which is no mean."""
+    """One run lacks y, one has it under another protocol; x alone is shared by all, which is no mean."""
     runs = {"a": {"x": 1.0, "y": 1.0}, "b": {"x": 2.0, "y": 2.0}, "c": {"x": 3.0}, "d": {"x": 4.0, "y": 4.0}}
-    board = board_of(runs, protocols={"d": {"window": "wide"}})
-    assert board.fields == []
-    (field,) = board_of(runs, protocols={"d": {"window": "wide"}}, metrics=("x", "y")).fields
-    assert [row.run.model for row in field.rows] == ["a", "b"]
+    for metrics in ((), ("x", "y")):  # by default those that more than half of the runs have
+        (field,) = board_of(runs, protocols={"d": {"window": "wide"}}, metrics=metrics).fields
+        assert field.metrics == ("x", "y")
+        assert [row.run.model for row in field.rows] == ["a", "b"]
+
+
+def test_there_is_no_mean_rank_over_what_half_of_the_runs_have(board_of: Any) -> None:
+    assert board_of({"a": {"x": 1.0, "y": 1.0}, "b": {"x": 2.0}}).fields == []
 
 
 def test_an_unknown_metric_or_track_names_what_there_is(board_of: Any, tmp_path: Path) -> None:
