@@ -16,7 +16,7 @@ _LATEX: Final = {
     "<": r"\textless{}",
     ">": r"\textgreater{}",
     "|": r"\textbar{}",
-    '"': r"\textquotedbl{}",
+    '"': "''",  # a straight one is in no font that LaTeX begins with
     **{sign: f"\\{sign}" for sign in "&%$#_{}"},
 }
 

@@ -50,7 +50,8 @@ def heading(contest: Contest, among: Sequence[Contest]) -> str:
 def _row(row: cells.WideRow, contests: Sequence[Contest]) -> list[str]:
     marks = cells.marks_of(row.run)
     name = latex(cells.name_of(row.run)) + (f"\\textsuperscript{{{latex(', '.join(marks))}}}" if marks else "")
-    return [name, latex(cells.mean_rank(row.overall)), *map(_cell, row.standings, contests)]
+    mean = latex(cells.mean_rank(row.overall)) if row.overall else "--"
+    return [name, mean, *map(_cell, row.standings, contests)]
 
 
 def _cell(standing: Standing | None, contest: Contest) -> str:

@@ -147,6 +147,27 @@ def postgres_server() -> Iterator[str]:
         shutil.rmtree(place)
 
 
+@pytest.fixture
+def typeset(tmp_path: Path) -> Callable[..., str]:
+    """Set a document with some tables by a real LaTeX; return what it complains of."""
+    program = shutil.which("pdflatex")
+    if program is None:
+        pytest.skip("needs pdflatex: apt-get install texlive-latex-base texlive-latex-extra")
+
+    def make(*tables: str, packages: Sequence[str]) -> str:
+        file = tmp_path / "paper.tex"
+        lines = [r"\documentclass{article}", *(rf"\usepackage{{{name}}}" for name in packages), r"\begin{document}"]
+        file.write_text("\n".join([*lines, *tables, r"\end{document}", ""]), encoding="utf-8")
+        command = [program, "-interaction=nonstopmode", "-halt-on-error", file.name]
+        subprocess.run(command, cwd=tmp_path, capture_output=True, check=False, timeout=60)
+        log = file.with_suffix(".log").read_text(encoding="utf-8", errors="replace")
+        told = [line for line in log.splitlines() if line.startswith(("! ", "Overfull", "LaTeX Warning"))]
+        assert file.with_suffix(".pdf").is_file() or told
+        return "\n".join(told)
+
+    return make
+
+
 _DATABASES = count()
 
 

@@ -35,6 +35,11 @@ def test_latex_is_booktabs_with_escaped_names() -> None:
     assert text.count(r"\toprule") == text.count(r"\midrule") == text.count(r"\bottomrule") == 1
 
 
+@pytest.mark.slow
+def test_latex_sets_the_table_without_complaint(typeset: Callable[..., str]) -> None:
+    assert typeset(latex_text(TABLE), packages=("booktabs",)) == ""
+
+
 def test_a_table_without_records_is_empty() -> None:
     assert csv_text(Table("t", ("a",), (), ())).strip() == ""
 
