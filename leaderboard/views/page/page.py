@@ -13,10 +13,11 @@ from urllib.parse import quote
 
 import numpy as np
 
-from leaderboard.ranking.rows import Board, Contest, RunRow, Standing
+from leaderboard.ranking.rows import Board, Contest, RunRow
 from leaderboard.reported.rows import MARK
 from leaderboard.store.store import Store
 from leaderboard.views import cells
+from leaderboard.views.page.cell import Axis, cell
 from medbench.drawing.text import moment
 from medbench.report.html import render
 from medbench.report.protocol_text import protocol_sentences
@@ -80,7 +81,7 @@ def _track(board: Board) -> dict[str, Any]:
                 "voxels": int(np.prod(row.run.native_shape)) if row.run.native_shape else None,
                 "memory": cells.budget(row.run),
                 "overall": row.overall,
-                "cells": [None if one is None else _cell(one, axis) for one, axis in zip(row.standings, axes)],
+                "cells": [one and (one.value, cell(one, axis)) for one, axis in zip(row.standings, axes)],
             }
             for row in cells.wide(board)
         ],
@@ -89,30 +90,9 @@ def _track(board: Board) -> dict[str, Any]:
     }
 
 
-def _axis(contest: Contest) -> tuple[float, float]:
-    """Return both ends of the line on which all values of a contest are drawn."""
+def _axis(contest: Contest) -> Axis:
     known = [x for one in contest.standings for x in (one.value, one.floor, *(one.ci95 or ())) if x is not None]
     return min(known), max(known)
-
-
-def _cell(one: Standing, axis: tuple[float, float]) -> dict[str, Any]:
-    start, end = axis
-    low, high = one.ci95 or (None, None)
-
-    def at(x: float | None) -> float | None:
-        return None if x is None else round(4 + 92 * (x - start) / (end - start), 1) if end > start else 50.0
-
-    return {
-        "value": one.value,
-        "ci95": one.ci95,
-        "place": cells.places(one.rank_ci95) if one.rank else None,
-        "rank": one.rank,
-        "unranked": one.unranked,
-        "at": at(one.value),
-        "low": at(low),
-        "high": at(high),
-        "floor": at(one.floor),
-    }
 
 
 def _details(store: Store, board: Board, pictures: Mapping[str, bytes], out: Path) -> dict[str, Any]:
