@@ -14,7 +14,6 @@ ELSEWHERE = {
     "leaderboard/store/migrations/versions/r0001_first.py": ".../store/test_migrate.py compares it with the schema",
     "leaderboard/store/schema.py": "plain data: .../store/test_migrate.py compares it with the steps that make it",
     "leaderboard/views/cells.py": ".../views/test_document.py reads its words in every view",
-    "leaderboard/views/latex.py": ".../views/test_document.py makes a board in every format",
     "leaderboard/views/markdown.py": ".../views/test_document.py makes a board in every format",
     "medbench/datasets/base.py": "a contract: tests/contract/test_datasets.py",
     "medbench/drawing/style.py": "looks alone; each test_figure.py draws by it",
