@@ -11,7 +11,7 @@ import numpy as np
 from medbench.errors import Unavailable
 from medbench.metrics.evidence import Evidence, Side, volume_table
 from medbench.metrics.spill import held
-from medbench.metrics.together import Together
+from medbench.metrics.together import Pair, Together
 from medbench.records.results import Definition
 from medbench.spec import Plane
 
@@ -64,14 +64,24 @@ def finite_features(side: Side, plane: Plane) -> Iterator[np.ndarray]:
         yield _finite(features, f"{plane} features of {volume}")
 
 
-def volume_vectors(side: Side) -> np.ndarray:
-    """Return the features of a side's volumes, (volumes, d) float64.
+def volume_vectors(evidence: Evidence) -> tuple[np.ndarray, np.ndarray]:
+    """Return the features of the volumes of both sides, (volumes, d) float64 each; read once for all comparisons.
 
     Raises:
         Unavailable: the extractor's weights are not here, or features are not finite.
     """
-    vectors = zip(side.ids, side.volume_features())
-    return np.array([_finite(vector, f"features of {volume}") for volume, vector in vectors], dtype=np.float64)
+    pooled, pair = evidence.shared("volume vectors", _pooled_vectors)
+    return pooled[pair.real], pooled[pair.synthetic]
+
+
+def _pooled_vectors(together: Together) -> list[tuple[np.ndarray, Pair]]:
+    vectors = [
+        _finite(vector, f"features of {volume}")
+        for side in together.pool
+        for volume, vector in zip(side.ids, side.volume_features())
+    ]
+    pooled = np.array(vectors, dtype=np.float64)
+    return [(pooled, pair) for pair in together.pairs]
 
 
 def _finite(features: np.ndarray, what: str) -> np.ndarray:

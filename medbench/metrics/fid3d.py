@@ -41,7 +41,7 @@ class Fid3d:
             NotEnoughCasesError: fewer than two subjects on a side.
         """
         require_subjects(self.info, real=evidence.real.subjects, synthetic=evidence.synthetic.subjects)
-        real, synthetic = (volume_vectors(side) for side in (evidence.real, evidence.synthetic))
+        real, synthetic = volume_vectors(evidence)
         return Measurement.between(
             evidence,
             frechet_between(real=real, synthetic=synthetic),

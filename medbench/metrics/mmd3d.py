@@ -43,7 +43,7 @@ class Mmd3d:
         """
         sides = evidence.real, evidence.synthetic
         require_subjects(self.info, real=sides[0].subjects, synthetic=sides[1].subjects)
-        vectors = [volume_vectors(side) for side in sides]
+        vectors = volume_vectors(evidence)
         bandwidth = median_distance(vectors[0])
         if bandwidth == 0.0:
             raise Unavailable("most pairs of real volumes have equal features: no bandwidth can be had")

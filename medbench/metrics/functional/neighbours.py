@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -11,6 +12,29 @@ from medbench.metrics.functional.blocks import Block, blocks_of
 
 KEPT_BYTES = 2**31
 """Distances that are kept for the next pass; others are computed again."""
+
+
+@dataclass(frozen=True, eq=False)
+class Pairs:
+    """Distances from the slices of one block to those of another.
+
+    Args:
+        near: the first block.
+        far: the second.
+        distances: (slices, slices).
+        minima: (slices, volumes) to the nearest slice of each volume, infinite where it is of the same subject.
+    """
+
+    near: Block
+    far: Block
+    distances: np.ndarray
+    minima: np.ndarray
+
+    def between(self, here: np.ndarray, there: np.ndarray) -> np.ndarray:
+        """Return the distances from some slices of the first block to some of the second, by their places in them."""
+        if self.distances.flags.c_contiguous:
+            return self.distances.take(there, axis=1).take(here, axis=0)
+        return self.distances.T.take(there, axis=0).take(here, axis=1).T  # or numpy would copy all of it first
 
 
 class Rows:
@@ -31,13 +55,20 @@ class Rows:
         self._kept: dict[tuple[int, int], np.ndarray] = {}
         self._left = KEPT_BYTES
 
-    def pairs(self) -> Iterator[tuple[Block, Block, np.ndarray]]:
-        """Yield all ordered pairs of blocks with their distances; each pair of slices is computed once."""
+    def pairs(self) -> Iterator[Pairs]:
+        """Yield the distances of all ordered pairs of blocks; those of a pair of slices are computed once."""
         for near, far in itertools.combinations_with_replacement(range(len(self.blocks)), 2):
             distances = self._distances(near, far)
-            yield self.blocks[near], self.blocks[far], distances
+            one, other = self.blocks[near], self.blocks[far]
+            minima = np.minimum.reduceat(distances, other.starts, axis=1)
+            yield Pairs(one, other, distances, self._without_own(one, other, minima))
             if near != far:
-                yield self.blocks[far], self.blocks[near], distances.T
+                minima = np.minimum.reduceat(distances, one.starts, axis=0).T.copy()
+                yield Pairs(other, one, distances.T, self._without_own(other, one, minima))
+
+    def _without_own(self, near: Block, far: Block, minima: np.ndarray) -> np.ndarray:
+        minima[self.owners[near.rows, None] == self.volume_owners[far.volumes]] = np.inf
+        return minima
 
     def _distances(self, near: int, far: int) -> np.ndarray:
         if (near, far) in self._kept:
@@ -63,11 +94,25 @@ class Rows:
 
     def find_nearest(self) -> None:
         """Fill all that ``nearest_of`` returned: one pass."""
-        for near, far, distances in self.pairs():
-            minima = np.minimum.reduceat(distances, far.starts, axis=1)
-            minima[self.owners[near.rows, None] == self.volume_owners[far.volumes]] = np.inf
+        for pairs in self.pairs():
             for one in self.nearest.values():
-                one.see(near, far, minima)
+                one.see(pairs)
+
+    def to_subjects(self, pairs: Pairs, here: np.ndarray, to: np.ndarray) -> np.ndarray:
+        """Return distances from some slices of a block to the subjects of a set, infinite to a slice's own.
+
+        Args:
+            pairs: the blocks.
+            here: (slices,) places in the first block.
+            to: (volumes,) the set.
+
+        Returns:
+            (slices, subjects of the set in the second block).
+        """
+        there = np.flatnonzero(to[pairs.far.volumes])
+        found = pairs.minima.take(there, axis=1).take(here, axis=0)
+        starts = np.flatnonzero(np.diff(self.volume_owners[pairs.far.volumes][there], prepend=-1))
+        return found if len(starts) == len(there) else np.minimum.reduceat(found, starts, axis=1)
 
     def at(self, volumes: np.ndarray) -> np.ndarray:
         """Return the places of the slices of some volumes (a mask)."""
@@ -93,16 +138,12 @@ class Nearest:
         self.places = rows.at(of)
         self.distances = np.full((len(self.places), k), np.inf)
 
-    def see(self, near: Block, far: Block, minima: np.ndarray) -> None:
-        """Look at the distances (slices, volumes) from the slices of a block to the volumes of another."""
-        part, here = within(self.places, near)
-        there = np.flatnonzero(self._to[far.volumes])
-        if not len(here) or not len(there):
+    def see(self, pairs: Pairs) -> None:
+        """Look at the distances between two blocks."""
+        part, here = within(self.places, pairs.near)
+        found = self._rows.to_subjects(pairs, here, self._to)
+        if not found.size:
             return
-        found = minima[here[:, None], there]
-        starts = np.flatnonzero(np.diff(self._rows.volume_owners[far.volumes][there], prepend=-1))
-        if len(starts) < len(there):
-            found = np.minimum.reduceat(found, starts, axis=1)
         k = self.distances.shape[1]
         joined = np.concatenate([self.distances[part], found], axis=1)
         self.distances[part] = np.partition(joined, k - 1, axis=1)[:, :k]

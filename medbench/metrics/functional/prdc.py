@@ -19,8 +19,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from medbench.metrics.functional.blocks import Block
-from medbench.metrics.functional.neighbours import Nearest, Rows, within
+from medbench.metrics.functional.neighbours import Nearest, Pairs, Rows, within
 from medbench.statistics.resampling import MOST_GROUPS
 
 
@@ -132,9 +131,9 @@ def prdc_of_sets(volumes: Sequence[np.ndarray], owners: np.ndarray, compared: Se
     rows.find_nearest()
     for ball in balls:
         ball.close()
-    for near, far, distances in rows.pairs():
+    for pairs in rows.pairs():
         for ball in balls:
-            ball.see(near, far, distances)
+            ball.see(pairs)
     return [ball.figures() for ball in balls]
 
 
@@ -168,19 +167,18 @@ class _Balls:
         self._real_inside = np.zeros(len(self._real), dtype=bool)
         self._synthetic_inside = np.zeros(len(self._synthetic), dtype=bool)
 
-    def see(self, near: Block, far: Block, distances: np.ndarray) -> None:
+    def see(self, pairs: Pairs) -> None:
         """Look at the distances from the slices of a block, as real ones, to those of another, as synthetic ones."""
-        real, here = within(self._real, near)
-        synthetic, there = within(self._synthetic, far)
+        real, here = within(self._real, pairs.near)
+        synthetic, there = within(self._synthetic, pairs.far)
         if not len(here) or not len(there):
             return
-        found = distances[here[:, None], there]
+        radii = self._radii[real, None]
+        found = pairs.between(here, there)
         self._real_inside[real] |= (found <= self._synthetic_radii[synthetic]).any(axis=1)
-        reached = found <= self._radii[real, None]
-        self._synthetic_inside[synthetic] |= reached.any(axis=0)
-        owners = self._rows.owners[far.rows][there]
-        starts = np.flatnonzero(np.diff(owners, prepend=-1))
-        self._reached_by[real] += np.logical_or.reduceat(reached, starts, axis=1).sum(axis=1)
+        self._synthetic_inside[synthetic] |= (found <= radii).any(axis=0)
+        to_subjects = self._rows.to_subjects(pairs, here, self._sets.synthetic)
+        self._reached_by[real] += (to_subjects <= radii).sum(axis=1)
 
     def figures(self) -> Prdc:
         """Return what was found."""

@@ -15,14 +15,16 @@ from medbench.evaluation.floors import against, floor_of
 from medbench.evaluation.instruments import Instruments
 from medbench.evaluation.side import StoredSide
 from medbench.evaluation.splits import splits, with_all_comparisons
+from medbench.metrics.fid3d import Fid3d
 from medbench.metrics.fid25d.metric import Fid25d
 from medbench.metrics.kid25d import Kid25d
+from medbench.metrics.mmd3d import Mmd3d
 from medbench.metrics.prdc25d import Prdc25d
 from medbench.progress import silent
 from medbench.records.samples import StoredVolume
 from medbench.spec import Plane, Protocol, SliceProtocol
 
-METRICS = [Fid25d, Kid25d, Prdc25d]
+METRICS = [Fid25d, Kid25d, Prdc25d, Fid3d, Mmd3d]
 
 
 def volumes(count: int, *, first: int = 0, subjects: int | None = None) -> list[StoredVolume]:
@@ -50,6 +52,11 @@ class MadeSide(StoredSide):
             rng = np.random.default_rng([int(item.id), len(plane)])
             count = 1 + int(item.id) % self.slices
             yield (rng.normal(size=5) + 0.4 * rng.normal(size=(count, 5))).astype(np.float32)
+
+    def volume_features(self) -> Iterator[np.ndarray]:
+        for item in self.items:
+            self.asked[item.id] += 1
+            yield np.random.default_rng(int(item.id)).normal(size=5).astype(np.float32)
 
 
 def evidence_of(
@@ -133,5 +140,5 @@ def test_each_volume_is_read_once_for_value_interval_floor_and_gap(metric: Any, 
     assert len(floor_of(metric(), found, planned).values) == 4
     assert against(metric(), found, planned) is not None
     asked = planned.real.asked  # type: ignore[attr-defined]
-    assert len(asked) == 2 * (24 + 9 + 9)
+    assert len(asked) in (24 + 9 + 9, 2 * (24 + 9 + 9))  # volumes, or volumes in two planes
     assert set(asked.values()) == {1}

@@ -42,7 +42,9 @@ def test_the_nearest_other_subjects_of_a_set(rows, block):
 @pytest.mark.parametrize("kept", [0, 500, 10**6])
 def test_what_is_not_kept_is_computed_again(rows, kept):
     _, found = rows(kept=kept)
-    passes = [{(near.rows.start, far.rows.start): d.copy() for near, far, d in found.pairs()} for _ in range(2)]
+    passes = [
+        {(one.near.rows.start, one.far.rows.start): one.distances.copy() for one in found.pairs()} for _ in range(2)
+    ]
     assert passes[0].keys() == passes[1].keys()
     for key, distances in passes[0].items():
         np.testing.assert_array_equal(distances, passes[1][key])
