@@ -153,7 +153,7 @@ class Accumulator:
         """Add samples.
 
         Args:
-            given: a path, a ``Volume``, an array or tensor in HU on any device, (x, y, z), (n, x, y, z) or
+            given: a file or folder, a ``Volume``, an array or tensor in HU on any device, (x, y, z), (n, x, y, z) or
                 (n, 1, x, y, z); or an iterable of these.
 
         Raises:
@@ -163,10 +163,13 @@ class Accumulator:
         with self._working() as (names, _):
             first = len(self._items)
             folder = self._scratch / "samples"
+            if isinstance(given, (str, Path)) and Path(given).is_file():
+                given = [given]
             found = source(given, name=_NAME, scratch=folder, spacing=self._spacing, start=first)
             for item in found.volumes(masks=None, progress=silent):
                 _look_at(item, "synthetic", names, self._instruments)
-                self._items.append(replace(item, id=f"{len(self._items):06d}"))
+                key = f"{len(self._items):06d}"  # two updates may name files alike
+                self._items.append(replace(item, id=key, subject=key if item.subject == item.id else item.subject))
 
     def compute(self) -> Report:
         """Return the results of all samples since the last ``reset``; more may follow.

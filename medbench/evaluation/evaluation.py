@@ -8,12 +8,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from medbench import protocols, registry
+from medbench import registry
 from medbench.budget.meter import Meter
 from medbench.drawing.montage import MONTAGE, MOST_VOLUMES, montage
 from medbench.engines.engine import Engine
 from medbench.errors import StorageError, Unavailable
-from medbench.evaluation.comparison import Comparison, StoredEvidence
+from medbench.evaluation.comparison import Comparison, StoredEvidence, track_of
 from medbench.evaluation.gallery import keep_gallery
 from medbench.evaluation.gate import findings as gate
 from medbench.evaluation.instruments import Instruments
@@ -24,7 +24,6 @@ from medbench.evaluation.standing import Standing, mark_of, standing
 from medbench.metrics.base import Measured, MetricInfo
 from medbench.records.results import Report, Result, Skipped, StoredFigure
 from medbench.records.run import RunFolder, RunRecord
-from medbench.spec import fingerprint
 from medbench.storage import uses
 from medbench.storage.files import atomic_path, sha256_of
 
@@ -163,8 +162,7 @@ class Evaluation:
         return report
 
     def _track(self, dataset: str, identity: dict[str, Any]) -> str:
-        protocol = protocols.identity(self.instruments.protocol)
-        return f"{dataset}/{fingerprint({'reference': identity, 'protocol': protocol})}"
+        return track_of(dataset, identity, self.instruments.protocol)
 
     def _tell_lost(self, left: Sequence[str]) -> None:
         if self.earlier.altered:

@@ -64,6 +64,14 @@ def test_the_numbers_are_those_of_evaluate(judge: Any, real: Any, batch: Any) ->
     assert [one.n_synthetic for one in judge.compute().results] == [5, 5]
 
 
+def test_files_of_one_name_are_different_samples(judge: Any, real: Any, tmp_path: Path) -> None:
+    for place, volume in enumerate(real[:4]):
+        volume.write(tmp_path / str(place) / "sample.nii.gz")
+        judge.update(tmp_path / str(place) / "sample.nii.gz")
+    assert judge.compute().results[0].n_synthetic == 4
+    assert judge.compute().results[0].ci95 is not None
+
+
 def test_every_volume_is_seen_by_the_network_once(real: Any, batch: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     seen = 0
     features = SeededResNet.features
