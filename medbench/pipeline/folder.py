@@ -146,8 +146,16 @@ def against_volumes(
 
 
 def _content(items: Sequence[StoredVolume]) -> str:
-    """Return a fingerprint of a set's content: the files' hashes, whatever their names and order."""
-    return fingerprint(sorted(item.sha256 for item in items))
+    """Return a fingerprint of a set's content: the files' hashes, whatever their names and order.
+
+    Which of them are of one subject is part of it, where there are such: intervals and floors rest on subjects.
+    """
+    by_subject: dict[str, list[str]] = {}
+    for item in items:
+        by_subject.setdefault(item.subject, []).append(item.sha256)
+    if all(len(hashes) == 1 for hashes in by_subject.values()):
+        return fingerprint(sorted(item.sha256 for item in items))
+    return fingerprint(sorted(sorted(hashes) for hashes in by_subject.values()))
 
 
 def _masks(items: Sequence[StoredVolume]) -> str | None:

@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 
 import medbench
-from medbench import registry
 from medbench.datasets.phantom.dataset import generate
 from medbench.errors import (
     CheckpointError,
@@ -312,16 +311,6 @@ def test_what_cannot_be_had_is_said_before_anything_is_prepared(real: Path, tmp_
     assert set((home() / "prepared").glob("*")) == prepared
 
 
-def test_a_class_or_an_object_is_asked_for_by_its_file(real: Path, tmp_path: Path) -> None:
-    (tmp_path / "mine.py").write_text(METRIC.replace("VALUE", "1"))
-    mine = registry.load("metrics", f"{tmp_path / 'mine.py'}:Mine")
-    for arguments in ({"real": real, "metrics": [mine]}, {"dataset": mine(), "metrics": ["fid3d"]}):
-        with pytest.raises(SpecError, match=r"give '.*mine\.py:Mine'"):
-            medbench.evaluate(real, **arguments)
-    with pytest.raises(SpecError, match="Mine"):
-        medbench.load_dataset(mine())
-
-
 def test_weights_are_given_for_one_evaluation(real: Path, tmp_path: Path) -> None:
     (tmp_path / "weights.pth").write_bytes(b"no weights")
     arguments = {"real": real, "metrics": ["fid25d"], "protocol": "medlord-2.5d"}
@@ -434,3 +423,17 @@ def test_a_protocols_extractor_lies_beside_it_and_goes_by_its_content(
     (tmp_path / "two" / "extractor.py").write_text(f"{_EXTRACTOR}# edited\n", encoding="utf-8")
     with pytest.raises(SpecError, match=r"another spec \(different: protocol\)"):
         FolderEvaluation(options, silent).evaluate()
+
+
+def test_who_the_volumes_belong_to_is_part_of_what_is_compared(real: Path, tmp_path: Path) -> None:
+    def of(*patients: str) -> tuple[object, object]:
+        rows = "".join(f"{path},{patient}\n" for path, patient in zip(sorted(real.glob("*.nii.gz")), patients))
+        (tmp_path / "cases.csv").write_text(f"file,patient\n{rows}", encoding="utf-8")
+        table = Path(f"{tmp_path}/cases.csv:file")
+        evaluation = FolderEvaluation(FolderOptions(samples=table, real=table, metrics=("fid25d",)), silent)
+        return evaluation.spec["samples"], evaluation.comparison.identity["content"]
+
+    alone = FolderEvaluation(FolderOptions(samples=real, real=real, metrics=("fid25d",)), silent)
+    assert of(*"abcdef") == (alone.spec["samples"], alone.comparison.identity["content"])
+    assert of(*"aabbcc") == of(*"xxyyzz") != of(*"abcdef")
+    assert of(*"ababcc") != of(*"aabbcc")
