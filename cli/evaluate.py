@@ -19,11 +19,12 @@ from cli.options import (
     ProtocolName,
     RunsLeaderboard,
     SegmenterName,
+    ShardOption,
     Weights,
     Workers,
     asked,
 )
-from cli.results import finish
+from cli.results import finish, tell_left
 from cli.session import Session, in_session
 from medbench.errors import SpecError
 from medbench.pipeline.options import FolderOptions
@@ -73,11 +74,14 @@ def evaluate(
     engine: EngineName = "local",
     workers: Workers = None,
     engine_options: EngineOptions = None,
+    shard: ShardOption = None,
     weights: Weights = None,
     leaderboard: RunsLeaderboard = None,
     log_to: LogTo = None,
 ) -> None:
     """Evaluate a folder of volumes that you already have, against a data set or a folder of real volumes."""
+    if each and shard is not None:
+        raise SpecError("--each judges folders one after the other: leave --shard out")
     options = asked(FolderOptions, {**locals(), "samples": samples[0]})
     destinations = Destinations.asked(leaderboard, log_to)
     if each:
@@ -87,7 +91,14 @@ def evaluate(
         raise SpecError("several folders are judged with --each; a pattern of files stands in quotes")
     from medbench.pipeline.folder import FolderEvaluation
 
-    finish(ui, FolderEvaluation(options, ui.progress), destinations)
+    evaluation = FolderEvaluation(options, ui.progress)
+    if shard is None:
+        finish(ui, evaluation, destinations)
+        return
+    from medbench.pipeline.part import evaluate_shard
+    from medbench.pipeline.shard import Shard
+
+    tell_left(ui, evaluate_shard(evaluation, Shard.parse(shard)))
 
 
 @in_session

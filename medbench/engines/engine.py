@@ -23,6 +23,7 @@ class Engine:
         workers: processes or jobs at a time; None: as many as there are cores (local), 8 jobs (slurm), all
             workers (dask).
         options: of the cluster: for ``slurm`` those of sbatch, for ``dask`` ``scheduler``.
+        device: torch device that was asked for; workers of a cluster resolve it by themselves.
 
     Raises:
         SpecError: no such engine, or options without one that takes them.
@@ -31,6 +32,7 @@ class Engine:
     name: str = "local"
     workers: int | None = None
     options: Mapping[str, str] = field(default_factory=dict)
+    device: str = "auto"
 
     def __post_init__(self) -> None:
         if self.name not in ENGINES:
@@ -104,7 +106,7 @@ class Engine:
         from medbench.engines.local import local, threads, workers_for
 
         if self.is_remote:
-            with self.executor(count, device=device) as executor:
+            with self.executor(count, device=self.device) as executor:
                 yield executor
             return
         gpus = gpus_to_share(device)

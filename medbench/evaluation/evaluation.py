@@ -115,6 +115,18 @@ class Evaluation:
         uses.finish(self.folder.path, [*volumes, *self.instruments.cache.used])
         return report
 
+    def look(self, comparison: Comparison) -> None:
+        """Look at volumes, and measure nothing: who evaluates them with others finds in the cache what metrics ask for.
+
+        Args:
+            comparison: the volumes.
+        """
+        one_pass = OnePass(self.instruments, tuple(self.metrics))
+        looks = waiting(comparison, one_pass)
+        seen = look_at(looks, one_pass.for_workers(self.engine), self.engine)
+        for _ in self.instruments.progress.track(seen, task="look at volumes", total=len(looks)):
+            pass
+
     def require_number(self, report: Report) -> None:
         """Refuse results that hold no number of what was asked for.
 
@@ -181,7 +193,7 @@ class Evaluation:
         looks = waiting(comparison, one_pass)
 
         def steps() -> Iterator[str | None]:
-            yield from look_at(looks, one_pass.for_workers(), self.engine)
+            yield from look_at(looks, one_pass.for_workers(self.engine), self.engine)
             self._gate(comparison)
             yield from metrics
 

@@ -16,6 +16,7 @@ from typing import Any, Final, Literal
 import numpy as np
 
 from medbench import protocols, registry
+from medbench.engines.devices import resolve_device
 from medbench.errors import SpecError, Unavailable
 from medbench.evaluation.cache import SEGMENTATIONS, Cache
 from medbench.evaluation.opened import PRECOMPUTED, Opened, mask_file
@@ -117,10 +118,19 @@ class Instruments:
         segmenter: Segmenter = registry.load("segmenters", self.protocol.segmenter)(device=self.device)
         return segmenter
 
-    def for_workers(self) -> Instruments:
-        """Return the same instruments as another process may have them: silent, no network loaded, no autoencoder."""
+    def for_workers(self, device: str) -> Instruments:
+        """Return the same instruments as another process may have them: silent, no network loaded, no autoencoder.
+
+        Args:
+            device: torch device, as it was asked for where the other process is to choose.
+        """
         cache = replace(self.cache, progress=silent, used=set())
-        return replace(self, cache=cache, progress=silent, reconstruct=None)
+        return replace(self, cache=cache, progress=silent, reconstruct=None, device=device)
+
+    def here(self) -> Instruments:
+        """Return the same instruments on the device of this process, where that was left open."""
+        device = resolve_device(self.device)
+        return self if device == self.device else replace(self, device=device)
 
     def open(self, item: StoredVolume) -> Opened:
         """Return a volume to be looked at."""

@@ -54,9 +54,10 @@ class OnePass:
     instruments: Instruments
     metrics: tuple[str, ...]
 
-    def for_workers(self) -> OnePass:
-        """Return the same pass as another process may have it."""
-        return replace(self, instruments=self.instruments.for_workers())
+    def for_workers(self, engine: Engine) -> OnePass:
+        """Return the same pass as a process of an engine may have it."""
+        device = engine.device if engine.is_remote else self.instruments.device
+        return replace(self, instruments=self.instruments.for_workers(device))
 
     def lacks(self, look: Look) -> bool:
         """Say whether there is anything to be computed of a volume; what is damaged in the cache is told."""
@@ -71,6 +72,8 @@ class OnePass:
         Raises:
             StorageError: the disk is full or cannot be written.
         """
+        if (here := self.instruments.here()) is not self.instruments:
+            return replace(self, instruments=here)(look)
         opened = self.instruments.open(look.item)
         try:
             passed = all(severity != "error" for severity, *_ in judge(known_facts(opened, self.instruments.cache)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +17,12 @@ from medbench.evaluation.prospects import Prospects
 from medbench.imaging.findings import Finding
 from medbench.pipeline import disk
 from medbench.pipeline.options import FolderOptions, resolve_metrics
+from medbench.pipeline.shard import WHOLE, Shard
 from medbench.pipeline.track import Track
 from medbench.progress import Progress
 from medbench.records.lock import alone
 from medbench.records.results import Report
-from medbench.records.run import Logged, RunFolder
+from medbench.records.run import Logged, RunFolder, RunRecord
 from medbench.records.samples import StoredVolume, content_once, first_by_name
 from medbench.records.sources import as_source
 from medbench.spec import fingerprint
@@ -47,6 +49,7 @@ class FolderEvaluation:
         self.progress = progress
         self.metrics = resolve_metrics(options.metrics)
         self.track = Track.open(options)
+        self._shard = WHOLE if options.shard is None else Shard.parse(options.shard)
         self.samples, self.real = as_source(options.samples), None if options.real is None else as_source(options.real)
         self.name = self.samples.name
         samples = self._first(self.samples.volumes(masks=options.masks, progress=progress))
@@ -81,13 +84,27 @@ class FolderEvaluation:
         """
         return self._results(self._evaluation())
 
+    def open(self) -> RunRecord:
+        """Return the evaluation's record; opening it makes the folder.
+
+        Raises:
+            SpecError: the folder holds something else.
+        """
+        return self.folder.open(kind="evaluation", spec=self.spec, progress=self.progress)
+
+    def look(self, shard: Shard) -> None:
+        """Look at a shard's volumes, and measure nothing; of a data set no other cases are prepared."""
+        both = self.comparison
+        reference = both.reference if self.real is None else shard.of(both.reference)
+        self._evaluation().look(replace(both, synthetic=shard.of(both.synthetic), reference=reference))
+
     def _results(self, evaluation: Evaluation) -> Report:
         return evaluation.finished() or evaluation.run(
             self.comparison, model=self.name, version=None, dataset=self.track.name
         )
 
     def _evaluation(self) -> Evaluation:
-        record = self.folder.open(kind="evaluation", spec=self.spec, progress=self.progress)
+        record = self.open()
         record.evaluation.command = self.options.command
         instruments = self._instruments(self.folder.logs, Logged(self.progress, self.folder.log_file))
         meter = Meter(24 * GIB, self.track.device)
@@ -113,7 +130,7 @@ class FolderEvaluation:
         options = self.options
         noticed = self.samples.noticed(masks=options.masks)
         if reference is None:
-            return self.track.comparison(samples, self.track.real(self.progress), noticed=noticed)
+            return self.track.comparison(samples, self.track.real(self.progress, self._shard), noticed=noticed)
         assert self.real is not None  # or a data set
         return against_volumes(samples, reference, noticed=[*noticed, *self.real.noticed(masks=options.real_masks)])
 

@@ -56,7 +56,7 @@ class TrackOptions:
         Raises:
             SpecError: no such engine, or options that are none.
         """
-        return Engine(self.engine, self.workers, parse_options(self.engine_options))
+        return Engine(self.engine, self.workers, parse_options(self.engine_options), self.device)
 
 
 @dataclass(frozen=True, kw_only=True)

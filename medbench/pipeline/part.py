@@ -1,4 +1,4 @@
-"""A shard of a run: its cases prepared, its samples made, its volumes looked at, beside other shards."""
+"""A shard of a run or evaluation: its cases prepared, samples made, volumes looked at, beside other shards."""
 
 from __future__ import annotations
 
@@ -12,9 +12,12 @@ from medbench.errors import SpecError
 from medbench.pipeline.sampling import making_of
 from medbench.pipeline.shard import Shard
 from medbench.records.lock import held
+from medbench.records.manifest import Manifest
 from medbench.records.parts import keep_memory
+from medbench.records.samples import listed
 
 if TYPE_CHECKING:
+    from medbench.pipeline.folder import FolderEvaluation
     from medbench.pipeline.run import Run
 
 
@@ -51,8 +54,27 @@ def run_shard(run: Run, shard: Shard) -> Left:
         DataError: data absent or damaged.
     """
     with _beside(run, shard):
-        run.track.real(run.progress, shard, reader=run.folder.path)
-        return _sampled(run, shard)
+        real = run.track.real(run.progress, shard, reader=run.folder.path)
+        left = _sampled(run, shard)
+        made = Manifest(run.folder.samples).complete(run.spec.samples, checkpoint=run.checkpoint)
+        own = {index: made[index] for index in shard.of(range(run.spec.samples)) if index in made}
+        samples = listed(run.folder.samples, own)
+        run.evaluation().look(run.track.comparison(samples, real, noticed=()))
+        return left
+
+
+def evaluate_shard(evaluation: FolderEvaluation, shard: Shard) -> Left:
+    """Look at a shard's volumes, so that who evaluates all of them finds in the cache what metrics ask for.
+
+    Raises:
+        SpecError: the folder holds an evaluation of other volumes.
+        DataError: data absent or damaged.
+    """
+    folder = evaluation.folder
+    folder.require_ours()
+    with held(folder.path, evaluation.progress, shard.name, first=evaluation.open):
+        evaluation.look(shard)
+    return Left(shard, folder.path, {})
 
 
 @contextmanager

@@ -169,7 +169,7 @@ class Run:
     @alone
     def evaluate(self) -> Report:
         """Make whatever is missing, then compute the metrics unless that is done; return the results."""
-        evaluation = self._evaluation()
+        evaluation = self.evaluation()
         finished = evaluation.finished() if self._is_sampled() else None
         if finished is not None:
             return finished
@@ -187,7 +187,7 @@ class Run:
         self.sample()
         samples = open_folder(self.folder.samples)
         comparison = self.track.comparison(samples, real, noticed=passed_over(self.folder.samples))
-        return self._evaluation().run(
+        return self.evaluation().run(
             comparison,
             model=self.info.name,
             version=self.info.version,
@@ -207,17 +207,17 @@ class Run:
 
             with self.folder.stage(self.record, "report") as entry:
                 entry.detail["sha256"] = sha256_of(write_report(self.folder.path))
-        self._evaluation().require_number(results)
+        self.evaluation().require_number(results)
         return results
 
-    def _evaluation(self) -> Evaluation:
+    def evaluation(self) -> Evaluation:
+        """Return what computes the metrics of the samples that are there."""
         instruments = self.track.instruments(
             progress=self.progress,
             logs=self.folder.logs,
             reconstruct=self._reconstruct if "reconstructs" in self.info.capabilities else None,
         )
-        made = self._sampled()
-        samples = fingerprint([made[index].sha256 for index in sorted(made)])
+        samples = fingerprint([record.sha256 for _, record in sorted(self._sampled().items())])
         return Evaluation(instruments, self.metrics, self.folder, self.record, self.meter, samples, self.track.engine)
 
     @cached_property
@@ -247,7 +247,7 @@ class Run:
                 yield entry
         except BudgetExceededError as error:
             reason = str(error) if forecast is None else f"{error}: {forecast.advice()}"
-            self._evaluation().give_up(
+            self.evaluation().give_up(
                 reason, model=self.info.name, version=self.info.version, dataset=self.track.name,
                 identity=self.track.identity, leaks=leaks_of_run(self),
             )  # fmt: skip

@@ -82,7 +82,9 @@ class Track:
     @cached_property
     def device(self) -> str:
         """The torch device in force."""
-        return resolve_device(self.options.device)
+        asked = self.options.device
+        # A node from which jobs are submitted need not have the GPUs that its jobs have.
+        return resolve_device("auto" if self.engine.is_remote and asked != "cpu" else asked)
 
     def real(self, progress: Progress, shard: Shard = WHOLE, *, reader: Path | None = None) -> RealSplits:
         """Return the data set's reference and held-out cases on the canonical grid, prepared where they are not yet.

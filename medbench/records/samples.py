@@ -19,7 +19,7 @@ from medbench.records.collection import (
     unmatched,
     volumes_by_id,
 )
-from medbench.records.manifest import MANIFEST, Manifest
+from medbench.records.manifest import MANIFEST, Manifest, SampleRecord
 from medbench.storage.files import sha256_once
 from medbench.storage.names import shown
 
@@ -140,10 +140,29 @@ def first_by_name(items: Sequence[StoredVolume], count: int | None) -> Sequence[
 
 
 def _from_manifest(folder: Path, progress: Progress, task: str) -> list[StoredVolume]:
+    records = Manifest(folder).records()
+    if not records:
+        raise DataError(f"{folder / MANIFEST} lists no samples: run 'medbench sample' first")
+    return listed(folder, records, progress, task)
+
+
+def listed(
+    folder: Path, records: Mapping[int, SampleRecord], progress: Progress = silent, task: str = "read samples"
+) -> list[StoredVolume]:
+    """Return the volumes that records of a manifest describe, in the order of their indices.
+
+    Args:
+        folder: of the manifest.
+        records: by sample index.
+        progress: every file is hashed.
+        task: what the progress is called.
+
+    Raises:
+        DataError: a file is not there, or not as its record says.
+    """
     items = []
-    records = sorted(Manifest(folder).records().items())
     named = region_names(folder / CONDITIONS)
-    for index, record in progress.track(records, task=task, total=len(records)):
+    for index, record in progress.track(sorted(records.items()), task=task, total=len(records)):
         path = _described(folder / record.file, record.sha256)
         name, condition, regions = f"{index:06d}", None, named
         if record.condition is not None:
@@ -151,8 +170,6 @@ def _from_manifest(folder: Path, progress: Progress, task: str) -> list[StoredVo
         if record.condition_sha256 is not None:
             regions = {int(value): region for value, region in (record.condition_regions or {}).items()} or None
         items.append(StoredVolume(name, name, path, record.sha256, condition=condition, condition_regions=regions))
-    if not items:
-        raise DataError(f"{folder / MANIFEST} lists no samples: run 'medbench sample' first")
     return items
 
 

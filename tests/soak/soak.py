@@ -1,6 +1,6 @@
 """The soak: a small run is killed, stopped, damaged, mixed up and crowded, and its numbers must stay what they are.
 
-    python tests/soak/soak.py --damages 200 --kills 10 --crowds 5 --malformed 300 --seed 1
+    python tests/soak/soak.py --damages 200 --kills 10 --crowds 5 --malformed 300 --engines 5 --seed 1
 
 Every trial ends in one of these: ``right`` (the numbers of the run that nobody disturbed), ``refused`` (one line that
 names a file), ``wrong`` (other numbers, without a word) or ``crash`` (a traceback). The last two fail the soak.
@@ -17,7 +17,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -178,10 +178,15 @@ def _command(soak: Soak, out: Path) -> list[str]:
     return [*command, "--train", "--conditional", "--device", "cpu", "--workers", "2", "--out", str(out), "--quiet"]
 
 
-def _start(soak: Soak, out: Path) -> subprocess.Popen[bytes]:
-    environment = os.environ | {"MEDBENCH_HOME": str(soak.work / "home")}
+def _start(
+    soak: Soak, out: Path, words: Sequence[str] = (), variables: Mapping[str, str] | None = None
+) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
-        _command(soak, out), env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True
+        [*_command(soak, out), *words],
+        env=os.environ | {"MEDBENCH_HOME": str(soak.work / "home")} | (variables or {}),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
     )
 
 
@@ -234,6 +239,7 @@ def main(
     killed: Annotated[int, typer.Option("--kills", help="runs that are killed again and again")] = 10,
     crowded: Annotated[int, typer.Option("--crowds", help="times that two processes do the same")] = 5,
     malformed: Annotated[int, typer.Option(help="malformed inputs")] = 0,
+    engines: Annotated[int, typer.Option(help="runs on each of local, SLURM and Dask whose workers are killed")] = 0,
     seed: Annotated[int, typer.Option(help="of the soak's chance")] = 0,
 ) -> None:
     """Disturb a small run; exit code 1 where a number was silently wrong or a traceback came."""
@@ -245,6 +251,16 @@ def main(
             wanted = _undisturbed(soak)
             for place, (trials, count) in enumerate(((damages, damaged), (kills, killed), (crowds, crowded))):
                 trials(soak, wanted, count, np.random.default_rng([seed, place]), tally)
+            if engines:
+                from engines import trials as engine_kills
+
+                tally += engine_kills(
+                    lambda words, variables: _start(soak, soak.work / "run", words, variables),
+                    lambda process, said: _judged(soak, wanted, process, said),
+                    lambda: soak.take(None),
+                    engines,
+                    np.random.default_rng([seed, 3]),
+                )
         if malformed:
             from malformed import trials as malformed_inputs
 

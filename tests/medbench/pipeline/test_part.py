@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from medbench.errors import SpecError
-from medbench.pipeline.options import RunOptions
-from medbench.pipeline.part import run_shard, sample_shard
+from medbench.pipeline.folder import FolderEvaluation
+from medbench.pipeline.options import FolderOptions, RunOptions
+from medbench.pipeline.part import evaluate_shard, run_shard, sample_shard
 from medbench.pipeline.run import Run
 from medbench.pipeline.shard import Shard
 from medbench.progress import silent
@@ -74,6 +76,40 @@ def test_a_shard_of_another_spec_is_refused_and_loses_nothing(options: RunOption
     collected = Run(options, silent)
     collected.sample()
     assert hashes(collected) == hashes(whole)
+
+
+def test_who_collects_finds_what_shards_saw_of_their_volumes(options: RunOptions, tmp_path: Path) -> None:
+    alone = Run(replace(options, out=tmp_path / "alone"), silent).evaluate()
+    options = replace(options, metrics=("fid25d",))
+    looks: list[int] = []
+
+    class Counted:
+        note = staticmethod(silent.note)
+
+        def track(self, items: Iterable[Any], *, task: str, total: int | None = None) -> Iterator[Any]:
+            looks.append(total or 0) if task == "evaluate" else None
+            return silent.track(items, task=task, total=total)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MEDBENCH_HOME", str(tmp_path / "home"))
+        for number in (1, 2):
+            run_shard(Run(options, silent), Shard(number, 2))
+        report = Run(options, Counted()).evaluate()
+    assert looks == [1]  # the metric; no volume was left to look at
+    assert report.results[0].value == alone.results[0].value
+
+
+def test_an_evaluation_is_shared_by_shards(options: RunOptions, whole: Run, tmp_path: Path) -> None:
+    folder = FolderOptions(
+        samples=whole.folder.samples, dataset=options.dataset, metrics=("fid25d",), device="cpu", out=tmp_path / "eval"
+    )
+    for number in (1, 2):
+        left = evaluate_shard(FolderEvaluation(replace(folder, shard=f"{number}/2"), silent), Shard(number, 2))
+        assert left.folder == tmp_path / "eval"
+    with pytest.raises(SpecError, match="another spec"):
+        other = replace(folder, protocol="phantom-2.5d", shard="1/2")
+        evaluate_shard(FolderEvaluation(other, silent), Shard(1, 2))
+    assert FolderEvaluation(folder, silent).evaluate().results[0].metric == "fid25d"
 
 
 def test_shards_begin_over_nothing_and_train_nothing(options: RunOptions) -> None:
