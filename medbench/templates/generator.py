@@ -52,8 +52,9 @@ class TemplateName:
     presets: ClassVar[dict[str, Settings]] = {"plain": Settings()}
 
     def __init__(self, preset: str, *, device: str, config: Settings | None = None) -> None:
-        self.config = config or self.presets[preset]
+        self.preset = preset
         self.device = device
+        self.config = config or self.presets[preset]
 
     def fit(self, request: FitRequest) -> Path:
         """Learn mean and components; return the checkpoint, which lies in the workspace."""
