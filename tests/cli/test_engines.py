@@ -11,6 +11,7 @@ import pytest
 
 from medbench.engines import slurm
 
+OF_ITS_TIME = ("seconds", "stages", "checksum")
 TINY = Path(__file__).parents[1] / "soak" / "tiny.py"
 KILLED = '''
 import os, signal, sys
@@ -46,8 +47,14 @@ class Dying(Thresholds):
 '''
 
 
-@pytest.fixture
-def track(tmp_path: Path) -> list[str]:
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where all runs begin: a module beside a plug-in is imported from one folder."""
+    return tmp_path_factory.mktemp("engines")
+
+
+@pytest.fixture(scope="module")
+def track(place: Path) -> list[str]:
     """The smallest track, whose generator and segmenter die once where they are told to."""
     import torch
 
@@ -55,21 +62,21 @@ def track(tmp_path: Path) -> list[str]:
 
     for file in (TINY, TINY.with_suffix(".toml")):
         text = file.read_text(encoding="utf-8")
-        (tmp_path / file.name).write_text(text.replace("tiny.py:Thresholds", "killed.py:Dying"), encoding="utf-8")
-    (tmp_path / "killed.py").write_text(KILLED, encoding="utf-8")
+        (place / file.name).write_text(text.replace("tiny.py:Thresholds", "killed.py:Dying"), encoding="utf-8")
+    (place / "killed.py").write_text(KILLED, encoding="utf-8")
     weights = {"weight": torch.ones(1), "bias": torch.zeros(1)}
-    write_weights(tmp_path / "weights.safetensors", weights, {"model": "levelled", "step": 1}, stored="float32")
+    write_weights(place / "weights.safetensors", weights, {"model": "levelled", "step": 1}, stored="float32")
     words = ["run", "--model", "killed.py:Filled", "--dataset", "killed.py:Bodies", "--protocol", "tiny.toml"]
     words += ["--metrics", "fid25d,rvr", "--conditional", "--samples", "4", "--seed", "3", "--leaderboard", "none"]
     return [*words, "--device", "cpu", "--quiet"]
 
 
 def results(run: Path) -> Any:
-    """Return results.json without its times and memory."""
+    """Return results.json without its times and memory, and the checksum over these."""
 
     def kept(value: Any) -> Any:
         if isinstance(value, dict):
-            return {key: kept(inner) for key, inner in value.items() if key not in ("seconds", "stages")}
+            return {key: kept(inner) for key, inner in value.items() if key not in OF_ITS_TIME}
         return [kept(inner) for inner in value] if isinstance(value, list) else value
 
     return kept(json.loads((run / "results.json").read_bytes()))
@@ -77,7 +84,7 @@ def results(run: Path) -> Any:
 
 @pytest.fixture
 def begun(
-    track: list[str], tmp_path: Path, medbench: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+    track: list[str], place: Path, medbench: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> Callable[..., Any]:
     """Run the track in a home of its own, the engine's processes killed once each; return results.json."""
     monkeypatch.setattr(slurm, "_POLL_S", 0.1)
@@ -85,13 +92,13 @@ def begun(
     monkeypatch.setattr(slurm, "_GRACE_S", 0.5)
 
     def run(name: str, *more: str, kills: bool = True) -> Any:
-        monkeypatch.setenv("MEDBENCH_HOME", str(tmp_path / f"home-{name}"))
+        monkeypatch.setenv("MEDBENCH_HOME", str(place / f"home-{name}"))
         monkeypatch.setenv("MEDBENCH_TEST_KILLS", "1" if kills else "")
-        done = medbench(*track, "--out", f"{name}/run", *more, cwd=tmp_path)
+        done = medbench(*track, "--out", f"{name}/run", *more, cwd=place)
         assert done.returncode == 0, done.stderr
-        marks = [mark.name for mark in (tmp_path / f"home-{name}").glob("killed*")]
+        marks = [mark.name for mark in (place / f"home-{name}").glob("killed*")]
         assert sorted(marks) == (["killed", "killed-too"] if kills else [])
-        return results(tmp_path / name / "run")
+        return results(place / name / "run")
 
     return run
 
@@ -104,4 +111,4 @@ def test_slurm_with_killed_jobs_gives_what_one_process_gives(begun: Callable[...
 @pytest.mark.slow
 def test_dask_with_killed_workers_gives_what_one_process_gives(begun: Callable[..., Any], dask_cluster: Any) -> None:
     engine = ("--engine", "dask", "--engine-option", f"scheduler={dask_cluster.address}", "--workers", "2")
-    assert begun("dask", *engine) == begun("alone", "--workers", "1", kills=False)
+    assert begun("dask", *engine) == begun("alone-too", "--workers", "1", kills=False)
