@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from medbench.drawing.montage import MOST_VOLUMES
 from medbench.engines.engine import Engine
 from medbench.engines.work import run_all
-from medbench.errors import DataError, MedbenchError, StorageError
+from medbench.errors import DataError, MedbenchError, StorageError, Unavailable
 from medbench.evaluation.comparison import Comparison
 from medbench.evaluation.derivations import CENTRE_SLICES, wanted_by
 from medbench.evaluation.gate.facts import is_known, known_facts
@@ -62,7 +62,7 @@ class OnePass:
     def lacks(self, look: Look) -> bool:
         """Say whether there is anything to be computed of a volume; what is damaged in the cache is told."""
         instruments = self.instruments
-        with suppress(MedbenchError):
+        with suppress(MedbenchError, Unavailable):
             instruments.has_segmentation(look.item)  # so that the cache knows who uses it
         return not is_known(look.item, instruments.cache, instruments.progress) or bool([*self._lacking(look)])
 
@@ -97,7 +97,7 @@ class OnePass:
                 continue
             try:
                 known = self.instruments.has_derived(look.item, what, self.instruments.progress)
-            except MedbenchError:  # like a mask that is not there: its metric tells
+            except (MedbenchError, Unavailable):  # like a mask that is not there: its metric tells
                 continue
             if not known:
                 yield what

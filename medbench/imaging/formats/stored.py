@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import IO
 
 import numpy as np
+from isal import isal_zlib
 
 from medbench.errors import FormatError, IntensityError, SpecError
 from medbench.imaging.findings import Finding
@@ -21,6 +22,8 @@ _LARGEST_GIB = 8.0  # 1024 x 1024 x 4096 voxels of int16: more than any CT scann
 _LIMIT = "MEDBENCH_MAX_VOLUME_GIB"
 # Deflate cannot pack tighter than 1032:1 (zlib's technical notes), so a larger claim is false.
 DEFLATE_RATIO = 1032
+DAMAGE: tuple[type[Exception], ...] = (EOFError, zlib.error, isal_zlib.error, gzip.BadGzipFile)
+"""What readers of packed data raise where these are damaged or end early."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,7 +142,7 @@ def read_voxels(path: Path, stream: IO[bytes], header: Header, *, start: int | N
             stream.seek(start)
         data = stream.read(header.nbytes)
         stream.read(1)  # reaching the end of the stream is what makes gzip verify its checksum
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+    except DAMAGE as error:
         raise FormatError(
             f"{path}: truncated or damaged (its compressed data end early): copy or export it again"
         ) from error

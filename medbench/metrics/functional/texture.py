@@ -17,6 +17,7 @@ _LARGEST_STEP_HU = 40.0
 _NEIGHBOURS = 2
 _LEAST_SLACK = 1e-3
 _FEWEST_PAIRS = 5
+_BLOCK_SLICES = 16
 
 
 def eroded(labels: np.ndarray) -> np.ndarray:
@@ -206,12 +207,17 @@ def adjacent_correlation(hu: np.ndarray) -> np.ndarray:
         >>> adjacent_correlation(np.array([[[0.0, 1.0, 1.0], [1.0, 2.0, 0.0]]])).round(6).tolist()
         [1.0, -1.0]
     """
-    slices = hu.reshape(-1, hu.shape[2]).T.astype(np.float64)
-    slices -= slices.mean(axis=1, keepdims=True)
-    length = np.sqrt(np.square(slices).sum(axis=1))
-    product = (slices[1:] * slices[:-1]).sum(axis=1)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        found: np.ndarray = product / (length[1:] * length[:-1])
+    found, before = np.empty(hu.shape[2] - 1), None
+    for start in range(0, hu.shape[2], _BLOCK_SLICES):  # all slices as float64 would be four times an int16 volume
+        block = hu[..., start : start + _BLOCK_SLICES]
+        slices = block.reshape(-1, block.shape[2]).T.astype(np.float64, order="C")
+        slices -= slices.mean(axis=1, keepdims=True)
+        for place, values in enumerate(slices, start):
+            length = np.sqrt(np.square(values).sum())
+            if before is not None:
+                with np.errstate(invalid="ignore", divide="ignore"):
+                    found[place - 1] = (before[0] * values).sum() / (before[1] * length)
+            before = values, length
     return found
 
 

@@ -41,15 +41,15 @@ def volume_figures(volume: Volume, label_map: LabelMap, *, window: Window) -> di
         names (regions,); voxels (regions,) and inside (regions,), whole and eroded; quantiles (regions, 100) of the
         eroded region; noise (3,) and spectrum (rings,); slices (3,).
     """
-    hu = volume.voxels.astype(np.float32).clip(window.low, window.high)
+    hu = _clipped(volume.voxels, window)
     voxels, names = _one_value_a_name(label_map)
     inside = eroded(voxels)
     values = list(names)
-    counts, counts_inside = (np.bincount(labels.ravel(), minlength=256)[values] for labels in (voxels, inside))
+    counts, counts_inside = (_counts(labels)[values] for labels in (voxels, inside))
     quantiles = np.full((len(values), len(LEVELS)), np.nan)
     for row, (value, count) in enumerate(zip(values, counts_inside)):
         if count >= FEWEST_VOXELS:
-            quantiles[row] = np.quantile(hu[inside == value], LEVELS, method="hazen")
+            quantiles[row] = np.quantile(hu[inside == value].astype(np.float32), LEVELS, method="hazen")
     return {
         "names": np.array(list(names.values()), dtype=np.str_),
         "voxels": counts,
@@ -58,6 +58,20 @@ def volume_figures(volume: Volume, label_map: LabelMap, *, window: Window) -> di
         **_noise(hu, inside, volume.spacing_mm[:2]),
         **_slices(hu),
     }
+
+
+def _clipped(voxels: np.ndarray, window: Window) -> np.ndarray:
+    """Return voxels clipped to a window: int16 where that holds all values, which is half of float32."""
+    if voxels.dtype == np.int16 and all(float(end).is_integer() for end in (window.low, window.high)):
+        lowest, highest = np.iinfo(np.int16).min, np.iinfo(np.int16).max
+        return voxels.clip(max(int(window.low), lowest), min(int(window.high), highest))
+    return voxels.astype(np.float32).clip(window.low, window.high)
+
+
+def _counts(labels: np.ndarray) -> np.ndarray:
+    """Return how many voxels have each value (256,), plane by plane: NumPy counts in copies of eight bytes a voxel."""
+    counts: np.ndarray = np.sum([np.bincount(plane.ravel(), minlength=256) for plane in labels], axis=0)
+    return counts
 
 
 def _one_value_a_name(label_map: LabelMap) -> tuple[np.ndarray, Mapping[int, str]]:

@@ -231,3 +231,12 @@ def test_a_damaged_entry_is_told_and_made_again(folders: dict[str, Any], metrics
     assert numbers(again) == numbers(first)
     assert len(told) == 1
     assert str(entry) in told[0]
+
+
+def test_without_masks_and_segmenter_the_other_metrics_are_computed(
+    folders: dict[str, Any], metrics: tuple[str, str]
+) -> None:
+    bare = {name: folders[name] for name in ("samples", "real", "device", "out")}
+    report = evaluated(bare, metrics=("hu", "adherence", metrics[0]))
+    assert [one.metric for one in report.results] == ["means"]
+    assert {one.metric for one in report.skipped} == {"hu", "adherence"}
