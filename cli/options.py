@@ -42,7 +42,9 @@ DataRoot = Annotated[Path | None, typer.Option(help="The folder that holds the d
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:1.")]
 Workers = Annotated[
     int | None,
-    typer.Option(min=1, help="Processes, or jobs at a time, that work on volumes; all cores where not given."),
+    typer.Option(
+        min=1, help="Processes, or jobs at a time, that work on volumes; as many as are worth it where not given."
+    ),
 ]
 EngineName = Annotated[
     str, typer.Option("--engine", help="Where they run: local, slurm (jobs of a cluster) or dask (its workers).")

@@ -56,7 +56,7 @@ def evaluate(
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:1``.
         out: folder for results, tables, figures and ``report.html``, joining what stands there; None keeps nothing.
         weights: files of feature networks and segmenters, by name.
-        workers: processes that prepare volumes; more than one need the usual ``if __name__ == "__main__"`` guard.
+        workers: processes that read volumes; more than one need the usual ``if __name__ == "__main__"`` guard.
         progress: told about every stage.
 
     Returns:
