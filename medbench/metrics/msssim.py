@@ -23,14 +23,14 @@ import numpy as np
 from medbench.errors import Unavailable
 from medbench.features.shrink import shrunk
 from medbench.metrics.base import Measurement, MetricInfo, require_subjects
-from medbench.metrics.evidence import Evidence, Side, volume_table
+from medbench.metrics.evidence import Derivation, Evidence, Side, volume_table
 from medbench.metrics.functional.ms_ssim import SCALE_WEIGHTS, Pyramid, scales_that_fit, similarity
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from medbench.imaging.volume import Volume
-    from medbench.spec import Window
+    from medbench.spec import Protocol, Window
 
 MOST_PAIRS: Final = 256
 _MOST_VOXELS: Final = 2**18
@@ -51,6 +51,7 @@ class MsSsim:
         min_synthetic=2,
         source="Odena et al. 2017, arXiv:1610.09585, section 4.2, in 3D as in Kwon et al. 2019, "
         "arXiv:1908.02498; MS-SSIM: Wang, Simoncelli, Bovik 2003",
+        derives=lambda protocol: (_small_volumes(protocol),),
         by_default=False,  # its floor compares thousands of pairs, and coverage shows collapse by default
     )
 
@@ -62,7 +63,7 @@ class MsSsim:
             NotEnoughCasesError: fewer than two subjects on a side.
         """
         require_subjects(self.info, real=evidence.real.subjects, synthetic=evidence.synthetic.subjects)
-        real, synthetic = (_Likeness.of(side, evidence.protocol.window) for side in (evidence.real, evidence.synthetic))
+        real, synthetic = (_Likeness.of(side, evidence.protocol) for side in (evidence.real, evidence.synthetic))
         scales = scales_that_fit(min(real.shape))
         return Measurement.between(
             evidence,
@@ -94,16 +95,13 @@ class _Likeness:
     values: np.ndarray
 
     @classmethod
-    def of(cls, side: Side, window: Window) -> _Likeness:
+    def of(cls, side: Side, protocol: Protocol) -> _Likeness:
         first = dict(sorted(zip(side.subjects, side.ids), reverse=True))  # of each subject, the first id comes last
         place_of = {volume: place for place, volume in enumerate(side.ids)}
         subjects = np.array([place_of[first[subject]] for subject in sorted(first)])
         pairs = subjects[chosen_pairs(len(subjects))]
         places = np.unique(pairs).tolist()
-        settings = {"version": 1, "window": window.model_dump(mode="json"), "most_voxels": _MOST_VOXELS}
-        small = side.only([side.ids[place] for place in places]).derived(
-            "msssim", functools.partial(_small, window=window), of=("volume",), settings=settings
-        )
+        small = _small_volumes(protocol).from_side(side.only([side.ids[place] for place in places]))
         volumes = {place: arrays["voxels"] for place, arrays in zip(places, small)}
         shapes = {volume.shape for volume in volumes.values()}
         if len(shapes) > 1:
@@ -151,11 +149,20 @@ def chosen_pairs(count: int, most: int = MOST_PAIRS) -> np.ndarray:
     return np.array([(one, circle[(at + step) % len(circle)]) for at, one in enumerate(circle) for step in steps])
 
 
+def _small_volumes(protocol: Protocol) -> Derivation:
+    window = protocol.window
+    settings = {"version": 1, "window": window.model_dump(mode="json"), "most_voxels": _MOST_VOXELS}
+    return Derivation("msssim", functools.partial(_small, window=window), ("volume",), settings)
+
+
 def _small(volume: Volume, *, window: Window) -> dict[str, np.ndarray]:
     import torch
 
-    scaled = (volume.voxels.astype(np.float32).clip(window.low, window.high) - window.low) / window.width
-    whole = torch.from_numpy(np.ascontiguousarray(scaled, dtype=np.float32))[None, None]
+    scaled = np.ascontiguousarray(volume.voxels, dtype=np.float32)
+    scaled = scaled.clip(window.low, window.high)
+    scaled -= np.float32(window.low)
+    scaled /= np.float32(window.width)
+    whole = torch.from_numpy(scaled)[None, None]
     return {"voxels": shrunk(whole, most_voxels=_MOST_VOXELS)[0, 0].numpy()}
 
 
