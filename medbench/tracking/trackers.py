@@ -96,7 +96,7 @@ def _to_mlflow(run: TrackedRun, place: str) -> str:
 
 def _to_wandb(run: TrackedRun, place: str) -> str:
     os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
-    mode = os.environ.get("WANDB_MODE", "offline")
+    offline = os.environ.get("WANDB_MODE", "offline") == "offline"
     import wandb
 
     settings = wandb.Settings(
@@ -109,8 +109,8 @@ def _to_wandb(run: TrackedRun, place: str) -> str:
         name=run.name,
         dir=make_folder(run.folder),
         config=dict(run.tags),
-        mode=mode,
-        resume="allow" if mode == "online" else None,
+        mode="offline" if offline else None,  # as the environment says
+        resume=None if offline else "allow",
         settings=settings,
     ) as one:
         one.log({**run.numbers, **{f"figures/{name}": wandb.Image(str(path)) for name, path in run.figures.items()}})
@@ -119,7 +119,7 @@ def _to_wandb(run: TrackedRun, place: str) -> str:
             kept.add_file(str(path))
         one.log_artifact(kept)
         folder = one.settings.sync_dir
-    return f"{folder} ('wandb sync' sends it)" if mode == "offline" else f"{one.project}, run {run.key}"
+    return f"{folder} ('wandb sync' sends it)" if offline else f"{one.project}, run {run.key}"
 
 
 def _to_tensorboard(run: TrackedRun, place: str) -> str:

@@ -27,7 +27,7 @@ def timed(what: str, work: Callable[[], object]) -> tuple[float, float]:
     return wall, cpu
 
 
-@pytest.mark.parametrize("metrics", [["fid25d"], ["fid25d", "kid25d", "prdc25d", "hu"]], ids=["one", "four"])
+@pytest.mark.parametrize("metrics", [["fid25d"], ["fid25d", "kid25d", "prdc25d", "mmd3d"]], ids=["one", "four"])
 def test_a_checkpoint(metrics: list[str]) -> None:
     real, samples = (
         [generate(seed, SHAPE)[0] for seed in range(first, first + count)]
