@@ -15,7 +15,18 @@ from medbench.errors import SpecError
 from medbench.pipeline.options import FolderOptions, RunOptions, TrackOptions
 
 # Read by the commands themselves or under another name.
-ELSEWHERE = {"emit_sbatch", "weights", "budget", "leaderboard", "as_json", "quiet", "debug"}
+ELSEWHERE = {
+    "choose_by",
+    "each",
+    "emit_sbatch",
+    "log_to",
+    "weights",
+    "budget",
+    "leaderboard",
+    "as_json",
+    "quiet",
+    "debug",
+}
 
 
 @pytest.mark.parametrize(
