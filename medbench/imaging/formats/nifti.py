@@ -105,8 +105,8 @@ def _is_packed(path: Path) -> bool:
 def _unpacked(path: Path, packed: bool) -> Any:
     from isal import igzip
 
-    # ISA-L takes half of zlib's time, and checks as gzip does.
-    return igzip.open(path) if packed else path.open("rb")
+    inflater: Any = igzip.open  # ISA-L takes half of zlib's time, and checks as gzip does; its types are half there
+    return inflater(path) if packed else path.open("rb")
 
 
 def _read_fields(path: Path, stream: Any) -> Any:

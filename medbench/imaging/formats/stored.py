@@ -9,7 +9,7 @@ import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import numpy as np
 from isal import isal_zlib
@@ -22,7 +22,8 @@ _LARGEST_GIB = 8.0  # 1024 x 1024 x 4096 voxels of int16: more than any CT scann
 _LIMIT = "MEDBENCH_MAX_VOLUME_GIB"
 # Deflate cannot pack tighter than 1032:1 (zlib's technical notes), so a larger claim is false.
 DEFLATE_RATIO = 1032
-DAMAGE: tuple[type[Exception], ...] = (EOFError, zlib.error, isal_zlib.error, gzip.BadGzipFile)
+_ISAL_ERROR: Any = isal_zlib.error  # its stub calls the class an instance
+DAMAGE: tuple[type[Exception], ...] = (EOFError, zlib.error, _ISAL_ERROR, gzip.BadGzipFile)
 """What readers of packed data raise where these are damaged or end early."""
 
 
