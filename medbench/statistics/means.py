@@ -1,4 +1,6 @@
-"""An interval for the mean of bounded values that holds where failures are rare: Gaffke's.
+"""Intervals of means of bounded values and of shares.
+
+Gaffke's holds where failures are rare.
 
 A t interval knows the spread that it saw. Where one sample in twenty fails, most sets of eight show no failure, and
 their interval excludes the true mean. Bounds help: between the values seen, and beyond the last of them up to the

@@ -1,4 +1,4 @@
-"""Gaffke's interval, and how often it and the t interval hold a mean with rare failures. See docs/statistics.md.
+"""Intervals of means and of shares, Gaffke's and the t interval where failures are rare. See docs/statistics.md.
 
 pytest -m slow -s tests/medbench/statistics/test_means.py
 
@@ -12,8 +12,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from medbench.statistics.means import bounded_mean_interval, share_below, weighted_quantile
-from medbench.statistics.resampling import mean_interval
+from medbench.statistics.means import arcsine_interval, bounded_mean_interval, share_below, weighted_quantile
+from medbench.statistics.resampling import Replicates, jackknife_interval, mean_interval
 
 
 def names(count: int) -> list[str]:
@@ -83,3 +83,15 @@ def test_rare_failures_are_in_the_interval(count: int) -> None:
         t, gaffke = held / 4
         print(f"\n{name}, {count} subjects: t {t:.1f} %, Gaffke {gaffke:.1f} %; width {widths / 400}")
         assert gaffke >= 95.0
+
+
+def test_interval_is_even_on_the_arcsine_scale_and_stays_within_0_and_1() -> None:
+    near_one = Replicates(np.array([0.97, 0.99, 0.96, 0.99]), np.ones(4, dtype=int))
+    found = arcsine_interval(0.98, real=near_one, synthetic=near_one)
+    plain = jackknife_interval(0.98, real=near_one, synthetic=near_one, non_negative=True)
+    assert 0 < found.ends[0] < 0.98 < found.ends[1] <= 1.0
+    assert plain.ends[1] > 1.0
+    middle = Replicates(np.array([0.5, 0.502, 0.498, 0.501]), np.ones(4, dtype=int))
+    found = arcsine_interval(0.5, real=middle, synthetic=middle)
+    plain = jackknife_interval(0.5, real=middle, synthetic=middle, non_negative=True)
+    assert found.ends == pytest.approx(plain.ends, rel=1e-4)

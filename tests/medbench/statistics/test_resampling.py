@@ -4,7 +4,6 @@ from scipy import stats
 
 from medbench.statistics.resampling import (
     Replicates,
-    arcsine_interval,
     delete_each_group,
     group_sizes,
     groups_of,
@@ -109,18 +108,6 @@ def test_lower_end_is_cut_only_where_the_method_says_so():
     assert cut.ends == (0.0, free.ends[1])
     assert "not below 0" in cut.method
     assert "4 real and 4 synthetic groups" in cut.method
-
-
-def test_interval_is_even_on_the_arcsine_scale_and_stays_within_0_and_1():
-    near_one = Replicates(np.array([0.97, 0.99, 0.96, 0.99]), np.ones(4, dtype=int))
-    found = arcsine_interval(0.98, real=near_one, synthetic=near_one)
-    plain = jackknife_interval(0.98, real=near_one, synthetic=near_one, non_negative=True)
-    assert 0 < found.ends[0] < 0.98 < found.ends[1] <= 1.0
-    assert plain.ends[1] > 1.0
-    middle = Replicates(np.array([0.5, 0.502, 0.498, 0.501]), np.ones(4, dtype=int))
-    found = arcsine_interval(0.5, real=middle, synthetic=middle)
-    plain = jackknife_interval(0.5, real=middle, synthetic=middle, non_negative=True)
-    assert found.ends == pytest.approx(plain.ends, rel=1e-4)
 
 
 def test_too_few_subjects_have_a_reason_not_an_interval():

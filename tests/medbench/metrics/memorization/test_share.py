@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from medbench.metrics.memorization.nearest import candidates, nearness_of, similarity
+from medbench.metrics.memorization.nearest import candidates, nearness_of, strips
 from medbench.metrics.memorization.share import Ranks, smallest_by_subject
 
 
@@ -72,9 +72,9 @@ class Thoraxes:
 
 
 def ratios(judged: tuple[np.ndarray, np.ndarray], training: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
-    to_training = similarity(judged[0], training[0])
+    to_training = np.concatenate([strip for _, strip in strips(judged[0], training[0])])
     chosen = candidates(to_training, [f"{index:04}" for index in range(len(training[0]))], most=5)
-    ncc = similarity(judged[1], training[1])
+    ncc = np.concatenate([strip for _, strip in strips(judged[1], training[1])])
     return nearness_of(chosen, *(np.take_along_axis(one, chosen, axis=1) for one in (to_training, ncc))).ratio
 
 
