@@ -51,13 +51,18 @@ def touch(path: Path) -> None:
 
 
 def begin(folder: Path, files: Iterable[Path]) -> None:
-    """Note that the run in ``folder`` will read these files; those outside ``MEDBENCH_HOME`` are left out."""
-    _write(folder, files, finished=False)
+    """Note that the run in ``folder`` will read these files, too; those outside ``MEDBENCH_HOME`` are left out.
+
+    What was noted since it began stays: shards of one run read different files.
+    """
+    earlier = next((use for use in uses() if use.folder == folder.resolve() and not use.finished), None)
+    noted = [home() / name for name in earlier.files] if earlier else []
+    _write(folder, [*files, *noted], finished=False, begun=earlier.begun if earlier else time.time())
 
 
 def finish(folder: Path, files: Iterable[Path]) -> None:
     """Note that the run in ``folder`` is finished and read these files."""
-    _write(folder, files, finished=True)
+    _write(folder, files, finished=True, begun=time.time())
 
 
 def uses() -> list[Use]:
@@ -65,13 +70,13 @@ def uses() -> list[Use]:
     return [use for use in _noted() if use.folder.is_dir()]
 
 
-def _write(folder: Path, files: Iterable[Path], *, finished: bool) -> None:
+def _write(folder: Path, files: Iterable[Path], *, finished: bool, begun: float) -> None:
     below = home().resolve()
     inside = {path.resolve() for path in files}
     document = {
         "folder": str(folder.resolve()),
         "finished": finished,
-        "begun": time.time(),
+        "begun": begun,
         "files": sorted(path.relative_to(below).as_posix() for path in inside if path.is_relative_to(below)),
     }
     write_json(home() / _FOLDER / f"{fingerprint(document['folder'])}.json", document)

@@ -31,6 +31,18 @@ def test_what_a_run_reads_is_noted_relative_to_home_until_its_folder_goes(home: 
     assert uses.uses() == []
 
 
+def test_shards_of_one_run_add_to_what_it_reads(home: Path, tmp_path: Path) -> None:
+    uses.begin(tmp_path, [home / "prepared" / "a"])
+    (first,) = uses.uses()
+    uses.begin(tmp_path, [home / "prepared" / "b"])
+    (both,) = uses.uses()
+    assert both.files == {"prepared/a", "prepared/b"} and both.begun == first.begun
+    uses.finish(tmp_path, [home / "prepared" / "b"])
+    uses.begin(tmp_path, [])
+    (again,) = uses.uses()
+    assert not again.files
+
+
 def test_a_damaged_note_is_nobodys(home: Path) -> None:
     (home / "uses").mkdir(parents=True)
     (home / "uses" / "x.json").write_text("{")
