@@ -46,7 +46,9 @@ def uses(source: str) -> Iterator[str]:
     tree = ast.parse(source)
     told = {node.value for node in ast.walk(tree) if isinstance(node, ast.Expr)}
     functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
-    asked = {id(node): _asked(function) for function in functions for node in ast.walk(function)}
+    asked = {}
+    for function in functions:
+        asked |= dict.fromkeys(map(id, ast.walk(function)), _asked(function))
     for node in ast.walk(tree):
         free = asked.get(id(node), set())
         if isinstance(node, ast.Import):

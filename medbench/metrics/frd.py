@@ -47,6 +47,10 @@ def _radiomics(protocol: Protocol) -> Derivation:
     return Derivation("radiomics", partial(radiomics, window=window), ("volume",), settings(window))
 
 
+def _derives(protocol: Protocol) -> Sequence[Derivation]:
+    return (_radiomics(protocol),)
+
+
 class Frd:
     """Fréchet distance between the radiomics features of real and synthetic volumes."""
 
@@ -61,7 +65,7 @@ class Frd:
         parts=_DEFINITIONS,
         source="Konz, Osuala et al., arXiv:2412.01496, eq. 3; features: IBSI, arXiv:1612.07003",
         by_default=False,
-        derives=lambda protocol: (_radiomics(protocol),),
+        derives=_derives,
     )
 
     def measure(self, evidence: Evidence) -> Measurement:

@@ -25,6 +25,7 @@ from medbench.features.shrink import shrunk
 from medbench.metrics.base import Measurement, MetricInfo, require_subjects
 from medbench.metrics.evidence import Derivation, Evidence, Side, volume_table
 from medbench.metrics.functional.ms_ssim import SCALE_WEIGHTS, Pyramid, scales_that_fit, similarity
+from medbench.records.results import Definition
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,6 +36,10 @@ if TYPE_CHECKING:
 MOST_PAIRS: Final = 256
 _MOST_VOXELS: Final = 2**18
 _SEED: Final = 20250313
+
+
+def _derives(protocol: Protocol) -> Sequence[Derivation]:
+    return (_small_volumes(protocol),)
 
 
 class MsSsim:
@@ -51,7 +56,11 @@ class MsSsim:
         min_synthetic=2,
         source="Odena et al. 2017, arXiv:1610.09585, section 4.2, in 3D as in Kwon et al. 2019, "
         "arXiv:1908.02498; MS-SSIM: Wang, Simoncelli, Bovik 2003",
-        derives=lambda protocol: (_small_volumes(protocol),),
+        derives=_derives,
+        parts={
+            "synthetic": Definition("mean MS-SSIM of pairs of samples"),
+            "real": Definition("mean MS-SSIM of pairs of real volumes"),
+        },
         by_default=False,  # its floor compares thousands of pairs, and coverage shows collapse by default
     )
 

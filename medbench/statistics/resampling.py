@@ -198,6 +198,18 @@ def jackknifed_by_group(
     Args:
         value: see ``jackknifed``, as all others but one.
         statistic: maps what stays of both sides, as indices of their groups, to a number.
+
+    Example:
+        >>> sums = np.arange(6.0), np.arange(9.0)  # of the groups of either side
+        >>> found = jackknifed_by_group(
+        ...     1.5,
+        ...     lambda r, s: float(sums[1][s].mean() - sums[0][r].mean()),
+        ...     real=list("abcdef"),
+        ...     synthetic=list("ghijklmno"),
+        ...     non_negative=False,
+        ... )
+        >>> [round(end, 2) for end in found.ends]
+        [-1.56, 4.56]
     """
     absent = too_few(real, synthetic)
     if absent is not None:

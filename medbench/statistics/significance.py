@@ -126,7 +126,12 @@ def jackknife_test(a: Estimate, b: Estimate) -> Outcome:
 
 
 def shared_groups(side: Replicates) -> tuple[str, bytes] | None:
-    """Return what sides have in common whose groups were made from the same; None where nothing is shared."""
+    """Return what sides have in common whose groups were made from the same; None where nothing is shared.
+
+    Example:
+        >>> shared_groups(Replicates(np.array([0.2, 0.3]), np.array([1, 1]))) is None
+        True
+    """
     return None if side.units is None else (side.units, side.sizes.astype(np.float64).tobytes())
 
 
@@ -141,6 +146,11 @@ def variance_of_pairs(run: Estimate) -> float:
     At the floor nothing but pairs varies a distance. With n real and m synthetic subjects, real pairs are m² of
     (n + m)² parts of that; two runs share them, so that they cancel. Beyond the worst split it fades: there is no floor
     to learn it from.
+
+    Example:
+        >>> side = Replicates(np.zeros(4), np.ones(4))
+        >>> round(variance_of_pairs(Estimate(0.1, side, side, floor=(0.1, 0.2, 0.3))), 4)
+        0.0075
     """
     if len(run.floor) < 2 or run.real is None or run.synthetic is None:
         return 0.0

@@ -31,7 +31,8 @@ def open_nifti(path: Path) -> Stored:
         GeometryError: spacing or affine is impossible.
     """
     packed = _is_packed(path)
-    with _unpacked(path, packed) as stream:
+    # gzip reads the header of a file whose end is missing, ISA-L does not: it is the voxels that are then missing.
+    with gzip.open(path) if packed else path.open("rb") as stream:
         fields = _read_fields(path, stream)
     shape = spatial_shape(path, tuple(int(size) for size in fields["dim"][1 : 1 + int(fields["dim"][0])]))
     dtype, scaling, start = _dtype(path, fields), _scaling(path, fields), _offset(path, fields)

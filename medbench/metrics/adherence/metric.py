@@ -8,7 +8,7 @@ of a sample's mean DSC over its regions; medians by region are parts, and how of
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -19,7 +19,7 @@ from medbench.metrics.adherence.figure import draw
 from medbench.metrics.adherence.overlaps import Overlaps, by_unit, collect, mean_of_present, of_volumes
 from medbench.metrics.adherence.parts import PARTS
 from medbench.metrics.base import Figure, Measurement, MetricInfo, require_subjects
-from medbench.metrics.evidence import Evidence
+from medbench.metrics.evidence import Derivation, Evidence
 from medbench.records.results import CaseColumns
 from medbench.statistics.dominance import dominance_notes
 from medbench.statistics.means import bounded_mean_interval
@@ -29,6 +29,12 @@ from medbench.statistics.resampling import NOT_ASKED
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from medbench.spec import Protocol
+
+
+def _derives(protocol: Protocol) -> Sequence[Derivation]:
+    return (of_volumes(protocol),)
 
 
 class Adherence:
@@ -47,7 +53,7 @@ class Adherence:
         needs=("segmenter", "regions", "nsd_tolerance_mm"),
         wants=("masks",),
         floor="own",
-        derives=lambda protocol: (of_volumes(protocol),),
+        derives=_derives,
         # Samples of two runs are pairs where they were made from the same label map, whatever their own names are.
         cases=CaseColumns(value="dsc", case="mask"),
         figures=(

@@ -35,6 +35,10 @@ def scales_that_fit(smallest_axis: int) -> int:
     """Return how many scales (0 to 5) an axis of so many voxels holds.
 
     MONAI asks for more than (kernel - 1) · (scales - 1)² voxels; halving needs kernel · 2^(scales - 1) of them.
+
+    Example:
+        >>> [scales_that_fit(voxels) for voxels in (2, 16, 64)]
+        [0, 3, 5]
     """
     return sum(smallest_axis >= KERNEL * max(halvings**2, 2**halvings) for halvings in range(len(SCALE_WEIGHTS)))
 

@@ -120,7 +120,14 @@ class Rows:
 
 
 def within(places: np.ndarray, block: Block) -> tuple[slice, np.ndarray]:
-    """Return which of some ascending places lie in a block, and where in it."""
+    """Return which of some ascending places lie in a block, and where in it.
+
+    Example:
+        >>> block = Block(slice(1, 3), slice(3, 8), (), np.array([0, 2]))
+        >>> part, here = within(np.array([1, 4, 7]), block)
+        >>> int(part.start), int(part.stop), here.tolist()
+        (1, 3, [1, 4])
+    """
     part = slice(*np.searchsorted(places, [block.rows.start, block.rows.stop]))
     return part, places[part] - block.rows.start
 

@@ -95,10 +95,11 @@ def prdc(*, real: Sequence[np.ndarray], synthetic: Sequence[np.ndarray], k: int)
         ValueError: a side has no more than k subjects.
 
     Example:
-        >>> real, synthetic = [np.array([[float(x)]]) for x in range(5)], [np.array([[float(x)]]) for x in (0, 1, 9)]
+        >>> real = [np.array([[float(x)]]) for x in range(5)]
+        >>> synthetic = [np.array([[float(x)]]) for x in (0.2, 1.1, 9)]
         >>> figures = prdc(real=real, synthetic=synthetic, k=1)
         >>> figures.coverage, round(figures.precision, 3), figures.coverage_without["synthetic"].tolist()
-        (0.4, 0.667, [0.4, 0.2, 0.4])
+        (0.6, 0.667, [0.4, 0.4, 0.6])
     """
     is_real = np.arange(len(real) + len(synthetic)) < len(real)
     groups = []
@@ -124,6 +125,13 @@ def prdc_of_sets(volumes: Sequence[np.ndarray], owners: np.ndarray, compared: Se
 
     Raises:
         ValueError: a set has no more than k subjects.
+
+    Example:
+        >>> volumes = [np.array([[x]]) for x in (0.0, 1.0, 2.0, 0.2, 1.1, 9.0)]
+        >>> first, second = np.arange(6) < 3, np.arange(6) >= 3
+        >>> there, back = prdc_of_sets(volumes, np.arange(6), [Sets(first, second), Sets(second, first)], k=1)
+        >>> there.coverage, round(there.precision, 3), round(back.precision, 3)
+        (1.0, 0.667, 1.0)
     """
     order = np.argsort(owners, kind="stable")
     rows = Rows([volumes[place] for place in order], owners[order])

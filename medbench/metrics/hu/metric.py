@@ -9,6 +9,7 @@ Source: quality check of NV-Generate (bounds of the median HU by organ); texture
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
@@ -37,6 +38,10 @@ def _figures(protocol: Protocol) -> Derivation:
     return Derivation("hu", partial(volume_figures, window=window), ("volume", "segmentation"), settings)
 
 
+def _derives(protocol: Protocol) -> Sequence[Derivation]:
+    return (_figures(protocol),)
+
+
 class Hu:
     """Distance of HU distributions by region; noise texture and adjacent slices beside it."""
 
@@ -51,7 +56,7 @@ class Hu:
         parts=PARTS,
         source="bounds: NV-Generate's quality check; noise power spectrum: ICRU Report 87, Dolly et al. 2016",
         needs=("segmenter", "regions"),
-        derives=lambda protocol: (_figures(protocol),),
+        derives=_derives,
     )
 
     def measure(self, evidence: Evidence) -> Measurement:

@@ -97,7 +97,7 @@ def test_no_address_no_answer_no_workers_and_no_library_are_told(monkeypatch: py
             pass
         assert "\n" not in str(told.value)
     monkeypatch.setitem(sys.modules, "distributed", None)
-    with pytest.raises(MissingExtraError, match=r"pip install 'medbench\[cluster\]'"), Engine("dask").executor(1):
+    with pytest.raises(MissingExtraError, match=r'pip install "medbench\[cluster\]"'), Engine("dask").executor(1):
         pass
 
 

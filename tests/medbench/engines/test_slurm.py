@@ -107,7 +107,7 @@ def test_no_slurm_no_submitit_and_a_controller_that_is_down_are_told(monkeypatch
     with pytest.raises(SpecError, match=r"does not answer .*is DOWN"), Engine("slurm").executor(1):
         pass
     monkeypatch.setitem(sys.modules, "submitit", None)
-    with pytest.raises(MissingExtraError, match=r"pip install 'medbench\[cluster\]'"), Engine("slurm").executor(1):
+    with pytest.raises(MissingExtraError, match=r'pip install "medbench\[cluster\]"'), Engine("slurm").executor(1):
         pass
 
 

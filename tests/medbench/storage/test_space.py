@@ -31,6 +31,6 @@ def test_what_does_not_fit_is_refused_also_where_the_folder_is_not_made_yet(tmp_
 @pytest.mark.usefixtures("full_disk")
 def test_a_run_says_so_before_anything_is_prepared(toy_dataset: str, toy_generator: str, tmp_path: Path) -> None:
     options = RunOptions(model=toy_generator, dataset=toy_dataset, metrics=("fid3d",), out=tmp_path / "run")
-    with pytest.raises(StorageError, match=r"4 samples, .* need at least"):
+    with pytest.raises(StorageError, match=r"4 samples.* need at least"):
         Run(replace(options, samples=4), silent).report()
     assert not (tmp_path / "run" / "samples").exists()
