@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -40,6 +41,8 @@ def view(
             import webbrowser
 
             webbrowser.open(server.url)
+        # A shell that starts a command in the background has it ignore Ctrl-C; a viewer has no other end.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         try:
             server.serve_forever(poll_interval=0.2)
         except KeyboardInterrupt:

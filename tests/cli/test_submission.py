@@ -50,7 +50,9 @@ def test_what_belongs_to_no_job_array_is_refused(
     toy_generator: str,
     medbench: Callable[..., Any],
     refused: Callable[..., Any],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     asked = ("run", "--model", toy_generator, "--dataset", toy_dataset, *more, "--emit-sbatch", "go.sh")
+    monkeypatch.setattr(sys, "argv", ["medbench", *asked])
     assert words in refused(medbench(*asked, cwd=tmp_path))
     assert not list(tmp_path.iterdir())
