@@ -8,12 +8,13 @@ from typing import Annotated, Any
 
 import typer
 
-from cli.options import DataRoot
+from cli.options import DataRoot, EngineName, EngineOptions, ShardOption, Workers, asked
 from cli.session import Session, in_session, words
 from medbench import registry
 from medbench.datasets.base import Fetchable
 from medbench.errors import DataError, SpecError
 from medbench.pipeline.options import TrackOptions, load_dataset
+from medbench.pipeline.shard import WHOLE, Shard
 
 app = typer.Typer(no_args_is_help=True, help="Data sets: list, fetch, verify.")
 
@@ -42,15 +43,26 @@ def verify(ui: Session, name: Name, data_root: DataRoot = None) -> None:
 
 @app.command()
 @in_session
-def prepare(ui: Session, name: Name, data_root: DataRoot = None) -> None:
+def prepare(
+    ui: Session,
+    name: Name,
+    data_root: DataRoot = None,
+    engine: EngineName = "local",
+    workers: Workers = None,
+    engine_options: EngineOptions = None,
+    shard: ShardOption = None,
+) -> None:
     """Bring a data set's reference and held-out cases to its canonical grid, once for all runs."""
+    options = asked(TrackOptions, {**locals(), "dataset": name})
+    part = WHOLE if shard is None else Shard.parse(shard)
     from medbench.pipeline.track import Track
 
-    track = Track.open(TrackOptions(dataset=name, data_root=data_root))
-    real = track.real(ui.progress)
-    counts = {"reference": len(real.reference), "held_out": len(real.held_out)}
-    line = f"{name}: {counts['reference']} reference and {counts['held_out']} held-out cases are prepared"
-    ui.tell({"dataset": track.name, **counts}, line)
+    track = Track.open(options)
+    real = track.real(ui.progress, part)
+    found = {"reference": len(real.reference), "held_out": len(real.held_out), "left": track.unprepared()}
+    line = f"{name}: {found['reference']} reference and {found['held_out']} held-out cases are prepared"
+    left = "" if shard is None else f" (shard {part}); {found['left']} of all cases are left to other shards"
+    ui.tell({"dataset": track.name, **found}, line + left)
 
 
 @app.command()

@@ -118,9 +118,9 @@ def asked(kind: type[Asked], given: Mapping[str, Any]) -> Asked:
     Raises:
         SpecError: a text that cannot be read.
     """
-    use_weight_files(given["weights"] or [])
+    use_weight_files(given.get("weights") or [])
     command = shlex.join(["medbench", *sys.argv[1:]])
-    read = {**given, "metrics": split_names(given["metrics"]), "command": command}
+    read = {**given, "metrics": split_names(given.get("metrics", "")), "command": command}
     read |= {name: tuple(given.get(name) or ()) for name in ("engine_options", "settings")}
     if given.get("shape") is not None:
         read["shape"] = parse_shape(given["shape"])

@@ -14,7 +14,6 @@ from medbench import registry
 from medbench.errors import StorageError
 from medbench.imaging.slices import slice_count
 from medbench.metrics.base import MetricInfo
-from medbench.pipeline.prepare import absent
 from medbench.pipeline.track import Track
 from medbench.progress import Progress
 from medbench.spec import Protocol
@@ -64,10 +63,7 @@ def of_track(track: Track, metrics: Sequence[str], shape: Sequence[int], *, more
         shape: of the canonical grid (x, y, z).
         more: volumes beside those of the data set that will be seen for the first time.
     """
-    waiting = 0
-    if track.dataset is not None:
-        count = track.protocol.reference_count
-        waiting = absent(track.dataset, identity=track.identity, grid=track.protocol.grid, reference_count=count)
+    waiting = track.unprepared()
     prepared = volumes_needed(home(), "prepared volumes", waiting, shape)
     return [prepared, *features_needed(metrics, track.protocol, waiting + more, shape)]
 

@@ -20,7 +20,7 @@ from medbench.evaluation.prospects import Prospects
 from medbench.imaging.findings import Finding
 from medbench.imaging.volume import Volume
 from medbench.pipeline.options import TrackOptions, load_dataset, resolve_protocol
-from medbench.pipeline.prepare import RealSplits, prepare
+from medbench.pipeline.prepare import RealSplits, absent, prepare
 from medbench.pipeline.shard import WHOLE, Shard
 from medbench.progress import Progress
 from medbench.records.samples import StoredVolume, first_by_name
@@ -111,6 +111,13 @@ class Track:
         if reader is not None:
             uses.begin(reader, [path for item in (*splits.reference, *splits.held_out) for path in item.files])
         return splits
+
+    def unprepared(self) -> int:
+        """Return how many of the cases that ``real`` returns are to be prepared first; no volume is read."""
+        if self.dataset is None:
+            return 0
+        count = self.protocol.reference_count
+        return absent(self.dataset, identity=self.identity, grid=self.protocol.grid, reference_count=count)
 
     def prospects(self, *, samples: int, masks: bool, reconstructs: bool = False) -> Prospects:
         """Return what a comparison of samples with the data set will have; no volume is read.

@@ -8,7 +8,7 @@ from dataclasses import fields
 
 import pytest
 
-from cli import audit, evaluate, run
+from cli import audit, data, evaluate, run
 from cli.options import parse_shape
 from medbench.audit.audit import AuditOptions
 from medbench.errors import SpecError
@@ -37,6 +37,7 @@ ELSEWHERE = {
         (run.sample, RunOptions, set()),
         (evaluate.evaluate, FolderOptions, set()),
         (audit.audit_metrics, AuditOptions, {"out"}),
+        (data.prepare, TrackOptions, {"name"}),
     ],
 )
 def test_no_option_of_a_command_is_lost(command: Callable[..., None], kind: type[TrackOptions], own: set[str]) -> None:
