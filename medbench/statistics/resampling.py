@@ -176,12 +176,14 @@ def jackknifed(
         >>> [round(end, 2) for end in found.ends], sorted(found.replicates)
         ([-1.56, 4.56], ['real', 'synthetic'])
     """
-    absent = too_few(real, synthetic)
-    if absent is not None:
-        return absent
-    without_real = delete_each_group(lambda stay: statistic(stay, slice(None)), real)
-    without_synthetic = delete_each_group(lambda stay: statistic(slice(None), stay), synthetic)
-    return _if_finite(value, without_real, without_synthetic, non_negative=non_negative, undefined=undefined)
+    groups = groups_of(real), groups_of(synthetic)
+
+    def of_groups(*stays: Stay) -> float:
+        return statistic(*(stay if isinstance(stay, slice) else stay[group] for stay, group in zip(stays, groups)))
+
+    return jackknifed_by_group(
+        value, of_groups, real=real, synthetic=synthetic, non_negative=non_negative, undefined=undefined
+    )
 
 
 def jackknifed_by_group(
@@ -218,15 +220,9 @@ def jackknifed_by_group(
     stays = [~np.eye(len(side), dtype=bool) for side in sizes]
     without_real = Replicates(np.array([statistic(stay, slice(None)) for stay in stays[0]]), sizes[0])
     without_synthetic = Replicates(np.array([statistic(slice(None), stay) for stay in stays[1]]), sizes[1])
-    return _if_finite(value, without_real, without_synthetic, non_negative=non_negative, undefined=undefined)
-
-
-def _if_finite(
-    value: float, real: Replicates, synthetic: Replicates, *, non_negative: bool, undefined: str
-) -> Interval:
-    if not np.all(np.isfinite([*real.values, *synthetic.values])):
+    if not np.all(np.isfinite([*without_real.values, *without_synthetic.values])):
         return Interval(None, f"absent: {undefined}")
-    return jackknife_interval(value, real=real, synthetic=synthetic, non_negative=non_negative)
+    return jackknife_interval(value, real=without_real, synthetic=without_synthetic, non_negative=non_negative)
 
 
 def jackknife_interval(value: float, *, real: Replicates, synthetic: Replicates, non_negative: bool) -> Interval:
