@@ -5,53 +5,18 @@ from __future__ import annotations
 import socket
 import sys
 import time
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from medbench import plugin_files
 from medbench.engines import dask as module
 from medbench.engines.engine import Engine
 from medbench.engines.work import run_all
 from medbench.errors import MedbenchError, MissingExtraError, SpecError
 
 pytest.importorskip("distributed", reason='pip install -e ".[test]" has dask.distributed')
-HELPERS = '''
-import os, signal
-from pathlib import Path
-
-def once_killed(folder, number):
-    """Die at the first try, as a node does; then give the square."""
-    mark = Path(folder) / f"tried{number}"
-    if number == 2 and not mark.exists():
-        mark.touch()
-        os.kill(os.getpid(), signal.SIGKILL)
-    return number * number
-
-def under_way(folder, number):
-    """Return how many of these calls run at this moment."""
-    import time
-    mark = Path(folder) / f"running{number}"
-    mark.touch()
-    time.sleep(0.3)
-    found = len(list(Path(folder).glob("running*")))
-    mark.unlink()
-    return found
-
-def refused(number):
-    from medbench.errors import StorageError
-    raise StorageError("cannot write x: the disk is full: free some space")
-'''
-
-
-@pytest.fixture
-def helpers(tmp_path: Path) -> Iterator[Any]:
-    file = tmp_path / "helpers.py"
-    file.write_text(HELPERS, encoding="utf-8")
-    yield plugin_files.import_file(file)
 
 
 def engine(cluster: Any, workers: int | None = None) -> Engine:

@@ -19,36 +19,6 @@ from medbench.errors import MedbenchError, MissingExtraError, SpecError
 from medbench.storage.home import home
 
 pytest.importorskip("submitit", reason='pip install -e ".[test]" has submitit')
-HELPERS = '''
-import os, signal, time
-from pathlib import Path
-
-def once_killed(folder, number):
-    """Die at the first try, as a node does; then give the square."""
-    mark = Path(folder) / f"tried{number}"
-    if number == 2 and not mark.exists():
-        mark.touch()
-        os.kill(os.getpid(), signal.SIGKILL)
-    return number * number
-
-def always_killed(number):
-    os.kill(os.getpid(), signal.SIGKILL)
-
-def refused(number):
-    from medbench.errors import StorageError
-    if number == 1:
-        raise StorageError("cannot write x: the disk is full: free some space")
-    return number
-'''
-
-
-@pytest.fixture
-def helpers(tmp_path: Path) -> Any:
-    from medbench import plugin_files
-
-    file = tmp_path / "helpers.py"
-    file.write_text(HELPERS, encoding="utf-8")
-    return plugin_files.import_file(file)
 
 
 @pytest.fixture(autouse=True)
