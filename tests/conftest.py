@@ -9,7 +9,7 @@ import os
 import shutil
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from email.message import Message
 from pathlib import Path
@@ -51,6 +51,36 @@ def toy_generator() -> str:
 def hungry_generator() -> str:
     """Name a generator that needs memory and predicts how much."""
     return f"{TOYS}:HungryGenerator"
+
+
+class Noting:
+    """Progress that keeps what it is told, and may be interrupted, as Ctrl-C does, before an item of a task.
+
+    Args:
+        task: in which; in none where not given.
+        items: how many items of it come before.
+    """
+
+    def __init__(self, task: str = "", items: int = 0) -> None:
+        self.interruption = task, items
+        self.tasks: list[tuple[str, int | None]] = []
+        self.notes: list[str] = []
+
+    def track(self, items: Iterable[Any], *, task: str, total: int | None = None) -> Iterator[Any]:
+        self.tasks.append((task, total))
+        for index, item in enumerate(items):
+            if (task, index) == self.interruption:
+                raise KeyboardInterrupt
+            yield item
+
+    def note(self, message: str) -> None:
+        self.notes.append(message)
+
+
+@pytest.fixture(scope="session")
+def noting() -> type[Noting]:
+    """Progress that keeps what it is told: ``noting()``; ``noting("train stage1", 5)`` is interrupted there."""
+    return Noting
 
 
 @dataclass

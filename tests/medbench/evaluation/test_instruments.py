@@ -1,6 +1,6 @@
 """What a instruments sees in a volume: computed once, keyed by everything that decides it."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -65,25 +65,11 @@ def test_a_network_of_the_wrong_kind_is_refused(tmp_path: Path, instruments: Cal
         _ = instruments(tmp_path, volume_extractor="seeded-resnet").volume_extractor
 
 
-class Noting:
-    """Progress that remembers what it was told."""
-
-    def __init__(self) -> None:
-        self.tasks: list[tuple[str, int | None]] = []
-
-    def track(self, items: Iterable[Any], *, task: str, total: int | None = None) -> Iterator[Any]:
-        self.tasks.append((task, total))
-        return iter(items)
-
-    def note(self, message: str) -> None:
-        del message
-
-
 def test_only_what_is_computed_is_told_as_progress(
-    item: StoredVolume, tmp_path: Path, instruments: Callable[..., Any]
+    item: StoredVolume, tmp_path: Path, instruments: Callable[..., Any], noting: Any
 ) -> None:
     lab = instruments(tmp_path)
-    lab.progress = Noting()
+    lab.progress = noting()
     for _ in range(2):
         derive(lab, item, Counting())
     assert lab.progress.tasks == [("means of real", 1)]

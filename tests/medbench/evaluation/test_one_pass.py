@@ -196,41 +196,25 @@ def test_volumes_on_different_grids_are_refused_unseen(
     assert not (tmp_path / "calls.txt").exists()
 
 
-def test_one_bar_leads_through_the_evaluation(folders: dict[str, Any], metrics: tuple[str, str]) -> None:
-    class Noting:
-        tasks: list[tuple[str, int | None]] = []  # noqa: RUF012
-
-        def track(self, items: Any, *, task: str, total: int | None = None) -> Any:
-            self.tasks.append((task, total))
-            yield from items
-
-        def note(self, message: str) -> None:
-            raise AssertionError(message)
-
+def test_one_bar_leads_through_the_evaluation(folders: dict[str, Any], metrics: tuple[str, str], noting: Any) -> None:
+    progress = noting()
     for _ in range(2):
-        FolderEvaluation(FolderOptions(**folders, metrics=metrics), Noting()).evaluate()
+        FolderEvaluation(FolderOptions(**folders, metrics=metrics), progress).evaluate()
     read = [("read samples", COUNT), ("read real", COUNT)]
-    assert Noting.tasks == [*read, ("evaluate", 2 * COUNT + 2), *read]  # the second time the results stand
+    assert progress.tasks == [*read, ("evaluate", 2 * COUNT + 2), *read]  # the second time the results stand
+    assert progress.notes == []
 
 
-def test_a_damaged_entry_is_told_and_made_again(folders: dict[str, Any], metrics: tuple[str, str]) -> None:
+def test_a_damaged_entry_is_told_and_made_again(folders: dict[str, Any], metrics: tuple[str, str], noting: Any) -> None:
     first = evaluated(folders, metrics=metrics)
     entry = next((home() / "cache" / "derived-mean").rglob("*.npz"))
     entry.write_bytes(b"damaged")
-    told: list[str] = []
-
-    class Noting:
-        def track(self, items: Any, *, task: str, total: int | None = None) -> Any:
-            yield from items
-
-        def note(self, message: str) -> None:
-            told.append(message)
-
+    progress = noting()
     options = FolderOptions(**folders | {"out": folders["out"].with_name("again")}, metrics=metrics)
-    again = FolderEvaluation(options, Noting()).evaluate()
+    again = FolderEvaluation(options, progress).evaluate()
     assert numbers(again) == numbers(first)
-    assert len(told) == 1
-    assert str(entry) in told[0]
+    (note,) = progress.notes
+    assert str(entry) in note
 
 
 def test_without_masks_and_segmenter_the_other_metrics_are_computed(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -16,17 +17,6 @@ from medbench.progress import silent
 from medbench.spec import Protocol, SliceProtocol
 
 
-class _Noting:
-    def __init__(self) -> None:
-        self.notes: list[str] = []
-
-    def track(self, items, *, task, total=None):
-        return iter(items)
-
-    def note(self, message: str) -> None:
-        self.notes.append(message)
-
-
 @pytest.fixture
 def free(monkeypatch: pytest.MonkeyPatch):
     def set_free(size: float) -> None:
@@ -35,14 +25,14 @@ def free(monkeypatch: pytest.MonkeyPatch):
     return set_free
 
 
-def test_much_is_said_with_its_parts_and_little_is_not(tmp_path: Path, free) -> None:
+def test_much_is_said_with_its_parts_and_little_is_not(tmp_path: Path, free, noting: Any) -> None:
     free(100e9)
-    noting = _Noting()
-    require([volumes_needed(tmp_path / "run", "samples", 2, (64, 64, 32))], noting)
-    assert noting.notes == []
+    told = noting()
+    require([volumes_needed(tmp_path / "run", "samples", 2, (64, 64, 32))], told)
+    assert told.notes == []
     large = volumes_needed(tmp_path / "run", "samples", 88, (512, 512, 256))
-    require([large, Need(tmp_path, "features", 1e9, 1e9)], noting)
-    (line,) = noting.notes
+    require([large, Need(tmp_path, "features", 1e9, 1e9)], told)
+    (line,) = told.notes
     assert "about 8.1 GB" in line and "88 samples, features" in line and "100.0 GB are free" in line
 
 
@@ -54,11 +44,11 @@ def test_needs_on_one_disk_are_added_up(tmp_path: Path, free) -> None:
         require(needs, silent)
 
 
-def test_what_may_not_be_enough_is_said_and_not_refused(tmp_path: Path, free) -> None:
+def test_what_may_not_be_enough_is_said_and_not_refused(tmp_path: Path, free, noting: Any) -> None:
     free(3e9)
-    noting = _Noting()
-    require([volumes_needed(tmp_path, "samples", 88, (512, 512, 256))], noting)
-    assert "will not be enough" in noting.notes[0]
+    told = noting()
+    require([volumes_needed(tmp_path, "samples", 88, (512, 512, 256))], told)
+    assert "will not be enough" in told.notes[0]
 
 
 def test_features_are_counted_for_metrics_that_ask_for_them() -> None:

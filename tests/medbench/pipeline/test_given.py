@@ -144,21 +144,11 @@ def test_objects_stay_in_one_process() -> None:
         assert metrics == ("fid25d",)
 
 
-def test_what_is_not_known_is_said() -> None:
-    class Told:
-        def __init__(self) -> None:
-            self.lines: list[str] = []
-
-        def note(self, message: str) -> None:
-            self.lines.append(message)
-
-        def track(self, items: Any, **_: Any) -> Any:
-            return items
-
-    told = Told()
+def test_what_is_not_known_is_said(noting: Any) -> None:
+    told = noting()
     with named([Mean(object())], None, workers=1, progress=told):
         pass
-    assert "is compared with nothing and not found again, since the content of its 'scale'" in told.lines[0]
+    assert "is compared with nothing and not found again, since the content of its 'scale'" in told.notes[0]
 
 
 @pytest.mark.parametrize(("given", "said"), [([dict], "is no metric"), ("fid25d", r"give \['fid25d'\]")])

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -214,17 +215,6 @@ def test_leaks_are_declared(options: RunOptions, tmp_path: Path) -> None:
     assert given.leaks == ("toy: what given.txt was trained on is not declared",)
 
 
-class _Noting:
-    def __init__(self) -> None:
-        self.notes: list[str] = []
-
-    def track(self, items, *, task, total=None):
-        return iter(items)
-
-    def note(self, message: str) -> None:
-        self.notes.append(message)
-
-
 def _flip(path: Path, offset: int) -> None:
     content = bytearray(path.read_bytes())
     content[offset] ^= 1
@@ -249,11 +239,11 @@ DAMAGES: dict[str, Callable[[Path], None]] = {
 
 @pytest.mark.parametrize("name", DAMAGES)
 def test_what_a_finished_run_holds_is_believed_only_as_it_was_written(
-    report: Report, options: RunOptions, name: str
+    report: Report, options: RunOptions, name: str, noting: Any
 ) -> None:
     assert options.out is not None
     DAMAGES[name](options.out / name)
-    progress = _Noting()
+    progress = noting()
     again = Run(options, progress).report()
     assert _values(again) == _values(report)
     assert _values(Report.read(options.out / "results.json")) == _values(report)
@@ -269,13 +259,13 @@ def test_another_runs_results_are_not_taken(report: Report, options: RunOptions,
     assert _values(Run(options, silent).report()) == _values(report)
 
 
-def test_a_checkpoint_that_was_edited_makes_no_samples(options: RunOptions) -> None:
+def test_a_checkpoint_that_was_edited_makes_no_samples(options: RunOptions, noting: Any) -> None:
     options = replace(options, train=True)
     report = Run(options, silent).report()
     assert options.out is not None
     (options.out / "fit/toy.txt").write_text("seed 9, edited", encoding="utf-8")
     (options.out / "samples/000001.nii.gz").unlink()
-    progress = _Noting()
+    progress = noting()
     assert _values(Run(options, progress).report()) == _values(report)
     assert (options.out / "fit/toy.txt").read_text(encoding="utf-8") == "seed 3, 8 cases"
     assert any("toy.txt is not what was trained" in note for note in progress.notes)

@@ -4,6 +4,7 @@ import json
 import shutil
 import stat
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -88,16 +89,11 @@ def test_dicom_pairs_with_repeats(volumes: Path, tmp_path: Path) -> None:
     assert packet.volume("C001").shape == (12, 12, 6)
 
 
-def test_what_it_takes_on_disk_is_said_first(volumes: Path, tmp_path: Path) -> None:
-    lines: list[str] = []
-
-    class Told(type(silent)):  # type: ignore[misc]
-        def note(self, message: str) -> None:
-            lines.append(message)
-
-    create(options(volumes, tmp_path), Told())
-    assert "9 cases of 24 x 24 x 12 voxels" in lines[0]
-    assert "on disk" in lines[0]
+def test_what_it_takes_on_disk_is_said_first(volumes: Path, tmp_path: Path, noting: Any) -> None:
+    told = noting()
+    create(options(volumes, tmp_path), told)
+    assert "9 cases of 24 x 24 x 12 voxels" in told.notes[0]
+    assert "on disk" in told.notes[0]
 
 
 def test_a_disk_that_is_too_small(volumes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

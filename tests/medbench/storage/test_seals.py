@@ -4,22 +4,12 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from medbench.progress import Progress, silent
+from medbench.progress import silent
 from medbench.storage.seals import SUFFIX, is_sound, sealed_path, sealed_sha256
-
-
-class _Noting:
-    def __init__(self) -> None:
-        self.notes: list[str] = []
-
-    def track(self, items, *, task, total=None):
-        return iter(items)
-
-    def note(self, message: str) -> None:
-        self.notes.append(message)
 
 
 def _write(path: Path, content: bytes, key: str = "key") -> None:
@@ -46,10 +36,10 @@ def test_what_was_written_is_sound(file: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [b"contenu", b"conten", b"content ", b""])
-def test_other_bytes_are_noticed(file: Path, content: bytes) -> None:
+def test_other_bytes_are_noticed(file: Path, content: bytes, noting: Any) -> None:
     assert is_sound(file, "one", silent)  # what was seen before does not count
     file.write_bytes(content)
-    progress = _Noting()
+    progress = noting()
     assert not is_sound(file, "one", progress)
     (note,) = progress.notes
     assert note.startswith(f"{file} is damaged")
@@ -70,9 +60,9 @@ def test_a_damaged_seal_is_no_seal(file: Path, seal: bytes) -> None:
     assert not is_sound(file, "one", silent)
 
 
-def test_a_file_without_a_seal_is_made_again_without_a_word(file: Path) -> None:
+def test_a_file_without_a_seal_is_made_again_without_a_word(file: Path, noting: Any) -> None:
     file.with_name(file.name + SUFFIX).unlink()
-    progress: Progress = _Noting()
+    progress = noting()
     assert not is_sound(file, "one", progress)
     assert not is_sound(file.with_name("absent"), "one", progress)
     assert progress.notes == []

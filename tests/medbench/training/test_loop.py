@@ -1,6 +1,6 @@
 import shutil
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -50,34 +50,6 @@ class LineTask:
         return {"line": self.line, "optimiser": self.optimiser, "ema": self.ema}
 
 
-class KillAt:
-    """Progress that is interrupted before the given step."""
-
-    def __init__(self, step: int) -> None:
-        self.step = step
-
-    def track(self, items: Iterable[Any], *, task: str, total: int | None = None) -> Iterator[Any]:
-        del task, total
-        for item in items:
-            if item == self.step:
-                raise KeyboardInterrupt
-            yield item
-
-    def note(self, message: str) -> None:
-        del message
-
-
-class Noted(KillAt):
-    """Progress that keeps what it is told."""
-
-    def __init__(self) -> None:
-        super().__init__(-1)
-        self.notes: list[str] = []
-
-    def note(self, message: str) -> None:
-        self.notes.append(message)
-
-
 PLAN = Plan(name="line", steps=30, seed=5, save_every=7, validate_every=10, log_every=5, settings={"lr": 0.05})
 
 
@@ -87,10 +59,10 @@ def run(folder: Path, *, plan: Plan = PLAN, resume: bool = True, progress: Any =
     return task
 
 
-def test_a_killed_run_has_the_same_losses_as_an_uninterrupted_one(tmp_path: Path) -> None:
+def test_a_killed_run_has_the_same_losses_as_an_uninterrupted_one(tmp_path: Path, noting: Any) -> None:
     whole = run(tmp_path / "whole")
     with pytest.raises(KeyboardInterrupt):
-        run(tmp_path / "killed", progress=KillAt(17))
+        run(tmp_path / "killed", progress=noting("line", 17))
     rest = run(tmp_path / "killed")
     assert sorted(rest.losses) == list(range(14, 30))  # the checkpoint before the kill
     assert rest.losses == {index: whole.losses[index] for index in rest.losses}
@@ -121,20 +93,9 @@ def test_the_best_weights_are_returned_not_the_last(tmp_path: Path) -> None:
     assert trained.scores == {"score": 10.0}
 
 
-class Noting(KillAt):
-    """Progress that is never interrupted and keeps what it is told."""
-
-    def __init__(self) -> None:
-        super().__init__(-1)
-        self.notes: list[str] = []
-
-    def note(self, message: str) -> None:
-        self.notes.append(message)
-
-
-def test_a_checkpoint_of_other_settings_is_not_used(tmp_path: Path) -> None:
+def test_a_checkpoint_of_other_settings_is_not_used(tmp_path: Path, noting: Any) -> None:
     run(tmp_path)
-    progress = Noting()
+    progress = noting()
     other = replace(PLAN, settings={"lr": 0.1})
     assert len(run(tmp_path, plan=other, progress=progress).losses) == 30
     assert [note.partition(" is damaged or")[0] for note in progress.notes] == [str(tmp_path / STATE_FILE)]
@@ -142,12 +103,12 @@ def test_a_checkpoint_of_other_settings_is_not_used(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", [STATE_FILE, BEST_FILE])
 @pytest.mark.parametrize("damage", ["flip", "cut", "empty", "another's", "lost"])
-def test_a_damaged_checkpoint_is_made_again(tmp_path: Path, name: str, damage: str) -> None:
+def test_a_damaged_checkpoint_is_made_again(tmp_path: Path, name: str, damage: str, noting: Any) -> None:
     whole = run(tmp_path / "whole")
     other = replace(PLAN, seed=6)
     run(tmp_path / "other", plan=other)
     with pytest.raises(KeyboardInterrupt):
-        run(tmp_path / "damaged", progress=KillAt(17))
+        run(tmp_path / "damaged", progress=noting("line", 17))
     path = tmp_path / "damaged" / name
     content = path.read_bytes()
     if damage == "flip":
@@ -160,7 +121,7 @@ def test_a_damaged_checkpoint_is_made_again(tmp_path: Path, name: str, damage: s
         path.unlink()
     else:
         path.write_bytes(b"" if damage == "empty" else content[:300])
-    progress = Noting()
+    progress = noting()
     assert run(tmp_path / "damaged", progress=progress).losses == whole.losses  # from the first step
     assert len(progress.notes) == (damage != "lost")
     best = [torch.load(tmp_path / folder / BEST_FILE, weights_only=True) for folder in ("whole", "damaged")]
@@ -197,17 +158,19 @@ def logged(folder: Path) -> dict[str, list[int]]:
     return {name: [entry.step for entry in log.Scalars(name)] for name in log.Tags()["scalars"]}
 
 
-def test_tensorboard_shows_every_loss_and_score_once(tmp_path: Path) -> None:
+def test_tensorboard_shows_every_loss_and_score_once(tmp_path: Path, noting: Any) -> None:
     with pytest.raises(KeyboardInterrupt):
-        run(tmp_path, progress=KillAt(17))
+        run(tmp_path, progress=noting("line", 17))
     assert logged(tmp_path) == {"train/mse": [5, 10, 15], "select/score": [10]}
     run(tmp_path)  # begins at step 14 again
     assert logged(tmp_path) == {"train/mse": [5, 10, 15, 20, 25, 30], "select/score": [10, 20, 30]}
 
 
-def test_without_tensorboard_a_training_says_so_and_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_tensorboard_a_training_says_so_and_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, noting: Any
+) -> None:
     monkeypatch.setitem(sys.modules, "tensorboard", None)
-    told = Noted()
+    told = noting()
     assert sorted(run(tmp_path, progress=told).losses) == list(range(30))
     assert told.notes == [
         "a TensorBoard log of this training needs tensorboard, which is not installed: "

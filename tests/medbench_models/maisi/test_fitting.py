@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,24 +21,6 @@ from medbench_models.maisi.published import TINY_AUTOENCODER
 Make = Callable[[Split, int], list[Case]]
 
 
-class KillIn:
-    """Progress that is interrupted in a task after some items."""
-
-    def __init__(self, task: str, items: int) -> None:
-        self.task = task
-        self.items = items
-
-    def track(self, items: Iterable[Any], *, task: str, total: int | None = None) -> Iterator[Any]:
-        del total
-        for index, item in enumerate(items):
-            if task == self.task and index == self.items:
-                raise KeyboardInterrupt
-            yield item
-
-    def note(self, message: str) -> None:
-        del message
-
-
 def fit(kind: type[Maisi], workspace: Path, make_cases: Make, *, progress: Any = silent) -> Path:
     train, select = make_cases("train", 5), make_cases("select", 2)
     request = FitRequest(train, select, workspace, seed=3, resume=True, progress=progress)
@@ -46,15 +28,15 @@ def fit(kind: type[Maisi], workspace: Path, make_cases: Make, *, progress: Any =
 
 
 @pytest.mark.usefixtures("small_preset")
-def test_a_fit_killed_in_every_stage_gives_the_same_checkpoint(tmp_path: Path, make_cases: Make) -> None:
+def test_a_fit_killed_in_every_stage_gives_the_same_checkpoint(tmp_path: Path, make_cases: Make, noting: Any) -> None:
     whole = fit(MaisiSt, tmp_path / "whole", make_cases)
     for kill in (
-        KillIn("read volumes", 3),
-        KillIn("train stage1", 4),
-        KillIn("encode", 2),
-        KillIn("train stage2", 2),
-        KillIn("read label maps", 3),
-        KillIn("train stage3", 2),
+        noting("read volumes", 3),
+        noting("train stage1", 4),
+        noting("encode", 2),
+        noting("train stage2", 2),
+        noting("read label maps", 3),
+        noting("train stage3", 2),
     ):
         with pytest.raises(KeyboardInterrupt):
             fit(MaisiSt, tmp_path / "killed", make_cases, progress=kill)

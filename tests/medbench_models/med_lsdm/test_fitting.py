@@ -1,6 +1,6 @@
 """From cases to a checkpoint, with kills on the way."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,24 +19,6 @@ from medbench_models.med_lsdm.generator import MedLsdm
 Make = Callable[[str, int], list[Case]]
 
 
-class KillIn:
-    """Stops the process, as a signal would, before an item of a task."""
-
-    def __init__(self, task: str, items: int) -> None:
-        self.task = task
-        self.items = items
-
-    def track(self, items: Any, *, task: str, total: int | None = None) -> Iterator[Any]:
-        del total
-        for index, item in enumerate(items):
-            if task == self.task and index == self.items:
-                raise KeyboardInterrupt
-            yield item
-
-    def note(self, message: str) -> None:
-        del message
-
-
 def request(workspace: Path, make_cases: Make, progress: Any = silent) -> FitRequest:
     return FitRequest(
         make_cases("train", 6), make_cases("select", 2), workspace, seed=3, resume=True, progress=progress
@@ -48,13 +30,13 @@ def fit(workspace: Path, make_cases: Make, *, progress: Any = silent) -> Path:
 
 
 @pytest.mark.usefixtures("small_preset")
-def test_a_fit_killed_in_every_stage_gives_the_same_checkpoint(tmp_path: Path, make_cases: Make) -> None:
+def test_a_fit_killed_in_every_stage_gives_the_same_checkpoint(tmp_path: Path, make_cases: Make, noting: Any) -> None:
     whole = fit(tmp_path / "whole", make_cases)
     for kill in (
-        KillIn("train stage1", 5),
-        KillIn("encode", 2),
-        KillIn("read label maps", 1),
-        KillIn("train stage2", 4),
+        noting("train stage1", 5),
+        noting("encode", 2),
+        noting("read label maps", 1),
+        noting("train stage2", 4),
     ):
         with pytest.raises(KeyboardInterrupt):
             fit(tmp_path / "killed", make_cases, progress=kill)

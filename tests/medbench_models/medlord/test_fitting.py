@@ -1,4 +1,4 @@
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,24 +18,6 @@ from medbench_models.medlord.presets import PRESETS
 Make = Callable[[Split, int], list[Case]]
 
 
-class KillIn:
-    """Progress that is interrupted in a task after some items."""
-
-    def __init__(self, task: str, items: int) -> None:
-        self.task = task
-        self.items = items
-
-    def track(self, items: Iterable[Any], *, task: str, total: int | None = None) -> Iterator[Any]:
-        del total
-        for index, item in enumerate(items):
-            if task == self.task and index == self.items:
-                raise KeyboardInterrupt
-            yield item
-
-    def note(self, message: str) -> None:
-        del message
-
-
 def fit(workspace: Path, make_cases: Make, *, resume: bool = True, progress: Any = silent) -> Path:
     model = MedLoRD("tiny", device="cpu")
     train, select = make_cases("train", 6), make_cases("select", 2)
@@ -43,14 +25,14 @@ def fit(workspace: Path, make_cases: Make, *, resume: bool = True, progress: Any
 
 
 @pytest.mark.usefixtures("small_preset")
-def test_a_fit_killed_in_every_stage_gives_the_same_checkpoint(tmp_path: Path, make_cases: Make) -> None:
+def test_a_fit_killed_in_every_stage_gives_the_same_checkpoint(tmp_path: Path, make_cases: Make, noting: Any) -> None:
     whole = fit(tmp_path / "whole", make_cases)
     for kill in (
-        KillIn("read volumes", 3),
-        KillIn("train stage1", 5),
-        KillIn("encode", 2),
-        KillIn("train stage2", 4),
-        KillIn("train stage3", 3),
+        noting("read volumes", 3),
+        noting("train stage1", 5),
+        noting("encode", 2),
+        noting("train stage2", 4),
+        noting("train stage3", 3),
     ):
         with pytest.raises(KeyboardInterrupt):
             fit(tmp_path / "killed", make_cases, progress=kill)
@@ -104,13 +86,11 @@ def test_a_training_needs_cases_of_both_splits(tmp_path: Path, make_cases: Make)
 
 
 def test_a_cpu_says_that_it_does_not_mix_float16(
-    small: MedLoRDConfig, tmp_path: Path, make_cases: Make, monkeypatch: pytest.MonkeyPatch
+    small: MedLoRDConfig, tmp_path: Path, make_cases: Make, monkeypatch: pytest.MonkeyPatch, noting: Any
 ) -> None:
     halved = small.model_copy(update={"stage2": small.stage2.model_copy(update={"precision": "16-mixed"})})
     monkeypatch.setitem(PRESETS, "tiny", halved)
-    notes: list[str] = []
-    progress = KillIn("train stage1", 0)
-    progress.note = notes.append
+    progress = noting("train stage1", 0)
     with pytest.raises(KeyboardInterrupt):
         fit(tmp_path, make_cases, progress=progress)
-    assert any(note.startswith("a CPU mixes bfloat16") for note in notes)
+    assert any(note.startswith("a CPU mixes bfloat16") for note in progress.notes)

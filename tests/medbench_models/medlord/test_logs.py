@@ -1,6 +1,5 @@
 """What TensorBoard shows of each stage's training, a killed and resumed one too."""
 
-from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -30,23 +29,6 @@ class Difference(torch.nn.Module):
     def forward(self, reconstruction: torch.Tensor, image: torch.Tensor, chance: torch.Generator) -> torch.Tensor:
         del chance
         return (reconstruction - image).abs().mean()
-
-
-class KillAt:
-    """Progress that is interrupted before a step."""
-
-    def __init__(self, step: int) -> None:
-        self.step = step
-
-    def track(self, items: Iterable[Any], *, task: str, total: int | None = None) -> Iterator[Any]:
-        del task, total
-        for item in items:
-            if item == self.step:
-                raise KeyboardInterrupt
-            yield item
-
-    def note(self, message: str) -> None:
-        del message
 
 
 def task_of(stage: str, small: MedLoRDConfig) -> Task:
@@ -92,7 +74,7 @@ STAGE1 |= {"select/psnr": SELECT}
 
 @pytest.mark.parametrize("stage", ["stage1", "stage2", "stage3"])
 def test_every_loss_and_score_of_a_stage_is_there_once_after_a_kill(
-    stage: str, small: MedLoRDConfig, tmp_path: Path
+    stage: str, small: MedLoRDConfig, tmp_path: Path, noting: Any
 ) -> None:
     plan = Plan(name=stage, steps=10, seed=0, save_every=3, validate_every=5, log_every=2)
 
@@ -100,7 +82,7 @@ def test_every_loss_and_score_of_a_stage_is_there_once_after_a_kill(
         train(task_of(stage, small), plan, fabric=launch("cpu"), folder=tmp_path, resume=True, progress=progress)
 
     with pytest.raises(KeyboardInterrupt):
-        trained(KillAt(8))  # after an entry for step 8; the last state is of step 6
+        trained(noting(stage, 8))  # after an entry for step 8; the last state is of step 6
     assert logged(tmp_path)["select/score"] == [5]
     trained(silent)
     config = {"stage1": None, "stage2": small.stage2, "stage3": small.stage3}[stage]

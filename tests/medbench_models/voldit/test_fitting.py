@@ -1,4 +1,4 @@
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,24 +21,6 @@ Make = Callable[[Split, int], list[Case]]
 SAW = (TrainingData("phantom", note="train split"),)
 
 
-class KillIn:
-    """Progress that is interrupted in a task after some items."""
-
-    def __init__(self, task: str, items: int) -> None:
-        self.task = task
-        self.items = items
-
-    def track(self, items: Iterable[Any], *, task: str, total: int | None = None) -> Iterator[Any]:
-        del total
-        for index, item in enumerate(items):
-            if task == self.task and index == self.items:
-                raise KeyboardInterrupt
-            yield item
-
-    def note(self, message: str) -> None:
-        del message
-
-
 def fit(name: str, workspace: Path, make_cases: Make, *, progress: Any = silent) -> Path:
     train, select = make_cases("train", 6), make_cases("select", 2)
     request = FitRequest(train, select, workspace, 3, True, progress, SAW)
@@ -46,15 +28,15 @@ def fit(name: str, workspace: Path, make_cases: Make, *, progress: Any = silent)
 
 
 def test_a_fit_killed_in_every_stage_gives_the_same_checkpoint(
-    small_name: str, tmp_path: Path, make_cases: Make
+    small_name: str, tmp_path: Path, make_cases: Make, noting: Any
 ) -> None:
     """Dropout and mask dropout among the chance that is drawn again."""
     whole = fit(small_name, tmp_path / "whole", make_cases)
     for kill in (
-        KillIn("train stage1", 5),
-        KillIn("encode", 2),
-        KillIn("train stage2", 4),
-        KillIn("train stage3", 3),
+        noting("train stage1", 5),
+        noting("encode", 2),
+        noting("train stage2", 4),
+        noting("train stage3", 3),
     ):
         with pytest.raises(KeyboardInterrupt):
             fit(small_name, tmp_path / "killed", make_cases, progress=kill)

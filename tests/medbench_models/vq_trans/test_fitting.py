@@ -1,4 +1,4 @@
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,25 +20,6 @@ from medbench_models.vq_trans.presets import PRESETS
 Make = Callable[[Split, int], list[Case]]
 
 
-class KillIn:
-    """Progress that keeps its notes and is interrupted in a task after some items."""
-
-    def __init__(self, task: str = "", items: int = 0) -> None:
-        self.task = task
-        self.items = items
-        self.notes: list[str] = []
-
-    def track(self, items: Iterable[Any], *, task: str, total: int | None = None) -> Iterator[Any]:
-        del total
-        for index, item in enumerate(items):
-            if task == self.task and index == self.items:
-                raise KeyboardInterrupt
-            yield item
-
-    def note(self, message: str) -> None:
-        self.notes.append(message)
-
-
 def request(workspace: Path, make_cases: Make, progress: Any = silent) -> FitRequest:
     return FitRequest(
         make_cases("train", 6), make_cases("select", 2), workspace, seed=3, resume=True, progress=progress
@@ -50,9 +31,9 @@ def fit(workspace: Path, make_cases: Make, *, progress: Any = silent) -> Path:
 
 
 @pytest.mark.usefixtures("small_preset")
-def test_a_fit_killed_in_every_stage_gives_the_same_checkpoint(tmp_path: Path, make_cases: Make) -> None:
+def test_a_fit_killed_in_every_stage_gives_the_same_checkpoint(tmp_path: Path, make_cases: Make, noting: Any) -> None:
     whole = fit(tmp_path / "whole", make_cases)
-    for kill in (KillIn("train stage1", 5), KillIn("encode", 2), KillIn("train stage2", 4)):
+    for kill in (noting("train stage1", 5), noting("encode", 2), noting("train stage2", 4)):
         with pytest.raises(KeyboardInterrupt):
             fit(tmp_path / "killed", make_cases, progress=kill)
     resumed = fit(tmp_path / "killed", make_cases)
@@ -79,13 +60,13 @@ def test_the_checkpoint_describes_itself_and_samples(tmp_path: Path, make_cases:
 
 
 def test_a_preset_with_a_shape_of_its_own_resamples_over_the_field_of_view(
-    small: VqTransConfig, tmp_path: Path, make_cases: Make, monkeypatch: pytest.MonkeyPatch
+    small: VqTransConfig, tmp_path: Path, make_cases: Make, monkeypatch: pytest.MonkeyPatch, noting: Any
 ) -> None:
     """As the paper preset makes 448x448x256 of 512x512x256; the spacing follows, and samples have it too."""
     network = small.network.model_copy(update={"shape": (12, 12, 16)})
     stage1 = small.stage1.model_copy(update={"crop": (8, 8, 8)})
     monkeypatch.setitem(PRESETS, "tiny", small.model_copy(update={"network": network, "stage1": stage1}))
-    progress = KillIn()
+    progress = noting()
     path = fit(tmp_path, make_cases, progress=progress)
     assert "volumes are resampled to 12x12x16 voxels over their field of view" in progress.notes
     model = VqTrans("tiny", device="cpu")
@@ -113,10 +94,10 @@ def test_volumes_that_the_vqvae_cannot_halve_are_refused_with_the_nearest_shape(
 
 @pytest.mark.usefixtures("small_preset")
 def test_other_settings_do_not_go_on(
-    tmp_path: Path, make_cases: Make, small: VqTransConfig, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, make_cases: Make, small: VqTransConfig, monkeypatch: pytest.MonkeyPatch, noting: Any
 ) -> None:
     with pytest.raises(KeyboardInterrupt):
-        fit(tmp_path, make_cases, progress=KillIn("encode", 1))
+        fit(tmp_path, make_cases, progress=noting("encode", 1))
     stage1 = small.stage1.model_copy(update={"rate": 1.0})
     monkeypatch.setitem(PRESETS, "tiny", small.model_copy(update={"stage1": stage1}))
     (state,) = tmp_path.rglob("stage1/state.pt")
@@ -127,12 +108,12 @@ def test_other_settings_do_not_go_on(
 
 @pytest.mark.parametrize(("used", "warned"), [(1, True), (2, False)])
 def test_a_codebook_of_which_little_is_used_over_an_epoch_is_told(
-    used: int, warned: bool, small: VqTransConfig, tmp_path: Path, make_cases: Make
+    used: int, warned: bool, small: VqTransConfig, tmp_path: Path, make_cases: Make, noting: Any
 ) -> None:
     """Sixteen codes: one is less than a tenth of them, two are not, however many a single volume has."""
     from medbench_models.vq_trans.autoregression import Codes
 
-    progress = KillIn()
+    progress = noting()
     fitting = VqTransFitting("tiny", small, request(tmp_path, make_cases, progress), device="cpu")
     indices = np.arange(6, dtype=np.uint16).reshape(6, 1, 1, 1) % used * np.ones((1, 4, 4, 4), np.uint16)
     assert fitting.share_used(Codes(indices)) == used / 16

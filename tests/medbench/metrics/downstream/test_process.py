@@ -9,7 +9,6 @@ import pytest
 from medbench.errors import Unavailable
 from medbench.metrics.downstream import process
 from medbench.metrics.downstream.presets import PRESETS
-from medbench.progress import silent
 
 
 @pytest.fixture
@@ -60,15 +59,8 @@ def test_nnunets_commands_are_found_without_the_path(monkeypatch):
         process.command("nnUNetv2_dream")
 
 
-def test_a_lock_outlives_its_holder_as_long_as_the_child(tmp_path):
-    noted = []
-
-    class Told:
-        track = silent.track
-
-        def note(self, message):
-            noted.append(message)
-
+def test_a_lock_outlives_its_holder_as_long_as_the_child(tmp_path, noting):
+    told = noting()
     script = (
         "import os, subprocess, sys; from pathlib import Path\n"
         "from medbench.metrics.downstream.process import _tell, locked\n"
@@ -81,10 +73,10 @@ def test_a_lock_outlives_its_holder_as_long_as_the_child(tmp_path):
     )
     subprocess.run([sys.executable, "-c", script], check=False)
     clock = time.monotonic()
-    with process.locked(tmp_path, Told()):
+    with process.locked(tmp_path, told):
         waited = time.monotonic() - clock
     assert waited > 0.3
-    assert "waiting for another process" in noted[0]
+    assert "waiting for another process" in told.notes[0]
 
 
 def test_the_childs_environment_is_its_own(tmp_path):

@@ -1,6 +1,6 @@
 """From cases to a checkpoint: exact resume, stretched volumes, samples on their grid."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,37 +18,20 @@ from medbench.storage.tensors import read_weights
 Make = Callable[[Split, int], list[Case]]
 
 
-class KillAt:
-    """Progress that is interrupted at some step."""
-
-    def __init__(self, step: int) -> None:
-        self.step = step
-
-    def track(self, items: Iterable[Any], *, task: str, total: int | None = None) -> Iterator[Any]:
-        del total
-        for index, item in enumerate(items):
-            if task == "train gan" and index == self.step:
-                raise KeyboardInterrupt
-            yield item
-
-    def note(self, message: str) -> None:
-        del message
-
-
 def fit(model: Any, workspace: Path, make_cases: Make, *, progress: Any = silent) -> Path:
     train, select = make_cases("train", 5), make_cases("select", 3)
     return model.made().fit(FitRequest(train, select, workspace, 3, True, progress))
 
 
 def test_a_killed_training_goes_on_as_if_it_had_not_been(
-    model: Any, tmp_path: Path, make_cases: Make, monkeypatch: pytest.MonkeyPatch
+    model: Any, tmp_path: Path, make_cases: Make, monkeypatch: pytest.MonkeyPatch, noting: Any
 ) -> None:
     """Also what the spectral norms keep: otherwise the critic's losses would differ."""
     monkeypatch.setattr("medbench_models.shared.fitting.Plan", _saving_often)
     whole = fit(model, tmp_path / "whole", make_cases)
     for step in (4, 1):
         with pytest.raises(KeyboardInterrupt):
-            fit(model, tmp_path / "killed", make_cases, progress=KillAt(step))
+            fit(model, tmp_path / "killed", make_cases, progress=noting("train gan", step))
     resumed = fit(model, tmp_path / "killed", make_cases)
     (weights, description), (others, other) = read_weights(whole), read_weights(resumed)
     assert description == other
