@@ -87,7 +87,13 @@ def _range(row: AuditRow) -> tuple[list[float], list[str]]:
     """Return the smallest and the largest number that a cell shows, and how they are written."""
     drawn = [value for value in (*row.values, row.limit) if value is not None]
     ends = sorted({min(drawn), max(drawn)})
-    return ends, [f"{end:.2g}" if abs(end) >= _PLAIN or not end else f"{end:.0e}".replace("e-0", "e-") for end in ends]
+    return ends, [_short(end) for end in ends]
+
+
+def _short(number: float) -> str:
+    if abs(number) >= 100:  # of which two digits would take an exponent
+        return f"{number:.0f}"
+    return f"{number:.2g}" if abs(number) >= _PLAIN or not number else f"{number:.0e}".replace("e-0", "e-")
 
 
 def _ground(row: AuditRow) -> str:

@@ -1,9 +1,10 @@
 import runpy
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
 
+from medbench.audit import figure
 from medbench.audit.figure import draw, seen, title
 from medbench.audit.ladder import AuditReport, AuditRow
 from medbench.storage.files import write_json
@@ -51,6 +52,12 @@ def test_every_cell_has_numbers_on_both_axes(
         across, up = ([label.get_text() for label in axis.get_ticklabels()] for axis in (cell.xaxis, cell.yaxis))
         assert across in (["0", "10", "20"], ["0", "0.5", "1"])
         assert up == ["1", "3"]  # between 1 and 3, the limit of 2 included
+
+
+@pytest.mark.parametrize(("largest", "written"), [(164.2, "164"), (96.4, "96"), (3e-4, "3e-4"), (0.0, "0")])
+def test_numbers_beside_a_cell_are_short(report: AuditReport, largest: float, written: str) -> None:
+    _, words = figure._range(replace(report.rows[0], values=(-1.0, largest, largest), limit=None))
+    assert words == ["-1", written]
 
 
 def test_kinds_have_titles() -> None:
