@@ -123,8 +123,11 @@ def _block_majority(points: NDArray[np.uint8], factor: int) -> NDArray[np.uint8]
         return points
     values = np.flatnonzero(np.bincount(points.reshape(-1), minlength=256)).astype(np.uint8)
     corners = [points[i::factor, j::factor, k::factor] for i, j, k in itertools.product(range(factor), repeat=3)]
-    votes = np.stack([sum((corner == value).view(np.uint8) for corner in corners) for value in values])
-    majority: NDArray[np.uint8] = values[votes.argmax(axis=0)]
+    majority = corners[0].copy()
+    mixed = np.any([corner != majority for corner in corners], axis=0)
+    ballots = np.stack([corner[mixed] for corner in corners])
+    votes = np.stack([(ballots == value).sum(axis=0, dtype=np.uint8) for value in values])
+    majority[mixed] = values[votes.argmax(axis=0)]
     return majority
 
 

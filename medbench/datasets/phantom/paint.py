@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from copy import copy
 from typing import Final
 
 import numpy as np
@@ -11,8 +12,10 @@ from numpy.typing import NDArray
 from medbench.datasets.phantom.thorax import LABELS, Array, Capsule, Thorax
 
 Where = NDArray[np.bool_] | tuple[NDArray[np.intp], ...]
+Corner = NDArray[np.floating] | tuple[float, float, float]
 _VALUE: Final = {name: value for value, name in LABELS.items()}
 _LUNGS: Final = (_VALUE["lung_left"], _VALUE["lung_right"])
+_ROUNDING_MM: Final = 1.0  # a box is that much larger: a point may count as inside by a rounding
 
 
 def paint(thorax: Thorax, x: Array, y: Array, z: Array) -> tuple[Array, NDArray[np.uint8]]:
@@ -56,7 +59,7 @@ class _Canvas:
         """Return the indices of the points inside a capsule; only the box around it is looked at."""
         low = np.minimum(capsule.start, capsule.end) - capsule.radius
         high = np.maximum(capsule.start, capsule.end) + capsule.radius
-        box = tuple(_extent(*self._extremes[axis], low[axis], high[axis]) for axis in range(3))
+        box = self.box(low, high)
         points = np.stack([self.x[box], self.y[box], self.z[box]], axis=-1)
         along, offset = capsule.end - capsule.start, points - capsule.start
         share = np.clip(offset @ along / float(along @ along), 0.0, 1.0)
@@ -69,12 +72,44 @@ class _Canvas:
         scale = np.float32(1) / half**self._squareness
         return np.asarray(self._powers[0] * scale[0] + self._powers[1] * scale[1] < 1)
 
-    def ellipsoid(self, centre: Array, half_axes: Array, frame: Array | None = None) -> NDArray[np.bool_]:
-        """Return the inside; ``frame`` holds the axes' directions in its rows."""
-        offsets = [self.x - centre[0], self.y - centre[1], self.z - centre[2]]
+    def ellipsoid(
+        self, centre: Array, half_axes: Array, frame: Array | None = None, *, power: float = 2.0
+    ) -> NDArray[np.bool_]:
+        """Return the inside, looking only at the box around it.
+
+        Args:
+            centre: mm.
+            half_axes: mm.
+            frame: the axes' directions in its rows; those of the coordinates where not given.
+            power: above 2, a super-ellipsoid.
+        """
+        reach = half_axes if frame is None else np.linalg.norm(frame * half_axes[:, None], axis=0)
+        box = self.box(centre - reach - _ROUNDING_MM, centre + reach + _ROUNDING_MM)
+        offsets = [coordinates[box] - middle for coordinates, middle in zip((self.x, self.y, self.z), centre)]
         if frame is not None:
             offsets = [row[0] * offsets[0] + row[1] * offsets[1] + row[2] * offsets[2] for row in frame]
-        return np.asarray(sum((o / h) ** 2 for o, h in zip(offsets, half_axes)) < 1)
+        inside = np.zeros(self.x.shape, bool)
+        inside[box] = sum(np.abs(o / h) ** power for o, h in zip(offsets, half_axes)) < 1
+        return inside
+
+    def part(self, low: Corner, high: Corner) -> _Canvas:
+        """Return the canvas of a box of points that holds all with coordinates (mm) from ``low`` to ``high``."""
+        box, part = self.box(low, high), copy(self)
+        part.x, part.y, part.z = self.x[box], self.y[box], self.z[box]
+        part.hu, part.label = self.hu[box], self.label[box]  # views: what is painted here is painted there
+        part._powers = self._powers[0][box], self._powers[1][box]
+        part._extremes = tuple((least[side], most[side]) for (least, most), side in zip(self._extremes, box))
+        return part
+
+    def box(self, low: Corner, high: Corner) -> tuple[slice, slice, slice]:
+        """Return a box of points that holds all with coordinates (mm) from ``low`` to ``high``."""
+        x, y, z = (_extent(*self._extremes[axis], low[axis], high[axis]) for axis in range(3))
+        return x, y, z
+
+    def lungs(self, where: Where | slice) -> NDArray[np.bool_]:
+        """Return which of these points are lung so far."""
+        label = self.label[where]
+        return np.asarray((label == _LUNGS[0]) | (label == _LUNGS[1]))
 
 
 def _extremes(axis: int, coordinates: Array) -> tuple[Array, Array]:
@@ -95,12 +130,17 @@ def _cage(thorax: Thorax) -> Array:
 
 def _below_diaphragm(canvas: _Canvas, thorax: Thorax) -> NDArray[np.bool_]:
     """Below the higher of two domes, each a Gaussian hill of 42 mm."""
-    forward = (canvas.y / 78) ** 2
+    highest = float(thorax.dome.max()) + _ROUNDING_MM
+    box = canvas.box((-np.inf, -np.inf, -np.inf), (np.inf, np.inf, highest))
+    x, y, z = canvas.x[box], canvas.y[box], canvas.z[box]
+    forward = (y / 78) ** 2
     right, left = (
-        np.exp(-(((canvas.x - side * 62) / 62) ** 2) - forward) * 42 + (height - 42)
+        np.exp(-(((x - side * 62) / 62) ** 2) - forward) * 42 + (height - 42)
         for side, height in zip((1.0, -1.0), thorax.dome)
     )
-    return np.asarray(canvas.z < np.maximum(right, left))
+    below = np.zeros(canvas.x.shape, bool)
+    below[box] = z < np.maximum(right, left)
+    return below
 
 
 def _paint_trunk(canvas: _Canvas, thorax: Thorax, abdomen: NDArray[np.bool_]) -> None:
@@ -123,15 +163,11 @@ def _paint_lungs(canvas: _Canvas, thorax: Thorax, abdomen: NDArray[np.bool_]) ->
     # Dependent lung is denser: 0.6 HU more for each mm towards the back.
     parenchyma = np.float32(thorax.hu["lung"]) - 0.6 * canvas.y
     for side, region in ((-1.0, "lung_left"), (1.0, "lung_right")):
-        offset = [
-            (canvas.x - side * thorax.lung_x) / thorax.lung[0],
-            (canvas.y + 2) / thorax.lung[1],
-            (canvas.z + 22) / thorax.lung[2],
-        ]
-        canvas.fill(allowed & (sum(np.abs(o) ** 2.4 for o in offset) < 1), parenchyma, region)
+        centre = np.array([side * thorax.lung_x, -2, -22], np.float32)
+        canvas.fill(allowed & canvas.ellipsoid(centre, thorax.lung, power=2.4), parenchyma, region)
     for vessel in thorax.vessels:
         inside = canvas.tube(vessel)
-        lung = np.isin(canvas.label[inside], _LUNGS)
+        lung = canvas.lungs(inside)
         canvas.fill(tuple(index[lung] for index in inside), thorax.hu["vessel"], None)
     trachea = np.array([[1, -12, 110], [1, -14, 32]], np.float32)
     canvas.fill(canvas.tube(Capsule(trachea[0], trachea[1], 8.5)), -960, "body")
@@ -145,16 +181,23 @@ def _paint_skeleton(canvas: _Canvas, thorax: Thorax) -> None:
     outside = ~canvas.within(cage)
     shell = outside & canvas.within(cage + np.float32(12.0))
     # Ribs slope down towards the front; heights repeat with the period.
-    height = (canvas.z + thorax.rib_slope * (canvas.y + cage[1]) + thorax.rib_phase) % thorax.rib_period
+    y, z = canvas.y[shell], canvas.z[shell]
+    height = (z + thorax.rib_slope * (y + cage[1]) + thorax.rib_phase) % thorax.rib_period
     band = np.abs(height - thorax.rib_period / 2)
-    rib = shell & (band < 7.0) & ((np.abs(canvas.x) > 18) | (canvas.y < 0))
+    aside = (np.abs(canvas.x[shell]) > 18) | (y < 0)
+    rib, middle = np.zeros(shell.shape, bool), np.zeros(shell.shape, bool)
+    rib[shell], middle[shell] = (band < 7.0) & aside, (band < 3.5) & aside
     canvas.fill(rib, hu["cortex"], "ribs")
-    core = rib & (band < 3.5) & canvas.within(cage + np.float32(8.5)) & ~canvas.within(cage + np.float32(3.5))
+    core = middle & canvas.within(cage + np.float32(8.5)) & ~canvas.within(cage + np.float32(3.5))
     canvas.fill(core, hu["marrow"], "ribs")
     sternum = shell & (canvas.y > 0) & (np.abs(canvas.x) < 18) & (canvas.z > -45)
     canvas.fill(sternum, hu["marrow"] + 60, "ribs")
-
     back = -cage[1] + 12
+    _paint_spine(canvas.part((-20, -np.inf, -np.inf), (20, back + 24, np.inf)), thorax, back)
+
+
+def _paint_spine(canvas: _Canvas, thorax: Thorax, back: np.float32) -> None:
+    hu = thorax.hu
     body = ((canvas.x / 19) ** 2 + ((canvas.y - back - 6) / 17) ** 2) < 1
     rim = ((canvas.x / 15) ** 2 + ((canvas.y - back - 6) / 13) ** 2) >= 1
     disc = (canvas.z + thorax.spine_phase) % thorax.spine_period < 7.0
@@ -186,7 +229,7 @@ def _paint_heart(canvas: _Canvas, thorax: Thorax, abdomen: NDArray[np.bool_]) ->
     rv_scale, la_scale, ra_scale = (np.float32(v) for v in thorax.chambers)
 
     rim = canvas.ellipsoid(centre - thorax.axis * 14, np.array([80, 62, 58], np.float32), frame)
-    canvas.fill(rim & np.isin(canvas.label, _LUNGS) & ~abdomen, hu["mediastinum"])
+    canvas.fill(rim & canvas.lungs(slice(None)) & ~abdomen, hu["mediastinum"])
 
     la = canvas.ellipsoid(base + np.array([4, -24, 12], np.float32), np.array([27, 19, 23], np.float32) * la_scale)
     canvas.fill(la, hu["left_blood"] - 10, "heart_atrium_left")
