@@ -14,8 +14,8 @@ from medbench.errors import SpecError
 from medbench.pipeline.options import RunOptions
 
 # What says where the work is done; the script says that in other words.
-_OWN: Final = ("--emit-sbatch", "--engine", "--engine-option", "--workers", "--shard")
-_NOT_OF_FIT: Final = ("--segmenter", "--leaderboard")
+OWN: Final = ("--emit-sbatch", "--engine", "--engine-option", "--workers", "--shard")
+NOT_OF_FIT: Final = ("--segmenter", "--leaderboard", "--log-to")
 
 
 def emit(ui: Session, options: RunOptions, file: Path) -> None:
@@ -38,14 +38,14 @@ def emit(ui: Session, options: RunOptions, file: Path) -> None:
     if not options.resume:
         raise SpecError("--emit-sbatch writes jobs that go on with one another's work: leave out --no-resume")
     _, stage, *arguments = shlex.split(options.command)
-    arguments = without(arguments, _OWN)
+    arguments = without(arguments, OWN)
     submission = Submission(
         program=[sys.executable, "-m", "cli.main"],
         stage=stage,
         arguments=arguments,
         shards=options.workers or DEFAULT_JOBS,
         options=options_of_jobs(parse_options(options.engine_options), gpu=options.device.startswith("cuda")),
-        training=without(arguments, _NOT_OF_FIT, flags=["--train"]) if options.train else None,
+        training=without(arguments, NOT_OF_FIT, flags=["--train"]) if options.train else None,
         folder=Path.cwd(),
     )
     submission.write(file)

@@ -85,6 +85,14 @@ class Slurm:
         """Return the ids of the jobs that run now."""
         return self.asked("squeue", "--noheader", "--array", "--states=RUNNING", "--format=%i").split()
 
+    def wait_until_running(self, count: int) -> None:
+        """Return once so many jobs run."""
+        _wait_for(lambda: len(self.running_jobs()) == count, f"{count} jobs", self.folder)
+
+    def wait_until_idle(self, seconds: float = 40.0) -> None:
+        """Return once no job waits or runs."""
+        _wait_for(lambda: not self.asked("squeue", "--noheader").strip(), "the end of all jobs", self.folder, seconds)
+
     def kill_a_job(self, job: str) -> None:
         """Kill what a job runs, as the kernel does where memory is short."""
         self.asked("scancel", "--signal=KILL", job)

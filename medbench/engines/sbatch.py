@@ -54,7 +54,8 @@ class Submission:
     def script(self, file: Path) -> str:
         """Return the script that submits it.
 
-        The job that collects comes after any end of the array: it makes what a lost job left undone.
+        The job that collects comes after any end of the array: it makes what a lost job left undone. Where a training
+        fails, nothing that waits for it stays in the queue.
 
         Args:
             file: where it will lie.
@@ -64,10 +65,11 @@ class Submission:
             jobs.append(_job("fit", ["--job-name=medbench-fit"], self._command("fit", self.training)))
             told.append("fit $fit")
         array = ["--job-name=medbench-parts", f"--array=1-{self.shards}"]
-        array += ['"--dependency=afterok:$fit"'] if self.training is not None else []
+        trained = [] if self.training is None else ["afterok:$fit"]
+        array += _after(trained)
         part = f'{self._command(self.stage, self.arguments)} --shard "$SLURM_ARRAY_TASK_ID/{self.shards}"'
         jobs.append(_job("parts", array, part))
-        collect = ["--job-name=medbench-collect", '"--dependency=afterany:$parts"']
+        collect = ["--job-name=medbench-collect", *_after([*trained, "afterany:$parts"])]
         jobs.append(_job("collect", collect, self._command(self.stage, self.arguments)))
         told += ["parts $parts", "collect $collect"]
         first = "" if self.training is None else "a training, "
@@ -94,3 +96,8 @@ class Submission:
 
 def _job(name: str, options: Sequence[str], command: str) -> str:
     return _JOB.format(name=name, options=" ".join(options), command=command)
+
+
+def _after(others: Sequence[str]) -> list[str]:
+    """Return what lets a job wait for others, and leave the queue where they did not end as it needs."""
+    return [f'"--dependency={",".join(others)}"', "--kill-on-invalid-dep=yes"] if others else []

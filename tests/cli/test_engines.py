@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -101,6 +103,38 @@ def begun(
         return results(place / name / "run")
 
     return run
+
+
+@pytest.fixture
+def submitted(
+    track: list[str], place: Path, medbench: Callable[..., Any], slurm_cluster: Any, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., Any]:
+    """Write the track's script, submit it, wait for its jobs, each kind killed once; return results.json."""
+
+    def submit(name: str, *more: str) -> Any:
+        monkeypatch.setenv("MEDBENCH_HOME", str(place / f"home-{name}"))
+        monkeypatch.setenv("MEDBENCH_TEST_KILLS", "1")
+        words = [*track, "--out", f"{name}/run", *more, "--workers", "2", "--emit-sbatch", "go.sh"]
+        monkeypatch.setattr(sys, "argv", ["medbench", *words])
+        done = medbench(*words, cwd=place)
+        assert done.returncode == 0, done.stderr
+        subprocess.run(["bash", "go.sh"], cwd=place, check=True, capture_output=True)
+        slurm_cluster.wait_until_idle(240)
+        said = "".join(path.read_text() for path in place.glob("slurm-*.out"))
+        assert (place / name / "run" / "results.json").is_file(), said
+        assert len(list((place / f"home-{name}").glob("killed*"))) == 2
+        return results(place / name / "run")
+
+    return submit
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("more", [(), ("--train",)], ids=["given", "trained"])
+def test_a_script_whose_jobs_are_killed_gives_what_one_process_gives(
+    more: tuple[str, ...], begun: Callable[..., Any], submitted: Callable[..., Any]
+) -> None:
+    name = "".join(more).strip("-") or "given"
+    assert submitted(f"script-{name}", *more) == begun(f"alone-{name}", "--workers", "1", *more, kills=False)
 
 
 @pytest.mark.slow

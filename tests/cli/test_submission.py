@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -9,12 +10,19 @@ from typing import Any
 
 import pytest
 
-from cli.submission import without
+from cli.run import fit, run
+from cli.submission import NOT_OF_FIT, OWN, without
 
 
 def test_options_that_say_where_are_left_out_however_they_are_written() -> None:
     words = ["-m", "real", "--engine=slurm", "--engine-option", "time=1", "--engine-option=mem=1G", "--seed", "1"]
     assert without(words, ["--engine", "--engine-option"]) == ["-m", "real", "--seed", "1"]
+
+
+def test_a_training_is_given_no_option_that_fit_lacks() -> None:
+    lacking = {*inspect.signature(run).parameters} - {*inspect.signature(fit).parameters}
+    words = {f"--{name.replace('_', '-')}" for name in lacking - {"engine_options"}} | {"--engine-option"}
+    assert words - {*OWN, *NOT_OF_FIT} == {"--train", "--checkpoint"}  # which exclude each other
 
 
 def test_a_script_is_written_and_nothing_is_started(

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -35,6 +38,62 @@ def test_a_training_comes_before_the_parts() -> None:
     text = replace(SUBMISSION, training=["--model", "it's"]).script(Path("go.sh"))
     assert text.index(" fit --model") < text.index("--array=1-4") < text.index("afterany")
     assert '"--dependency=afterok:$fit"' in text
+    assert '"--dependency=afterok:$fit,afterany:$parts"' in text
+
+
+MEDBENCH = """#!/bin/bash
+echo "$@" >> told-$SLURM_JOB_ID
+case "$*" in
+    fit*) exit "$(cat fails)" ;;
+    *--shard*) if [ -e hangs ]; then exec sleep 600; fi ;;
+esac
+"""
+
+
+@pytest.fixture
+def submitted(tmp_path: Path, slurm_cluster: Any) -> Callable[..., dict[str, str]]:
+    """Submit a script to SLURM whose jobs are shell scripts; return the ids of the jobs by their names."""
+
+    def submit(train: bool) -> dict[str, str]:
+        (tmp_path / "medbench").write_text(MEDBENCH)
+        (tmp_path / "medbench").chmod(0o755)
+        words = ["--out", "a b"]
+        own = replace(SUBMISSION, program=[str(tmp_path / "medbench")], arguments=words, options={"time": "5"})
+        replace(own, shards=2, training=words if train else None, folder=tmp_path).write(tmp_path / "go.sh")
+        done = subprocess.run(["bash", tmp_path / "go.sh"], capture_output=True, text=True, check=True)
+        return dict(re.findall(r"(fit|parts|collect) (\d+)", done.stdout.partition(";")[0]))
+
+    return submit
+
+
+def _done(slurm_cluster: Any, tmp_path: Path) -> list[str]:
+    """Wait until the queue is empty; return what the jobs were told, in the order of their beginning."""
+    slurm_cluster.wait_until_idle()
+    return [path.read_text().strip() for path in sorted(tmp_path.glob("told-*"), key=lambda path: path.stat().st_mtime)]
+
+
+def test_slurm_does_the_parts_and_collects_though_a_part_is_killed(
+    submitted: Callable[..., dict[str, str]], slurm_cluster: Any, tmp_path: Path
+) -> None:
+    (tmp_path / "hangs").touch()
+    jobs = submitted(train=False)
+    slurm_cluster.wait_until_running(2)
+    slurm_cluster.kill_a_job(f"{jobs['parts']}_1")
+    slurm_cluster.asked("scancel", f"{jobs['parts']}_2")
+    *parts, collect = _done(slurm_cluster, tmp_path)
+    assert sorted(parts) == ["run --out a b --shard 1/2", "run --out a b --shard 2/2"]
+    assert collect == "run --out a b"
+
+
+@pytest.mark.parametrize("fails", [0, 1])
+def test_slurm_trains_first_and_leaves_nothing_in_the_queue_where_that_fails(
+    fails: int, submitted: Callable[..., dict[str, str]], slurm_cluster: Any, tmp_path: Path
+) -> None:
+    (tmp_path / "fails").write_text(str(fails))
+    submitted(train=True)
+    fit, *others = _done(slurm_cluster, tmp_path)
+    assert fit == "fit --out a b"
+    assert len(others) == (0 if fails else 3)
 
 
 @pytest.mark.parametrize("train", [False, True])
