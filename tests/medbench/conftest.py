@@ -46,9 +46,9 @@ class MemorySide:
 
     def only(self, ids: Sequence[str]) -> "MemorySide":
         places = [list(self.ids).index(volume) for volume in ids]
-        held = {name: [getattr(self, name)[place] for place in places] for name in ("ids", "subjects")}
-        scans = [self.scans[place] for place in places] if self.scans else ()
-        return replace(self, **held, scans=scans, pairs=[self.pairs[place] for place in places] if self.pairs else ())
+        one_each = ("ids", "subjects", "scans", "pairs", "seen", "drawn")
+        held = {name: [kept[place] for place in places] for name in one_each if (kept := getattr(self, name))}
+        return replace(self, **held)
 
     def slice_features(self, plane: Plane) -> Iterator[np.ndarray]:
         return iter(self.features[plane])

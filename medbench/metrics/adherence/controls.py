@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import chain, islice
+from typing import Final
 
 import numpy as np
 
 from medbench.errors import Unavailable
+from medbench.imaging.volume import LabelMap
 from medbench.metrics.adherence.overlaps import Overlaps, by_unit, collect, mean_of_present
-from medbench.metrics.evidence import Evidence, Side
-from medbench.metrics.functional.overlap import dice_by_region
+from medbench.metrics.evidence import Derivation, Evidence, Side
+from medbench.metrics.functional.label_runs import LabelRuns, joint_counts, runs_of
+from medbench.metrics.functional.overlap import dice_of_counts
 
 MOST_SHIFTS = 3
 _SEED = 20250313
@@ -34,11 +36,29 @@ class Control:
     by_sample: Mapping[str, np.ndarray] = field(default_factory=dict)
 
 
+def _as_runs(label_map: LabelMap) -> dict[str, np.ndarray]:
+    runs = runs_of(label_map.voxels)
+    return {
+        "ends": runs.ends,
+        "labels": runs.labels,
+        "shape": np.array(label_map.shape),
+        "values": np.array(list(label_map.names), dtype=np.int64),
+        "names": np.array(list(label_map.names.values()), dtype=np.str_),
+    }
+
+
+MASK_RUNS: Final = Derivation("mask-runs", _as_runs, ("mask",), {"version": 1}, sides=("synthetic",))
+"""Masks and segmentations as runs: what the floor compares is kept from the one read of each label map."""
+SEGMENTATION_RUNS: Final = Derivation(
+    "segmentation-runs", _as_runs, ("segmentation",), {"version": 1}, sides=("synthetic",)
+)
+
+
 def shuffled_floor(side: Side, found: Overlaps) -> Control:
     """Return the DSC of each sample's segmentation with masks of other samples: anatomy alone, without steering.
 
-    The masks are shifted by up to three seeded steps round the order of the samples, so that two label maps are in
-    memory at a time; pairs of one subject or of equal masks are left out.
+    The masks are shifted by up to three seeded steps round the order of the samples; pairs of one subject or of equal
+    masks are left out. Both are taken as runs, those of two label maps in memory at a time.
 
     Args:
         side: the samples.
@@ -49,16 +69,23 @@ def shuffled_floor(side: Side, found: Overlaps) -> Control:
         return Control(None, "no floor: there are no two samples with different masks")
     dsc = np.full((len(shifts), *found.dsc.shape), np.nan)
     for index, shift in enumerate(shifts):
-        shifted = chain(islice(side.masks(), shift, None), islice(side.masks(), shift))
-        for place, (mask, segmentation) in enumerate(zip(shifted, side.segmentations())):
+        shifted = side.only([*side.ids[shift:], *side.ids[:shift]])
+        pairs = zip(MASK_RUNS.from_side(shifted), SEGMENTATION_RUNS.from_side(side))
+        for place, (mask, segmentation) in enumerate(pairs):
             if not _other(found, place, shift):
                 continue
-            if mask.shape != segmentation.shape:
+            if mask["shape"].tolist() != segmentation["shape"].tolist():
                 return Control(None, "no floor: masks of several shapes cannot be exchanged: give --shape")
-            dsc[index, place] = dice_by_region(mask, segmentation, found.regions)
+            dsc[index, place] = _dice(mask, segmentation, found.regions)
     means = mean_of_present(dsc, axis=0)
     note = f"shuffled masks: each sample's segmentation against the masks of {len(shifts)} other samples, DSC"
     return _control(note, found.regions, means, found.units, by_sample=means)
+
+
+def _dice(mask: Mapping[str, np.ndarray], segmentation: Mapping[str, np.ndarray], regions: Sequence[str]) -> np.ndarray:
+    first, second = (LabelRuns(one["ends"], one["labels"]) for one in (mask, segmentation))
+    names, others = (dict(zip(one["values"].tolist(), one["names"].tolist())) for one in (mask, segmentation))
+    return dice_of_counts(joint_counts(first, second), names, others, regions)
 
 
 def shifts_of(found: Overlaps) -> list[int]:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from medbench.errors import Unavailable
-from medbench.metrics.adherence.controls import Control, ceiling_of, shuffled_floor
+from medbench.metrics.adherence.controls import MASK_RUNS, SEGMENTATION_RUNS, Control, ceiling_of, shuffled_floor
 from medbench.metrics.adherence.figure import draw
 from medbench.metrics.adherence.overlaps import Overlaps, by_unit, collect, mean_of_present, of_volumes
 from medbench.metrics.adherence.parts import PARTS
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 
 def _derives(protocol: Protocol) -> Sequence[Derivation]:
-    return (of_volumes(protocol),)
+    return (of_volumes(protocol), MASK_RUNS, SEGMENTATION_RUNS)
 
 
 class Adherence:

@@ -176,7 +176,7 @@ def _comparable(mask: LabelMap, segmentation: LabelMap, wanted: Sequence[str]) -
 
 def _sizes(label_map: LabelMap, names: Sequence[str]) -> np.ndarray:
     counts = np.sum([np.bincount(plane.reshape(-1), minlength=256) for plane in label_map.voxels], axis=0)
-    return np.array([counts[values_of(label_map, name)].sum() for name in names], dtype=np.int64)
+    return np.array([counts[values_of(label_map.names, name)].sum() for name in names], dtype=np.int64)
 
 
 def _column(rows: Sequence[Mapping[str, np.ndarray]], figure: str, region: str) -> np.ndarray:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from medbench.metrics.evidence import Derivation
+
 if TYPE_CHECKING:
-    from medbench.spec import Window
+    from medbench.imaging.volume import Volume
+    from medbench.spec import Protocol, Window
 
 LONGEST_AXIS = 64
 LARGEST_SHIFT = 4
@@ -33,6 +37,16 @@ class Recipe:
     temperature: float = 0.2
     dimension: int = 32
     seed: int = 0
+
+
+def of_volumes(protocol: Protocol) -> Derivation:
+    """Return what is derived of each volume: ``copy``, see ``working_copy``."""
+    settings = {"version": 1, "window": protocol.window.model_dump(mode="json")}
+    return Derivation("working-copies", partial(_of_volume, window=protocol.window), ("volume",), settings)
+
+
+def _of_volume(volume: Volume, *, window: Window) -> dict[str, np.ndarray]:
+    return {"copy": working_copy(volume.voxels, window=window)}
 
 
 def working_copy(hu: np.ndarray, *, window: Window) -> np.ndarray:

@@ -20,8 +20,8 @@ import numpy as np
 
 from medbench.errors import NotEnoughCasesError, Unavailable
 from medbench.metrics.base import Figure, Measurement, MetricInfo, require_subjects
-from medbench.metrics.evidence import Evidence, Side, volume_table
-from medbench.metrics.memorization.copies import Recipe, aligned_ncc, working_copy
+from medbench.metrics.evidence import Derivation, Evidence, Side, volume_table
+from medbench.metrics.memorization.copies import Recipe, aligned_ncc, of_volumes
 from medbench.metrics.memorization.figure import draw
 from medbench.metrics.memorization.nearest import (
     Nearness,
@@ -39,10 +39,15 @@ from medbench.storage.seals import is_sound, place_of, sealed_path
 
 if TYPE_CHECKING:
     from medbench.metrics.memorization.contrastive import TrainedEncoder
+    from medbench.spec import Protocol
 
 _FEWEST_HELD_OUT = 8
 _CANDIDATES = 5
 _COPIES_FILE = "copies.npy"
+
+
+def _derives(protocol: Protocol) -> Sequence[Derivation]:
+    return (of_volumes(protocol),)
 
 
 class Memorization:
@@ -64,6 +69,7 @@ class Memorization:
         source="Dar et al. 2024, arXiv:2402.01054; ranks: Nelson 1963, Technometrics 5:491 (precedence test)",
         floor="own",
         by_default=False,
+        derives=_derives,
         figures=(
             Figure(
                 name="memorization_pairs",
@@ -92,7 +98,8 @@ class Memorization:
         training = self._stored_copies(real, evidence)
         encoder = self._encoder(training, evidence)
         at_training, at_samples, at_held_out = (
-            self._embeddings(side, encoder, evidence) for side in (real, synthetic, held_out)
+            np.stack([encoder.embed(copy) for copy in copies])
+            for copies in (training, *(_copies(side, evidence) for side in (synthetic, held_out)))
         )
         samples, strangers = (
             _nearness(side, strips(embeddings, at_training), training, evidence)
@@ -109,7 +116,7 @@ class Memorization:
         if not is_sound(path, key, evidence.workspace.progress):
             with sealed_path(path, key) as temporary:
                 stored = None
-                for row, (volume, copy) in enumerate(_working_copies(side, evidence)):
+                for row, (volume, copy) in enumerate(zip(side.ids, _copies(side, evidence))):
                     if stored is None:
                         shape = (len(side.ids), *copy.shape)
                         stored = np.lib.format.open_memmap(temporary, "w+", copy.dtype, shape)
@@ -128,16 +135,6 @@ class Memorization:
         return trained_encoder(
             training, self.recipe, folder=folder, device=workspace.device, progress=workspace.progress
         )
-
-    def _embeddings(self, side: Side, encoder: TrainedEncoder, evidence: Evidence) -> np.ndarray:
-        window = evidence.protocol.window
-        found = side.derived(
-            "memorization",
-            lambda volume: {"embedding": encoder.embed(working_copy(volume.voxels, window=window))},
-            of=("volume",),
-            settings=_settings(evidence, encoder=encoder.sha256),
-        )
-        return np.stack([arrays["embedding"] for arrays in found])
 
 
 def _held_out(evidence: Evidence) -> Side:
@@ -162,9 +159,8 @@ def _settings(evidence: Evidence, **further: object) -> dict[str, object]:
     }
 
 
-def _working_copies(side: Side, evidence: Evidence) -> Iterator[tuple[str, np.ndarray]]:
-    for volume, name in zip(side.volumes(), side.ids):
-        yield name, working_copy(volume.voxels, window=evidence.protocol.window)
+def _copies(side: Side, evidence: Evidence) -> Iterator[np.ndarray]:
+    return (arrays["copy"] for arrays in of_volumes(evidence.protocol).from_side(side))
 
 
 def _require_shape(volume: str, copy: np.ndarray, others: np.ndarray) -> None:
@@ -198,7 +194,7 @@ def _nearness(
         found.append((near, np.take_along_axis(strip, near, axis=1)))
     chosen, likeness = (np.concatenate(part) for part in zip(*found))
     ncc = np.empty(chosen.shape)
-    for row, (name, copy) in enumerate(_working_copies(side, evidence)):
+    for row, (name, copy) in enumerate(zip(side.ids, _copies(side, evidence))):
         _require_shape(name, copy, training)
         ncc[row] = [aligned_ncc(copy, training[index]) for index in chosen[row]]
     return nearness_of(chosen, likeness, ncc)
