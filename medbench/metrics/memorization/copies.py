@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 LONGEST_AXIS = 64
 LARGEST_SHIFT = 4
+_SLAB_VOXELS = 2**22
 
 
 @dataclass(frozen=True)
@@ -59,10 +60,11 @@ def working_copy(hu: np.ndarray, *, window: Window) -> np.ndarray:
     Returns:
         (x', y', z') float16; an axis of 64 voxels or fewer keeps its length.
     """
-    averaged = window.scale(hu.astype(np.float32))
-    for axis, length in enumerate(hu.shape):
-        if length > LONGEST_AXIS:
-            averaged = _averaged(averaged, axis)
+    # In slabs, since sums in double precision of a whole volume would take more memory than all else in the pass.
+    slabs = np.array_split(hu, min(hu.shape[1], 1 + hu.size // _SLAB_VOXELS), axis=1)
+    averaged = np.concatenate([_averaged(window.scale(slab.astype(np.float32)), 0) for slab in slabs], axis=1)
+    for axis in (1, 2):
+        averaged = _averaged(averaged, axis)
     found: np.ndarray = averaged.astype(np.float16)
     return found
 
@@ -70,6 +72,8 @@ def working_copy(hu: np.ndarray, *, window: Window) -> np.ndarray:
 def _averaged(voxels: np.ndarray, axis: int) -> np.ndarray:
     """Return area means along an axis: each new voxel is the mean of what it covers, parts of voxels included."""
     length = voxels.shape[axis]
+    if length <= LONGEST_AXIS:
+        return voxels
     edges = np.linspace(0.0, length, LONGEST_AXIS + 1)
     total = np.concatenate([np.zeros_like(voxels.take([0], axis)), np.cumsum(voxels, axis, dtype=np.float64)], axis)
     lower = np.minimum(edges.astype(int), length - 1)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from medbench.metrics.memorization import copies
 from medbench.metrics.memorization.copies import aligned_ncc, best_shift, working_copy
 from medbench.spec import Window
 
@@ -54,3 +55,10 @@ def test_strangers_and_constants_do_not_correlate():
     rng = np.random.default_rng(2)
     assert abs(aligned_ncc(*rng.normal(size=(2, 24, 24, 16)))) < 0.1
     assert aligned_ncc(np.ones((8, 8, 8)), rng.normal(size=(8, 8, 8))) == 0
+
+
+def test_slabs_change_no_copy(monkeypatch):
+    hu = np.random.default_rng(0).integers(-1100, 1200, (70, 66, 65)).astype(np.int16)
+    whole = working_copy(hu, window=Window())
+    monkeypatch.setattr(copies, "_SLAB_VOXELS", 20_000)
+    assert (working_copy(hu, window=Window()) == whole).all()
