@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-BLOCK_ROWS = 2048
+BLOCK_ROWS = 1024
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,7 +33,7 @@ class Block:
 
 
 def blocks_of(volumes: Sequence[np.ndarray], owners: np.ndarray | None = None) -> list[Block]:
-    """Return all rows in blocks of whole volumes, of about 2048 rows each.
+    """Return all rows in blocks of whole volumes, of about 1024 rows each.
 
     Args:
         volumes: one array (rows, d) a volume.
@@ -49,6 +49,24 @@ def blocks_of(volumes: Sequence[np.ndarray], owners: np.ndarray | None = None) -
         Block(run, slice(ends[run.start], ends[run.stop]), volumes[run], ends[run] - ends[run.start])
         for run in runs_of_volumes(volumes, about=BLOCK_ROWS, owners=owners)
     ]
+
+
+def by_volume(operation: np.ufunc, values: np.ndarray, starts: np.ndarray) -> np.ndarray:
+    """Reduce the rows of each volume: ``operation.reduceat(values, starts, axis=0)``, which takes ten times as long.
+
+    Args:
+        operation: like ``np.add``.
+        values: (rows, m).
+        starts: (volumes,) the first row of each volume, ascending.
+
+    Example:
+        >>> by_volume(np.add, np.array([[1.0, 5.0], [2.0, 6.0], [4.0, 7.0]]), np.array([0, 2])).tolist()
+        [[3.0, 11.0], [4.0, 7.0]]
+    """
+    found = np.empty((len(starts), values.shape[1]))
+    for place, (start, end) in enumerate(itertools.pairwise([*starts, len(values)])):
+        operation.reduce(values[start:end], axis=0, out=found[place])
+    return found
 
 
 def runs_of_volumes(volumes: Sequence[np.ndarray], *, about: int, owners: np.ndarray | None = None) -> list[slice]:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from medbench.metrics.functional.blocks import blocks_of
+from medbench.metrics.functional.blocks import blocks_of, by_volume
 from medbench.statistics.resampling import MOST_GROUPS, Stay
 
 Kernel = Callable[[np.ndarray, np.ndarray], np.ndarray]
@@ -185,7 +185,7 @@ def sums_with_sets(
 ) -> VolumeSums:
     """Return the sum of the kernel over pairs of a volume's rows and a set's, without those of its own subject.
 
-    Each pair of rows is looked at once, for all sets. Memory: blocks of about 2048 x 2048 kernel values, and a number
+    Each pair of rows is looked at once, for all sets. Memory: blocks of about 1024 x 1024 kernel values, and a number
     for each volume and set.
 
     Args:
@@ -208,7 +208,7 @@ def sums_with_sets(
         for far in blocks[: index + 1]:
             # A copy also of itself: numpy multiplies an array with itself by another routine, whose last digits differ.
             values = kernel(points, far.points())
-            sums = np.add.reduceat(np.add.reduceat(values, near.starts, axis=0), far.starts, axis=1)
+            sums = np.add.reduceat(by_volume(np.add, values, near.starts), far.starts, axis=1)
             sums[owners[near.volumes, None] == owners[far.volumes]] = 0.0
             found[near.volumes] += sums @ weights[far.volumes]
             if far is not near:

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from medbench.metrics.functional.blocks import Block, blocks_of
+from medbench.metrics.functional.blocks import Block, blocks_of, by_volume
 
 KEPT_BYTES = 2**31
-"""Distances that are kept for the next pass; others are computed again."""
+"""Distances and minima that are kept for the next pass; others are computed again."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,32 +52,29 @@ class Rows:
         self.of_volumes = np.repeat(np.arange(len(volumes)), counts)
         self.blocks = blocks_of(volumes, owners)
         self.nearest: dict[tuple[bytes, bytes, int], Nearest] = {}
-        self._kept: dict[tuple[int, int], np.ndarray] = {}
+        self._kept: dict[tuple[int, int], Sequence[Pairs]] = {}
         self._left = KEPT_BYTES
 
     def pairs(self) -> Iterator[Pairs]:
         """Yield the distances of all ordered pairs of blocks; those of a pair of slices are computed once."""
         for near, far in itertools.combinations_with_replacement(range(len(self.blocks)), 2):
-            distances = self._distances(near, far)
-            one, other = self.blocks[near], self.blocks[far]
-            minima = np.minimum.reduceat(distances, other.starts, axis=1)
-            yield Pairs(one, other, distances, self._without_own(one, other, minima))
-            if near != far:
-                minima = np.minimum.reduceat(distances, one.starts, axis=0).T.copy()
-                yield Pairs(other, one, distances.T, self._without_own(other, one, minima))
+            yield from self._kept.get((near, far)) or self._both_ways(near, far)
 
-    def _without_own(self, near: Block, far: Block, minima: np.ndarray) -> np.ndarray:
-        minima[self.owners[near.rows, None] == self.volume_owners[far.volumes]] = np.inf
-        return minima
-
-    def _distances(self, near: int, far: int) -> np.ndarray:
-        if (near, far) in self._kept:
-            return self._kept[near, far]
-        found = _distances(self.blocks[near].points(), self.blocks[far].points())
-        if found.nbytes <= self._left:
-            self._left -= found.nbytes
+    def _both_ways(self, near: int, far: int) -> Sequence[Pairs]:
+        one, other = self.blocks[near], self.blocks[far]
+        distances = _distances(one.points(), other.points())
+        found = [self._pairs(one, other, distances, np.minimum.reduceat(distances, other.starts, axis=1))]
+        if near != far:
+            found.append(self._pairs(other, one, distances.T, by_volume(np.minimum, distances, one.starts).T.copy()))
+        size = distances.nbytes + sum(one.minima.nbytes for one in found)
+        if size <= self._left:
+            self._left -= size
             self._kept[near, far] = found
         return found
+
+    def _pairs(self, near: Block, far: Block, distances: np.ndarray, minima: np.ndarray) -> Pairs:
+        minima[self.owners[near.rows, None] == self.volume_owners[far.volumes]] = np.inf
+        return Pairs(near, far, distances, minima)
 
     def nearest_of(self, of: np.ndarray, to: np.ndarray, k: int) -> Nearest:
         """Return what keeps the k smallest distances from the slices of some volumes to the subjects of a set.

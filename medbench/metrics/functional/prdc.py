@@ -115,7 +115,7 @@ def prdc(*, real: Sequence[np.ndarray], synthetic: Sequence[np.ndarray], k: int)
 def prdc_of_sets(volumes: Sequence[np.ndarray], owners: np.ndarray, compared: Sequence[Sets], *, k: int) -> list[Prdc]:
     """Return the four figures of each of many comparisons; every pair of slices is looked at twice, for all of them.
 
-    Memory: 2 GiB of distances at most, blocks of about 2048 x 2048 of them, and k numbers a slice, set and group.
+    Memory: 2 GiB of distances at most, blocks of about 1024 x 1024 of them, and k numbers a slice, set and group.
 
     Args:
         volumes: slices (slices, d) of each volume.

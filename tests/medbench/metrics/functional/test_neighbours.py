@@ -48,7 +48,7 @@ def test_what_is_not_kept_is_computed_again(rows, kept):
     assert passes[0].keys() == passes[1].keys()
     for key, distances in passes[0].items():
         np.testing.assert_array_equal(distances, passes[1][key])
-    assert sum(one.nbytes for one in found._kept.values()) <= kept
+    assert sum(one.distances.nbytes for both in found._kept.values() for one in both[:1]) <= kept
 
 
 def test_memory_grows_with_the_slices_alone(monkeypatch):
