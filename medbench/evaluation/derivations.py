@@ -12,12 +12,14 @@ import numpy as np
 
 from medbench import registry
 from medbench.drawing.panels import VIEWS, CentreSlices
+from medbench.engines.ahead import ahead
 from medbench.evaluation.instruments import Instruments, network_turn
 from medbench.features.seen import as_seen
 from medbench.imaging.slices import plane_slices
 from medbench.imaging.volume import LabelMap, Volume
 from medbench.metrics.base import MetricInfo
 from medbench.metrics.evidence import Derivation
+from medbench.spec import Plane
 
 _SLICE_FEATURES: Final = ("window", "slices", "extractor")
 
@@ -43,17 +45,18 @@ def volume_features(instruments: Instruments) -> Derivation:
 
 
 def _slice_features(instruments: Instruments, volume: Volume) -> dict[str, np.ndarray]:
-    protocol = instruments.protocol
-    with network_turn(instruments.device):
-        return {
-            plane: np.concatenate(
-                [
-                    instruments.extractor.features(chunk)
-                    for chunk in plane_slices(volume.voxels, plane, protocol=protocol.slices, window=protocol.window)
-                ]
-            )
-            for plane in protocol.slices.planes
-        }
+    protocol, device = instruments.protocol, instruments.device
+    found: dict[Plane, list[np.ndarray]] = {plane: [] for plane in protocol.slices.planes}
+    chunks = (
+        (plane, chunk)
+        for plane in found
+        for chunk in plane_slices(volume.voxels, plane, protocol=protocol.slices, window=protocol.window)
+    )
+    with network_turn(device):
+        # On a CPU network and preparation would want the same core.
+        for plane, chunk in chunks if device == "cpu" else ahead(chunks):
+            found[plane].append(instruments.extractor.features(chunk))
+    return {plane: np.concatenate(parts) for plane, parts in found.items()}
 
 
 def _volume_features(instruments: Instruments, volume: Volume) -> dict[str, np.ndarray]:

@@ -49,11 +49,16 @@ def _loaded(path: Path, sha256: str, build: Build, device: str) -> torch.nn.Modu
 
 
 def features_of_slices(slices: np.ndarray, forward: Forward, *, batch: int, dimension: int, device: str) -> np.ndarray:
-    """Return features (n, dimension) float32 of slices (n, height, width) in 0..1, at most ``batch`` at once."""
+    """Return features (n, dimension) float32 of slices (n, height, width) in 0..1, at most ``batch`` at once.
+
+    A GPU is handed all batches before the first result is waited for, so that it never waits for the host.
+    """
+    starts = range(0, len(slices), batch)
     found = np.empty((len(slices), dimension), dtype=np.float32)
     with _exact():
-        for start in range(0, len(slices), batch):
-            found[start : start + batch] = forward(_placed(slices[start : start + batch], device)).cpu().numpy()
+        computed = [forward(_placed(slices[start : start + batch], device)) for start in starts]
+        for start, features in zip(starts, computed):
+            found[start : start + batch] = features.cpu().numpy()
     return found
 
 
@@ -80,4 +85,7 @@ def _exact() -> Iterator[None]:
 def _placed(array: np.ndarray, device: str) -> torch.Tensor:
     import torch
 
-    return torch.from_numpy(np.ascontiguousarray(array, dtype=np.float32)).to(device)
+    host = torch.from_numpy(np.ascontiguousarray(array, dtype=np.float32))
+    if torch.device(device).type == "cuda":
+        host = host.pin_memory()  # only from pinned pages does a copy go on while the host does
+    return host.to(device, non_blocking=True)

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from medbench import registry
 from medbench.drawing.panels import CentreSlices
-from medbench.evaluation.derivations import CENTRE_SLICES, centre_slices, wanted_by
+from medbench.evaluation import derivations
+from medbench.evaluation.derivations import CENTRE_SLICES, centre_slices, slice_features, wanted_by
+from medbench.features.seeded import SeededResNet
 from medbench.imaging.volume import Volume
 from medbench.records.samples import StoredVolume
 
@@ -57,3 +62,26 @@ def test_the_montage_is_drawn_without_the_volume(
     wanted = CentreSlices.of(Volume.read(item.path))
     assert (found.shape, found.spacing_mm) == (wanted.shape, wanted.spacing_mm)
     assert [one.tolist() for one in found.views] == [one.tolist() for one in wanted.views]
+
+
+def test_slices_prepared_ahead_for_a_gpu_have_the_same_features(
+    item: StoredVolume, tmp_path: Path, instruments: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    volume = Volume.read(item.path)
+    plain = instruments(tmp_path)
+    expected = slice_features(plain).compute(volume)
+    beside_a_gpu = dataclasses.replace(plain, device="cuda")
+    beside_a_gpu.extractor = SeededResNet(device="cpu")
+    threads: list[str] = []
+    cut = derivations.plane_slices
+
+    def noted(*given: Any, **settings: Any) -> Any:
+        threads.append(threading.current_thread().name)
+        return cut(*given, **settings)
+
+    monkeypatch.setattr(derivations, "plane_slices", noted)
+    found = slice_features(beside_a_gpu).compute(volume)
+    assert found.keys() == expected.keys() == {"xy", "yz", "zx"}
+    for plane in found:
+        np.testing.assert_array_equal(found[plane], expected[plane])
+    assert threading.current_thread().name not in threads

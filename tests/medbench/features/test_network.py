@@ -8,7 +8,7 @@ import torch
 
 from medbench import registry
 from medbench.errors import Unavailable
-from medbench.features.network import loaded
+from medbench.features.network import features_of_slices, loaded
 from medbench.storage.weights import WeightFile
 
 WEIGHTS = WeightFile("tiny-net", "tiny.pth", "example.org")
@@ -52,3 +52,25 @@ def test_a_network_is_built_once_until_its_file_is_replaced(monkeypatch: pytest.
         assert not network.training
         seen.append(network.weight.item())
     assert seen == [1.0, 2.0]
+
+
+class OnADevice:
+    """Features that a device is still computing."""
+
+    def __init__(self, events: list[str], features: torch.Tensor) -> None:
+        self.events, self.features = events, features
+        events.append("handed over")
+
+    def cpu(self) -> torch.Tensor:
+        self.events.append("waited for")
+        return self.features
+
+
+def test_all_batches_are_handed_over_before_one_is_waited_for():
+    slices = np.random.default_rng(0).random((5, 4, 3), dtype=np.float32)
+    events: list[str] = []
+    found = features_of_slices(
+        slices, lambda some: OnADevice(events, some.mean(dim=1)), batch=2, dimension=3, device="cpu"
+    )
+    np.testing.assert_array_equal(found, torch.from_numpy(slices).mean(dim=1))
+    assert events == ["handed over"] * 3 + ["waited for"] * 3
