@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
@@ -47,6 +48,20 @@ for plane in protocol.planes:
         count += len(extractor.features(chunk))
 seconds = time.perf_counter() - started
 print(count, seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2)
+"""
+# One worker of an evaluation: a process with one thread, which starts when it is told to.
+_WORKER = """
+import sys
+import numpy as np, torch
+from medbench.features.radimagenet import RadImageNetResNet50
+torch.set_num_threads(1)
+slices = np.random.default_rng(0).random((int(sys.argv[1]), 512, 512), dtype=np.float32)
+extractor = RadImageNetResNet50(device="cpu")
+extractor.features(slices[:1])
+print("ready", flush=True)
+for _ in sys.stdin:
+    extractor.features(slices)
+    print("done", flush=True)
 """
 
 
@@ -96,6 +111,46 @@ def test_throughput_of_radimagenet_against_the_plain_procedure(weights_file: Pat
         )
     gap = np.abs(rounds[0][0][2] - rounds[0][1][2]).max()
     print(f"largest difference of a feature: {gap:.1e} (allowed: 1e-3); threads: {torch.get_num_threads()}")
+
+
+def test_throughput_of_all_cores_at_512(weights_file: Path) -> None:
+    """As an evaluation uses them, one process of one thread a core, against the plain procedure on as many threads."""
+    cores, each = torch.get_num_threads(), 4
+    slices = np.random.default_rng(0).random((cores * each, 512, 512), dtype=np.float32)
+    network = build().eval()
+    network.load_state_dict(torch.load(weights_file, weights_only=True))
+    _plain(network, {"xy": slices[:1]})
+    plain = min(_timed(lambda: _plain(network, {"xy": slices}))[0] for _ in range(2)) / len(slices)
+    print(f"\n512 x 512 on {cores} cores: plain {plain:.3f} s a slice")
+    for engine in ("torch", "onnxruntime"):
+        found = _wall_of_workers(engine, cores, each) / (cores * each)
+        print(f"{cores} processes, {engine}: {found:.3f} s a slice, {plain / found:.2f} times (goal: 2.5)")
+
+
+def _wall_of_workers(engine: str, count: int, each: int) -> float:
+    command = [sys.executable, "-c", _WORKER, str(each)]
+    environment = {**os.environ, "MEDBENCH_CPU_ENGINE": engine, "OMP_NUM_THREADS": "1"}
+    with ExitStack() as stack:
+        workers = [
+            stack.enter_context(
+                subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment)
+            )
+            for _ in range(count)
+        ]
+
+        def all_say(word: str) -> None:
+            for worker in workers:
+                assert worker.stdout is not None and worker.stdout.readline().strip() == word
+
+        def round_() -> np.ndarray:
+            for worker in workers:
+                assert worker.stdin is not None
+                print(file=worker.stdin, flush=True)
+            all_say("done")
+            return np.empty(0)
+
+        all_say("ready")
+        return min(_timed(round_)[0] for _ in range(2))
 
 
 def test_a_large_volume_needs_little_memory(weights_file: Path) -> None:
