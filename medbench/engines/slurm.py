@@ -18,7 +18,7 @@ from typing import Any, Final
 from medbench.engines.shipping import Place, Shipped, marked_place
 from medbench.errors import MedbenchError, MissingExtraError, SpecError
 from medbench.extras import missing
-from medbench.storage.files import make_folder
+from medbench.storage.files import make_folder, storage_errors
 from medbench.storage.home import home
 
 _CHUNKS_A_WORKER: Final = 4  # jobs end often enough to share the load, and seldom enough to be worth their start
@@ -58,8 +58,8 @@ def slurm(workers: int, options: Mapping[str, str], *, gpu: bool) -> Iterator[Ex
             yield pool
         finally:
             pool.shutdown(cancel_futures=True)
-    if not pool.failed:
-        shutil.rmtree(folder, ignore_errors=True)
+            if not pool.failed:
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 def require_answer() -> None:
@@ -154,9 +154,7 @@ class _Pool(Executor):
                 time.sleep(_POLL_S)
         self._closing.set()
         self._thread.join()
-        with suppress(OSError):
-            if self._running:
-                subprocess.run(["scancel", *(job.job_id for job in self._running)], check=False, capture_output=True)
+        self._cancel_jobs()
         for call in [*self._new, *(call for calls in self._running.values() for call in calls)]:
             call.told.cancel()
 
@@ -184,7 +182,8 @@ class _Pool(Executor):
         count = min(len(fresh), self._workers * _CHUNKS_A_WORKER)
         chunks = alone + [fresh[number::count] for number in range(count)]
         try:
-            with redirect_stderr(io.StringIO()), self._jobs.batch():  # submitit prints what it also raises
+            # submitit prints what it also raises
+            with redirect_stderr(io.StringIO()), storage_errors(self._jobs.folder), self._jobs.batch():
                 jobs = [self._jobs.submit(_Chunk([call.shipped for call in chunk])) for chunk in chunks]
         except Exception:
             with self._changing:
@@ -217,7 +216,7 @@ class _Pool(Executor):
                 with suppress(OSError):
                     list(job.paths.folder.iterdir())  # a network file system may show an old one until it is asked
                 if not job.paths.result_pickle.exists():
-                    self._lose(self._running.pop(job), "it was killed, or its node died", job)
+                    self._lose(self._running.pop(job), "it was killed, its node died, or its disk is full", job)
 
     def _lose(self, calls: Sequence[_Call], reason: str, job: Any) -> None:
         self.failed = True  # its log is kept
@@ -234,11 +233,14 @@ class _Pool(Executor):
                 with self._changing:
                     self._new.append(call)
 
+    def _cancel_jobs(self) -> None:
+        with suppress(OSError):
+            if self._running:
+                subprocess.run(["scancel", *(job.job_id for job in self._running)], check=False, capture_output=True)
+
     def _give_up(self, error: Exception) -> None:
-        said = _said_by_sbatch(str(error))
-        told = SpecError(
-            f"--engine slurm: the work could not be submitted ({said}): correct --engine-option, or try later"
-        )
+        told = error if isinstance(error, MedbenchError) else _not_submitted(error)
+        self._cancel_jobs()
         with self._changing:
             calls, self._new = self._new, []
         for call in [*calls, *(call for one in self._running.values() for call in one)]:
@@ -263,9 +265,13 @@ def _log_of(job: Any) -> Path:
     return found
 
 
-def _said_by_sbatch(text: str) -> str:
-    said = [line.removeprefix("sbatch: error: ") for line in text.splitlines() if line.startswith("sbatch: error: ")]
-    return "; ".join(said) or _last_line(text)
+def _not_submitted(error: Exception) -> SpecError:
+    lines = str(error).splitlines()
+    said = [line.removeprefix("sbatch: error: ") for line in lines if line.startswith("sbatch: error: ")]
+    reason = "; ".join(said) or _last_line(str(error))
+    return SpecError(
+        f"--engine slurm: the work could not be submitted ({reason}): correct --engine-option, or try later"
+    )
 
 
 def _last_line(text: str) -> str:

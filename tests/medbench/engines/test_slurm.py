@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
 import subprocess
 import sys
@@ -9,13 +10,14 @@ import time
 from functools import partial
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
 from medbench.engines import slurm as module
 from medbench.engines.engine import Engine
 from medbench.engines.work import run_all
-from medbench.errors import MedbenchError, MissingExtraError, SpecError
+from medbench.errors import MedbenchError, MissingExtraError, SpecError, StorageError
 from medbench.storage.home import home
 
 pytest.importorskip("submitit", reason='pip install -e ".[test]" has submitit')
@@ -37,11 +39,10 @@ def test_work_of_a_killed_job_is_done_by_another_one(slurm_cluster: Any, helpers
 
 def test_an_error_of_one_item_is_raised_as_it_was(slurm_cluster: Any, helpers: Any) -> None:
     before = set(home().glob("engines/*"))
-    with Engine("slurm", 1).executor(2) as executor:
+    with pytest.raises(MedbenchError, match="the disk is full"), Engine("slurm", 1).executor(2) as executor:
         futures = [executor.submit(helpers.refused, number) for number in (0, 1)]
         assert futures[0].result() == 0
-        with pytest.raises(MedbenchError, match="the disk is full"):
-            futures[1].result()
+        futures[1].result()
     assert set(home().glob("engines/*")) == before  # nothing failed for the cluster's reasons: no logs are kept
 
 
@@ -59,6 +60,21 @@ def test_options_that_sbatch_refuses_are_told(slurm_cluster: Any) -> None:
         list(run_all(abs, [1], executor=executor))
     with pytest.raises(SpecError, match="medbench's own"), Engine("slurm", 1, {"array": "1-2"}).executor(1):
         pass
+
+
+def test_a_full_disk_is_told_where_jobs_are_submitted_and_none_goes_on(
+    slurm_cluster: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Engine("slurm", 1).executor(2) as executor:
+        under_way = executor.submit(time.sleep, 60)
+        slurm_cluster.wait_until_running(1)
+        full = OSError(errno.ENOSPC, "No space left on device")
+        monkeypatch.setattr(executor._jobs, "submit", Mock(side_effect=full))
+        with pytest.raises(StorageError, match=r"the disk is full: free some space .*MEDBENCH_HOME names it"):
+            executor.submit(abs, -1).result()
+        with pytest.raises(StorageError):
+            under_way.result()
+        slurm_cluster.wait_until_idle()
 
 
 def test_a_gpu_is_asked_for_unless_the_options_do() -> None:
@@ -85,10 +101,5 @@ def test_jobs_end_when_the_block_does(slurm_cluster: Any) -> None:
     with Engine("slurm", 2).executor(2) as executor:
         assert executor is not None
         executor.submit(time.sleep, 60)
-        last = time.monotonic() + 20
-        while not slurm_cluster.running_jobs() and time.monotonic() < last:
-            time.sleep(0.1)
-        assert slurm_cluster.running_jobs()
-    while slurm_cluster.running_jobs() and time.monotonic() < last:
-        time.sleep(0.1)
-    assert not slurm_cluster.running_jobs()
+        slurm_cluster.wait_until_running(1)
+    slurm_cluster.wait_until_idle()
