@@ -222,3 +222,34 @@ def dask_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     pytest.importorskip("distributed", reason='pip install -e ".[test]" has dask.distributed')
     with _clusters().dask(tmp_path_factory.mktemp("dask")) as cluster:
         yield cluster
+
+
+@pytest.fixture
+def two_processes(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[int], Any]], list[Any]]:
+    """Run a function of the process' number in two threads that stand for two processes; return what both return."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    from torch import distributed
+
+    number, parts, meeting = threading.local(), [None, None], threading.Barrier(2, timeout=60)
+
+    def all_reduce(tensor: Any) -> None:
+        parts[number.own] = tensor.clone()
+        meeting.wait()
+        total = parts[0] + parts[1]
+        meeting.wait()
+        tensor.copy_(total)
+
+    def run(work: Callable[[int], Any]) -> list[Any]:
+        def one(own: int) -> Any:
+            number.own = own
+            return work(own)
+
+        with ThreadPoolExecutor(2) as pool:
+            return list(pool.map(one, range(2)))
+
+    monkeypatch.setattr(distributed, "is_initialized", lambda: True)
+    monkeypatch.setattr(distributed, "get_world_size", lambda: 2)
+    monkeypatch.setattr(distributed, "get_rank", lambda: number.own)
+    monkeypatch.setattr(distributed, "all_reduce", all_reduce)
+    return run

@@ -24,6 +24,7 @@ from medbench.storage.files import write_json
 from medbench.storage.tensors import write_weights
 from medbench.training import Precision
 from medbench.training.averaging import cosine_rate, seeded, set_learning_rate
+from medbench.training.chance import Chance
 from medbench.training.loop import Plan, Stateful, launch, train
 
 # Phantoms of no split: a segmenter that knew the reference cases by heart would favour them over held-out ones.
@@ -69,11 +70,12 @@ class SegmenterTask:
         self.net, self.optimiser = fabric.setup(self.network, optimiser)
         self.class_weights = self.class_weights.to(fabric.device)
 
-    def step(self, index: int, chance: torch.Generator) -> Mapping[str, torch.Tensor]:
+    def step(self, index: int, chance: Chance) -> Mapping[str, torch.Tensor]:
         """Train on one batch of augmented phantoms."""
         set_learning_rate(self.optimiser, cosine_rate(index, self.steps, peak=RATE))
-        chosen = torch.randint(len(self.images), (BATCH,), generator=chance).numpy()
-        image = augmented(_scaled(self.images[chosen]), chance).to(self.fabric.device)
+        source = chance.common()
+        chosen = torch.randint(len(self.images), (BATCH,), generator=source).numpy()
+        image = augmented(_scaled(self.images[chosen]), source).to(self.fabric.device)
         label = torch.from_numpy(self.labels[chosen].astype(np.int64)).to(self.fabric.device)
         logits = self.net(image).float()
         entropy = functional.cross_entropy(logits, label, weight=self.class_weights)

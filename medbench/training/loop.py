@@ -1,15 +1,15 @@
 """The shared training loop on Lightning Fabric: precision, processes, checkpoints, exact resume, logs.
 
 A network's training is a ``Task``: its modules, its optimisers and what one step does with them. All else is here,
-once. Chance is derived from the seed, the step and the rank alone, never from a global state: a run that was killed and
-started again sees the same data and the same noise, and has the same losses, as one that was not.
+once. Chance belongs to the samples of a step (``chance``), never to a global state: a run that was killed and started
+again sees the same data and the same noise, and has the same losses, as one that was not.
 
-torchrun starts several processes (DDP): ``torchrun --nproc-per-node 4 -m cli.main fit ...``; without it there is one.
+torchrun starts several processes (DDP): ``torchrun --nproc-per-node 4 -m cli.main fit ...``; without it there is one. w
+processes that see b samples each in a pass train like one that sees w b, but for rounding.
 """
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import math
 import os
@@ -31,6 +31,7 @@ from medbench.spec import canonical_json
 from medbench.storage.files import make_folder
 from medbench.storage.seals import is_sound, sealed_path
 from medbench.training import Precision
+from medbench.training.chance import RULES, Chance
 
 STATE_FILE = "state.pt"
 BEST_FILE = "best.pt"
@@ -60,8 +61,8 @@ class Plan:
 
     @property
     def key(self) -> str:
-        """What tells the checkpoints of this training from others: name, seed and settings."""
-        return canonical_json({"name": self.name, "seed": self.seed, "settings": self.settings})
+        """What tells the checkpoints of this training from others: name, seed, settings, and the rules of chance."""
+        return canonical_json({"name": self.name, "seed": self.seed, "settings": self.settings, "chance": RULES})
 
 
 class Stateful(Protocol):
@@ -80,7 +81,7 @@ class Task(Protocol):
     def setup(self, fabric: Fabric) -> None:
         """Hand the modules and optimisers to Fabric, which places and wraps them."""
 
-    def step(self, index: int, chance: torch.Generator) -> Mapping[str, torch.Tensor]:
+    def step(self, index: int, chance: Chance) -> Mapping[str, torch.Tensor]:
         """Make one step with all its chance drawn from ``chance`` (on the CPU); return the losses to log."""
 
     def validate(self) -> Mapping[str, float]:
@@ -129,12 +130,6 @@ def precision_on(device: str, precision: Precision) -> Precision:
     return "bf16-mixed" if device.startswith("cpu") and precision == "16-mixed" else precision
 
 
-def step_chance(seed: int, step: int, rank: int = 0) -> torch.Generator:
-    """Return the source of chance of one step on one process."""
-    digest = hashlib.sha256(f"medbench training {seed} {step} {rank}".encode()).digest()
-    return torch.Generator().manual_seed(int.from_bytes(digest[:8], "big") >> 1)
-
-
 def train(task: Task, plan: Plan, *, fabric: Fabric, folder: Path, resume: bool, progress: Progress) -> Trained:
     """Train ``task`` in ``folder`` until ``plan.steps``, going on from the last checkpoint where there is one.
 
@@ -163,10 +158,10 @@ def train(task: Task, plan: Plan, *, fabric: Fabric, folder: Path, resume: bool,
     fabric.barrier()
     with _tensorboard(folder, start, progress, active=fabric.is_global_zero) as log:
         for index in progress.track(range(start, plan.steps), task=plan.name, total=plan.steps - start):
-            losses = task.step(index, step_chance(plan.seed, index, fabric.global_rank))
+            losses = task.step(index, Chance(plan.seed, index, fabric.global_rank, fabric.world_size))
             done = index + 1
             if done % plan.log_every == 0:
-                log({f"train/{name}": float(value.detach()) for name, value in losses.items()}, done)
+                log({f"train/{name}": _mean(fabric, value) for name, value in losses.items()}, done)
             if done % plan.validate_every == 0 or done == plan.steps:
                 scores = fabric.broadcast(dict(task.validate()))  # all processes must choose alike
                 log({f"select/{name}": value for name, value in scores.items()}, done)
@@ -184,6 +179,12 @@ def train(task: Task, plan: Plan, *, fabric: Fabric, folder: Path, resume: bool,
         raise CheckpointError(f"{plan.name}: no score on the selection split was finite, so there are no best weights")
     best = _read(folder / BEST_FILE)
     return Trained(weights=best["weights"], scores=best["scores"], step=best["step"])
+
+
+def _mean(fabric: Fabric, loss: torch.Tensor) -> float:
+    mean = fabric.all_reduce(loss.detach(), reduce_op="mean")  # each process knows that of its own samples
+    assert isinstance(mean, torch.Tensor)
+    return float(mean)
 
 
 def _restore(parts: Mapping[str, Stateful], plan: Plan, folder: Path, progress: Progress) -> tuple[int, float]:

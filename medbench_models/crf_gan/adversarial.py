@@ -18,7 +18,6 @@ from medbench_models.crf_gan.config import NetworkConfig, TrainingConfig
 from medbench_models.crf_gan.networks import Discriminator, Generator
 from medbench_models.crf_gan.published import CHECKPOINTS
 from medbench_models.crf_gan.random_field import RandomField
-from medbench_models.shared.energy import energy_distance
 from medbench_models.shared.losses import adversarial_entropy
 from medbench_models.shared.slab_gan.networks import SlabEncoder
 from medbench_models.shared.slab_gan.task import Drawn, SlabGanTask, reduced
@@ -76,8 +75,7 @@ class CrfGanTask(SlabGanTask[NetworkConfig, TrainingConfig]):
             logits = torch.lerp(logits, field(features, logits), field_share(self.config, drawn.index))
         loss = adversarial_entropy(logits, real=True)
         if self.config.energy_weight > 0.0:
-            distance = energy_distance(reduced(made), reduced(self.slab(drawn)))
-            loss = loss + self.config.energy_weight * distance
+            loss = loss + self.config.energy_weight * self.far_from(reduced(made), reduced(self.slab(drawn)))
         return loss
 
     def _judging_features(self, drawn: Drawn) -> torch.Tensor:

@@ -17,7 +17,6 @@ from medbench_models.ha_gan.config import NetworkConfig
 from medbench_models.ha_gan.networks import CodeEncoder, Discriminator, Generator, shrunk
 from medbench_models.ha_gan.published import CHECKPOINTS
 from medbench_models.shared.config import SlabTrainingConfig
-from medbench_models.shared.energy import energy_distance
 from medbench_models.shared.losses import adversarial_entropy
 from medbench_models.shared.slab_gan.networks import SlabEncoder
 from medbench_models.shared.slab_gan.task import Drawn, SlabGanTask, reduced
@@ -77,7 +76,7 @@ class HaganTask(SlabGanTask[NetworkConfig, SlabTrainingConfig]):
         if self.config.energy_weight > 0.0:
             seen = reduced(self.slab(drawn)), shrunk(drawn.voxels).flatten(1)
             pairs = zip((reduced(made[0]), made[1].flatten(1)), seen)
-            loss = loss + self.config.energy_weight * sum(energy_distance(*pair) for pair in pairs)
+            loss = loss + self.config.energy_weight * sum(self.far_from(*pair) for pair in pairs)
         return loss
 
     def _restoring_volumes(self, drawn: Drawn) -> torch.Tensor:

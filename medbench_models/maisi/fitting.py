@@ -14,6 +14,7 @@ from lightning_fabric import Fabric
 from medbench.datasets.base import Case
 from medbench.training.attention import best_backend
 from medbench.training.averaging import seeded
+from medbench.training.chance import Samples
 from medbench.training.loop import Trained
 from medbench_models.maisi import windows
 from medbench_models.maisi.checkpoint import Description
@@ -57,11 +58,11 @@ class Examples:
     def __len__(self) -> int:
         return len(self.latents)
 
-    def clean(self, rows: torch.Tensor, chance: torch.Generator) -> torch.Tensor:
+    def clean(self, rows: torch.Tensor, chance: Samples) -> torch.Tensor:
         """Return some scaled latents, drawn anew."""
         return self.latents.clean(rows, chance)
 
-    def conditions(self, rows: torch.Tensor, chance: torch.Generator) -> tuple[torch.Tensor, ...]:
+    def conditions(self, rows: torch.Tensor, chance: Samples) -> tuple[torch.Tensor, ...]:
         """Return spacings (n, 3), regions (n, 2) and, where label maps steer, their bits (n, 8, x, y, z)."""
         del chance
         told = torch.from_numpy(self.spacings[rows.numpy()]).float(), self.regions.expand(len(rows), -1)

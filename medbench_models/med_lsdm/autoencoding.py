@@ -8,6 +8,7 @@ from lightning_fabric import Fabric
 
 from medbench.spec import Window
 from medbench.training.averaging import seeded
+from medbench.training.chance import Samples
 from medbench.training.checkpointing import checkpoint_activations
 from medbench.training.rehearsal import Rehearsal
 from medbench_models.med_lsdm import windows
@@ -30,7 +31,7 @@ class AutoencoderTask(QuantisedTask[AutoencoderTraining]):
         train: (n, x, y, z) HU.
         select: (n, x, y, z) HU; whole volumes choose the weights, by PSNR.
         seed: of the initial weights.
-        perceptual: the perceptual loss of images, reconstructions and a source of chance; None where it weighs nothing.
+        perceptual: the perceptual loss of images, reconstructions and their chance; None where it weighs nothing.
     """
 
     align = FACTOR
@@ -61,7 +62,7 @@ class AutoencoderTask(QuantisedTask[AutoencoderTraining]):
         return Discriminators(self.config.discriminator_channels, self.config.discriminator_layers)
 
     def passed(
-        self, image: torch.Tensor, chance: torch.Generator
+        self, image: torch.Tensor, chance: Samples
     ) -> tuple[torch.Tensor, dict[str, torch.Tensor], dict[str, float]]:
         """Return reconstruction and commitment loss; see ``GanTask``."""
         del chance
@@ -77,9 +78,7 @@ class AutoencoderTask(QuantisedTask[AutoencoderTraining]):
         """Return an image after the VQ-GAN."""
         return windows.through(self.vqgan, image)
 
-    def taught(
-        self, image: torch.Tensor, reconstruction: torch.Tensor, chance: torch.Generator
-    ) -> dict[str, torch.Tensor]:
+    def taught(self, image: torch.Tensor, reconstruction: torch.Tensor, chance: Samples) -> dict[str, torch.Tensor]:
         """Return the verdicts on a reconstruction and the match of the discriminators' features."""
         slices = self._slices(image, chance)
         fakes, reals = self.critic(depth_first(reconstruction), slices), self.critic(depth_first(image), slices)
@@ -87,15 +86,15 @@ class AutoencoderTask(QuantisedTask[AutoencoderTraining]):
         features = torch.stack([feature_loss(real, fake) for real, fake in zip(reals, fakes)]).sum()
         return {**verdicts, "features": self.config.feature_weight * features}
 
-    def judged(self, made: Seen, chance: torch.Generator) -> torch.Tensor:
+    def judged(self, made: Seen, chance: Samples) -> torch.Tensor:
         """Return the loss of both discriminators."""
         slices = self._slices(made.image, chance)
         fakes, reals = (self.critic(depth_first(one), slices) for one in (made.reconstruction, made.image))
         return torch.stack([hinge_loss(real[-1], fake[-1]) for real, fake in zip(reals, fakes)]).sum()
 
     @staticmethod
-    def _slices(image: torch.Tensor, chance: torch.Generator) -> torch.Tensor:
-        return torch.randint(image.shape[-1], (len(image),), generator=chance).to(image.device)
+    def _slices(image: torch.Tensor, chance: Samples) -> torch.Tensor:
+        return chance.integers(image.shape[-1]).to(image.device)
 
 
 def step_autoencoder(

@@ -13,6 +13,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from medbench_models.med_lsdm.batch_norm import BatchNorm2d, BatchNorm3d
+
 _WIDEST = 512
 
 
@@ -27,7 +29,7 @@ class PatchDiscriminator(nn.Module):
 
     def __init__(self, dimensions: int, width: int, layers: int) -> None:
         super().__init__()
-        conv, norm = (nn.Conv2d, nn.BatchNorm2d) if dimensions == 2 else (nn.Conv3d, nn.BatchNorm3d)
+        conv, norm = (nn.Conv2d, BatchNorm2d) if dimensions == 2 else (nn.Conv3d, BatchNorm3d)
         widths = [min(_WIDEST, width * 2**index) for index in range(layers + 1)]
         self.stages = layers + 2
         self.model0 = nn.Sequential(conv(1, width, 4, stride=2, padding=2), nn.LeakyReLU(0.2))

@@ -12,6 +12,7 @@ import torch
 from medbench.errors import CheckpointError
 from medbench.progress import Progress
 from medbench.spec import Window
+from medbench.training.chance import Samples
 from medbench_models.med_lsdm import windows
 from medbench_models.med_lsdm.vqgan import VqGan
 from medbench_models.shared.arrays import cached, scaled, sha256_of_array, sha256_of_state
@@ -71,12 +72,12 @@ class Latents:
     def __len__(self) -> int:
         return len(self.values)
 
-    def clean(self, rows: torch.Tensor, chance: torch.Generator) -> torch.Tensor:
+    def clean(self, rows: torch.Tensor, chance: Samples) -> torch.Tensor:
         """Return some latents, which leave nothing to chance."""
         del chance
         return torch.from_numpy(self.values[rows.numpy()].astype(np.float32))
 
-    def conditions(self, rows: torch.Tensor, chance: torch.Generator) -> tuple[torch.Tensor, ...]:
+    def conditions(self, rows: torch.Tensor, chance: Samples) -> tuple[torch.Tensor, ...]:
         """Return the one-hot maps (n, classes, 4 z, 4 x, 4 y) of some examples."""
         del chance
         return (one_hot_map(torch.from_numpy(self.labels[rows.numpy()]), self.classes),)

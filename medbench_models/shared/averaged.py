@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sized
+from functools import partial
 from typing import ClassVar, Generic, Protocol, TypeVar
 
-import numpy as np
 import torch
 from lightning_fabric import Fabric
 from torch import nn
 
 from medbench.training.averaging import Ema, descend, learning_rate, set_learning_rate
-from medbench.training.loop import Stateful, step_chance
+from medbench.training.chance import Chance, Samples
+from medbench.training.loop import Stateful
 from medbench_models.shared.config import RateSchedule
 
 Examples = TypeVar("Examples", bound=Sized)
@@ -70,14 +71,14 @@ class AveragedTask(ABC, Generic[Examples]):
         self.seed = seed
 
     @abstractmethod
-    def loss(self, network: nn.Module, examples: Examples, rows: torch.Tensor, chance: torch.Generator) -> torch.Tensor:
+    def loss(self, network: nn.Module, examples: Examples, rows: torch.Tensor, chance: Samples) -> torch.Tensor:
         """Return the mean loss of some examples.
 
         Args:
             network: the trained one or the averaged one.
             examples: of training or selection.
             rows: which of them.
-            chance: the source of chance.
+            chance: of each of them.
         """
 
     def setup(self, fabric: Fabric) -> None:
@@ -87,31 +88,32 @@ class AveragedTask(ABC, Generic[Examples]):
         self.net, self.optimiser = fabric.setup(self.network, optimiser)
         self.ema = Ema(self.network, self.config.ema_decay)
 
-    def step(self, index: int, chance: torch.Generator) -> Mapping[str, torch.Tensor]:
+    def step(self, index: int, chance: Chance) -> Mapping[str, torch.Tensor]:
         """Train on one batch of random examples, in several passes where they accumulate."""
         config = self.config
         set_learning_rate(self.optimiser, learning_rate(config.schedule, index, config.steps, peak=config.rate))
 
-        def compute() -> torch.Tensor:
-            rows = torch.randint(len(self.train), (config.batch,), generator=chance)
-            return self.loss(self.net, self.train, rows, chance)
+        def compute(samples: Samples) -> torch.Tensor:
+            return self.loss(self.net, self.train, samples.integers(len(self.train)), samples)
 
-        loss = descend(self.fabric, self.net, self.optimiser, [compute] * config.accumulate)
+        passes = [partial(compute, samples) for samples in chance.batches(config.batch, config.accumulate)]
+        loss = descend(self.fabric, self.net, self.optimiser, passes)
         self.ema.update(self.network)
         return {self.logged: loss}
 
     def validate(self) -> Mapping[str, float]:
         """Return the averaged weights' loss on the selection examples."""
-        chance = step_chance(self.seed, -1)
         averaged = self.ema.applied_to(self.network).eval()
-        rows = torch.arange(len(self.select))
+        count, losses = len(self.select), []
         with torch.no_grad(), self.fabric.autocast():
-            losses = [
-                float(self.loss(averaged, self.select, part, chance))
-                for _ in range(self.validation_rounds)
-                for part in rows.split(self.config.batch)
-            ]
-        return {"score": float(np.mean(losses))}
+            for number in range(self.validation_rounds):
+                chance = Chance(self.seed, -1, use=f"round {number}")
+                for first in range(0, count, self.config.batch):
+                    places = range(first, min(first + self.config.batch, count))
+                    samples = chance.samples(places, total=count)
+                    loss = self.loss(averaged, self.select, torch.tensor(places), samples)
+                    losses.append(len(places) / count * float(loss))
+        return {"score": sum(losses) / self.validation_rounds}
 
     def weights(self) -> dict[str, torch.Tensor]:
         """Return the averaged weights."""

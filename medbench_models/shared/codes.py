@@ -12,6 +12,7 @@ import torch
 from medbench.errors import CheckpointError
 from medbench.progress import Progress
 from medbench.spec import Window
+from medbench.training.chance import Samples
 from medbench_models.shared.arrays import cached, scaled, sha256_of_array, sha256_of_state
 from medbench_models.shared.conditions import one_hot
 from medbench_models.shared.config import SamplingConfig
@@ -105,7 +106,7 @@ class Latents:
         codes: (codes, dim) float32, scaled.
         labels: (n, factor x, factor y, factor z) uint8, 0 for none of the regions, i + 1 for region i; None without.
         regions: how many regions there are.
-        dropout: chance with which a region's channel is empty in a whole batch.
+        dropout: chance with which a region's channel is empty in a whole batch, of all processes and passes.
     """
 
     indices: np.ndarray
@@ -117,15 +118,15 @@ class Latents:
     def __len__(self) -> int:
         return len(self.indices)
 
-    def clean(self, rows: torch.Tensor, chance: torch.Generator) -> torch.Tensor:
+    def clean(self, rows: torch.Tensor, chance: Samples) -> torch.Tensor:
         """Return some scaled latents (n, dim, x, y, z), which leave nothing to chance."""
         del chance
         return self.codes[torch.from_numpy(self.indices[rows.numpy()].astype(np.int64))].movedim(-1, 1)
 
-    def conditions(self, rows: torch.Tensor, chance: torch.Generator) -> tuple[torch.Tensor, ...]:
+    def conditions(self, rows: torch.Tensor, chance: Samples) -> tuple[torch.Tensor, ...]:
         """Return the masks (n, regions, ...) of some examples; nothing where there are no label maps."""
         if self.labels is None:
             return ()
         masks = one_hot(torch.from_numpy(self.labels[rows.numpy()]), self.regions)
-        kept = torch.rand(self.regions, generator=chance) >= self.dropout
+        kept = torch.rand(self.regions, generator=chance.common) >= self.dropout
         return (masks * kept.view(1, -1, 1, 1, 1),)

@@ -8,30 +8,31 @@ import numpy as np
 import torch
 from torch.nn import functional
 
+from medbench.training.chance import Samples
+
 
 def random_crops(
-    volumes: np.ndarray, shape: Sequence[int], *, align: int, centred: bool, batch: int, chance: torch.Generator
+    volumes: np.ndarray, shape: Sequence[int], *, align: int, centred: bool, chance: Samples
 ) -> np.ndarray:
-    """Return crops (batch, *shape) of random volumes.
+    """Return crops (n, *shape) of random volumes, one for each sample.
 
     Args:
         volumes: (n, x, y, z).
         shape: voxels of a crop along each axis; at most the volumes'.
         align: crops start at multiples of this, so that latent positions stay where whole volumes have them.
         centred: draw them towards the middle, where the anatomy is, instead of evenly.
-        batch: number of crops.
-        chance: the source of chance.
+        chance: of the samples.
     """
 
-    def start(room: int) -> int:
+    def start(room: int, source: torch.Generator) -> int:
         draws = 2 if centred else 1  # the mean of two is triangular about the middle
-        share = float(torch.rand(draws, generator=chance).mean())
+        share = float(torch.rand(draws, generator=source).mean())
         return round(share * (room // align)) * align
 
-    drawn = np.empty((batch, *shape), dtype=volumes.dtype)
-    for row in drawn:
-        chosen = int(torch.randint(len(volumes), (), generator=chance))
-        starts = [start(length - size) for length, size in zip(volumes.shape[1:], shape)]
+    drawn = np.empty((len(chance), *shape), dtype=volumes.dtype)
+    for row, source in zip(drawn, chance.sources):
+        chosen = int(torch.randint(len(volumes), (), generator=source))
+        starts = [start(length - size, source) for length, size in zip(volumes.shape[1:], shape)]
         row[:] = volumes[chosen][tuple(slice(first, first + size) for first, size in zip(starts, shape))]
     return drawn
 
@@ -45,20 +46,19 @@ _ROTATION_CHANCE, _ROTATION = 0.2, 0.0872665  # radians, 5 degrees
 _FLIP_CHANCE = 0.5
 
 
-def augmented(images: torch.Tensor, chance: torch.Generator) -> torch.Tensor:
+def augmented(images: torch.Tensor, chance: Samples) -> torch.Tensor:
     """Return images, each rotated a little about its axes and flipped along axis 1 by chance.
 
     Upstream turns whole volumes before it cuts them; here the crops are turned, with their border repeated.
 
     Args:
         images: (n, 1, x, y, z) in -1..1.
-        chance: the source of chance.
+        chance: of each.
 
     Source: Cardio-AI/medlord, commit ee9f359 (probabilities and angles).
     """
     turned = []
-    for image in images.split(1):
-        draws = torch.rand(5, generator=chance)
+    for image, draws in zip(images.split(1), chance.uniform(5)):
         made = _rotated(image, _ROTATION * (2.0 * draws[1:4] - 1.0)) if draws[0] < _ROTATION_CHANCE else image
         turned.append(made.flip(3) if draws[4] < _FLIP_CHANCE else made)
     return torch.cat(turned)

@@ -11,6 +11,7 @@ from lightning_fabric import Fabric
 from torch import nn
 from torch.nn import functional
 
+from medbench.training.chance import Chance, Samples
 from medbench.training.rehearsal import Rehearsal
 from medbench_models.shared.averaged import AveragedTask
 from medbench_models.shared.config import DiffusionConfig
@@ -25,10 +26,10 @@ class Examples(Protocol):
     def __len__(self) -> int:
         """Return how many there are."""
 
-    def clean(self, rows: torch.Tensor, chance: torch.Generator) -> torch.Tensor:
+    def clean(self, rows: torch.Tensor, chance: Samples) -> torch.Tensor:
         """Return some of them (n, ...)."""
 
-    def conditions(self, rows: torch.Tensor, chance: torch.Generator) -> tuple[torch.Tensor, ...]:
+    def conditions(self, rows: torch.Tensor, chance: Samples) -> tuple[torch.Tensor, ...]:
         """Return what else the network is given of them."""
 
 
@@ -60,11 +61,11 @@ class DiffusionTask(AveragedTask[Examples]):
         self.logged = config.loss
         self.schedule = schedule
 
-    def loss(self, network: nn.Module, examples: Examples, rows: torch.Tensor, chance: torch.Generator) -> torch.Tensor:
+    def loss(self, network: nn.Module, examples: Examples, rows: torch.Tensor, chance: Samples) -> torch.Tensor:
         """Return the loss of some examples at random times."""
         clean = examples.clean(rows, chance)
-        times = self.schedule.random_times(len(clean), chance)
-        noise = torch.randn(clean.shape, generator=chance)
+        times = self.schedule.random_times(chance)
+        noise = chance.normal(*clean.shape[1:])
         noisy = add_noise(self.schedule, clean, noise, times)
         wanted = target(self.schedule, clean, noise, times)
         conditions = examples.conditions(rows, chance)
@@ -82,11 +83,11 @@ class _Empty:
     def __len__(self) -> int:
         return 1
 
-    def clean(self, rows: torch.Tensor, chance: torch.Generator) -> torch.Tensor:
+    def clean(self, rows: torch.Tensor, chance: Samples) -> torch.Tensor:
         del chance
         return torch.zeros(len(rows), *self.shape)
 
-    def conditions(self, rows: torch.Tensor, chance: torch.Generator) -> tuple[torch.Tensor, ...]:
+    def conditions(self, rows: torch.Tensor, chance: Samples) -> tuple[torch.Tensor, ...]:
         del chance
         return tuple(torch.zeros(len(rows), *shape) for shape in self.others)
 
@@ -113,4 +114,4 @@ def step_diffusion(
     examples = _Empty(shape, conditions)
     task = DiffusionTask(network, config, train=examples, select=examples, schedule=schedule, seed=0)
     task.setup(fabric)
-    task.step(config.steps - 1, torch.Generator())
+    task.step(config.steps - 1, Chance(0, config.steps - 1))

@@ -18,6 +18,7 @@ from medbench.errors import DataError
 from medbench.features.lpips_network import LpipsNetwork
 from medbench.spec import Window
 from medbench.training.averaging import descend, learning_rate, set_learning_rate
+from medbench.training.chance import Chance, Samples
 from medbench.training.loop import Stateful
 from medbench.training.rehearsal import Rehearsal
 from medbench_models.shared.arrays import scaled
@@ -59,7 +60,7 @@ class GanTask(ABC, Generic[Config]):
         window: of the HU.
         train: (n, x, y, z) HU.
         select: (n, x, y, z) HU; whole volumes choose the weights, by PSNR.
-        perceptual: the perceptual loss of images, reconstructions and a source of chance; None where it weighs nothing.
+        perceptual: the perceptual loss of images, reconstructions and their chance; None where it weighs nothing.
     """
 
     align: int  # crops start at multiples of this
@@ -84,7 +85,7 @@ class GanTask(ABC, Generic[Config]):
 
     @abstractmethod
     def passed(
-        self, image: torch.Tensor, chance: torch.Generator
+        self, image: torch.Tensor, chance: Samples
     ) -> tuple[torch.Tensor, dict[str, torch.Tensor], dict[str, float]]:
         """Return the reconstruction of crops, the losses of what lies between, and what these weigh."""
 
@@ -96,23 +97,21 @@ class GanTask(ABC, Generic[Config]):
         """Return what judges images: a patch discriminator, unless a subclass has others."""
         return build_discriminator(self.config)
 
-    def taught(
-        self, image: torch.Tensor, reconstruction: torch.Tensor, chance: torch.Generator
-    ) -> dict[str, torch.Tensor]:
+    def taught(self, image: torch.Tensor, reconstruction: torch.Tensor, chance: Samples) -> dict[str, torch.Tensor]:
         """Return what the autoencoder learns from the critic of a reconstruction: losses of one common weight."""
         del image, chance
         return {"adversarial": adversarial_loss(self.critic(reconstruction)[-1], real=True)}
 
-    def judged(self, made: Seen, chance: torch.Generator) -> torch.Tensor:
+    def judged(self, made: Seen, chance: Samples) -> torch.Tensor:
         """Return the critic's loss on crops and what was made of them."""
         del chance
         fake, real = self.critic(torch.cat([made.reconstruction, made.image]))[-1].chunk(2)
         return 0.5 * (adversarial_loss(real, real=True) + adversarial_loss(fake, real=False))
 
-    def prepare(self, index: int, chance: torch.Generator) -> None:
+    def prepare(self, index: int, chance: Chance) -> None:
         """Do what a step needs before it."""
 
-    def tend(self, index: int, image: torch.Tensor, chance: torch.Generator) -> None:
+    def tend(self, index: int, image: torch.Tensor, chance: Chance) -> None:
         """Do what a step leaves to be done, with the crops that it saw last."""
 
     def setup(self, fabric: Fabric) -> None:
@@ -126,7 +125,7 @@ class GanTask(ABC, Generic[Config]):
         if self.perceptual is not None:
             fabric.to_device(self.perceptual)
 
-    def step(self, index: int, chance: torch.Generator) -> Mapping[str, torch.Tensor]:
+    def step(self, index: int, chance: Chance) -> Mapping[str, torch.Tensor]:
         """Train the autoencoder on crops and, in the adversarial phase, the discriminator on the same ones after it."""
         config = self.config
         self.prepare(index, chance)
@@ -134,17 +133,18 @@ class GanTask(ABC, Generic[Config]):
         weight = self._adversarial_weight(index)
         self.discriminator.requires_grad_(False)
         passes: list[Seen] = []
-        generate = functools.partial(self._generator_loss, weight, chance, passes)
-        descend(self.fabric, self.net, self.optimiser, [generate] * config.accumulate)
+        batches = chance.batches(config.batch, config.accumulate)
+        generate = [functools.partial(self._generator_loss, weight, samples, passes) for samples in batches]
+        descend(self.fabric, self.net, self.optimiser, generate)
         losses = {name: torch.stack([one.losses[name] for one in passes]).mean() for name in passes[0].losses}
         if weight > 0.0:
             self.discriminator.requires_grad_(True)
-            judge = [functools.partial(self.judged, one, chance) for one in passes]
+            judge = [functools.partial(self.judged, one, samples) for one, samples in zip(passes, batches)]
             losses["discriminator"] = descend(self.fabric, self.critic, self.critic_optimiser, judge)
         self.tend(index, passes[-1].image, chance)
         return losses
 
-    def _generator_loss(self, weight: float, chance: torch.Generator, passes: list[Seen]) -> torch.Tensor:
+    def _generator_loss(self, weight: float, chance: Samples, passes: list[Seen]) -> torch.Tensor:
         config = self.config
         image = self.batch(chance)
         reconstruction, between, weigh = self.passed(image, chance)
@@ -191,12 +191,10 @@ class GanTask(ABC, Generic[Config]):
             "critic_optimiser": self.critic_optimiser,
         }
 
-    def batch(self, chance: torch.Generator) -> torch.Tensor:
+    def batch(self, chance: Samples) -> torch.Tensor:
         """Return random crops (batch, 1, x, y, z) in -1..1, on the device."""
         config = self.config
-        crops = random_crops(
-            self.train, config.crop, align=self.align, centred=config.centred, batch=config.batch, chance=chance
-        )
+        crops = random_crops(self.train, config.crop, align=self.align, centred=config.centred, chance=chance)
         image = scaled(crops, self.window).to(self.fabric.device)
         return augmented(image, chance) if config.augment else image
 
@@ -225,9 +223,9 @@ def rehearse(task: GanTask[Config], fabric: Rehearsal | Fabric) -> None:
         fabric: a rehearsal, to predict the memory that it takes, or the real one, to measure it.
     """
     config = task.config
-    task.batch = lambda chance: torch.zeros(config.batch, 1, *config.crop, device=fabric.device)
+    task.batch = lambda chance: torch.zeros(len(chance), 1, *config.crop, device=fabric.device)
     task.setup(fabric)
-    task.step(config.steps - 1, torch.Generator())
+    task.step(config.steps - 1, Chance(0, config.steps - 1))
 
 
 def nothing_of(config: GanConfig) -> np.ndarray:

@@ -11,6 +11,7 @@ from lightning_fabric import Fabric
 
 from medbench.spec import Window
 from medbench.training.averaging import seeded
+from medbench.training.chance import Samples
 from medbench.training.checkpointing import checkpoint_activations
 from medbench.training.rehearsal import Rehearsal
 from medbench_models.shared.config import KlganConfig
@@ -81,7 +82,7 @@ class KlganTask(GanTask[KlganConfig]):
         train: (n, x, y, z) HU.
         select: (n, x, y, z) HU; whole volumes choose the weights, by PSNR.
         seed: of the initial weights.
-        perceptual: the perceptual loss of images, reconstructions and a source of chance; None where it weighs nothing.
+        perceptual: the perceptual loss of images, reconstructions and their chance; None where it weighs nothing.
     """
 
     def __init__(
@@ -106,11 +107,11 @@ class KlganTask(GanTask[KlganConfig]):
             checkpoint_activations([*network.encoder.blocks, *network.decoder.blocks])
 
     def passed(
-        self, image: torch.Tensor, chance: torch.Generator
+        self, image: torch.Tensor, chance: Samples
     ) -> tuple[torch.Tensor, dict[str, torch.Tensor], dict[str, float]]:
         """Return reconstruction and divergence; see ``GanTask``."""
         places = [size // self.align for size in image.shape[2:]]
-        noise = torch.randn(len(image), self.network.latent_channels, *places, generator=chance).to(image)
+        noise = chance.normal(self.network.latent_channels, *places).to(image)
         reconstruction, kl = self.net(image, noise)
         return reconstruction, {"kl": kl}, {"kl": self.config.kl_weight}
 

@@ -15,6 +15,7 @@ import torch
 from medbench.errors import CheckpointError
 from medbench.progress import Progress
 from medbench.spec import Window
+from medbench.training.chance import Samples
 from medbench_models.shared.arrays import cached, scaled, sha256_of_array
 from medbench_models.shared.klgan import as_positive
 
@@ -80,7 +81,7 @@ class Latents:
     def __len__(self) -> int:
         return len(self.moments)
 
-    def clean(self, rows: torch.Tensor, chance: torch.Generator) -> torch.Tensor:
+    def clean(self, rows: torch.Tensor, chance: Samples) -> torch.Tensor:
         """Return some scaled latents (n, c, x, y, z) float32, drawn anew."""
         mean, deviation = torch.from_numpy(self.moments[rows.numpy()].astype(np.float32)).unbind(dim=1)
-        return self.factor * (mean + deviation * torch.randn(mean.shape, generator=chance))
+        return self.factor * (mean + deviation * chance.normal(*mean.shape[1:]))

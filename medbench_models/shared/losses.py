@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import torch
 from torch.nn import functional
 
 from medbench.features.lpips import SQUEEZENET, lpips_network
+from medbench.training.chance import Samples
 
 
 def spectral_loss(reconstruction: torch.Tensor, image: torch.Tensor) -> torch.Tensor:
@@ -35,7 +37,7 @@ def _amplitudes(image: torch.Tensor) -> torch.Tensor:
 
 
 class PerceptualLoss(torch.nn.Module):
-    """LPIPS with SqueezeNet over half of the slices of each of the three axes, summed over the axes.
+    """LPIPS with SqueezeNet over half of each image's slices along each of the three axes, summed over the axes.
 
     MONAI's "fake 3D" ``PerceptualLoss`` is this with slices drawn from a global state, which no resumed training
     repeats.
@@ -54,15 +56,19 @@ class PerceptualLoss(torch.nn.Module):
         super().__init__()
         self.network = (network or lpips_network("squeeze", SQUEEZENET)).requires_grad_(False)
 
-    def forward(self, reconstruction: torch.Tensor, image: torch.Tensor, chance: torch.Generator) -> torch.Tensor:
+    def forward(self, reconstruction: torch.Tensor, image: torch.Tensor, chance: Samples) -> torch.Tensor:
         """Return the loss of images (n, 1, x, y, z) in -1..1, in float32."""
         total = image.new_zeros((), dtype=torch.float32)
+        numbers = torch.arange(len(image))[:, None]
         for axis in (2, 3, 4):
-            pair = [one.float().movedim(axis, 1).flatten(0, 1) for one in (reconstruction, image)]
-            kept = torch.randperm(len(pair[0]), generator=chance)[: max(1, len(pair[0]) // 2)].to(image.device)
-            slices = [one[kept].expand(-1, 3, -1, -1) for one in pair]
-            total = total + self.network(*slices).mean()
+            kept = chance.each(partial(_half, image.shape[axis])).to(image.device)
+            pair = [one.float().movedim(axis, 1)[numbers, kept].flatten(0, 1) for one in (reconstruction, image)]
+            total = total + self.network(*(slices.expand(-1, 3, -1, -1) for slices in pair)).mean()
         return total
+
+
+def _half(count: int, source: torch.Generator) -> torch.Tensor:
+    return torch.randperm(count, generator=source)[: max(1, count // 2)]
 
 
 def adversarial_loss(logits: torch.Tensor, *, real: bool) -> torch.Tensor:

@@ -68,7 +68,7 @@ class EmaQuantiser(nn.Module):
 
     @torch.no_grad()
     def start_from(self, rows: torch.Tensor, chance: torch.Generator, *, rounds: int = 10) -> None:
-        """Make the codebook the k-means centres of encoder outputs ``rows`` (n, dim)."""
+        """Make the codebook the k-means centres of encoder outputs ``rows`` (n, dim), the same on all processes."""
         chosen = torch.randperm(len(rows), generator=chance)[: self.num_embeddings].to(rows.device)
         centres = rows[chosen].clone()
         for _ in range(rounds):
@@ -78,7 +78,13 @@ class EmaQuantiser(nn.Module):
 
     @torch.no_grad()
     def restart_dead(self, rows: torch.Tensor, chance: torch.Generator, *, below: float) -> int:
-        """Replace codes whose averaged count is below ``below`` by random encoder outputs; return how many."""
+        """Replace codes whose averaged count is below ``below`` by random encoder outputs; return how many.
+
+        Args:
+            rows: (n, dim), the same on all processes.
+            chance: likewise.
+            below: a code's count.
+        """
         dead = self.ema_cluster_size < below
         chosen = torch.randint(len(rows), (self.num_embeddings,), generator=chance).to(rows.device)
         self._set_codes(dead, rows[chosen])
@@ -86,7 +92,7 @@ class EmaQuantiser(nn.Module):
 
     def _set_codes(self, where: torch.Tensor, codes: torch.Tensor) -> None:
         if distributed.is_available() and distributed.is_initialized():
-            distributed.broadcast(codes, src=0)  # each process has seen other rows
+            distributed.broadcast(codes, src=0)  # alike but for rounding: a GPU sums in any order
         self.embedding.weight.data[where] = codes[where]
         self.ema_w[where] = codes[where]
         self.ema_cluster_size[where] = 1.0

@@ -13,6 +13,8 @@ from typing import Literal
 
 import torch
 
+from medbench.training.chance import Samples
+
 Prediction = Literal["noise", "clean", "velocity", "flow"]
 
 # What a network predicts is a * clean + b * noise; these are a and b. In papers: epsilon; sample or x0; v; flow.
@@ -58,9 +60,9 @@ class Discrete:
         ratio = len(self.alphas_cumprod) // count
         return [index * ratio for index in reversed(range(count))]
 
-    def random_times(self, count: int, chance: torch.Generator) -> torch.Tensor:
-        """Return ``count`` ascending time steps to train on (n,), one from each of as many equal parts of the range."""
-        return (_spread(count, chance) * len(self.alphas_cumprod)).long()
+    def random_times(self, chance: Samples) -> torch.Tensor:
+        """Return time steps (n,) to train on, see ``Samples.stratified``."""
+        return (chance.stratified() * len(self.alphas_cumprod)).long()
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,25 +104,15 @@ class RectifiedFlow:
         shares = 1.0 - torch.arange(count, dtype=torch.float64) / count
         return (self._shifted(shares) * self.timesteps).tolist()
 
-    def random_times(self, count: int, chance: torch.Generator) -> torch.Tensor:
-        """Return ``count`` ascending times to train on (n,) float32, one from each of as many equal parts, shifted."""
-        return (self._shifted(_spread(count, chance)) * self.timesteps).float()
+    def random_times(self, chance: Samples) -> torch.Tensor:
+        """Return times (n,) float32 to train on, see ``Samples.stratified``, shifted."""
+        return (self._shifted(chance.stratified()) * self.timesteps).float()
 
     def _shifted(self, shares: torch.Tensor) -> torch.Tensor:
         return self.shift * shares / (1.0 + (self.shift - 1.0) * shares)
 
 
 Schedule = Discrete | RectifiedFlow
-
-
-def _spread(count: int, chance: torch.Generator) -> torch.Tensor:
-    """Return ``count`` numbers in 0..1, one from each of as many equal parts.
-
-    Drawn so, a batch's loss varies less than with independent times; over many batches all times are as likely.
-
-    Source: Kingma et al. 2021 (arXiv 2107.00630), appendix I.1.
-    """
-    return (torch.rand(1, generator=chance, dtype=torch.float64) + torch.arange(count)) / count
 
 
 def cosine_alphas(timesteps: int) -> torch.Tensor:

@@ -12,7 +12,9 @@ from lightning_fabric import Fabric
 
 from medbench.spec import Window
 from medbench.training.averaging import seeded
+from medbench.training.chance import Chance, Samples
 from medbench.training.checkpointing import checkpoint_activations
+from medbench.training.gathering import gathered
 from medbench.training.rehearsal import Rehearsal
 from medbench_models.shared.config import VqganConfig, VqvaeConfig
 from medbench_models.shared.gan import GanTask, nothing_of, rehearse, unweighted_perceptual
@@ -37,19 +39,20 @@ class QuantisedTask(GanTask[Config]):
     def encoded(self, image: torch.Tensor) -> torch.Tensor:
         """Return the latents (n, dim, ...) of crops, before they are quantised."""
 
-    def prepare(self, index: int, chance: torch.Generator) -> None:
+    def prepare(self, index: int, chance: Chance) -> None:
         """Begin to quantise, when it is time."""
         quantised_from = round(self.config.quantise_from * self.config.steps)
         self.codebook.bypass = index < quantised_from
         if self.config.quantise_from > 0.0 and index == quantised_from:
             self._start_codebook(chance)
 
-    def tend(self, index: int, image: torch.Tensor, chance: torch.Generator) -> None:
+    def tend(self, index: int, image: torch.Tensor, chance: Chance) -> None:
         """Restart codes that are not met any more, as long as it is time."""
         if self.codebook.bypass or index >= round(self.config.restart_until * self.config.steps):
             return
         if bool((self.codebook.ema_cluster_size < self.dead_below).any()):
-            self.codebook.restart_dead(self._encoded_rows(image), chance, below=self.dead_below)
+            source = chance.of("restart").common()
+            self.codebook.restart_dead(self._encoded_rows(image), source, below=self.dead_below)
 
     def validate(self) -> Mapping[str, float]:
         """Return PSNR and score, see ``GanTask``; nothing is chosen before codes are in use."""
@@ -58,16 +61,18 @@ class QuantisedTask(GanTask[Config]):
 
     @torch.no_grad()
     def _encoded_rows(self, image: torch.Tensor) -> torch.Tensor:
+        """Return the latents of all processes' crops (n, dim)."""
         with self.fabric.autocast():
             latent = self.encoded(image)
-        return latent.float().movedim(1, -1).flatten(0, -2)
+        return gathered(latent.float().movedim(1, -1).flatten(0, -2))
 
-    def _start_codebook(self, chance: torch.Generator) -> None:
+    def _start_codebook(self, chance: Chance) -> None:
         wanted = _KMEANS_ROWS_PER_CODE * self.codebook.num_embeddings
-        rows = self._encoded_rows(self.batch(chance))
-        while len(rows) < wanted:
-            rows = torch.cat([rows, self._encoded_rows(self.batch(chance))])
-        self.codebook.start_from(rows, chance)
+        rows: list[torch.Tensor] = []
+        while sum(map(len, rows)) < wanted:
+            [samples] = chance.of(f"codebook {len(rows)}").batches(self.config.batch)
+            rows.append(self._encoded_rows(self.batch(samples)))
+        self.codebook.start_from(torch.cat(rows), chance.of("codebook").common())
 
 
 class VqganTask(QuantisedTask[VqganConfig]):
@@ -80,7 +85,7 @@ class VqganTask(QuantisedTask[VqganConfig]):
         train: (n, x, y, z) HU.
         select: (n, x, y, z) HU; whole volumes choose the weights, by PSNR.
         seed: of the initial weights.
-        perceptual: the perceptual loss of images, reconstructions and a source of chance; None where it weighs nothing.
+        perceptual: the perceptual loss of images, reconstructions and their chance; None where it weighs nothing.
     """
 
     def __init__(
@@ -103,7 +108,7 @@ class VqganTask(QuantisedTask[VqganConfig]):
             checkpoint_activations([*self.vqvae.encoder.blocks, *self.vqvae.decoder.blocks])
 
     def passed(
-        self, image: torch.Tensor, chance: torch.Generator
+        self, image: torch.Tensor, chance: Samples
     ) -> tuple[torch.Tensor, dict[str, torch.Tensor], dict[str, float]]:
         """Return reconstruction and commitment loss; see ``GanTask``."""
         del chance

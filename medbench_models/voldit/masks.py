@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from medbench.training.chance import Samples
 from medbench_models.shared.codes import Latents
 
 
@@ -49,13 +50,13 @@ class Labelled:
     def __len__(self) -> int:
         return len(self.latents)
 
-    def clean(self, rows: torch.Tensor, chance: torch.Generator) -> torch.Tensor:
+    def clean(self, rows: torch.Tensor, chance: Samples) -> torch.Tensor:
         """Return some scaled latents (n, c, x, y, z)."""
         return self.latents.clean(rows, chance)
 
-    def conditions(self, rows: torch.Tensor, chance: torch.Generator) -> tuple[torch.Tensor]:
+    def conditions(self, rows: torch.Tensor, chance: Samples) -> tuple[torch.Tensor]:
         """Return the masks (n, masks, x, y, z) of some examples."""
         seen = numbered(torch.from_numpy(self.labels[rows.numpy()]), self.masks)
-        draws = torch.rand(len(rows), 1 + len(self.masks), generator=chance)
+        draws = chance.uniform(1 + len(self.masks))
         kept = (draws[:, :1] >= self.dropout) & (draws[:, 1:] >= self.dropout)
         return (seen * kept[..., None, None, None],)

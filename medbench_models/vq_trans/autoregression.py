@@ -12,6 +12,7 @@ from lightning_fabric import Fabric
 from torch import nn
 from torch.nn import functional
 
+from medbench.training.chance import Chance, Samples
 from medbench.training.checkpointing import checkpoint_activations
 from medbench.training.rehearsal import Rehearsal
 from medbench_models.shared.averaged import AveragedTask
@@ -73,9 +74,7 @@ class SequenceTask(AveragedTask[Sequences]):
         if config.checkpointing:
             checkpoint_activations(network.blocks)
 
-    def loss(
-        self, network: nn.Module, examples: Sequences, rows: torch.Tensor, chance: torch.Generator
-    ) -> torch.Tensor:
+    def loss(self, network: nn.Module, examples: Sequences, rows: torch.Tensor, chance: Samples) -> torch.Tensor:
         """Return the mean cross-entropy of some volumes' tokens."""
         del chance
         (sequence,) = self.placed(examples.sequences(rows))
@@ -112,4 +111,4 @@ def step_sequences(
         build_transformer(network, shape), config, train=nothing, select=nothing, seed=0, begin=network.begin
     )
     task.setup(fabric)
-    task.step(config.steps - 1, torch.Generator())
+    task.step(config.steps - 1, Chance(0, config.steps - 1))

@@ -29,6 +29,7 @@ from medbench.storage.files import sha256_of
 from medbench.storage.seals import is_sound, place_of, sealed_path
 from medbench.storage.tensors import read_weights, write_weights
 from medbench.training.averaging import cosine_rate, seeded, set_learning_rate
+from medbench.training.chance import Chance
 from medbench.training.loop import Plan, Stateful, launch, train
 
 ENCODER_FILE = "encoder.safetensors"
@@ -106,11 +107,11 @@ class ContrastiveTask:
         optimiser = torch.optim.Adam(self.network.parameters(), lr=self.recipe.rate)
         self.net, self.optimiser = fabric.setup(self.network, optimiser)
 
-    def step(self, index: int, chance: torch.Generator) -> Mapping[str, torch.Tensor]:
+    def step(self, index: int, chance: Chance) -> Mapping[str, torch.Tensor]:
         """Train on two views of a batch of different volumes."""
         rate = cosine_rate(index, self.recipe.steps, peak=self.recipe.rate, warmup=_WARMUP)
         set_learning_rate(self.optimiser, rate)
-        loss = self._loss(chance)
+        loss = self._loss(chance.common())
         self.optimiser.zero_grad()
         self.fabric.backward(loss)
         self.optimiser.step()

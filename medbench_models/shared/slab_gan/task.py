@@ -20,7 +20,9 @@ from torch import nn
 from torch.nn import functional
 
 from medbench.training.averaging import Ema, descend, learning_rate, seeded, set_learning_rate
-from medbench.training.loop import Stateful, step_chance
+from medbench.training.chance import Chance
+from medbench.training.gathering import gathered
+from medbench.training.loop import Stateful
 from medbench.training.rehearsal import Rehearsal
 from medbench_models.shared.arrays import scaled
 from medbench_models.shared.config import SlabGanConfig, SlabTrainingConfig
@@ -108,7 +110,7 @@ class SlabGanTask(ABC, Generic[Network, Training]):
             self.nets[name], self.optimisers[name] = fabric.setup(module, optimiser)
         self.averaged = Ema(self.networks["generator"], self.config.ema_decay)
 
-    def step(self, index: int, chance: torch.Generator) -> Mapping[str, torch.Tensor]:
+    def step(self, index: int, chance: Chance) -> Mapping[str, torch.Tensor]:
         """Let the networks take their turns on a batch of random volumes."""
         config = self.config
         for name, rate in self.rates().items():
@@ -125,18 +127,22 @@ class SlabGanTask(ABC, Generic[Network, Training]):
         compute = partial(self.loss, name, drawn)
         return descend(self.fabric, self.nets[name], self.optimisers[name], [compute], clip_norm=math.inf)
 
-    def draw(self, index: int, chance: torch.Generator) -> Drawn:
+    def draw(self, index: int, chance: Chance) -> Drawn:
         """Return what an iteration trains on."""
         config, device = self.config, self.fabric.device
-        chosen = torch.randint(len(self.train), (config.batch,), generator=chance)
-        voxels = as_images(scaled(self.train[chosen.numpy()], self.network.window))
-        first = random_start(self.grids.room, align=REDUCTION, chance=chance)
-        noise = {name: torch.randn(config.batch, self.network.latent, generator=chance) for name in self.asking}
+        [samples] = chance.batches(config.batch)
+        voxels = as_images(scaled(self.train[samples.integers(len(self.train)).numpy()], self.network.window))
+        first = random_start(self.grids.room, align=REDUCTION, chance=samples.common)
+        noise = {name: samples.normal(self.network.latent) for name in self.asking}
         return Drawn(index, voxels.to(device), first, {name: value.to(device) for name, value in noise.items()})
 
     def slab(self, drawn: Drawn) -> torch.Tensor:
         """Return the slab of the real volumes."""
         return drawn.voxels[:, :, drawn.first : drawn.first + self.grids.slab[0]]
+
+    def far_from(self, made: torch.Tensor, real: torch.Tensor) -> torch.Tensor:
+        """Return the energy distance of what was made (n, d) from what is real (n, d), each over all processes."""
+        return energy_distance(gathered(made), gathered(real))
 
     def restoring_slabs(self, drawn: Drawn) -> torch.Tensor:
         """Return the loss of the encoder: the mean magnitude of what slabs lose on their way to features and back."""
@@ -153,7 +159,7 @@ class SlabGanTask(ABC, Generic[Network, Training]):
     def samples(self, count: int) -> torch.Tensor:
         """Return whole samples of the averaged weights, reduced; the same noise every time."""
         generator = self.averaged.applied_to(self.networks["generator"])
-        noise = torch.randn(count, self.network.latent, generator=step_chance(self.seed, -1))
+        noise = torch.randn(count, self.network.latent, generator=Chance(self.seed, -1).common())
         return torch.cat([self.sampled(generator, one) for one in noise.to(self.fabric.device).split(1)])
 
     @torch.no_grad()
@@ -196,7 +202,7 @@ def rehearse(task: SlabGanTask[Network, Training], fabric: Rehearsal | Fabric) -
     noise = {name: torch.zeros(batch, latent, device=fabric.device) for name in task.asking}
     task.draw = lambda index, chance: Drawn(index, torch.zeros(batch, 1, *size, device=fabric.device), 0, noise)
     task.setup(fabric)
-    task.step(0, torch.Generator())
+    task.step(0, Chance(0, 0))
     generator = task.networks["generator"]
     copied = [torch.empty_like(value) for value in generator.parameters()]  # a validation's, with averaged weights
     task.sampled(generator, torch.zeros(1, latent, device=fabric.device))

@@ -12,8 +12,10 @@ from lightning_fabric import Fabric
 from medbench.errors import CheckpointError
 from medbench.progress import silent
 from medbench.storage.seals import sealed_path
+from medbench.training import loop
 from medbench.training.averaging import Ema, seeded
-from medbench.training.loop import BEST_FILE, STATE_FILE, Plan, Stateful, launch, precision_on, step_chance, train
+from medbench.training.chance import Chance
+from medbench.training.loop import BEST_FILE, STATE_FILE, Plan, Stateful, launch, precision_on, train
 
 
 class LineTask:
@@ -30,8 +32,9 @@ class LineTask:
         optimiser = torch.optim.AdamW(self.line.parameters(), lr=0.05)
         self.net, self.optimiser = fabric.setup(self.line, optimiser)
 
-    def step(self, index: int, chance: torch.Generator) -> Mapping[str, torch.Tensor]:
-        x = torch.randn(8, 1, generator=chance)
+    def step(self, index: int, chance: Chance) -> Mapping[str, torch.Tensor]:
+        [samples] = chance.batches(8)
+        x = samples.normal(1)
         loss = (self.net(x) - (3.0 * x + 1.0)).square().mean()
         self.optimiser.zero_grad()
         self.fabric.backward(loss)
@@ -187,9 +190,11 @@ def test_a_cpu_mixes_bfloat16_in_place_of_float16(capfd: pytest.CaptureFixture[s
     assert capfd.readouterr().err == ""
 
 
-def test_chance_depends_on_seed_step_and_rank() -> None:
-    def draw(*key: int) -> float:
-        return float(torch.rand((), generator=step_chance(*key)))
-
-    assert draw(1, 2, 3) == draw(1, 2, 3)
-    assert len({draw(1, 2, 3), draw(0, 2, 3), draw(1, 0, 3), draw(1, 2, 0)}) == 4
+def test_a_state_that_was_left_under_other_rules_of_chance_is_not_resumed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, noting: Any
+) -> None:
+    run(tmp_path)
+    monkeypatch.setattr(loop, "RULES", loop.RULES + 1)
+    progress = noting()
+    assert len(run(tmp_path, progress=progress).losses) == 30
+    assert len(progress.notes) == 1

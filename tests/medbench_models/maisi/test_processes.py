@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 import torch
 
+from medbench.training.chance import Chance
 from medbench_models.maisi.config import NetworkConfig
 from medbench_models.maisi.processes import build_flow, build_schedule, denoise
 from medbench_models.shared.samplers import posterior
@@ -73,7 +74,7 @@ def test_noisy_latents_of_the_flow(golden: Golden, golden_network: Network) -> N
 def test_times_are_drawn_as_the_flows_grid_lies(golden_network: Network) -> None:
     schedule = build_schedule(golden_network("rflow"), (128, 128, 64))
     assert isinstance(schedule, RectifiedFlow)
-    drawn = schedule.random_times(1000, torch.Generator().manual_seed(0))
+    drawn = schedule.random_times(Chance(0, 0).batches(1000)[0])
     grid = torch.tensor(schedule.evenly(1000)).flip(0)
     assert (drawn - grid).abs().max() < 5.0
     assert float(drawn.median()) > 600.0

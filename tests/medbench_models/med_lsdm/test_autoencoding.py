@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from medbench.spec import Window
-from medbench.training.loop import launch, step_chance
+from medbench.training.chance import Chance
+from medbench.training.loop import launch
 from medbench_models.med_lsdm.autoencoding import AutoencoderTask
 from medbench_models.med_lsdm.config import MedLsdmConfig
 
@@ -22,7 +23,7 @@ def task(small: MedLsdmConfig) -> AutoencoderTask:
 
 
 def test_every_loss_is_logged_in_its_phase(task: AutoencoderTask) -> None:
-    logged = [set(task.step(index, step_chance(0, index))) for index in range(8)]
+    logged = [set(task.step(index, Chance(0, index))) for index in range(8)]
     always = {"l1", "mse", "spectral", "commitment"}
     adversarial = {"slice_verdict", "volume_verdict", "features", "discriminator"}
     assert logged[0] == always
@@ -33,7 +34,7 @@ def test_the_codebook_begins_with_what_the_encoder_makes(task: AutoencoderTask) 
     """From k-means of data, at a step of the training: loading weights can never begin it anew."""
     before = task.codebook.embedding.weight.clone()
     for index in range(4):
-        task.step(index, step_chance(0, index))
+        task.step(index, Chance(0, index))
         assert torch.equal(task.codebook.embedding.weight, before) == (index < 3)
     trained = {name: value.clone() for name, value in task.weights().items()}
     task.vqgan.load_state_dict(trained)
@@ -46,6 +47,6 @@ def test_codes_that_are_rarely_met_begin_anew(task: AutoencoderTask) -> None:
     task.codebook.ema_cluster_size[3] = task.config.restart_below / 2
     before = task.codebook.embedding.weight.clone()
     task.codebook.bypass = False
-    task.tend(5, task.batch(step_chance(0, 5)), step_chance(0, 6))
+    task.tend(5, task.batch(Chance(0, 5).batches(1)[0]), Chance(0, 6))
     changed = (task.codebook.embedding.weight != before).any(dim=1)
     assert changed.nonzero().flatten().tolist() == [3]

@@ -9,6 +9,7 @@ import torch
 from medbench.errors import CheckpointError
 from medbench.progress import silent
 from medbench.spec import Window
+from medbench.training.chance import Chance
 from medbench_models.med_lsdm.config import MedLsdmConfig
 from medbench_models.med_lsdm.latents import Latents, encode_volumes, one_hot_map
 from medbench_models.med_lsdm.vqgan import VqGan
@@ -46,7 +47,7 @@ def test_maps_have_a_channel_for_the_background_and_the_depth_first() -> None:
 def test_examples_are_rows_of_both() -> None:
     values = np.arange(2 * 8 * 1 * 1 * 1, dtype=np.float16).reshape(2, 8, 1, 1, 1)
     latents = Latents(values, np.ones((2, 4, 4, 4), np.uint8), 2)
-    rows, chance = torch.tensor([1]), torch.Generator()
+    rows, chance = torch.tensor([1]), Chance(0, 0).batches(1)[0]
     assert len(latents) == 2
     assert latents.clean(rows, chance).flatten().tolist() == values[1].flatten().tolist()
     (label_map,) = latents.conditions(rows, chance)

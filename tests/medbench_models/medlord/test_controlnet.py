@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from medbench.training.loop import launch, step_chance
+from medbench.training.chance import Chance
+from medbench.training.loop import launch
 from medbench_models.medlord.config import MedLoRDConfig
 from medbench_models.medlord.controlnet import Steered
 from medbench_models.medlord.networks import build_controlnet, build_unet
@@ -49,7 +50,7 @@ def test_stage_3_trains_the_controlnet_and_leaves_the_unet_as_it_is(small: MedLo
     task.setup(launch("cpu"))
     start = {name: value.clone() for name, value in network.state_dict().items()}
     for index in range(3):
-        task.step(index, step_chance(0, index))
+        task.step(index, Chance(0, index))
     assert all(torch.equal(before[name], value) for name, value in unet.state_dict().items())
     assert all(name.startswith("controlnet.") for name in task.weights())
     assert any(not torch.equal(start[name], value) for name, value in network.state_dict().items())

@@ -10,6 +10,7 @@ import torch
 
 from medbench.progress import silent
 from medbench.spec import Window
+from medbench.training.chance import Samples
 from medbench.training.loop import Plan, Task, launch, train
 from medbench_models.medlord.config import MedLoRDConfig
 from medbench_models.medlord.controlnet import Steered
@@ -26,7 +27,7 @@ ALL, ADVERSARIAL, SELECT = [2, 4, 6, 8, 10], [8, 10], [5, 10]  # of the ten step
 class Difference(torch.nn.Module):
     """Takes the place of the perceptual loss, whose weights are not here."""
 
-    def forward(self, reconstruction: torch.Tensor, image: torch.Tensor, chance: torch.Generator) -> torch.Tensor:
+    def forward(self, reconstruction: torch.Tensor, image: torch.Tensor, chance: Samples) -> torch.Tensor:
         del chance
         return (reconstruction - image).abs().mean()
 

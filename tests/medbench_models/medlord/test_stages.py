@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from medbench.spec import Window
-from medbench.training.loop import launch, step_chance
+from medbench.training.chance import Chance
+from medbench.training.loop import launch
 from medbench_models.medlord.config import MedLoRDConfig
 from medbench_models.medlord.controlnet import Steered
 from medbench_models.medlord.networks import build_controlnet, build_unet
@@ -55,7 +56,7 @@ def test_every_stage_trains_in_bfloat16_with_weights_in_float32(small: MedLoRDCo
             if isinstance(module, torch.nn.Conv3d):
                 module.register_forward_hook(lambda module, inputs, output, seen=seen: seen.add(output.dtype))
         for index in range(10):
-            assert all(torch.isfinite(loss) for loss in task.step(index, step_chance(0, index)).values())
+            assert all(torch.isfinite(loss) for loss in task.step(index, Chance(0, index)).values())
         assert torch.bfloat16 in seen
         assert {value.dtype for value in task.weights().values()} == {torch.float32}
         assert np.isfinite(task.validate()["score"])

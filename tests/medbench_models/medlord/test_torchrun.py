@@ -71,12 +71,12 @@ def noted(self, where, codes):
     set_codes(self, where, codes)
     started.append(self.embedding.weight.detach().clone())
 quantiser.EmaQuantiser._set_codes = noted
-made = fitting.Fitting._train
+made = fitting.CodeFitting.stage
 def kept(self, task, name, config, described):
     trained = made(self, task, name, config, described)
     tasks.append((name, task))
     return trained
-fitting.Fitting._train = kept
+fitting.CodeFitting.stage = kept
 
 class Killed:
     def track(self, items, *, task, total=None):
@@ -128,7 +128,7 @@ def test_both_processes_start_from_the_same_codes_though_each_has_seen_other_row
 
 def test_counts_of_codes_are_those_of_both_processes(trained: Path) -> None:
     """The averages sum to what both have counted: 1 a code at the start, then each pass's rows by the decay."""
-    state = torch.load(trained / "whole" / "stage1" / "state.pt", weights_only=True)["state"]["vqvae"]
+    state = torch.load(trained / "whole" / "stage1" / "state.pt", weights_only=True)["state"]["autoencoder"]
     total = float(state["quantizer.quantizer.ema_cluster_size"].sum())
     rows = torch.load(trained / "whole" / "rank0.pt", weights_only=True)["rows"][0]
     assert rows == 2 * 4 * 4 * 2  # a process's crops in latent positions

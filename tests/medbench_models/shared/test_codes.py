@@ -6,6 +6,7 @@ import torch
 
 from medbench.errors import CheckpointError
 from medbench.progress import silent
+from medbench.training.chance import Chance
 from medbench_models.medlord.config import MedLoRDConfig
 from medbench_models.shared.arrays import scaled
 from medbench_models.shared.codes import Latents, encode_volumes, sample_codes, scale_factor
@@ -19,7 +20,7 @@ def test_volumes_are_encoded_once_to_the_latents_of_the_vqvae(small: MedLoRDConf
     volumes = np.random.default_rng(0).integers(-1000, 1000, (2, 16, 16, 16)).astype(np.int16)
     window = small.network.window
     indices = encode_volumes(vqvae, volumes, tmp_path / "codes.npy", window=window, progress=silent)
-    found = Latents(indices, vqvae.codebook.embedding.weight).clean(torch.arange(2), torch.Generator())
+    found = Latents(indices, vqvae.codebook.embedding.weight).clean(torch.arange(2), Chance(0, 0).batches(2)[0])
     with torch.no_grad():
         wanted = vqvae.encode_stage_2_inputs(scaled(volumes, window))
     torch.testing.assert_close(found, wanted, atol=1e-6, rtol=0)
@@ -35,7 +36,7 @@ def test_dropout_empties_whole_channels_at_its_rate() -> None:
     labels = np.ones((1, 2, 2, 2), np.uint8)
     examples = Latents(np.zeros((1, 1, 1, 1), np.uint8), torch.zeros(16, 8), labels, regions=1, dropout=0.1)
     empty = [
-        float(examples.conditions(torch.tensor([0]), torch.Generator().manual_seed(seed))[0].max()) == 0.0
+        float(examples.conditions(torch.tensor([0]), Chance(seed, 0).batches(1)[0])[0].max()) == 0.0
         for seed in range(2000)
     ]
     assert np.mean(empty) == pytest.approx(0.1, abs=0.02)

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from medbench.training.loop import launch, step_chance
+from medbench.training.chance import Chance
+from medbench.training.loop import launch
 from medbench_models.medlord.config import MedLoRDConfig
 from medbench_models.medlord.networks import build_unet
 from medbench_models.shared.codes import Latents
@@ -44,14 +45,10 @@ def test_passes_that_accumulate_have_the_gradient_of_one_pass_of_all(small: MedL
     found: list[torch.Tensor] = []
     weights = list(stepped.network.parameters())
     stepped.optimiser.step = lambda: found.extend(p.grad.clone() for p in weights if p.grad is not None)
-    stepped.step(0, step_chance(0, 0))
-    chance, drawn = step_chance(0, 0), []
-    for _ in range(2):  # what the two passes draw, in their order
-        rows = torch.randint(len(examples), (3,), generator=chance)
-        steps = by_hand.schedule.random_times(3, chance)
-        drawn.append((rows, steps, torch.randn(3, 8, 4, 4, 4, generator=chance)))
-    rows, steps, noise = (torch.cat(parts) for parts in zip(*drawn))
-    clean = examples.clean(rows, torch.Generator())
+    stepped.step(0, Chance(0, 0))
+    [chance] = Chance(0, 0).batches(6)  # what both passes draw, as one
+    rows, steps = chance.integers(len(examples)), by_hand.schedule.random_times(chance)
+    noise, clean = chance.normal(8, 4, 4, 4), examples.clean(rows, chance)
     velocity = by_hand.net(add_noise(SCHEDULE, clean, noise, steps), steps)
     torch.nn.functional.mse_loss(velocity, target(SCHEDULE, clean, noise, steps)).backward()
     wanted = [p.grad for p in by_hand.network.parameters() if p.grad is not None]
@@ -89,6 +86,6 @@ def test_any_schedule_trains_a_denoiser(schedule: Schedule, dtype: torch.dtype) 
     task.setup(launch("cpu"))
     before = task.validate()["score"]
     for index in range(config.steps):
-        task.step(index, step_chance(0, index))
+        task.step(index, Chance(0, index))
     assert task.validate()["score"] < 0.95 * before
     assert {times.dtype for times in network.told} == {dtype}

@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from medbench.spec import Window
-from medbench.training.loop import launch, step_chance
+from medbench.training.chance import Chance
+from medbench.training.loop import launch
 from medbench_models.shared.config import KlganConfig
 from medbench_models.shared.klgan import KlAutoencoder, KlganTask, divergence
 
@@ -51,7 +52,7 @@ def task() -> KlganTask:
 
 
 def test_its_losses_and_phases(task: KlganTask) -> None:
-    logged = [set(task.step(index, step_chance(0, index))) for index in range(8)]
+    logged = [set(task.step(index, Chance(0, index))) for index in range(8)]
     assert logged[0] == {"l1", "mse", "kl"}
     assert logged[7] == {"l1", "mse", "kl", "adversarial", "discriminator"}
 
@@ -59,7 +60,7 @@ def test_its_losses_and_phases(task: KlganTask) -> None:
 def test_it_learns_and_its_weights_are_the_autoencoders(task: KlganTask) -> None:
     before = task.validate()["psnr"]
     for index in range(8):
-        task.step(index, step_chance(0, index))
+        task.step(index, Chance(0, index))
     after = task.validate()
     assert after["psnr"] > before
     assert after["score"] == -after["psnr"]
@@ -68,9 +69,9 @@ def test_it_learns_and_its_weights_are_the_autoencoders(task: KlganTask) -> None
 
 def test_a_step_leaves_nothing_to_global_chance(task: KlganTask) -> None:
     torch.manual_seed(1)
-    first = task.passed(task.batch(step_chance(0, 0)), step_chance(0, 1))[0]
+    first = task.passed(task.batch(Chance(0, 0).batches(2)[0]), Chance(0, 1).batches(2)[0])[0]
     torch.manual_seed(2)
-    second = task.passed(task.batch(step_chance(0, 0)), step_chance(0, 1))[0]
+    second = task.passed(task.batch(Chance(0, 0).batches(2)[0]), Chance(0, 1).batches(2)[0])[0]
     assert torch.equal(first, second)
 
 

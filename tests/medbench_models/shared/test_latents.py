@@ -9,6 +9,7 @@ import torch
 from medbench.errors import CheckpointError
 from medbench.progress import silent
 from medbench.spec import Window
+from medbench.training.chance import Chance
 from medbench_models.shared.latents import Latents, encode_moments, scale_factor
 
 
@@ -32,13 +33,13 @@ def test_volumes_are_encoded_in_the_autoencoders_range(tmp_path: Path) -> None:
 
 
 def test_scaled_latents_have_the_deviation_one(moments: np.ndarray) -> None:
-    latents, chance = Latents(moments, scale_factor(moments)), torch.Generator().manual_seed(0)
+    latents, [chance] = Latents(moments, scale_factor(moments)), Chance(0, 0).batches(6)
     drawn = torch.stack([latents.clean(torch.arange(6), chance) for _ in range(50)])
     assert float(drawn.std()) == pytest.approx(1.0, abs=0.02)
 
 
 def test_each_time_is_another_draw(moments: np.ndarray) -> None:
-    latents, chance, rows = Latents(moments, 2.0), torch.Generator().manual_seed(0), torch.tensor([4, 0])
+    latents, [chance], rows = Latents(moments, 2.0), Chance(0, 0).batches(2), torch.tensor([4, 0])
     draws = torch.stack([latents.clean(rows, chance) for _ in range(400)])
     assert draws.shape == (400, 2, 3, 4, 4, 4)
     means = torch.from_numpy(moments[[4, 0], 0].astype(np.float32))

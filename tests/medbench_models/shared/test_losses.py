@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from medbench.errors import CheckpointError, Unavailable
+from medbench.training.chance import Chance
 from medbench_models.shared.losses import PerceptualLoss, adversarial_loss, psnr, spectral_loss
 
 
@@ -47,16 +48,16 @@ def squeezenet_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.mark.usefixtures("squeezenet_file")
 def test_the_perceptual_loss_is_zero_for_the_same_image_and_pulls_others_towards_it() -> None:
-    loss, chance = PerceptualLoss(), torch.Generator()
-    image = torch.rand(1, 1, 40, 40, 36, generator=chance.manual_seed(1)) * 2 - 1
-    assert float(loss(image, image, chance.manual_seed(0))) == 0.0
+    loss, chance = PerceptualLoss(), torch.Generator().manual_seed(1)
+    image = torch.rand(1, 1, 40, 40, 36, generator=chance) * 2 - 1
+    assert float(loss(image, image, Chance(0, 0).batches(1)[0])) == 0.0
     other = (image + 0.1 * torch.randn(image.shape, generator=chance)).requires_grad_()
-    before = loss(other, image, chance.manual_seed(0))
+    before = loss(other, image, Chance(0, 0).batches(1)[0])
     before.backward()
     assert float(before.detach()) > 0.0
     assert not any(weight.requires_grad for weight in loss.parameters())
     step = (other - 0.1 * other.grad / other.grad.norm()).detach()
-    assert float(loss(step, image, chance.manual_seed(0))) < float(before.detach())
+    assert float(loss(step, image, Chance(0, 0).batches(1)[0])) < float(before.detach())
 
 
 def test_the_perceptual_loss_refuses_another_networks_file(squeezenet_file: Path) -> None:

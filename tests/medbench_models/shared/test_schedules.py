@@ -3,6 +3,7 @@ from collections.abc import Callable
 import pytest
 import torch
 
+from medbench.training.chance import Chance
 from medbench_models.shared.schedules import (
     Discrete,
     Prediction,
@@ -91,9 +92,9 @@ def test_noise_grows_with_time_and_ends_next_to_alone(name: str) -> None:
 
 @EVERY
 def test_random_times_are_spread_over_the_range_and_all_as_likely(name: str) -> None:
-    schedule, chance = SCHEDULES[name]("noise"), torch.Generator().manual_seed(0)
+    schedule = SCHEDULES[name]("noise")
     steps = len(schedule.times)
-    drawn = torch.stack([schedule.random_times(4, chance) for _ in range(10 * steps)]) / steps
+    drawn = torch.stack([schedule.random_times(Chance(0, step).batches(4)[0]) for step in range(10 * steps)]) / steps
     assert (drawn * 4).long().eq(torch.arange(4)).all()
     counts = torch.histc(drawn.float(), bins=100, min=0.0, max=1.0)
     assert counts.min() > 0

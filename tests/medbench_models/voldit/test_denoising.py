@@ -3,7 +3,8 @@
 import numpy as np
 import torch
 
-from medbench.training.loop import launch, step_chance
+from medbench.training.chance import Chance
+from medbench.training.loop import launch
 from medbench_models.shared.codes import Latents
 from medbench_models.voldit.config import VolDiTConfig
 from medbench_models.voldit.denoising import DropoutTask
@@ -32,7 +33,7 @@ def test_a_step_depends_on_its_own_chance_alone(small_voldit: VolDiTConfig) -> N
         one = task(small_voldit)
         one.train = Latents(one.train.indices, codes)
         torch.manual_seed(noise)
-        losses.append(float(one.step(0, step_chance(0, 0))["mse"]))
+        losses.append(float(one.step(0, Chance(0, 0))["mse"]))
     assert losses[0] == losses[1]
 
 

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import torch
 
+from medbench.training.chance import Chance
 from medbench_models.shared.codes import Latents
 from medbench_models.voldit.masks import Labelled, numbered
 
@@ -26,14 +27,14 @@ def test_label_maps_enter_as_numbers() -> None:
 
 
 def test_masks_drop_out_one_by_one_and_all_together() -> None:
-    [masks] = examples(0.3).conditions(torch.arange(40), torch.Generator().manual_seed(0))
+    [masks] = examples(0.3).conditions(torch.arange(40), Chance(0, 0).batches(40)[0])
     full = masks.flatten(2).amax(dim=2) > 0
     assert {tuple(one) for one in full.tolist()} == {(True, True), (True, False), (False, True), (False, False)}
-    [whole] = examples(0.0).conditions(torch.arange(40), torch.Generator().manual_seed(0))
+    [whole] = examples(0.0).conditions(torch.arange(40), Chance(0, 0).batches(40)[0])
     assert (whole.flatten(2).amax(dim=2) > 0).all()
 
 
 @pytest.mark.parametrize("dropout", [0.0, 0.1])
 def test_the_same_chance_gives_the_same_masks(dropout: float) -> None:
-    one, other = (examples(dropout).conditions(torch.arange(8), torch.Generator().manual_seed(4))[0] for _ in range(2))
+    one, other = (examples(dropout).conditions(torch.arange(8), Chance(4, 0).batches(8)[0])[0] for _ in range(2))
     assert torch.equal(one, other)
