@@ -19,7 +19,7 @@ from medbench_models.maisi.published import (
     TINY_AUTOENCODER,
     UNET_SAW,
 )
-from medbench_models.shared.plugin import Plugin
+from medbench_models.shared.plugin import Plugin, by_seed
 
 if TYPE_CHECKING:
     from medbench.budget.prediction import Prediction
@@ -78,8 +78,7 @@ class Maisi(Plugin[MaisiConfig, "Loaded"]):
         """
         from medbench_models.maisi.sampling import sample
 
-        conditions = request.conditions if request.conditions is not None else [None] * len(request.seeds)
-        for seed, condition in zip(request.seeds, conditions, strict=True):
+        for seed, condition in by_seed(request):
             yield sample(self.networks, seed, self.config.steps, device=self.device, condition=condition)
 
     def reconstruct(self, volume: Volume) -> Volume:

@@ -23,7 +23,7 @@ from medbench_models.shared.diffusion import step_diffusion
 from medbench_models.shared.gan import require_crops
 from medbench_models.shared.klgan import step_klgan
 from medbench_models.shared.memory import bytes_of
-from medbench_models.shared.precision import sampling_dtype
+from medbench_models.shared.precision import built_as_sampled, sampling_dtype
 
 Shape = Sequence[int]
 
@@ -122,14 +122,10 @@ def _positions(network: NetworkConfig, shape: Shape) -> tuple[int, ...]:
 
 def _as_sampled(network: NetworkConfig) -> list[nn.Module]:
     """Return all networks as they are sampled with on a GPU, in half precision: denoiser or both, and autoencoder."""
-    before = torch.get_default_dtype()
-    torch.set_default_dtype(sampling_dtype("cuda"))  # weights without contents cannot be converted
-    try:
+    with built_as_sampled():
         denoiser = Denoiser(network).eval()
         steered = [] if network.controlnet is None else [build_controlnet(network).eval()]
         return [Autoencoder(network.autoencoder).eval(), denoiser, *steered]
-    finally:
-        torch.set_default_dtype(before)
 
 
 @torch.no_grad()

@@ -22,7 +22,7 @@ from medbench_models.shared.arrays import require_multiples
 from medbench_models.shared.diffusion import step_diffusion
 from medbench_models.shared.gan import require_crops
 from medbench_models.shared.nearest import one_chunk
-from medbench_models.shared.precision import sampling_dtype
+from medbench_models.shared.precision import built_as_sampled, sampling_dtype
 
 Shape = Sequence[int]
 
@@ -101,12 +101,8 @@ def _networks(network: NetworkConfig) -> tuple[VqGan, Unet]:
     """Return both networks as they are sampled with on a GPU: the U-Net in float16."""
     vqgan = VqGan(network.autoencoder, network.classes).eval()
     vqgan.codebook.search = one_chunk
-    before = torch.get_default_dtype()
-    torch.set_default_dtype(sampling_dtype("cuda"))  # weights without contents cannot be converted
-    try:
+    with built_as_sampled():
         return vqgan, Unet(network.unet, network.autoencoder.code_channels, network.classes).eval()
-    finally:
-        torch.set_default_dtype(before)
 
 
 @torch.no_grad()

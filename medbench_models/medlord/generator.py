@@ -12,7 +12,7 @@ from medbench.imaging.volume import Volume
 from medbench_models.medlord.config import MedLoRDConfig
 from medbench_models.medlord.presets import PRESETS
 from medbench_models.medlord.published import CHECKPOINTS
-from medbench_models.shared.plugin import Plugin
+from medbench_models.shared.plugin import VqvaePlugin, by_seed
 
 if TYPE_CHECKING:
     from medbench.budget.prediction import Prediction
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from medbench_models.shared.blueprint import Blueprint
 
 
-class MedLoRD(Plugin[MedLoRDConfig, "Loaded"]):
+class MedLoRD(VqvaePlugin[MedLoRDConfig, "Loaded"]):
     """Latent diffusion in the codebook of a VQ-VAE, for high-resolution 3D CT.
 
     Args:
@@ -90,16 +90,8 @@ class MedLoRD(Plugin[MedLoRDConfig, "Loaded"]):
         """
         from medbench_models.medlord.sampling import sample
 
-        conditions = request.conditions if request.conditions is not None else [None] * len(request.seeds)
-        for seed, condition in zip(request.seeds, conditions, strict=True):
+        for seed, condition in by_seed(request):
             yield sample(self.networks, seed, self.config.sampling, device=self.device, condition=condition)
-
-    def reconstruct(self, volume: Volume) -> Volume:
-        """Return the volume after the VQ-VAE, on its own grid."""
-        from medbench_models.shared.volumes import reconstruct
-
-        vqvae, described = self.networks.vqvae, self.networks.description
-        return reconstruct(vqvae, volume, window=described.network.window, flipped=described.flipped)
 
     def predict(self, stage: Stage, shape: tuple[int, int, int], *, limit_bytes: float) -> Prediction:
         """Return the memory that a stage needs on a GPU, without one; the ControlNet counts where the preset has one.

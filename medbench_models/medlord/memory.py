@@ -22,19 +22,13 @@ from medbench_models.medlord.networks import (
     checkpoint_layers,
 )
 from medbench_models.medlord.sampling import predictor
+from medbench_models.shared import vqvae_memory
 from medbench_models.shared.arrays import require_divisible
 from medbench_models.shared.config import DiffusionConfig
 from medbench_models.shared.diffusion import step_diffusion
 from medbench_models.shared.gan import require_crops
-from medbench_models.shared.precision import sampling_dtype
-from medbench_models.shared.vqvae import slabs_needed
-from medbench_models.shared.vqvae_memory import (
-    bytes_of_vqvae,
-    empty_vqvae,
-    predict_decoding,
-    predict_encoding,
-    predict_vqgan,
-)
+from medbench_models.shared.precision import built_as_sampled, sampling_dtype
+from medbench_models.shared.vqvae_memory import empty_vqvae, latent_shape, predict_encoding, predict_vqgan
 
 Shape = Sequence[int]
 
@@ -68,13 +62,13 @@ def predict_sampling(network: NetworkConfig, shape: Shape, *, limit_bytes: float
         shape: voxels (x, y, z).
         limit_bytes: memory in all.
     """
-    with torch.device("meta"):
-        kept = bytes_of_vqvae(network.vqvae, *denoisers(network))
-    count = slabs_needed(network.vqvae, shape, itemsize=2, limit_bytes=limit_bytes, kept_bytes=kept)
-    return {
-        "denoise": predict_peak(lambda: _denoise(network, shape)),
-        "decode": predict_decoding(network.vqvae, shape, count=count, beside=lambda: denoisers(network)),
-    }
+    return vqvae_memory.predict_sampling(
+        network.vqvae,
+        shape,
+        beside=lambda: denoisers(network),
+        steps={"denoise": lambda: _denoise(network, shape)},
+        limit_bytes=limit_bytes,
+    )
 
 
 def predict_fitting(config: MedLoRDConfig, shape: Shape, *, limit_bytes: float = math.inf) -> dict[str, Prediction]:
@@ -111,23 +105,15 @@ def step_denoiser(
     if config.checkpointing:
         checkpoint_layers(denoiser)
     masks = [(len(network.controlnet.regions), *shape)] if steered and network.controlnet is not None else []
-    schedule, latent = build_schedule(network.unet), _latent_shape(network, shape)
+    schedule, latent = build_schedule(network.unet), latent_shape(network.vqvae, shape)
     step_diffusion(denoiser, config, schedule, fabric, shape=latent, conditions=masks)
 
 
 def denoisers(network: NetworkConfig) -> list[DiffusionModelUNet | ControlNet]:
     """Return the U-Net, and the ControlNet where there is one, as they are sampled with on a GPU: in float16."""
-    before = torch.get_default_dtype()
-    torch.set_default_dtype(sampling_dtype("cuda"))  # weights without contents cannot be converted
-    try:
+    with built_as_sampled():
         unet = build_unet(network.unet, network.vqvae.codebook_dim).eval()
         return [unet] if network.controlnet is None else [unet, build_controlnet(network).eval()]
-    finally:
-        torch.set_default_dtype(before)
-
-
-def _latent_shape(network: NetworkConfig, shape: Shape) -> tuple[int, ...]:
-    return (network.vqvae.codebook_dim, *(size // network.vqvae.factor for size in shape))
 
 
 @torch.no_grad()
@@ -135,7 +121,7 @@ def _denoise(network: NetworkConfig, shape: Shape) -> None:
     kept, networks, latent = (
         empty_vqvae(network.vqvae),
         denoisers(network),
-        torch.empty(1, *_latent_shape(network, shape)),
+        torch.empty(1, *latent_shape(network.vqvae, shape)),
     )
     regions = () if network.controlnet is None else network.controlnet.regions
     masks = [torch.empty(1, len(regions), *shape, dtype=sampling_dtype("cuda"))] if regions else []

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from medbench.errors import SpecError
-from medbench.generators.base import GeneratorInfo
+from medbench.generators.base import GeneratorInfo, SampleRequest
+from medbench.imaging.volume import LabelMap, Volume
 from medbench.storage.weights import WeightFile
 from medbench_models.shared.config import preset_of
 from medbench_models.shared.weights import Checkpoints
@@ -104,3 +105,21 @@ class Plugin(Generic[Config, Loaded]):
     def _read(self, path: Path) -> Loaded:
         """Read a checkpoint and make its networks ready to sample on the device."""
         raise NotImplementedError
+
+
+class VqvaePlugin(Plugin[Config, Loaded]):
+    """A generator on the latents of MONAI's VQ-VAE, which its loaded networks hold as ``vqvae``."""
+
+    def reconstruct(self, volume: Volume) -> Volume:
+        """Return the volume after the VQ-VAE, on its own grid."""
+        from medbench_models.shared.volumes import reconstruct
+
+        loaded: Any = self.networks
+        described = loaded.description
+        return reconstruct(loaded.vqvae, volume, window=described.network.window, flipped=described.flipped)
+
+
+def by_seed(request: SampleRequest) -> Iterator[tuple[int, LabelMap | None]]:
+    """Yield each seed of a request with the label map that steers its sample, if any."""
+    conditions = request.conditions if request.conditions is not None else [None] * len(request.seeds)
+    yield from zip(request.seeds, conditions, strict=True)

@@ -9,7 +9,7 @@ distances; its decoder runs under autocast.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import torch
 
@@ -17,6 +17,20 @@ import torch
 def sampling_dtype(device: torch.device | str) -> torch.dtype:
     """Return the type of the numbers that denoising and decoding compute with."""
     return torch.float16 if torch.device(device).type == "cuda" else torch.float32
+
+
+@contextlib.contextmanager
+def built_as_sampled() -> Iterator[None]:
+    """Let networks be built here with weights as they are sampled with on a GPU: in float16.
+
+    Those of a rehearsal have no contents that could be converted.
+    """
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(sampling_dtype("cuda"))
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(before)
 
 
 def decoding_autocast(device: torch.device | str) -> contextlib.AbstractContextManager[object]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 
@@ -30,6 +30,35 @@ def bytes_of_vqvae(config: VqvaeConfig, *others: torch.nn.Module) -> int:
         return bytes_of(Vqvae(config), *others)
 
 
+def latent_shape(config: VqvaeConfig, shape: Sequence[int]) -> tuple[int, ...]:
+    """Return channels and positions of the latent of a volume of voxels (x, y, z)."""
+    return (config.codebook_dim, *(size // config.factor for size in shape))
+
+
+def predict_sampling(
+    config: VqvaeConfig,
+    shape: Sequence[int],
+    *,
+    beside: Callable[[], Sequence[torch.nn.Module]],
+    steps: Mapping[str, Callable[[], object]],
+    limit_bytes: float = math.inf,
+) -> dict[str, Prediction]:
+    """Return the predictions of one sample's parts: the steps, and decoding in as many slabs as fit the limit.
+
+    Args:
+        config: of the VQ-VAE.
+        shape: voxels (x, y, z).
+        beside: makes the other networks, which stay in memory.
+        steps: what comes before decoding, by name.
+        limit_bytes: memory in all.
+    """
+    with torch.device("meta"):
+        kept = bytes_of_vqvae(config, *beside())
+    count = slabs_needed(config, shape, itemsize=2, limit_bytes=limit_bytes, kept_bytes=kept)
+    decode = predict_decoding(config, shape, count=count, beside=beside)
+    return {name: predict_peak(step) for name, step in steps.items()} | {"decode": decode}
+
+
 def predict_decoding(
     config: VqvaeConfig, shape: Sequence[int], *, count: int, beside: Callable[[], object]
 ) -> Prediction:
@@ -46,7 +75,7 @@ def predict_decoding(
     def call() -> None:
         vqvae, kept = empty_vqvae(config), beside()
         with torch.autocast("cpu", dtype=torch.float16):
-            quantised, _ = vqvae.quantize(torch.empty(1, config.codebook_dim, *_latent(config, shape)))
+            quantised, _ = vqvae.quantize(torch.empty(1, *latent_shape(config, shape)))
             decode(vqvae, quantised, count=count)
         del kept
 
@@ -100,7 +129,3 @@ def predict_vqgan(
             through(task.vqvae.eval(), torch.empty(1, 1, *shape), count=count)
 
     return predict_peak(call)
-
-
-def _latent(config: VqvaeConfig, shape: Sequence[int]) -> list[int]:
-    return [size // config.factor for size in shape]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 from medbench.features.lpips import SQUEEZENET
 from medbench.generators.base import FitRequest, GeneratorInfo, SampleRequest, Stage, TrainingData
 from medbench.imaging.volume import Volume
-from medbench_models.shared.plugin import Plugin
+from medbench_models.shared.plugin import VqvaePlugin, by_seed
 from medbench_models.voldit.config import VolDiTConfig
 from medbench_models.voldit.presets import PRESETS
 from medbench_models.voldit.published import CHECKPOINTS, FROZEN_SAW, PUBLIC_SAW, TINY_VQVAE
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _PUBLISHED = tuple(name for name in PRESETS if name != "tiny")
 
 
-class VolDiT(Plugin[VolDiTConfig, "Loaded"]):
+class VolDiT(VqvaePlugin[VolDiTConfig, "Loaded"]):
     """A diffusion transformer on the latents of MedLoRD's VQ-VAE, steered by label maps through a token adapter.
 
     Args:
@@ -92,16 +92,8 @@ class VolDiT(Plugin[VolDiTConfig, "Loaded"]):
         """
         from medbench_models.voldit.sampling import sample
 
-        conditions = request.conditions if request.conditions is not None else [None] * len(request.seeds)
-        for seed, condition in zip(request.seeds, conditions, strict=True):
+        for seed, condition in by_seed(request):
             yield sample(self.networks, seed, self.config.sampling, device=self.device, condition=condition)
-
-    def reconstruct(self, volume: Volume) -> Volume:
-        """Return the volume after the VQ-VAE, on its own grid."""
-        from medbench_models.shared.volumes import reconstruct
-
-        vqvae, described = self.networks.vqvae, self.networks.description
-        return reconstruct(vqvae, volume, window=described.network.window, flipped=described.flipped)
 
     def predict(self, stage: Stage, shape: tuple[int, int, int], *, limit_bytes: float) -> Prediction:
         """Return the memory that a stage needs on a GPU, without one; the adapter counts where the preset has one.

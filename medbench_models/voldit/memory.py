@@ -12,19 +12,13 @@ from lightning_fabric import Fabric
 from medbench.budget.prediction import Prediction, predict_peak
 from medbench.generators.base import Stage
 from medbench.training.rehearsal import Rehearsal
+from medbench_models.shared import vqvae_memory
 from medbench_models.shared.arrays import require_divisible
 from medbench_models.shared.config import DiffusionConfig
 from medbench_models.shared.diffusion import step_diffusion
 from medbench_models.shared.gan import require_crops
-from medbench_models.shared.precision import sampling_dtype
-from medbench_models.shared.vqvae import slabs_needed
-from medbench_models.shared.vqvae_memory import (
-    bytes_of_vqvae,
-    empty_vqvae,
-    predict_decoding,
-    predict_encoding,
-    predict_vqgan,
-)
+from medbench_models.shared.precision import built_as_sampled
+from medbench_models.shared.vqvae_memory import empty_vqvae, latent_shape, predict_encoding, predict_vqgan
 from medbench_models.voldit.adapter import Steered, TokenAdapter
 from medbench_models.voldit.config import NetworkConfig, VolDiTConfig
 from medbench_models.voldit.dit import Dit
@@ -70,13 +64,13 @@ def predict_sampling(network: NetworkConfig, shape: Shape, *, limit_bytes: float
         shape: voxels (x, y, z).
         limit_bytes: memory in all.
     """
-    with torch.device("meta"):
-        kept = bytes_of_vqvae(network.vqvae, *denoisers(network, shape))
-    count = slabs_needed(network.vqvae, shape, itemsize=2, limit_bytes=limit_bytes, kept_bytes=kept)
-    return {
-        "denoise": predict_peak(lambda: _denoise(network, shape)),
-        "decode": predict_decoding(network.vqvae, shape, count=count, beside=lambda: denoisers(network, shape)),
-    }
+    return vqvae_memory.predict_sampling(
+        network.vqvae,
+        shape,
+        beside=lambda: denoisers(network, shape),
+        steps={"denoise": lambda: _denoise(network, shape)},
+        limit_bytes=limit_bytes,
+    )
 
 
 def predict_fitting(config: VolDiTConfig, shape: Shape, *, limit_bytes: float = math.inf) -> dict[str, Prediction]:
@@ -108,23 +102,15 @@ def step_denoiser(
     if config.checkpointing:
         checkpoint_blocks(denoiser)
     masks = [(len(network.adapter.masks), *shape)] if steered and network.adapter is not None else []
-    schedule, latent = build_schedule(network.dit), _latent_shape(network, shape)
+    schedule, latent = build_schedule(network.dit), latent_shape(network.vqvae, shape)
     step_diffusion(denoiser, config, schedule, fabric, shape=latent, conditions=masks)
 
 
 def denoisers(network: NetworkConfig, shape: Shape) -> list[Dit | TokenAdapter]:
     """Return the transformer, and the adapter where there is one, as they are sampled with on a GPU: in float16."""
-    before = torch.get_default_dtype()
-    torch.set_default_dtype(sampling_dtype("cuda"))  # weights without contents cannot be converted
-    try:
+    with built_as_sampled():
         dit = build_dit(network, shape).eval()
         return [dit] if network.adapter is None else [dit, build_adapter(network).eval()]
-    finally:
-        torch.set_default_dtype(before)
-
-
-def _latent_shape(network: NetworkConfig, shape: Shape) -> tuple[int, ...]:
-    return (network.vqvae.codebook_dim, *(size // network.vqvae.factor for size in shape))
 
 
 @torch.no_grad()
@@ -132,7 +118,7 @@ def _denoise(network: NetworkConfig, shape: Shape) -> None:
     kept, networks, latent = (
         empty_vqvae(network.vqvae),
         denoisers(network, shape),
-        torch.empty(1, *_latent_shape(network, shape)),
+        torch.empty(1, *latent_shape(network.vqvae, shape)),
     )
     masks = [] if network.adapter is None else [torch.empty(1, len(network.adapter.masks), *shape)]
     steps, predict = torch.zeros(1, dtype=torch.int64), predictor(*networks, *masks)

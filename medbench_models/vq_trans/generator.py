@@ -10,7 +10,7 @@ from medbench.errors import SpecError
 from medbench.features.lpips import SQUEEZENET
 from medbench.generators.base import FitRequest, GeneratorInfo, SampleRequest, Stage, TrainingData
 from medbench.imaging.volume import Volume
-from medbench_models.shared.plugin import Plugin
+from medbench_models.shared.plugin import VqvaePlugin
 from medbench_models.vq_trans.config import VqTransConfig
 from medbench_models.vq_trans.presets import PRESETS
 from medbench_models.vq_trans.published import CHECKPOINTS
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from medbench_models.vq_trans.checkpoint import Loaded
 
 
-class VqTrans(Plugin[VqTransConfig, "Loaded"]):
+class VqTrans(VqvaePlugin[VqTransConfig, "Loaded"]):
     """An autoregressive transformer over the codes of a VQ-VAE, one token after the other.
 
     It takes no label maps. Its length is fixed: a checkpoint makes volumes of one shape, and a token needs all those
@@ -91,13 +91,6 @@ class VqTrans(Plugin[VqTransConfig, "Loaded"]):
             raise SpecError("vq-trans is unconditional and cannot follow label maps: leave out --conditional")
         for seed in request.seeds:
             yield sample(self.networks, seed, self.config.sampling)
-
-    def reconstruct(self, volume: Volume) -> Volume:
-        """Return the volume after the VQ-VAE, on its own grid."""
-        from medbench_models.shared.volumes import reconstruct
-
-        vqvae, described = self.networks.vqvae, self.networks.description
-        return reconstruct(vqvae, volume, window=described.network.window, flipped=described.flipped)
 
     def predict(self, stage: Stage, shape: tuple[int, int, int], *, limit_bytes: float) -> Prediction:
         """Return the memory that a stage needs on a GPU, without one.

@@ -11,17 +11,11 @@ import torch
 from medbench.budget.prediction import Prediction, predict_peak
 from medbench.generators.base import Stage
 from medbench.training.rehearsal import Rehearsal
+from medbench_models.shared import vqvae_memory
 from medbench_models.shared.arrays import require_divisible
 from medbench_models.shared.gan import require_crops
-from medbench_models.shared.precision import sampling_dtype
-from medbench_models.shared.vqvae import slabs_needed
-from medbench_models.shared.vqvae_memory import (
-    bytes_of_vqvae,
-    empty_vqvae,
-    predict_decoding,
-    predict_encoding,
-    predict_vqgan,
-)
+from medbench_models.shared.precision import built_as_sampled
+from medbench_models.shared.vqvae_memory import empty_vqvae, predict_encoding, predict_vqgan
 from medbench_models.vq_trans.autoregression import step_sequences
 from medbench_models.vq_trans.config import NetworkConfig, VqTransConfig
 from medbench_models.vq_trans.networks import build_transformer
@@ -66,13 +60,13 @@ def predict_sampling(network: NetworkConfig, shape: Shape, *, limit_bytes: float
         shape: voxels (x, y, z).
         limit_bytes: memory in all; decoding takes as many slabs as it demands.
     """
-    with torch.device("meta"):
-        kept = bytes_of_vqvae(network.vqvae, _half_transformer(network, shape))
-    count = slabs_needed(network.vqvae, shape, itemsize=2, limit_bytes=limit_bytes, kept_bytes=kept)
-    return {
-        "next token": predict_peak(lambda: _last_token(network, shape)),
-        "decode": predict_decoding(network.vqvae, shape, count=count, beside=lambda: _half_transformer(network, shape)),
-    }
+    return vqvae_memory.predict_sampling(
+        network.vqvae,
+        shape,
+        beside=lambda: [_half_transformer(network, shape)],
+        steps={"next token": lambda: _last_token(network, shape)},
+        limit_bytes=limit_bytes,
+    )
 
 
 def predict_fitting(config: VqTransConfig, shape: Shape, *, limit_bytes: float = math.inf) -> dict[str, Prediction]:
@@ -94,12 +88,8 @@ def predict_fitting(config: VqTransConfig, shape: Shape, *, limit_bytes: float =
 
 def _half_transformer(network: NetworkConfig, shape: Shape) -> Transformer:
     """Return the transformer as it is sampled with on a GPU: in float16."""
-    before = torch.get_default_dtype()
-    torch.set_default_dtype(sampling_dtype("cuda"))  # weights without contents cannot be converted
-    try:
+    with built_as_sampled():
         return build_transformer(network, shape).eval()
-    finally:
-        torch.set_default_dtype(before)
 
 
 @torch.no_grad()

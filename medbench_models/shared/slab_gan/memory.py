@@ -12,7 +12,7 @@ from medbench.budget.prediction import Prediction, predict_peak
 from medbench.generators.base import Stage
 from medbench.training.rehearsal import Rehearsal
 from medbench_models.shared.config import SlabGanConfig, SlabPreset
-from medbench_models.shared.precision import sampling_dtype
+from medbench_models.shared.precision import built_as_sampled
 from medbench_models.shared.slab_gan.networks import Pyramid, SlabGenerator, pyramid
 from medbench_models.shared.slab_gan.task import SlabGanTask, nothing_of, rehearse
 
@@ -49,9 +49,5 @@ def fitting(task: Task, config: SlabPreset, grids: Pyramid) -> SlabGanTask[Any, 
 
 @torch.no_grad()
 def _generate(network: SlabGanConfig, grids: Pyramid) -> None:
-    before = torch.get_default_dtype()
-    torch.set_default_dtype(sampling_dtype("cuda"))  # weights without contents cannot be converted
-    try:
+    with built_as_sampled():
         SlabGenerator(network, grids).eval()(torch.empty(1, network.latent + network.classes))
-    finally:
-        torch.set_default_dtype(before)
