@@ -14,7 +14,6 @@ Weights are kept in float32, so that the converted networks give what the public
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +21,7 @@ from typing import Final
 
 import torch
 
-from medbench.errors import MedbenchError, SpecError, Unavailable
+from medbench.errors import SpecError, Unavailable
 from medbench.storage.files import sha256_of
 from medbench_models.medlord.checkpoint import MODEL, Description
 from medbench_models.medlord.config import NetworkConfig
@@ -34,7 +33,7 @@ from medbench_models.shared.arrays import require_divisible
 from medbench_models.shared.checkpoint import save
 from medbench_models.shared.config import preset_of
 from medbench_models.shared.public_files import Weights, Which
-from medbench_models.shared.unstated import Unstated, add_unstated, unstated_of
+from medbench_models.shared.unstated import Unstated, add_unstated, run_converter
 from medbench_models.shared.vqvae import TRAINING_ONLY, Vqvae
 
 SCALE_FACTOR: Final = 1.11  # the default of the public code's configuration medlord
@@ -98,14 +97,7 @@ def convert(preset_name: str, files: Files, out: Path, *, unstated: Unstated) ->
         model=MODEL,
         preset=preset_name,
         network=network,
-        scale_factor=stated.scale_factor,
-        shape=stated.shape,
-        affine=stated.affine,
-        seed=0,
-        steps={},
-        scores={},
-        trained_on=0,
-        flipped=stated.flipped,
+        **stated.described,
         converted_from={f"{name}_sha256": sha256_of(path) for name, path in files.paths.items()}
         | {"unet_weights": files.which},
     )
@@ -125,17 +117,13 @@ def _read(network: NetworkConfig, files: Files) -> dict[str, Weights]:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the command line: exit code 2 and one line on stderr where something is wrong."""
-    parser = _parser()
-    options = parser.parse_args(arguments)
-    unstated = unstated_of(options)
-    try:
-        files = Files(*_files(options), options.controlnet, options.unet_weights)
-        path = convert(options.preset, files, options.out or CHECKPOINTS.path(options.preset), unstated=unstated)
-    except MedbenchError as error:
-        parser.exit(error.exit_code, f"medbench: {error}\n")
-    sys.stderr.write(f"assumed: {unstated.in_words}\n")
-    sys.stdout.write(f"checkpoint: {path}\n")
+    """Run the command line; see ``run_converter``."""
+    run_converter(_parser(), arguments, _converted)
+
+
+def _converted(options: argparse.Namespace, unstated: Unstated) -> Path:
+    files = Files(*_files(options), options.controlnet, options.unet_weights)
+    return convert(options.preset, files, options.out or CHECKPOINTS.path(options.preset), unstated=unstated)
 
 
 def _parser() -> argparse.ArgumentParser:

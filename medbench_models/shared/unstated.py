@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import argparse
 import re
+import sys
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from medbench.errors import SpecError
+from medbench.errors import MedbenchError, SpecError
 from medbench_models.shared.arguments import triple
 
 
@@ -57,6 +61,12 @@ class Unstated:
         return tuple(map(tuple, np.diag([*self.spacing_mm, 1.0]).tolist()))
 
     @property
+    def described(self) -> dict[str, Any]:
+        """What a converted checkpoint's description says beside networks and source; how it was trained is unknown."""
+        training = {"seed": 0, "steps": {}, "scores": {}, "trained_on": 0}
+        return training | {name: getattr(self, name) for name in ("scale_factor", "shape", "affine", "flipped")}
+
+    @property
     def in_words(self) -> str:
         """What samples depend on most, for the converter to say."""
         return f"scale factor {self.scale_factor:g}, {self.timesteps} time steps (the files state neither)"
@@ -88,3 +98,25 @@ def add_unstated(parser: argparse.ArgumentParser, *, scale_factor: float | None)
 def unstated_of(options: argparse.Namespace) -> Unstated:
     """Return what was said on the command line."""
     return Unstated(*(getattr(options, field.name) for field in fields(Unstated)))
+
+
+def run_converter(
+    parser: argparse.ArgumentParser,
+    arguments: Sequence[str] | None,
+    convert: Callable[[argparse.Namespace, Unstated], Path],
+) -> None:
+    """Run a converter's command line: exit code 2 and one line on stderr where something is wrong.
+
+    Args:
+        parser: with the options of ``add_unstated``.
+        arguments: of the command line; those of the process for None.
+        convert: writes the checkpoint and returns its path.
+    """
+    options = parser.parse_args(arguments)
+    unstated = unstated_of(options)
+    try:
+        path = convert(options, unstated)
+    except MedbenchError as error:
+        parser.exit(error.exit_code, f"medbench: {error}\n")
+    sys.stderr.write(f"assumed: {unstated.in_words}\n")
+    sys.stdout.write(f"checkpoint: {path}\n")

@@ -20,20 +20,19 @@ Weights are kept in float32, so that the converted networks give what the public
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
-from medbench.errors import CheckpointError, MedbenchError, SpecError
+from medbench.errors import CheckpointError, SpecError
 from medbench.storage.files import sha256_of
 from medbench_models.shared.arrays import require_divisible
 from medbench_models.shared.checkpoint import save
 from medbench_models.shared.config import preset_of
 from medbench_models.shared.public_files import Weights, Which
-from medbench_models.shared.unstated import Unstated, add_unstated, unstated_of
+from medbench_models.shared.unstated import Unstated, add_unstated, run_converter
 from medbench_models.shared.vqvae import TRAINING_ONLY, Vqvae
 from medbench_models.voldit.checkpoint import MODEL, Description
 from medbench_models.voldit.config import NetworkConfig
@@ -82,14 +81,7 @@ def convert(preset_name: str, files: Files, out: Path, *, unstated: Unstated) ->
         model=MODEL,
         preset=preset_name,
         network=network,
-        scale_factor=stated.scale_factor,
-        shape=stated.shape,
-        affine=stated.affine,
-        seed=0,
-        steps={},
-        scores={},
-        trained_on=0,
-        flipped=stated.flipped,
+        **stated.described,
         saw=PUBLIC_SAW,
         converted_from={
             "vqvae_sha256": sha256_of(files.vqvae),
@@ -128,19 +120,15 @@ def _read(network: NetworkConfig, files: Files, shape: Sequence[int]) -> dict[st
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the command line: exit code 2 and one line on stderr where something is wrong."""
-    parser = _parser()
-    options = parser.parse_args(arguments)
-    unstated = unstated_of(options)
-    try:
-        if (options.dit is None) == (options.adapter is None):
-            raise SpecError("give --dit, or --adapter, whose file holds the transformer that it was trained on")
-        files = Files(options.vqvae, options.dit or options.adapter, options.adapter is not None, options.dit_weights)
-        path = convert(options.preset, files, options.out, unstated=unstated)
-    except MedbenchError as error:
-        parser.exit(error.exit_code, f"medbench: {error}\n")
-    sys.stderr.write(f"assumed: {unstated.in_words}\n")
-    sys.stdout.write(f"checkpoint: {path}\n")
+    """Run the command line; see ``run_converter``."""
+    run_converter(_parser(), arguments, _converted)
+
+
+def _converted(options: argparse.Namespace, unstated: Unstated) -> Path:
+    if (options.dit is None) == (options.adapter is None):
+        raise SpecError("give --dit, or --adapter, whose file holds the transformer that it was trained on")
+    files = Files(options.vqvae, options.dit or options.adapter, options.adapter is not None, options.dit_weights)
+    return convert(options.preset, files, options.out, unstated=unstated)
 
 
 def _parser() -> argparse.ArgumentParser:
