@@ -90,7 +90,7 @@ class Engine:
             yield executor
 
     @contextmanager
-    def looking(self, count: int, *, device: str, voxels: int) -> Iterator[Executor | None]:
+    def looking(self, count: int, *, device: str, voxels: int, beside_bytes: int = 0) -> Iterator[Executor | None]:
         """Yield an executor as ``executor`` does, for work that reads volumes and computes something of each.
 
         Where no number of workers was given, volumes so small that processes would take longer to start than they save
@@ -101,6 +101,7 @@ class Engine:
             count: volumes.
             device: torch device of the networks.
             voxels: of all volumes together.
+            beside_bytes: memory of a process that each process of this machine starts beside itself.
         """
         from medbench.engines.devices import gpus_to_share
         from medbench.engines.local import local, threads, workers_for
@@ -110,8 +111,10 @@ class Engine:
                 yield executor
             return
         gpus = gpus_to_share(device)
-        workers = min(self.workers or (len(gpus) or workers_for(voxels, count)), count)
-        with threads(workers) if device != "cpu" and not gpus else local(workers, gpus) as executor:
+        in_threads = device != "cpu" and not gpus
+        beside_each = 0 if in_threads else beside_bytes  # threads share theirs
+        workers = min(self.workers or (len(gpus) or workers_for(voxels, count, beside_each)), count)
+        with threads(workers) if in_threads else local(workers, gpus) as executor:
             yield executor
 
 

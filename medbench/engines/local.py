@@ -75,18 +75,19 @@ def _begin(files: list[Path], places: SimpleQueue[str] | None) -> None:
         plugin_files.import_file(file)
 
 
-def workers_for(voxels: int, volumes: int) -> int:
+def workers_for(voxels: int, volumes: int, beside_bytes: int = 0) -> int:
     """Return how many processes are worth their start: 1, or as many as cores and memory allow.
 
     Args:
         voxels: of all volumes together.
         volumes: how many there are.
+        beside_bytes: memory of what each of them starts beside itself.
     """
     import psutil
 
     if voxels < _WORTH_PROCESSES:
         return 1
-    room = psutil.virtual_memory().available // (_WORKER_BYTES + _BYTES_A_VOXEL * voxels // volumes)
+    room = psutil.virtual_memory().available // (_WORKER_BYTES + beside_bytes + _BYTES_A_VOXEL * voxels // volumes)
     return max(1, min(available_cores(), room))
 
 

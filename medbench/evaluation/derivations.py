@@ -112,6 +112,20 @@ def wanted_by(metrics: Sequence[str], instruments: Instruments) -> list[Derivati
     return found
 
 
+def beside_bytes(metrics: Sequence[str], instruments: Instruments) -> int:
+    """Return the memory of the process that the segmenter starts beside each worker; 0 where none is needed.
+
+    Args:
+        metrics: registered names.
+        instruments: what the volumes are seen with.
+    """
+    needed = any("segmenter" in registry.load("metrics", name).info.needs for name in metrics)
+    if not needed or instruments.protocol.segmenter is None:
+        return 0
+    # Segmenters in files may declare themselves with a class of their own.
+    return getattr(instruments.segmenter.info, "process_bytes", 0)
+
+
 def _one(made: Callable[[Instruments], Derivation], instruments: Instruments) -> Sequence[Derivation]:
     return (made(instruments),)
 

@@ -16,7 +16,7 @@ from medbench.engines.engine import Engine
 from medbench.engines.work import run_all
 from medbench.errors import DataError, MedbenchError, StorageError, Unavailable
 from medbench.evaluation.comparison import Comparison
-from medbench.evaluation.derivations import CENTRE_SLICES, wanted_by
+from medbench.evaluation.derivations import CENTRE_SLICES, beside_bytes, wanted_by
 from medbench.evaluation.gate.facts import is_known, known_facts
 from medbench.evaluation.gate.grids import same_spacing
 from medbench.evaluation.instruments import Instruments
@@ -139,7 +139,8 @@ def look_at(looks: Sequence[Look], one_pass: OnePass, engine: Engine) -> Iterato
     grid = one_pass.instruments.protocol.grid
     shape = grid.shape if grid is not None and grid.shape is not None else read_header(looks[0].item.path).shape
     device, voxels = one_pass.instruments.device, len(looks) * math.prod(shape)
-    with engine.looking(len(looks), device=device, voxels=voxels) as executor:
+    beside = beside_bytes(one_pass.metrics, one_pass.instruments)
+    with engine.looking(len(looks), device=device, voxels=voxels, beside_bytes=beside) as executor:
         for passed in run_all(one_pass, looks, executor=executor):
             yield
             if not passed:

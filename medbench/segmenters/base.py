@@ -20,6 +20,8 @@ class SegmenterInfo:
         stand_in: True where it only serves a toy data set; the report then says so.
         license: licence of code and weights.
         source: paper or repository.
+        process_bytes: memory of a process of its own that it starts beside each worker, for a CT of 512x512x256 voxels;
+            0: it works in the worker.
     """
 
     name: str
@@ -27,6 +29,7 @@ class SegmenterInfo:
     stand_in: bool
     license: str
     source: str
+    process_bytes: int = 0
 
 
 class Segmenter(Protocol):

@@ -43,5 +43,7 @@ def test_small_volumes_are_not_worth_a_process_and_memory_bounds_the_workers(mon
     assert workers_for(100 * large, 100) == 16
     available.available = 7 * 2**30
     assert 1 < workers_for(100 * large, 100) < 16
+    few = workers_for(100 * large, 100)
+    assert workers_for(100 * large, 100, 2**31) < few
     available.available = 2**28
     assert workers_for(100 * large, 100) == 1

@@ -14,7 +14,7 @@ import pytest
 from medbench import registry
 from medbench.drawing.panels import CentreSlices
 from medbench.evaluation import derivations
-from medbench.evaluation.derivations import CENTRE_SLICES, centre_slices, slice_features, wanted_by
+from medbench.evaluation.derivations import CENTRE_SLICES, beside_bytes, centre_slices, slice_features, wanted_by
 from medbench.features.seeded import SeededResNet
 from medbench.imaging.volume import Volume
 from medbench.records.samples import StoredVolume
@@ -39,6 +39,19 @@ def test_features_and_regions_follow_from_needs_and_the_rest_is_declared(
 def test_what_cannot_be_had_is_left_to_the_metric_to_tell(tmp_path: Path, instruments: Callable[..., Any]) -> None:
     lab = instruments(tmp_path, extractor="radimagenet-resnet50", volume_extractor="seeded-resnet")
     assert names(["fid25d", "fid3d", "hu"], lab) == {"regions", "hu"}
+
+
+def test_memory_of_a_segmenter_counts_where_a_metric_asks_for_regions(
+    tmp_path: Path, instruments: Callable[..., Any]
+) -> None:
+    lab = instruments(tmp_path, segmenter="totalsegmentator")
+    assert beside_bytes(["fid3d", "rvr"], lab) == lab.segmenter.info.process_bytes > 2**30
+    assert beside_bytes(["fid3d"], lab) == 0
+    assert (
+        beside_bytes(["rvr"], instruments(tmp_path))
+        == beside_bytes(["rvr"], instruments(tmp_path, segmenter="phantom"))
+        == 0
+    )
 
 
 def test_a_declaration_that_raises_costs_no_other(
