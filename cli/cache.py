@@ -12,10 +12,10 @@ import typer
 
 from cli.session import Session, in_session
 from medbench.storage.home import home
-from medbench.storage.stock import Stored, prune, stock
+from medbench.storage.stock import Stored, damaged, prune, stock
 from medbench.storage.uses import uses
 
-app = typer.Typer(no_args_is_help=True, help="Prepared volumes and caches: show, prune. All can be made again.")
+app = typer.Typer(no_args_is_help=True, help="Prepared volumes and caches: show, verify, prune. All can be made again.")
 
 
 @app.command()
@@ -39,6 +39,19 @@ def show(ui: Session) -> None:
             ["run", "state", "uses", "alone"],
             [[one["run"], one["state"], _size(one["bytes"]), _size(one["own_bytes"])] for one in runs],
         )
+
+
+@app.command()
+@in_session
+def verify(ui: Session) -> None:
+    """Read all prepared volumes and cache entries through; exit code 2 where one is damaged: it will be made again."""
+    found = damaged(ui.progress)
+    for one in found:
+        ui.complain(f"{one.name} is damaged: it is not used and made again")
+    document = {"damaged": [one.name for one in found]}
+    ui.tell(document, f"{len(found)} damaged" if found else "all are what was written")
+    if found:
+        raise typer.Exit(2)
 
 
 @app.command("prune")

@@ -2,22 +2,29 @@
 
 A file that medbench reads again has a seal, ``NAME.seal``: the file's key and the SHA-256 of its content. So one that
 was damaged, cut short, edited, or put in another's place is found out before it is used, and is made again. SHA-256 is
-fast where the processor has instructions for it, 1 to 2 GB a second, which is more than most disks give; a file is
-read through once a process, unless it changes.
+fast where the processor has instructions for it, 1 to 2 GB a second, which is more than most disks give.
+
+A file of a mebibyte or more that was read through and found sound is not read through again while its size, inode and
+times stay: its seal then says so. What decays on the disk meanwhile is found by ``check``, which trusts no such note.
 """
 
 from __future__ import annotations
 
 import contextlib
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
+from medbench.errors import StorageError
 from medbench.progress import Progress
-from medbench.storage.files import atomic_path, sha256_of, sha256_once, write_json
+from medbench.storage.files import atomic_path, sha256_of, sha256_once, storage_errors, write_json
 
 SUFFIX = ".seal"
+_SEEN: Final = "seen"
+_WORTH_A_NOTE = 2**20  # bytes; what is smaller is read sooner than a note is written
+_SETTLED_NS = 2 * 10**9  # two changes within a tick of the file system's clock have one time
 
 
 @contextlib.contextmanager
@@ -34,7 +41,7 @@ def sealed_path(path: Path, key: str) -> Iterator[Path]:
     with atomic_path(path) as temporary:
         yield temporary
         # The seal comes first and knows the old content too: killed at any point, this leaves a file that is sound.
-        before = _sealed(path, key)[:1]
+        before = _contents(_document(path), key)[:1]
         write_json(seal_of(path), {"key": key, "sha256": [sha256_of(temporary), *before]})
 
 
@@ -45,12 +52,42 @@ def sealed_sha256(path: Path, key: str) -> str | None:
         path: of the file.
         key: as for ``sealed_path``.
     """
-    known = _sealed(path, key)
+    document = _document(path)
+    known = _contents(document, key)
     try:
-        found = sha256_once(path) if known and path.is_file() else None
+        if not known or not path.is_file():
+            return None
+        stamp = _stamp(path)
+        noted = document.get(_SEEN)
+        if isinstance(noted, list) and noted[:1] and noted[0] in known and noted[1:] == stamp:
+            return str(noted[0])
+        found = sha256_once(path)
     except OSError:
         return None
-    return found if found in known else None
+    if found not in known:
+        return None
+    size, _, *times = stamp
+    if size >= _WORTH_A_NOTE and time.time_ns() - max(times) > _SETTLED_NS:
+        with contextlib.suppress(StorageError):  # nothing may be written there: it is read through the next time, too
+            write_json(seal_of(path), {**document, _SEEN: [found, *stamp]})
+    return found
+
+
+def check(path: Path) -> bool:
+    """Read a sealed file through; say whether it is what its seal says. One that is not loses its seal.
+
+    Without it, it is not used and made again.
+
+    Raises:
+        StorageError: its seal cannot be removed.
+    """
+    document = _document(path)
+    with contextlib.suppress(OSError):  # what cannot be read cannot be used
+        if sha256_of(path) in _contents(document, document.get("key")):
+            return True
+    with storage_errors(path):
+        seal_of(path).unlink(missing_ok=True)
+    return False
 
 
 def is_sound(path: Path, key: str, progress: Progress) -> bool:
@@ -78,11 +115,22 @@ def seal_of(path: Path) -> Path:
     return path.with_name(path.name + SUFFIX)
 
 
-def _sealed(path: Path, key: str) -> list[str]:
-    """Return the SHA-256 of each content that a file may have under a key: the last one and the one before."""
+def _document(path: Path) -> dict[str, Any]:
+    """Return the seal of a file; nothing where it is damaged or absent."""
     try:
         document: Any = json.loads(seal_of(path).read_bytes())
-        known = document["sha256"] if document["key"] == key else []
-    except (OSError, ValueError, TypeError, KeyError, RecursionError):
-        return []
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return document if isinstance(document, dict) else {}
+
+
+def _contents(document: dict[str, Any], key: object) -> list[str]:
+    """Return the SHA-256 of each content that a file may have under a key: the last one and the one before."""
+    known = document.get("sha256") if document.get("key") == key else None
     return known if isinstance(known, list) else []
+
+
+def _stamp(path: Path) -> list[int]:
+    """Return size, inode, and the times (ns) of the last writing and of the last change of any kind."""
+    status = path.stat()
+    return [status.st_size, status.st_ino, status.st_mtime_ns, status.st_ctime_ns]

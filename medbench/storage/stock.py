@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from medbench.errors import SpecError
+from medbench.progress import Progress
 from medbench.storage.files import storage_errors
 from medbench.storage.home import home
-from medbench.storage.seals import SUFFIX, seal_of
+from medbench.storage.seals import SUFFIX, check, seal_of
 from medbench.storage.uses import Use, uses
 
 _DAY_S = 86_400
@@ -89,6 +90,17 @@ def prune(*, now: float, older_than_days: float | None = None, run: Path | None 
         if not dry:
             _remove(home() / one.name)
     return Pruned(removed, needed, sorted(holders))
+
+
+def damaged(progress: Progress) -> list[Stored]:
+    """Read all sealed files through; return those that are not what was written: they will be made again.
+
+    Args:
+        progress: told about every file.
+    """
+    sealed = [one for one in stock() if seal_of(home() / one.name).is_file()]
+    tracked = progress.track(sealed, task="check stored files", total=len(sealed))
+    return [one for one in tracked if not check(home() / one.name)]
 
 
 def _of_run_alone(run: Path, known: Sequence[Use]) -> Collection[str]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from medbench.storage import uses
-from medbench.storage.seals import sealed_path
+from medbench.storage.seals import seal_of, sealed_path
 
 
 @pytest.fixture
@@ -42,3 +42,13 @@ def test_prune_keeps_what_an_unfinished_run_needs_and_says_for_whom(home: Path, 
 
 def test_prune_without_a_wish_is_refused(home: Path, medbench, refused) -> None:
     assert "--older-than" in refused(medbench("cache", "prune"))
+
+
+def test_verify_names_what_is_damaged_and_lets_it_be_made_again(home: Path, medbench) -> None:
+    assert "all are what was written" in medbench("cache", "verify").stdout
+    entry = home / "cache" / "features" / "ab" / "ab.npz"
+    entry.write_bytes(b"1" + bytes(999))
+    found = medbench("cache", "verify", "--json")
+    assert found.returncode == 2 and json.loads(found.stdout) == {"damaged": ["cache/features/ab/ab.npz"]}
+    assert "ab.npz is damaged" in found.stderr
+    assert not seal_of(entry).exists()

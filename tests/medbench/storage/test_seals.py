@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,9 @@ from typing import Any
 import pytest
 
 from medbench.progress import silent
-from medbench.storage.seals import SUFFIX, is_sound, sealed_path, sealed_sha256
+from medbench.storage import seals
+from medbench.storage.files import sha256_of
+from medbench.storage.seals import SUFFIX, check, is_sound, sealed_path, sealed_sha256
 
 
 def _write(path: Path, content: bytes, key: str = "key") -> None:
@@ -90,3 +93,52 @@ def test_a_failed_writer_leaves_file_and_seal(file: Path) -> None:
         temporary.write_bytes(b"half")
         raise RuntimeError
     assert is_sound(file, "one", silent)
+
+
+LARGE = bytes(2**20)
+
+
+@pytest.fixture
+def hashed(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """Return a list of the files that are read through; time goes ahead of what was just written."""
+    read: list[Path] = []
+    monkeypatch.setattr(seals, "sha256_once", lambda path: read.append(path) or sha256_of(path))
+    monkeypatch.setattr(seals, "_SETTLED_NS", -(10**10))
+    return read
+
+
+def test_a_large_file_is_read_through_once_while_its_times_stay(tmp_path: Path, hashed: list[Path]) -> None:
+    large, small = tmp_path / "large", tmp_path / "small"
+    _write(large, LARGE)
+    _write(small, LARGE[1:])
+    for _ in range(3):
+        assert is_sound(large, "key", silent) and is_sound(small, "key", silent)
+    assert (hashed.count(large), hashed.count(small)) == (1, 3)
+    assert not is_sound(large, "another key", silent)
+    stamp = large.stat()
+    large.write_bytes(b"1" + LARGE[1:])
+    os.utime(large, ns=(stamp.st_atime_ns, stamp.st_mtime_ns))  # the time of its last change of any kind tells
+    assert not is_sound(large, "key", silent)
+
+
+def test_a_file_that_just_changed_is_read_through_again(
+    tmp_path: Path, hashed: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(seals, "_SETTLED_NS", 10**12)
+    _write(tmp_path / "file", LARGE)
+    assert all(is_sound(tmp_path / "file", "key", silent) for _ in range(2))
+    assert len(hashed) == 2
+
+
+def test_decay_that_leaves_all_times_is_found_by_reading_through(
+    tmp_path: Path, hashed: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "file"
+    _write(file, LARGE)
+    assert is_sound(file, "key", silent) and check(file)
+    stamp = seals._stamp(file)
+    file.write_bytes(b"1" + LARGE[1:])
+    monkeypatch.setattr(seals, "_stamp", lambda path: stamp)
+    assert is_sound(file, "key", silent)  # trusted, and wrong
+    assert not check(file)
+    assert not is_sound(file, "key", silent)
