@@ -11,7 +11,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -142,6 +142,18 @@ class Dask:
     address: str
     processes: list[subprocess.Popen[bytes]]
 
+    @property
+    def words(self) -> tuple[str, ...]:
+        """What gives a command's work to it."""
+        return ("--engine", "dask", "--engine-option", f"scheduler={self.address}")
+
+    def wait_until_there(self, workers: int) -> None:
+        """Return once it has so many workers."""
+        from distributed import Client
+
+        with Client(self.address, set_as_default=False) as client:  # type: ignore[no-untyped-call]
+            client.wait_for_workers(workers, timeout=60)
+
     def worker_pids(self) -> list[int]:
         """Return the ids of the processes that do the work."""
         import psutil
@@ -156,7 +168,9 @@ class Dask:
 
 
 @contextlib.contextmanager
-def dask(folder: Path, *, workers: int = 2, home: Path | None = None, resources: str = "") -> Iterator[Dask]:
+def dask(
+    folder: Path, *, workers: int = 2, home: Path | None = None, resources: str = "", before: Sequence[str] = ()
+) -> Iterator[Dask]:
     """Start a Dask cluster; its workers share this machine's files.
 
     Args:
@@ -164,6 +178,7 @@ def dask(folder: Path, *, workers: int = 2, home: Path | None = None, resources:
         workers: processes.
         home: their MEDBENCH_HOME before work comes; None: this process's.
         resources: what each declares, like ``GPU=1``.
+        before: words that start the last worker's command.
     """
     folder.mkdir(parents=True, exist_ok=True)
     (port,) = _free_ports(1)
@@ -176,6 +191,7 @@ def dask(folder: Path, *, workers: int = 2, home: Path | None = None, resources:
          "--local-directory", str(folder / f"worker{number}"), "--host", "127.0.0.1", *declared]
         for number in range(workers)
     ]  # fmt: skip
+    commands[-1] = [*before, *commands[-1]]
     processes = []
     try:
         for number, command in enumerate(commands):

@@ -189,8 +189,9 @@ def accessible() -> Callable[[Any], None]:
     return check
 
 
-def _clusters() -> Any:
-    """Return the module beside this file: tests are no package from which it could be imported."""
+@pytest.fixture(scope="session")
+def clusters() -> Any:
+    """The module that starts clusters; it lies beside this file, as tests are no package to import it from."""
     if "clusters" not in sys.modules:
         spec = importlib.util.spec_from_file_location("clusters", Path(__file__).parent / "clusters.py")
         assert spec is not None and spec.loader is not None
@@ -200,8 +201,7 @@ def _clusters() -> Any:
 
 
 @pytest.fixture(scope="session")
-def _slurm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    clusters = _clusters()
+def _slurm(clusters: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     if lacking := clusters.lacks_slurm():
         pytest.skip(lacking)
     with clusters.slurm(tmp_path_factory.mktemp("slurm") / "cluster") as cluster:
@@ -217,10 +217,10 @@ def slurm_cluster(_slurm: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 @pytest.fixture(scope="session")
-def dask_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+def dask_cluster(clusters: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """A Dask cluster of a scheduler and two workers on this machine, each a process."""
     pytest.importorskip("distributed", reason='pip install -e ".[test]" has dask.distributed')
-    with _clusters().dask(tmp_path_factory.mktemp("dask")) as cluster:
+    with clusters.dask(tmp_path_factory.mktemp("dask")) as cluster:
         yield cluster
 
 

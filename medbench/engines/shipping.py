@@ -101,11 +101,23 @@ def _take_place(place: Place) -> None:
     if not place.folder.is_dir():
         raise SpecError(f"{_here()} does not see {place.folder}: start the command in a folder that all workers share")
     for name, value in place.environment.items():
-        if name.startswith(_WEIGHTS) and not Path(value).is_file():
-            raise MissingExtraError(
-                f"{_here()} does not see {value} ({name}): put the weights where all workers see them"
-            )
+        if name.startswith(_WEIGHTS):
+            require_weights(Path(value), f" ({name})")
     os.environ.update(place.environment)
+
+
+def require_weights(file: Path, name: str = "") -> None:
+    """Refuse to begin in a worker that does not see a file of weights.
+
+    Args:
+        file: that another process named.
+        name: what names it, for the message.
+
+    Raises:
+        MissingExtraError: it is not there.
+    """
+    if not file.is_file():
+        raise MissingExtraError(f"{_here()} does not see {file}{name}: put the weights where all workers see them")
 
 
 @functools.lru_cache(maxsize=8)

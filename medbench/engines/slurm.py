@@ -72,7 +72,8 @@ def require_answer() -> None:
         raise SpecError("--engine slurm: there is no sbatch here: run this on a node from which jobs are submitted")
     try:
         asked = subprocess.run(["scontrol", "ping"], capture_output=True, text=True, timeout=_PATIENCE_S, check=False)
-        answer = f"{asked.stdout} {asked.stderr}"
+        lines = (asked.stdout + asked.stderr).splitlines()
+        answer = " ".join(line for line in lines if not line.startswith("*"))  # a frame that SLURM draws
     except subprocess.TimeoutExpired:
         answer = f"no answer in {_PATIENCE_S} s"
     if " UP" not in answer:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from medbench.budget.meter import Meter
 from medbench.engines.devices import resolve_device
 from medbench.engines.engine import Engine
+from medbench.engines.shipping import require_weights
 from medbench.engines.work import run_all
 from medbench.pipeline.prepare import on_grid
 from medbench.pipeline.presets import Chosen
@@ -106,6 +107,8 @@ def _make_part(
     shard: Shard, *, making: Making, loading: Loading, left: Sequence[int]
 ) -> tuple[Sequence[int], StageMemory]:
     """Make a part of the samples; what a killed process made of it is there and stays."""
+    if loading.weights is not None:
+        require_weights(loading.weights)
     device = resolve_device(loading.device)
     missing = set(making.missing(max(left) + 1))
     indices = [index for index in shard.of(left) if index in missing]

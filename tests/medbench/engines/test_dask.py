@@ -66,8 +66,7 @@ def test_no_address_no_answer_no_workers_and_no_library_are_told(monkeypatch: py
         pass
 
 
-def test_tasks_take_a_gpu_each_where_the_workers_declare_them(tmp_path: Path) -> None:
-    clusters = sys.modules["clusters"]
+def test_tasks_take_a_gpu_each_where_the_workers_declare_them(clusters: Any, tmp_path: Path) -> None:
     with clusters.dask(tmp_path, workers=1, resources="GPU=1") as cluster:
         begun = time.monotonic()
         with engine(cluster).executor(2, device="cuda") as executor:
