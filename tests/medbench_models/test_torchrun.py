@@ -30,7 +30,10 @@ MODELS = {
     "voldit": (("stage2", "stage3"), "train stage2"),
     "vq-trans": (("stage1", "stage2"), "train stage2"),
 }
-SLOWLY = "gan.rate=1e-6 gan.critic_rate=1e-6 gan.encoder_rate=1e-6"
+FURTHER = {
+    **dict.fromkeys(("ha-gan", "crf-gan"), "gan.rate=1e-6 gan.critic_rate=1e-6 gan.encoder_rate=1e-6"),
+    "med-lsdm": "stage1.adversarial_from=0.5",  # so that its batch norms are among what is compared
+}
 STEPS = 4
 # Share of the way from the first weights to the last. Where a gradient is next to nothing, rounding decides its sign,
 # and Adam's first steps are as long for any gradient. Other samples or other noise lead as far apart as the way is.
@@ -96,7 +99,7 @@ def run(folder: Path, model: str, *, processes: int = 2, kill: str = "") -> int:
     script.write_text(SCRIPT, encoding="utf-8")
     stages, _ = MODELS[model]
     settings = [f"{stage}.steps={STEPS} {stage}.batch={2 // processes} {stage}.precision=32-true" for stage in stages]
-    settings += [SLOWLY] if stages == ("gan",) else []
+    settings += [FURTHER.get(model, "")]
     launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
     command = [sys.executable, *(launcher if processes > 1 else []), str(script)]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
