@@ -70,13 +70,18 @@ class SegmenterTask:
         self.net, self.optimiser = fabric.setup(self.network, optimiser)
         self.class_weights = self.class_weights.to(fabric.device)
 
-    def step(self, index: int, chance: Chance) -> Mapping[str, torch.Tensor]:
-        """Train on one batch of augmented phantoms."""
-        set_learning_rate(self.optimiser, cosine_rate(index, self.steps, peak=RATE))
+    def load(self, index: int, chance: Chance) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return augmented phantoms and their labels."""
+        del index
         source = chance.common()
         chosen = torch.randint(len(self.images), (BATCH,), generator=source).numpy()
-        image = augmented(_scaled(self.images[chosen]), source).to(self.fabric.device)
-        label = torch.from_numpy(self.labels[chosen].astype(np.int64)).to(self.fabric.device)
+        image = augmented(_scaled(self.images[chosen]), source)
+        return image, torch.from_numpy(self.labels[chosen].astype(np.int64))
+
+    def step(self, index: int, loaded: tuple[torch.Tensor, torch.Tensor]) -> Mapping[str, torch.Tensor]:
+        """Train on one batch of augmented phantoms."""
+        set_learning_rate(self.optimiser, cosine_rate(index, self.steps, peak=RATE))
+        image, label = (tensor.to(self.fabric.device, non_blocking=True) for tensor in loaded)
         logits = self.net(image).float()
         entropy = functional.cross_entropy(logits, label, weight=self.class_weights)
         dice = soft_dice_loss(logits, label)

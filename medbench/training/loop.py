@@ -15,8 +15,8 @@ import math
 import os
 import pickle
 import warnings
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -31,6 +31,7 @@ from medbench.spec import canonical_json
 from medbench.storage.files import make_folder
 from medbench.storage.seals import is_sound, sealed_path
 from medbench.training import Precision
+from medbench.training.ahead import loaded_ahead, pinned
 from medbench.training.chance import RULES, Chance
 
 STATE_FILE = "state.pt"
@@ -81,8 +82,15 @@ class Task(Protocol):
     def setup(self, fabric: Fabric) -> None:
         """Hand the modules and optimisers to Fabric, which places and wraps them."""
 
-    def step(self, index: int, chance: Chance) -> Mapping[str, torch.Tensor]:
-        """Make one step with all its chance drawn from ``chance`` (on the CPU); return the losses to log."""
+    def load(self, index: int, chance: Chance) -> Any:
+        """Return what a step needs, on the CPU: data and all its chance, drawn from ``chance``.
+
+        It is called ahead of the step, in another thread, and depends on its arguments and the data alone. Tensors in
+        tuples, lists and dictionaries come into pinned memory where a GPU trains.
+        """
+
+    def step(self, index: int, loaded: Any) -> Mapping[str, torch.Tensor]:
+        """Make one step with what was loaded for it; return the losses to log."""
 
     def validate(self) -> Mapping[str, float]:
         """Return scores on the selection split; the one named ``score`` chooses the weights, lower is better."""
@@ -156,9 +164,11 @@ def train(task: Task, plan: Plan, *, fabric: Fabric, folder: Path, resume: bool,
     if start == 0 and fabric.is_global_zero:
         (folder / BEST_FILE).unlink(missing_ok=True)  # an older training's, should no score of this one be finite
     fabric.barrier()
-    with _tensorboard(folder, start, progress, active=fabric.is_global_zero) as log:
+    with ExitStack() as stack:
+        log = stack.enter_context(_tensorboard(folder, start, progress, active=fabric.is_global_zero))
+        steps = stack.enter_context(closing(_loaded(task, plan, start, fabric)))
         for index in progress.track(range(start, plan.steps), task=plan.name, total=plan.steps - start):
-            losses = task.step(index, Chance(plan.seed, index, fabric.global_rank, fabric.world_size))
+            losses = task.step(index, next(steps))
             done = index + 1
             if done % plan.log_every == 0:
                 log({f"train/{name}": _mean(fabric, value) for name, value in losses.items()}, done)
@@ -179,6 +189,16 @@ def train(task: Task, plan: Plan, *, fabric: Fabric, folder: Path, resume: bool,
         raise CheckpointError(f"{plan.name}: no score on the selection split was finite, so there are no best weights")
     best = _read(folder / BEST_FILE)
     return Trained(weights=best["weights"], scores=best["scores"], step=best["step"])
+
+
+def _loaded(task: Task, plan: Plan, start: int, fabric: Fabric) -> Generator[Any]:
+    on_gpu = fabric.device.type == "cuda"
+
+    def load(index: int) -> Any:
+        loaded = task.load(index, Chance(plan.seed, index, fabric.global_rank, fabric.world_size))
+        return pinned(loaded) if on_gpu else loaded
+
+    return loaded_ahead(load, range(start, plan.steps))
 
 
 def _mean(fabric: Fabric, loss: torch.Tensor) -> float:

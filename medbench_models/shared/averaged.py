@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sized
+from collections.abc import Mapping, Sized
 from functools import partial
 from typing import ClassVar, Generic, Protocol, TypeVar
 
@@ -71,14 +71,22 @@ class AveragedTask(ABC, Generic[Examples]):
         self.seed = seed
 
     @abstractmethod
-    def loss(self, network: nn.Module, examples: Examples, rows: torch.Tensor, chance: Samples) -> torch.Tensor:
-        """Return the mean loss of some examples.
+    def drawn(self, examples: Examples, rows: torch.Tensor, chance: Samples) -> tuple[torch.Tensor, ...]:
+        """Return some examples with all that is random about their loss, on the CPU.
 
         Args:
-            network: the trained one or the averaged one.
             examples: of training or selection.
             rows: which of them.
             chance: of each of them.
+        """
+
+    @abstractmethod
+    def loss(self, network: nn.Module, drawn: tuple[torch.Tensor, ...]) -> torch.Tensor:
+        """Return the mean loss of what ``drawn`` has returned.
+
+        Args:
+            network: the trained one or the averaged one.
+            drawn: on the device.
         """
 
     def setup(self, fabric: Fabric) -> None:
@@ -88,16 +96,21 @@ class AveragedTask(ABC, Generic[Examples]):
         self.net, self.optimiser = fabric.setup(self.network, optimiser)
         self.ema = Ema(self.network, self.config.ema_decay)
 
-    def step(self, index: int, chance: Chance) -> Mapping[str, torch.Tensor]:
+    def load(self, index: int, chance: Chance) -> list[tuple[torch.Tensor, ...]]:
+        """Return the random examples of each pass."""
+        del index
+        batches = chance.batches(self.config.batch, self.config.accumulate)
+        return [self.drawn(self.train, samples.integers(len(self.train)), samples) for samples in batches]
+
+    def step(self, index: int, loaded: list[tuple[torch.Tensor, ...]]) -> Mapping[str, torch.Tensor]:
         """Train on one batch of random examples, in several passes where they accumulate."""
         config = self.config
         set_learning_rate(self.optimiser, learning_rate(config.schedule, index, config.steps, peak=config.rate))
 
-        def compute(samples: Samples) -> torch.Tensor:
-            return self.loss(self.net, self.train, samples.integers(len(self.train)), samples)
+        def compute(drawn: tuple[torch.Tensor, ...]) -> torch.Tensor:
+            return self.loss(self.net, self.placed(drawn))
 
-        passes = [partial(compute, samples) for samples in chance.batches(config.batch, config.accumulate)]
-        loss = descend(self.fabric, self.net, self.optimiser, passes)
+        loss = descend(self.fabric, self.net, self.optimiser, [partial(compute, drawn) for drawn in loaded])
         self.ema.update(self.network)
         return {self.logged: loss}
 
@@ -111,8 +124,8 @@ class AveragedTask(ABC, Generic[Examples]):
                 for first in range(0, count, self.config.batch):
                     places = range(first, min(first + self.config.batch, count))
                     samples = chance.samples(places, total=count)
-                    loss = self.loss(averaged, self.select, torch.tensor(places), samples)
-                    losses.append(len(places) / count * float(loss))
+                    drawn = self.drawn(self.select, torch.tensor(places), samples)
+                    losses.append(len(places) / count * float(self.loss(averaged, self.placed(drawn))))
         return {"score": sum(losses) / self.validation_rounds}
 
     def weights(self) -> dict[str, torch.Tensor]:
@@ -123,6 +136,6 @@ class AveragedTask(ABC, Generic[Examples]):
         """Return network, optimiser and averages."""
         return {"network": self.network, "optimiser": self.optimiser, "ema": self.ema}
 
-    def placed(self, *tensors: torch.Tensor) -> Iterable[torch.Tensor]:
+    def placed(self, drawn: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:
         """Return tensors on the device."""
-        return [tensor.to(self.fabric.device) for tensor in tensors]
+        return tuple(tensor.to(self.fabric.device, non_blocking=True) for tensor in drawn)

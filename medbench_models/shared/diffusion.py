@@ -61,16 +61,19 @@ class DiffusionTask(AveragedTask[Examples]):
         self.logged = config.loss
         self.schedule = schedule
 
-    def loss(self, network: nn.Module, examples: Examples, rows: torch.Tensor, chance: Samples) -> torch.Tensor:
-        """Return the loss of some examples at random times."""
+    def drawn(self, examples: Examples, rows: torch.Tensor, chance: Samples) -> tuple[torch.Tensor, ...]:
+        """Return what the network has to predict, the noisy examples, their random times and their conditions."""
         clean = examples.clean(rows, chance)
         times = self.schedule.random_times(chance)
         noise = chance.normal(*clean.shape[1:])
         noisy = add_noise(self.schedule, clean, noise, times)
         wanted = target(self.schedule, clean, noise, times)
-        conditions = examples.conditions(rows, chance)
-        predicted = network(*self.placed(noisy, times, *conditions))
-        return _LOSSES[self.logged](predicted.float(), *self.placed(wanted))
+        return wanted, noisy, times, *examples.conditions(rows, chance)
+
+    def loss(self, network: nn.Module, drawn: tuple[torch.Tensor, ...]) -> torch.Tensor:
+        """Return the loss of the network's prediction."""
+        wanted, *told = drawn
+        return _LOSSES[self.logged](network(*told).float(), wanted)
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,4 +117,6 @@ def step_diffusion(
     examples = _Empty(shape, conditions)
     task = DiffusionTask(network, config, train=examples, select=examples, schedule=schedule, seed=0)
     task.setup(fabric)
-    task.step(config.steps - 1, Chance(0, config.steps - 1))
+    index = config.steps - 1
+    loaded = task.load(index, Chance(0, index))
+    task.step(index, loaded[:1] * len(loaded))  # only one pass' examples are on the device at a time

@@ -28,6 +28,8 @@ from medbench_models.shared.losses import PerceptualLoss, adversarial_loss, psnr
 
 Config = TypeVar("Config", bound=GanConfig)
 
+Loaded = tuple[Chance, list[tuple[Samples, torch.Tensor]]]
+
 _BETAS = (0.9, 0.99)
 
 
@@ -125,28 +127,33 @@ class GanTask(ABC, Generic[Config]):
         if self.perceptual is not None:
             fabric.to_device(self.perceptual)
 
-    def step(self, index: int, chance: Chance) -> Mapping[str, torch.Tensor]:
+    def load(self, index: int, chance: Chance) -> Loaded:
+        """Return the step's chance, and its crops in each pass with theirs."""
+        del index
+        batches = chance.batches(self.config.batch, self.config.accumulate)
+        return chance, [(samples, self.batch(samples)) for samples in batches]
+
+    def step(self, index: int, loaded: Loaded) -> Mapping[str, torch.Tensor]:
         """Train the autoencoder on crops and, in the adversarial phase, the discriminator on the same ones after it."""
-        config = self.config
+        config, (chance, batches) = self.config, loaded
         self.prepare(index, chance)
         set_learning_rate(self.optimiser, learning_rate(config.schedule, index, config.steps, peak=config.rate))
         weight = self._adversarial_weight(index)
         self.discriminator.requires_grad_(False)
         passes: list[Seen] = []
-        batches = chance.batches(config.batch, config.accumulate)
-        generate = [functools.partial(self._generator_loss, weight, samples, passes) for samples in batches]
+        generate = [functools.partial(self._generator_loss, weight, *batch, passes) for batch in batches]
         descend(self.fabric, self.net, self.optimiser, generate)
         losses = {name: torch.stack([one.losses[name] for one in passes]).mean() for name in passes[0].losses}
         if weight > 0.0:
             self.discriminator.requires_grad_(True)
-            judge = [functools.partial(self.judged, one, samples) for one, samples in zip(passes, batches)]
+            judge = [functools.partial(self.judged, one, samples) for one, (samples, _) in zip(passes, batches)]
             losses["discriminator"] = descend(self.fabric, self.critic, self.critic_optimiser, judge)
         self.tend(index, passes[-1].image, chance)
         return losses
 
-    def _generator_loss(self, weight: float, chance: Samples, passes: list[Seen]) -> torch.Tensor:
+    def _generator_loss(self, weight: float, chance: Samples, crops: torch.Tensor, passes: list[Seen]) -> torch.Tensor:
         config = self.config
-        image = self.batch(chance)
+        image = self.placed(crops, chance)
         reconstruction, between, weigh = self.passed(image, chance)
         losses = {
             "l1": functional.l1_loss(reconstruction, image),
@@ -192,11 +199,15 @@ class GanTask(ABC, Generic[Config]):
         }
 
     def batch(self, chance: Samples) -> torch.Tensor:
-        """Return random crops (batch, 1, x, y, z) in -1..1, on the device."""
+        """Return random crops (n, 1, x, y, z) in -1..1, on the CPU."""
         config = self.config
         crops = random_crops(self.train, config.crop, align=self.align, centred=config.centred, chance=chance)
-        image = scaled(crops, self.window).to(self.fabric.device)
-        return augmented(image, chance) if config.augment else image
+        return scaled(crops, self.window)
+
+    def placed(self, crops: torch.Tensor, chance: Samples) -> torch.Tensor:
+        """Return crops on the device, augmented there."""
+        image = crops.to(self.fabric.device, non_blocking=True)
+        return augmented(image, chance) if self.config.augment else image
 
     def _adversarial_weight(self, index: int) -> float:
         config = self.config
@@ -225,7 +236,8 @@ def rehearse(task: GanTask[Config], fabric: Rehearsal | Fabric) -> None:
     config = task.config
     task.batch = lambda chance: torch.zeros(len(chance), 1, *config.crop, device=fabric.device)
     task.setup(fabric)
-    task.step(config.steps - 1, Chance(0, config.steps - 1))
+    index = config.steps - 1
+    task.step(index, task.load(index, Chance(0, index)))
 
 
 def nothing_of(config: GanConfig) -> np.ndarray:

@@ -71,7 +71,7 @@ class QuantisedTask(GanTask[Config]):
         rows: list[torch.Tensor] = []
         while sum(map(len, rows)) < wanted:
             [samples] = chance.of(f"codebook {len(rows)}").batches(self.config.batch)
-            rows.append(self._encoded_rows(self.batch(samples)))
+            rows.append(self._encoded_rows(self.placed(self.batch(samples), samples)))
         self.codebook.start_from(torch.cat(rows), chance.of("codebook").common())
 
 

@@ -19,7 +19,13 @@ class DropoutTask(DiffusionTask):
         super().__init__(network, *args, **named)
         self.dropout = by_sample(network)
 
-    def loss(self, network: nn.Module, examples: Examples, rows: torch.Tensor, chance: Samples) -> torch.Tensor:
-        """Return the loss of some examples; see ``DiffusionTask``."""
-        seed_layers(self.dropout, chance)
-        return super().loss(network, examples, rows, chance)
+    def drawn(self, examples: Examples, rows: torch.Tensor, chance: Samples) -> tuple[torch.Tensor, ...]:
+        """Return seeds of the dropout (n, layers) before what ``DiffusionTask`` draws."""
+        seeds = chance.integers(2**62, len(self.dropout))
+        return seeds, *super().drawn(examples, rows, chance)
+
+    def loss(self, network: nn.Module, drawn: tuple[torch.Tensor, ...]) -> torch.Tensor:
+        """Return the loss of the network's prediction."""
+        seeds, *others = drawn
+        seed_layers(self.dropout, seeds)
+        return super().loss(network, tuple(others))

@@ -7,8 +7,6 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
-from medbench.training.chance import Samples
-
 
 class SampleDropout(nn.Module):
     """``nn.Dropout`` that draws from a seed for each sample.
@@ -50,7 +48,12 @@ def by_sample(network: nn.Module) -> list[SampleDropout]:
     return layers
 
 
-def seed_layers(layers: Sequence[SampleDropout], chance: Samples) -> None:
-    """Draw what the layers drop in the next pass."""
-    for layer, seeds in zip(layers, chance.integers(2**62, len(layers)).T.tolist()):
-        layer.seeds = seeds
+def seed_layers(layers: Sequence[SampleDropout], seeds: torch.Tensor) -> None:
+    """Set what the layers drop in the next pass.
+
+    Args:
+        layers: of one network.
+        seeds: (n, layers) int64.
+    """
+    for layer, own in zip(layers, seeds.T.tolist(), strict=True):
+        layer.seeds = own

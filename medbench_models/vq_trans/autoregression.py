@@ -74,10 +74,14 @@ class SequenceTask(AveragedTask[Sequences]):
         if config.checkpointing:
             checkpoint_activations(network.blocks)
 
-    def loss(self, network: nn.Module, examples: Sequences, rows: torch.Tensor, chance: Samples) -> torch.Tensor:
-        """Return the mean cross-entropy of some volumes' tokens."""
+    def drawn(self, examples: Sequences, rows: torch.Tensor, chance: Samples) -> tuple[torch.Tensor, ...]:
+        """Return some volumes' tokens, which leave nothing to chance."""
         del chance
-        (sequence,) = self.placed(examples.sequences(rows))
+        return (examples.sequences(rows),)
+
+    def loss(self, network: nn.Module, drawn: tuple[torch.Tensor, ...]) -> torch.Tensor:
+        """Return the mean cross-entropy of some volumes' tokens."""
+        (sequence,) = drawn
         logits = network(inputs_of(sequence, self.begin))
         return functional.cross_entropy(logits.float().flatten(0, 1), sequence.flatten())
 
@@ -111,4 +115,6 @@ def step_sequences(
         build_transformer(network, shape), config, train=nothing, select=nothing, seed=0, begin=network.begin
     )
     task.setup(fabric)
-    task.step(config.steps - 1, Chance(0, config.steps - 1))
+    index = config.steps - 1
+    loaded = task.load(index, Chance(0, index))
+    task.step(index, loaded[:1] * len(loaded))  # only one pass' sequences are on the device at a time

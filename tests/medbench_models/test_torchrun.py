@@ -36,7 +36,8 @@ FURTHER = {
 }
 STEPS = 4
 # Share of the way from the first weights to the last. Where a gradient is next to nothing, rounding decides its sign,
-# and Adam's first steps are as long for any gradient. Other samples or other noise lead as far apart as the way is.
+# and Adam's first steps are as long for any gradient; where rows are nearly alike, it decides which code k-means gives
+# them. Other samples or other noise lead as far apart as the way is.
 TOLERANCE = 0.05
 SCRIPT = """
 import os, signal, sys, warnings

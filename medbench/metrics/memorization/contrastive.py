@@ -107,11 +107,16 @@ class ContrastiveTask:
         optimiser = torch.optim.Adam(self.network.parameters(), lr=self.recipe.rate)
         self.net, self.optimiser = fabric.setup(self.network, optimiser)
 
-    def step(self, index: int, chance: Chance) -> Mapping[str, torch.Tensor]:
+    def load(self, index: int, chance: Chance) -> tuple[torch.Tensor, torch.Generator]:
+        """Return a batch of different volumes (n, 1, x, y, z), and the chance of their views."""
+        del index
+        return self._drawn(chance.common())
+
+    def step(self, index: int, loaded: tuple[torch.Tensor, torch.Generator]) -> Mapping[str, torch.Tensor]:
         """Train on two views of a batch of different volumes."""
         rate = cosine_rate(index, self.recipe.steps, peak=self.recipe.rate, warmup=_WARMUP)
         set_learning_rate(self.optimiser, rate)
-        loss = self._loss(chance.common())
+        loss = self._loss(*loaded)
         self.optimiser.zero_grad()
         self.fabric.backward(loss)
         self.optimiser.step()
@@ -120,7 +125,7 @@ class ContrastiveTask:
     def validate(self) -> Mapping[str, float]:
         """Return the loss of one batch; it is asked once, at the end, and so chooses nothing."""
         with torch.no_grad():
-            loss = float(self._loss(torch.Generator().manual_seed(self.recipe.seed)))
+            loss = float(self._loss(*self._drawn(torch.Generator().manual_seed(self.recipe.seed))))
         return {"score": loss}
 
     def weights(self) -> dict[str, torch.Tensor]:
@@ -131,10 +136,12 @@ class ContrastiveTask:
         """Return network and optimiser."""
         return {"network": self.network, "optimiser": self.optimiser}
 
-    def _loss(self, chance: torch.Generator) -> torch.Tensor:
+    def _drawn(self, chance: torch.Generator) -> tuple[torch.Tensor, torch.Generator]:
         chosen = torch.randperm(len(self.volumes), generator=chance)[: self.recipe.batch].sort().values.numpy()
-        batch = torch.from_numpy(self.volumes[chosen].astype(np.float32))[:, None].to(self.fabric.device)
-        batch = reduced(batch)
+        return torch.from_numpy(self.volumes[chosen].astype(np.float32))[:, None], chance
+
+    def _loss(self, volumes: torch.Tensor, chance: torch.Generator) -> torch.Tensor:
+        batch = reduced(volumes.to(self.fabric.device, non_blocking=True))
         both = torch.cat([views(batch, chance), views(batch, chance)])
         return nt_xent(self.net(both), temperature=self.recipe.temperature)
 

@@ -33,6 +33,8 @@ from medbench_models.shared.slab_gan.networks import REDUCTION, Pyramid, SlabGen
 Network = TypeVar("Network", bound=SlabGanConfig)
 Training = TypeVar("Training", bound=SlabTrainingConfig)
 
+Loaded = tuple[torch.Tensor, int, dict[str, torch.Tensor]]
+
 _BETAS = (0.0, 0.999)
 
 
@@ -110,12 +112,20 @@ class SlabGanTask(ABC, Generic[Network, Training]):
             self.nets[name], self.optimisers[name] = fabric.setup(module, optimiser)
         self.averaged = Ema(self.networks["generator"], self.config.ema_decay)
 
-    def step(self, index: int, chance: Chance) -> Mapping[str, torch.Tensor]:
+    def load(self, index: int, chance: Chance) -> Loaded:
+        """Return what is random about a ``Drawn``: voxels, where the slab begins, and noise."""
+        del index
+        [samples] = chance.batches(self.config.batch)
+        voxels = as_images(scaled(self.train[samples.integers(len(self.train)).numpy()], self.network.window))
+        first = random_start(self.grids.room, align=REDUCTION, chance=samples.common)
+        return voxels, first, {name: samples.normal(self.network.latent) for name in self.asking}
+
+    def step(self, index: int, loaded: Loaded) -> Mapping[str, torch.Tensor]:
         """Let the networks take their turns on a batch of random volumes."""
         config = self.config
         for name, rate in self.rates().items():
             set_learning_rate(self.optimisers[name], learning_rate(config.schedule, index, config.steps, peak=rate))
-        drawn, resting = self.draw(index, chance), self.encoders if index % config.encoder_every else ()
+        drawn, resting = self.placed(index, loaded), self.encoders if index % config.encoder_every else ()
         losses = {name: self.turn(name, drawn) for name in self.networks if name not in resting}
         self.averaged.update(self.networks["generator"])
         return losses
@@ -127,14 +137,12 @@ class SlabGanTask(ABC, Generic[Network, Training]):
         compute = partial(self.loss, name, drawn)
         return descend(self.fabric, self.nets[name], self.optimisers[name], [compute], clip_norm=math.inf)
 
-    def draw(self, index: int, chance: Chance) -> Drawn:
-        """Return what an iteration trains on."""
-        config, device = self.config, self.fabric.device
-        [samples] = chance.batches(config.batch)
-        voxels = as_images(scaled(self.train[samples.integers(len(self.train)).numpy()], self.network.window))
-        first = random_start(self.grids.room, align=REDUCTION, chance=samples.common)
-        noise = {name: samples.normal(self.network.latent) for name in self.asking}
-        return Drawn(index, voxels.to(device), first, {name: value.to(device) for name, value in noise.items()})
+    def placed(self, index: int, loaded: Loaded) -> Drawn:
+        """Return what an iteration trains on, on the device."""
+        voxels, first, noise = loaded
+        device = self.fabric.device
+        given = {name: value.to(device, non_blocking=True) for name, value in noise.items()}
+        return Drawn(index, voxels.to(device, non_blocking=True), first, given)
 
     def slab(self, drawn: Drawn) -> torch.Tensor:
         """Return the slab of the real volumes."""
@@ -200,9 +208,8 @@ def rehearse(task: SlabGanTask[Network, Training], fabric: Rehearsal | Fabric) -
     """
     batch, size, latent = task.config.batch, task.grids.volume, task.network.latent
     noise = {name: torch.zeros(batch, latent, device=fabric.device) for name in task.asking}
-    task.draw = lambda index, chance: Drawn(index, torch.zeros(batch, 1, *size, device=fabric.device), 0, noise)
     task.setup(fabric)
-    task.step(0, Chance(0, 0))
+    task.step(0, (torch.zeros(batch, 1, *size, device=fabric.device), 0, noise))
     generator = task.networks["generator"]
     copied = [torch.empty_like(value) for value in generator.parameters()]  # a validation's, with averaged weights
     task.sampled(generator, torch.zeros(1, latent, device=fabric.device))

@@ -32,9 +32,12 @@ class LineTask:
         optimiser = torch.optim.AdamW(self.line.parameters(), lr=0.05)
         self.net, self.optimiser = fabric.setup(self.line, optimiser)
 
-    def step(self, index: int, chance: Chance) -> Mapping[str, torch.Tensor]:
-        [samples] = chance.batches(8)
-        x = samples.normal(1)
+    def load(self, index: int, chance: Chance) -> torch.Tensor:
+        del index
+        return chance.batches(8)[0].normal(1)
+
+    def step(self, index: int, loaded: torch.Tensor) -> Mapping[str, torch.Tensor]:
+        x = loaded
         loss = (self.net(x) - (3.0 * x + 1.0)).square().mean()
         self.optimiser.zero_grad()
         self.fabric.backward(loss)

@@ -23,7 +23,7 @@ def task(small: MedLsdmConfig) -> AutoencoderTask:
 
 
 def test_every_loss_is_logged_in_its_phase(task: AutoencoderTask) -> None:
-    logged = [set(task.step(index, Chance(0, index))) for index in range(8)]
+    logged = [set(task.step(index, task.load(index, Chance(0, index)))) for index in range(8)]
     always = {"l1", "mse", "spectral", "commitment"}
     adversarial = {"slice_verdict", "volume_verdict", "features", "discriminator"}
     assert logged[0] == always
@@ -34,7 +34,7 @@ def test_the_codebook_begins_with_what_the_encoder_makes(task: AutoencoderTask) 
     """From k-means of data, at a step of the training: loading weights can never begin it anew."""
     before = task.codebook.embedding.weight.clone()
     for index in range(4):
-        task.step(index, Chance(0, index))
+        task.step(index, task.load(index, Chance(0, index)))
         assert torch.equal(task.codebook.embedding.weight, before) == (index < 3)
     trained = {name: value.clone() for name, value in task.weights().items()}
     task.vqgan.load_state_dict(trained)

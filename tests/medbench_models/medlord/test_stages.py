@@ -56,7 +56,7 @@ def test_every_stage_trains_in_bfloat16_with_weights_in_float32(small: MedLoRDCo
             if isinstance(module, torch.nn.Conv3d):
                 module.register_forward_hook(lambda module, inputs, output, seen=seen: seen.add(output.dtype))
         for index in range(10):
-            assert all(torch.isfinite(loss) for loss in task.step(index, Chance(0, index)).values())
+            assert all(torch.isfinite(loss) for loss in task.step(index, task.load(index, Chance(0, index))).values())
         assert torch.bfloat16 in seen
         assert {value.dtype for value in task.weights().values()} == {torch.float32}
         assert np.isfinite(task.validate()["score"])

@@ -23,10 +23,11 @@ class ToTarget(AveragedTask[list[float]]):
 
     validation_rounds = 2
 
-    def loss(
-        self, network: torch.nn.Module, examples: list[float], rows: torch.Tensor, chance: Samples
-    ) -> torch.Tensor:
-        wanted = torch.tensor([examples[row] for row in rows]) + chance.normal()
+    def drawn(self, examples: list[float], rows: torch.Tensor, chance: Samples) -> tuple[torch.Tensor]:
+        return (torch.tensor([examples[row] for row in rows]) + chance.normal(),)
+
+    def loss(self, network: torch.nn.Module, drawn: tuple[torch.Tensor, ...]) -> torch.Tensor:
+        (wanted,) = drawn
         return (network() - wanted).square().mean()
 
 
@@ -42,7 +43,7 @@ def task(steps: int = 200, accumulate: int = 1) -> ToTarget:
 def test_what_is_kept_is_the_average_and_it_follows_the_weights() -> None:
     made = task()
     for index in range(200):
-        losses = made.step(index, Chance(0, index))
+        losses = made.step(index, made.load(index, Chance(0, index)))
     kept, last = made.weights()["value"], made.network.value.detach()
     assert set(losses) == {"loss"}
     assert kept != last
@@ -61,12 +62,12 @@ def test_validations_see_the_same_chance_and_only_the_averaged_weights() -> None
 def test_a_state_is_all_that_a_step_depends_on() -> None:
     whole, stopped = task(), task()
     for made in (whole, stopped):
-        made.step(0, Chance(0, 0))
+        made.step(0, made.load(0, Chance(0, 0)))
     again = task()
     for name, part in again.state().items():
         part.load_state_dict(stopped.state()[name].state_dict())
     for made in (whole, again):
-        made.step(1, Chance(0, 1))
+        made.step(1, made.load(1, Chance(0, 1)))
     assert torch.equal(whole.weights()["value"], again.weights()["value"])
 
 
@@ -74,5 +75,5 @@ def test_passes_of_a_step_draw_other_examples() -> None:
     found = []
     for accumulate in (1, 3):
         made = task(accumulate=accumulate)
-        found.append(float(made.step(0, Chance(0, 0))["loss"]))
+        found.append(float(made.step(0, made.load(0, Chance(0, 0)))["loss"]))
     assert found[0] != found[1]

@@ -45,7 +45,7 @@ def test_passes_that_accumulate_have_the_gradient_of_one_pass_of_all(small: MedL
     found: list[torch.Tensor] = []
     weights = list(stepped.network.parameters())
     stepped.optimiser.step = lambda: found.extend(p.grad.clone() for p in weights if p.grad is not None)
-    stepped.step(0, Chance(0, 0))
+    stepped.step(0, stepped.load(0, Chance(0, 0)))
     [chance] = Chance(0, 0).batches(6)  # what both passes draw, as one
     rows, steps = chance.integers(len(examples)), by_hand.schedule.random_times(chance)
     noise, clean = chance.normal(8, 4, 4, 4), examples.clean(rows, chance)
@@ -86,6 +86,6 @@ def test_any_schedule_trains_a_denoiser(schedule: Schedule, dtype: torch.dtype) 
     task.setup(launch("cpu"))
     before = task.validate()["score"]
     for index in range(config.steps):
-        task.step(index, Chance(0, index))
+        task.step(index, task.load(index, Chance(0, index)))
     assert task.validate()["score"] < 0.95 * before
     assert {times.dtype for times in network.told} == {dtype}

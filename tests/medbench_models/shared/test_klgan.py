@@ -52,7 +52,7 @@ def task() -> KlganTask:
 
 
 def test_its_losses_and_phases(task: KlganTask) -> None:
-    logged = [set(task.step(index, Chance(0, index))) for index in range(8)]
+    logged = [set(task.step(index, task.load(index, Chance(0, index)))) for index in range(8)]
     assert logged[0] == {"l1", "mse", "kl"}
     assert logged[7] == {"l1", "mse", "kl", "adversarial", "discriminator"}
 
@@ -60,7 +60,7 @@ def test_its_losses_and_phases(task: KlganTask) -> None:
 def test_it_learns_and_its_weights_are_the_autoencoders(task: KlganTask) -> None:
     before = task.validate()["psnr"]
     for index in range(8):
-        task.step(index, Chance(0, index))
+        task.step(index, task.load(index, Chance(0, index)))
     after = task.validate()
     assert after["psnr"] > before
     assert after["score"] == -after["psnr"]

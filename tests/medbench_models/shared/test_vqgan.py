@@ -35,7 +35,7 @@ def test_passes_of_stage_1_have_the_gradient_of_their_mean(small: MedLoRDConfig,
         found: list[torch.Tensor] = []
         weights = list(task.vqvae.parameters())
         task.optimiser.step = lambda: found.extend(one.grad.clone() for one in weights if one.grad is not None)
-        task.step(0, Chance(0, 0))
+        task.step(0, task.load(0, Chance(0, 0)))
         return found
 
     at_once, in_passes = gradients(4, 1), gradients(2, 2)
@@ -58,7 +58,7 @@ def test_every_loss_it_has_is_logged(small: MedLoRDConfig, volumes: np.ndarray) 
         small.network.vqvae, config, window=Window(), train=volumes, select=volumes[:1], seed=0, perceptual=Difference()
     )
     task.setup(launch("cpu"))
-    logged = [set(task.step(index, Chance(0, index))) for index in range(10)]
+    logged = [set(task.step(index, task.load(index, Chance(0, index)))) for index in range(10)]
     always = {"l1", "mse", "spectral", "commitment", "perceptual"}
     assert logged[0] == always
     assert logged[9] == always | {"adversarial", "discriminator"}
@@ -68,7 +68,7 @@ def test_the_phases_of_stage_1(small: MedLoRDConfig, make_cases: Callable[[str, 
     volumes = np.stack([case.read_volume().voxels for case in make_cases("train", 4)])
     task = VqganTask(small.network.vqvae, small.stage1, window=Window(), train=volumes, select=volumes[:1], seed=0)
     task.setup(launch("cpu"))
-    logged = [task.step(index, Chance(0, index)) for index in range(10)]
+    logged = [task.step(index, task.load(index, Chance(0, index))) for index in range(10)]
     commitments = [float(losses["commitment"]) for losses in logged]
     assert commitments[:2] == [0.0, 0.0]  # a quarter of 10 steps, without codes
     assert min(commitments[2:]) > 0.0
@@ -82,5 +82,5 @@ def test_before_codes_are_in_use_no_weights_are_chosen(
     volumes = np.stack([case.read_volume().voxels for case in make_cases("train", 2)])
     task = VqganTask(small.network.vqvae, small.stage1, window=Window(), train=volumes, select=volumes[:1], seed=0)
     task.setup(launch("cpu"))
-    task.step(0, Chance(0, 0))
+    task.step(0, task.load(0, Chance(0, 0)))
     assert task.validate()["score"] == float("inf")

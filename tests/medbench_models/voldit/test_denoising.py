@@ -33,7 +33,7 @@ def test_a_step_depends_on_its_own_chance_alone(small_voldit: VolDiTConfig) -> N
         one = task(small_voldit)
         one.train = Latents(one.train.indices, codes)
         torch.manual_seed(noise)
-        losses.append(float(one.step(0, Chance(0, 0))["mse"]))
+        losses.append(float(one.step(0, one.load(0, Chance(0, 0)))["mse"]))
     assert losses[0] == losses[1]
 
 

@@ -15,14 +15,14 @@ def test_a_sample_loses_the_same_numbers_in_any_batch() -> None:
     made, features = network(), torch.randn(4, 4)
     layers = by_sample(made)
     assert [layer.rate for layer in layers] == [0.5, 0.2]
-    seed_layers(layers, Chance(0, 0).batches(4)[0])
+    seed_layers(layers, Chance(0, 0).batches(4)[0].integers(2**62, 2))
     whole = made(features)
     parts = []
     for process in range(2):
-        seed_layers(layers, Chance(0, 0, process, 2).batches(2)[0])
+        seed_layers(layers, Chance(0, 0, process, 2).batches(2)[0].integers(2**62, 2))
         parts.append(made(features[2 * process : 2 * process + 2]))
     torch.testing.assert_close(torch.cat(parts), whole)
-    seed_layers(layers, Chance(0, 1).batches(4)[0])
+    seed_layers(layers, Chance(0, 1).batches(4)[0].integers(2**62, 2))
     assert not torch.allclose(made(features), whole)
 
 
@@ -45,7 +45,7 @@ def test_activations_that_are_computed_again_lose_the_same_numbers() -> None:
     for again in (False, True):
         torch.manual_seed(0)
         made = network()
-        seed_layers(by_sample(made), Chance(0, 0).batches(4)[0])
+        seed_layers(by_sample(made), Chance(0, 0).batches(4)[0].integers(2**62, 2))
         if again:
             checkpoint_activations([made[2]])
         made(torch.ones(4, 4)).square().sum().backward()

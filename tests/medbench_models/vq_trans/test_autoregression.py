@@ -44,7 +44,7 @@ def test_the_loss_of_a_fresh_network_is_the_cross_entropy_of_each_token(small: V
     inputs = torch.cat([torch.full((3, 1), 8), sequence[:, :-1]], dim=1)
     logits = made.network(inputs).log_softmax(dim=-1)
     wanted = -logits.gather(2, sequence[..., None]).mean()
-    found = made.loss(made.network, made.train, torch.arange(3), Chance(0, 0).batches(3)[0])
+    found = made.loss(made.network, made.drawn(made.train, torch.arange(3), Chance(0, 0).batches(3)[0]))
     torch.testing.assert_close(found, wanted)
 
 
@@ -53,7 +53,7 @@ def test_checkpointing_changes_no_gradient(small: VqTransConfig) -> None:
     for checkpointing in (False, True):
         made = task(small, checkpointing=checkpointing)
         made.setup(launch("cpu"))
-        made.loss(made.network, made.train, torch.arange(2), Chance(0, 0).batches(2)[0]).backward()
+        made.loss(made.network, made.drawn(made.train, torch.arange(2), Chance(0, 0).batches(2)[0])).backward()
         found.append([value.grad for value in made.network.parameters() if value.grad is not None])
     assert len(found[0]) == len(found[1]) > 0
     for plain, checkpointed in zip(*found):

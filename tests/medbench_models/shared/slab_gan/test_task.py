@@ -31,21 +31,21 @@ def task() -> HaganTask:
 def test_real_and_generated_slabs_begin_at_the_same_place(task: HaganTask) -> None:
     firsts = set()
     for index in range(40):
-        drawn = task.draw(index, Chance(0, index))
+        drawn = task.placed(index, task.load(index, Chance(0, index)))
         assert torch.equal(task.slab(drawn), drawn.voxels[:, :, drawn.first : drawn.first + 12])
         firsts.add(drawn.first)
     assert firsts == {0, 4, 8, 12}
 
 
 def test_volumes_are_seen_depth_first(task: HaganTask) -> None:
-    drawn = task.draw(0, Chance(0, 0))
+    drawn = task.placed(0, task.load(0, Chance(0, 0)))
     given = NETWORK.window.scale(task.train.astype(np.float32))
     assert drawn.voxels.shape == (2, 1, 24, 16, 16)
     assert any(np.allclose(drawn.voxels[0, 0].numpy().transpose(2, 1, 0), one, atol=1e-6) for one in given)
 
 
 def test_a_turn_changes_one_network(task: HaganTask) -> None:
-    drawn = task.draw(0, Chance(0, 0))
+    drawn = task.placed(0, task.load(0, Chance(0, 0)))
     for name in ("discriminator", "generator", "encoder", "code_encoder"):
         before = {key: torch.cat([one.flatten() for one in net.parameters()]) for key, net in task.networks.items()}
         task.turn(name, drawn)
