@@ -9,9 +9,13 @@
 #     memory      MedLoRD at 512x512x256 under the 24 GiB cap: predicted, allocated, reserved, seconds
 #     sampling    seconds and traffic of a denoising step
 #     features    throughput and memory of the feature networks
+#     slices      slice features in float32 and in half by batch size, and what preparing slices ahead saves
+#     half        what half precision of the slice features changes of each metric, beside its noise floor
+#     real-size   the default evaluation of volumes of half real size, one worker and two beside the card
 #     quantiser   codes of a whole volume against the plain search
 #     models      every generator on the card: its tiny preset sampled, its paper preset trained for two minutes
 #     run         the first command of the README on the card, with its measured budget
+#     processes-1, processes-2    64 samples by one process on the card, and by two
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
@@ -19,7 +23,7 @@ limit_s=540
 out=gpu_round
 if [[ "${1:-}" == "-o" ]]; then out="$2"; shift 2; fi
 parts=("$@")
-[[ ${#parts[@]} -gt 0 ]] || parts=(tests memory sampling features quantiser models run)
+[[ ${#parts[@]} -gt 0 ]] || parts=(tests memory sampling features slices half real-size quantiser models run processes-1 processes-2)
 mkdir -p "$out/rows"
 
 card="$(python3 -c 'import torch; print(torch.cuda.get_device_name(0) if torch.cuda.is_available() else "")')"
@@ -34,9 +38,13 @@ command_of() {
         memory) echo "python3 -m pytest -q -s -m 'benchmark and gpu' tests/benchmarks/test_medlord_memory.py" ;;
         sampling) echo "python3 -m pytest -q -s -m benchmark tests/benchmarks/test_medlord_sampling.py" ;;
         features) echo "MEDBENCH_BENCHMARK_CENTRE=0.1 python3 -m pytest -q -s -m benchmark tests/benchmarks/test_features.py" ;;
+        slices) echo "python3 -m pytest -q -s -m benchmark tests/benchmarks/test_slices.py" ;;
+        half) echo "MEDBENCH_BENCHMARK_DEVICE=cuda python3 -m pytest -q -s -m benchmark tests/benchmarks/test_half.py" ;;
+        real-size) echo "MEDBENCH_BENCHMARK_DEVICE=cuda MEDBENCH_BENCHMARK_SHAPE=512x512x128 MEDBENCH_BENCHMARK_CENTRE=1 python3 -m pytest -q -s -m benchmark tests/benchmarks/test_real_size.py" ;;
         quantiser) echo "python3 -m pytest -q -s -m benchmark tests/benchmarks/test_quantiser.py" ;;
         models) echo "python3 tests/benchmarks/measure_models.py '$out'" ;;
         run) echo "python3 -m cli.main run --model medlord --dataset phantom --device cuda --out '$out/run'" ;;
+        processes-1 | processes-2) echo "python3 -m cli.main sample --model medlord --dataset phantom --samples 64 --device cuda --engine local --workers ${1#processes-} --out '$out/$1'" ;;
         *) echo "gpu_round: no part is called '$1': see the head of this file" >&2; return 2 ;;
     esac
 }

@@ -3,7 +3,8 @@
 pytest -m benchmark -s tests/benchmarks/test_real_size.py
 
 It prints; nothing but the number of reads decides. MEDBENCH_BENCHMARK_SHAPE (512x512x256) is the volumes' shape;
-MEDBENCH_BENCHMARK_EXTRACTOR radimagenet-resnet50 (weights of its format, seeded) or seeded-resnet;
+MEDBENCH_BENCHMARK_DEVICE (cpu) the networks' device;
+MEDBENCH_BENCHMARK_EXTRACTOR radimagenet-resnet50, -half (weights of its format, seeded) or seeded-resnet;
 MEDBENCH_BENCHMARK_CENTRE (0.05) the central share of the slices that the extractor sees: all of them take RadImageNet
 about ten minutes a volume.
 """
@@ -27,6 +28,7 @@ HERE = Path(__file__).parent
 DATA = HERE / "real_size_data.py"
 SAMPLES = 2
 EXTRACTOR = os.environ.get("MEDBENCH_BENCHMARK_EXTRACTOR", "radimagenet-resnet50")
+DEVICE = os.environ.get("MEDBENCH_BENCHMARK_DEVICE", "cpu")
 CENTRE = float(os.environ.get("MEDBENCH_BENCHMARK_CENTRE", "0.05"))
 # CPU seconds a volume of 512 x 512 x 256 before there was one pass, each at its own reads (see docs/scale.md).
 BEFORE = {"read": 3.65, "hu": 7.6, "volume-features": 6.0}
@@ -60,7 +62,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     names = {str(value): name for value, name in module.REGIONS.items()}
     (root / "samples-masks" / "labels.json").write_text(json.dumps(names), encoding="utf-8")
     (root / "protocol.toml").write_text(PROTOCOL, encoding="utf-8")
-    if EXTRACTOR == "radimagenet-resnet50":
+    if EXTRACTOR.startswith("radimagenet-resnet50"):
         import torch
 
         from medbench.features.radimagenet import build
@@ -80,7 +82,7 @@ def evaluated(data: Path, workers: int) -> tuple[float, list[dict[str, object]],
     command = [
         sys.executable, "-m", "cli.main", "evaluate", str(data / "samples"), "--dataset", f"{DATA}:RealSize",
         "--data-root", str(data), "--masks", str(data / "samples-masks"), "--protocol", str(data / "protocol.toml"),
-        "--device", "cpu", "--workers", str(workers), "--out", str(out), "--leaderboard", "none",
+        "--device", DEVICE, "--workers", str(workers), "--out", str(out), "--leaderboard", "none",
     ]  # fmt: skip
     started = time.monotonic()
     subprocess.run(command, env=environment, check=True)
@@ -99,7 +101,7 @@ def test_one_read_a_volume_and_two_processes_against_one(data: Path) -> None:
         prepared = Counter(Path(str(line["name"])).name for line in measured if _is_of_a_volume(line))
         assert set(prepared.values()) == {1}, prepared
         assert len(prepared) == 6 + SAMPLES
-    print(f"\n2 processes against 1: {walls[1] / walls[2]:.2f} times (goal: 1.7)")
+    print(f"\n2 workers against 1: {walls[1] / walls[2]:.2f} times (goal: 1.7)")
     numbers = [
         [{key: value for key, value in one.items() if key != "seconds"} for one in results[workers]["results"]]
         for workers in (1, 2)
@@ -121,7 +123,8 @@ def _tell(workers: int, wall: float, lines: list[dict[str, object]]) -> None:
         if line["what"] == "read":
             cpu["read" if _is_of_a_volume(line) else "read of masks, and to prepare"] += float(str(line["cpu"]))
     count = 6 + SAMPLES
-    print(f"\n\n{workers} process(es), {EXTRACTOR} on {CENTRE:.0%} of the slices, {count} volumes: {wall:.0f} s wall")
+    seen = f"{EXTRACTOR} on {CENTRE:.0%} of the slices, {DEVICE}"
+    print(f"\n\n{workers} worker(s), {seen}, {count} volumes: {wall:.0f} s wall")
     print(f"{'what (facts include the read)':<32}{'CPU s a volume':>16}{'before':>10}")
     for name, seconds in sorted(cpu.items(), key=lambda one: -one[1]):
         print(f"{name:<32}{seconds / count:>16.2f}{BEFORE.get(name, ''):>10}")
