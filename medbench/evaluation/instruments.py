@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -57,9 +57,25 @@ def network_turn(device: str) -> Iterator[None]:
             torch.set_num_threads(before)
 
 
+@dataclass(frozen=True, eq=False)
+class Autoencoder:
+    """The autoencoder of a generator.
+
+    Args:
+        reconstruct: passes a volume through it.
+        identity: all that decides what it makes of a volume, JSON-ready.
+    """
+
+    reconstruct: Callable[[Volume], Volume]
+    identity: Mapping[str, Any]
+
+
 @dataclass(eq=False)
 class Instruments:
     """The instruments of one evaluation: protocol, feature networks, segmenter, autoencoder and cache.
+
+    Pickled for another process they leave networks and autoencoder behind: workers load the networks anew, and what the
+    autoencoder makes of volumes is then left to this process.
 
     Args:
         protocol: in force for all sides.
@@ -67,7 +83,7 @@ class Instruments:
         cache: where features and segmentations are kept.
         progress: told about every volume.
         log_folder: for the logs of what metrics train.
-        reconstruct: the generator's autoencoder, or None.
+        autoencoder: the generator's, or None.
     """
 
     protocol: Protocol
@@ -75,7 +91,11 @@ class Instruments:
     cache: Cache
     progress: Progress
     log_folder: Path
-    reconstruct: Callable[[Volume], Volume] | None = None
+    autoencoder: Autoencoder | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        own = {one.name for one in fields(self)}
+        return {name: held for name, held in self.__dict__.items() if name in own} | {"autoencoder": None}
 
     @property
     def logs(self) -> Path:
@@ -119,13 +139,13 @@ class Instruments:
         return segmenter
 
     def for_workers(self, device: str) -> Instruments:
-        """Return the same instruments as another process may have them: silent, no network loaded, no autoencoder.
+        """Return the same instruments as a worker may have them: silent, no network loaded.
 
         Args:
             device: torch device, as it was asked for where the other process is to choose.
         """
         cache = replace(self.cache, progress=silent, used=set())
-        return replace(self, cache=cache, progress=silent, reconstruct=None, device=device)
+        return replace(self, cache=cache, progress=silent, device=device)
 
     def here(self) -> Instruments:
         """Return the same instruments on the device of this process, where that was left open."""
@@ -211,14 +231,33 @@ class Instruments:
     def _derivation_key(self, item: StoredVolume, what: Derivation) -> tuple[str, str, dict[str, Any]]:
         settings = {"reading": _READING, "name": what.name, "settings": what.settings, "of": list(what.of)}
         settings["grid"] = self.describe("grid")
-        settings |= {source: self._described_mask(item, source) for source in what.of if source != "volume"}
+        settings |= {source: self._described_input(item, source) for source in what.of if source != "volume"}
         return f"derived-{what.name}", item.sha256, settings
 
-    def _described_mask(self, item: StoredVolume, what: Input) -> Any:
+    def _described_input(self, item: StoredVolume, what: Input) -> Any:
+        if what == "reconstructed":
+            return dict(self._present_autoencoder.identity)
         if what == "segmentation" and self.protocol.segmenter != PRECOMPUTED:
             return self.describe("segmenter")
         file, names = mask_file(item, drawn=what == "segmentation")
         return [content_once(file), sorted((names or {}).items())]
+
+    def reconstructed(self, volume: Volume) -> Volume:
+        """Return what the generator's autoencoder makes of a volume.
+
+        Raises:
+            Unavailable: there is none in this process.
+        """
+        autoencoder = self._present_autoencoder
+        # On a CPU nothing runs beside it in this process, and it may use all cores.
+        with nullcontext() if self.device == "cpu" else network_turn(self.device):
+            return autoencoder.reconstruct(volume)
+
+    @property
+    def _present_autoencoder(self) -> Autoencoder:
+        if self.autoencoder is None:
+            raise Unavailable("there is no autoencoder: the model does not reconstruct, or only a folder was given")
+        return self.autoencoder
 
     def segmented(self, item: StoredVolume, volume: Callable[[], Volume]) -> LabelMap:
         """Return what the segmenter sees in a volume, cached by its content.

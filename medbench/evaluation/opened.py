@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from medbench.errors import Unavailable
+from medbench.errors import DataError, Unavailable
+from medbench.evaluation.pairing import content_of
 from medbench.imaging.grid import label_map_to_grid, to_grid
 from medbench.imaging.masks import read_mask
 from medbench.imaging.volume import LabelMap, Volume
@@ -68,12 +69,30 @@ class Opened:
         """
         return self._mask(drawn=False)
 
+    def reconstruction(self) -> Volume:
+        """Return what the generator's autoencoder makes of the volume, on the canonical grid.
+
+        Raises:
+            Unavailable: there is no autoencoder in this process.
+            DataError: it returned another shape.
+        """
+
+        def made() -> Volume:
+            volume = self.volume()
+            again = self._instruments.reconstructed(volume)
+            if again.shape != volume.shape:
+                raise DataError(f"the generator returned {self.item.id} with shape {again.shape}, not {volume.shape}")
+            return again
+
+        return self._once("reconstructed", made)
+
     def inputs(self, names: Sequence[Input]) -> list[Volume | LabelMap]:
         """Return the inputs of a derivation."""
         readers: dict[Input, Callable[[], Volume | LabelMap]] = {
             "volume": self.volume,
             "segmentation": self.segmentation,
             "mask": self.mask,
+            "reconstructed": self.reconstruction,
         }
         return [readers[name]() for name in names]
 
@@ -83,6 +102,8 @@ class Opened:
 
         def made() -> LabelMap:
             mask = read_mask(file, self.item.path, names)
+            if file == self.item.condition:  # so that pairing need not read it again
+                content_of(file, self._instruments.cache, lambda: mask)
             return label_map_to_grid(mask, grid) if grid else mask
 
         return self._once((file, tuple(sorted((names or {}).items()))), made)

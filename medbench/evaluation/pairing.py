@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 from medbench.evaluation.cache import Cache
@@ -32,7 +33,8 @@ def _units(found: Replicates, items: Sequence[StoredVolume], cache: Cache) -> st
     Samples of one label map vary together: where they came into several groups, differences of groups would not be
     independent of each other.
     """
-    maps = {item.subject: _identity(item.condition, cache) for item in items if item.condition is not None}
+    conditions = {item.subject: item.condition for item in items if item.condition is not None}
+    maps = {subject: content_of(file, cache, partial(LabelMap.read, file)) for subject, file in conditions.items()}
     if not maps or not len(maps) == len(set(maps.values())) == len(items) == found.sizes.sum():
         return None
     subjects = sorted(maps)
@@ -40,7 +42,13 @@ def _units(found: Replicates, items: Sequence[StoredVolume], cache: Cache) -> st
     return fingerprint([[group, maps[subject]] for group, subject in zip(groups, subjects)])
 
 
-def _identity(file: Path, cache: Cache) -> str:
-    # Not the file's own hash: another machine may pack the same labels in another way.
-    found: str = cache.document("label-maps", content_once(file), {}, lambda: LabelMap.read(file).content_hash())
+def content_of(file: Path, cache: Cache, read: Callable[[], LabelMap]) -> str:
+    """Return what tells the content of a label map from others, however its file is packed.
+
+    Args:
+        file: the label map.
+        cache: remembers it.
+        read: reads the file, where nobody has looked at it before.
+    """
+    found: str = cache.document("label-maps", content_once(file), {}, lambda: read().content_hash())
     return found

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from medbench.drawing.panels import CentreSlices
-from medbench.errors import DataError, Unavailable
 from medbench.evaluation.derivations import CENTRE_SLICES, REGIONS, centre_slices, slice_features, volume_features
 from medbench.evaluation.instruments import Instruments
 from medbench.evaluation.opened import PRECOMPUTED
@@ -142,15 +141,9 @@ class StoredSide:
 
     def reconstructions(self) -> Iterator[tuple[Volume, Volume]]:
         """Yield (volume, reconstruction), both clipped to the protocol's window."""
-        reconstruct = self.instruments.reconstruct
-        if reconstruct is None:
-            raise Unavailable("there is no autoencoder: the model does not reconstruct, or only a folder was given")
         for item in self._tracked(self.items, "reconstructions"):
-            volume = self.instruments.open(item).volume()
-            again = reconstruct(volume)
-            if again.shape != volume.shape:
-                raise DataError(f"the generator returned {item.id} with shape {again.shape}, not {volume.shape}")
-            yield self._clipped(volume), self._clipped(again)
+            opened = self.instruments.open(item)
+            yield self._clipped(opened.volume()), self._clipped(opened.reconstruction())
 
     def _clipped(self, volume: Volume) -> Volume:
         window = self.instruments.protocol.window

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from medbench.progress import Progress
     from medbench.spec import Protocol as EvaluationProtocol
 
-Input = Literal["volume", "segmentation", "mask"]
+Input = Literal["volume", "segmentation", "mask", "reconstructed"]
 SideName = Literal["real", "synthetic", "held_out"]
 
 
@@ -100,11 +100,12 @@ class Side(Protocol):
             name: what it is, for the cache and for progress.
             compute: takes the inputs named by ``of`` in that order (Volume, LabelMap), on the canonical grid; returns
                 named arrays, a few bytes or megabytes.
-            of: any of ``volume``, ``segmentation``, ``mask``.
+            of: any of ``volume``, ``segmentation``, ``mask`` and ``reconstructed``: what the generator's autoencoder
+                makes of the volume, a Volume.
             settings: everything else that decides the outcome, JSON-ready, with a version of the function.
 
         Raises:
-            Unavailable: see ``segmentations`` and ``masks``.
+            Unavailable: see ``segmentations``, ``masks`` and ``reconstructions``.
         """
 
     def reconstructions(self) -> Iterator[tuple[Volume, Volume]]:

@@ -12,6 +12,7 @@ from medbench.budget.meter import Meter, largest
 from medbench.datasets.base import Case, Dataset
 from medbench.errors import BudgetExceededError
 from medbench.evaluation.evaluation import Evaluation
+from medbench.evaluation.instruments import Autoencoder
 from medbench.generators.base import FitRequest, Generator, GeneratorInfo, Shape, Shaped, Stage
 from medbench.imaging.volume import Volume
 from medbench.pipeline import disk
@@ -120,9 +121,7 @@ class Run:
 
     def _weights(self) -> Path | None:
         """The weights that were given, else the preset's own; None where the model has none."""
-        if self.options.checkpoint is not None:
-            return self.options.checkpoint
-        return self.chosen.make("cpu").default_checkpoint()
+        return self.options.checkpoint or self.chosen.make("cpu").default_checkpoint()
 
     @alone
     def fit(self) -> Path:
@@ -212,11 +211,8 @@ class Run:
 
     def evaluation(self) -> Evaluation:
         """Return what computes the metrics of the samples that are there."""
-        instruments = self.track.instruments(
-            progress=self.progress,
-            logs=self.folder.logs,
-            reconstruct=self._reconstruct if "reconstructs" in self.info.capabilities else None,
-        )
+        autoencoder = self._autoencoder()
+        instruments = self.track.instruments(progress=self.progress, logs=self.folder.logs, autoencoder=autoencoder)
         samples = fingerprint([record.sha256 for _, record in sorted(self._sampled().items())])
         return Evaluation(instruments, self.metrics, self.folder, self.record, self.meter, samples, self.track.engine)
 
@@ -263,6 +259,10 @@ class Run:
         if stage == "sample" and self.conditions is not None:
             return self.conditions.items[0].read().shape
         return on_grid(self.dataset.cases("train")[:1], grid)[0].read_volume().shape
+
+    def _autoencoder(self) -> Autoencoder | None:
+        told = {**self.spec.generator, "weights": self.checkpoint}
+        return Autoencoder(self._reconstruct, told) if "reconstructs" in self.info.capabilities else None
 
     def _reconstruct(self, volume: Volume) -> Volume:
         return self.generator.reconstruct(volume)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -15,10 +15,9 @@ from medbench.engines.engine import Engine
 from medbench.errors import SpecError
 from medbench.evaluation.cache import Cache
 from medbench.evaluation.comparison import Comparison
-from medbench.evaluation.instruments import Instruments
+from medbench.evaluation.instruments import Autoencoder, Instruments
 from medbench.evaluation.prospects import Prospects
 from medbench.imaging.findings import Finding
-from medbench.imaging.volume import Volume
 from medbench.pipeline.options import TrackOptions, load_dataset, resolve_protocol
 from medbench.pipeline.prepare import RealSplits, absent, prepare
 from medbench.pipeline.shard import WHOLE, Shard
@@ -165,16 +164,14 @@ class Track:
         """Return what the data set notices about its files, for the gate's table."""
         return list(self.dataset.noticed()) if isinstance(self.dataset, Accounted) else []
 
-    def instruments(
-        self, *, progress: Progress, logs: Path, reconstruct: Callable[[Volume], Volume] | None = None
-    ) -> Instruments:
+    def instruments(self, *, progress: Progress, logs: Path, autoencoder: Autoencoder | None = None) -> Instruments:
         """Return what volumes are seen with, over the cache that all evaluations share.
 
         Args:
             progress: told about every volume.
             logs: folder for the logs of what metrics train.
-            reconstruct: a generator's autoencoder.
+            autoencoder: a generator's.
         """
         shared = shared_home()
         cache = Cache(home() / "cache", progress, shared and shared / "cache")
-        return Instruments(self.protocol, self.device, cache, progress, logs, reconstruct)
+        return Instruments(self.protocol, self.device, cache, progress, logs, autoencoder)

@@ -53,6 +53,11 @@ class GenerationSpec(Spec):
         """SHA-256 of weights that the run does not train itself."""
         return None if self.checkpoint in ("train", "none") else self.checkpoint
 
+    @property
+    def generator(self) -> dict[str, Any]:
+        """What makes the generator this one, beside its weights."""
+        return self.model_dump(include={"model", "model_version", "preset", "source"})
+
 
 class _Record(BaseModel):
     model_config = ConfigDict(extra="forbid")

@@ -151,7 +151,9 @@ class TinySide:
         of: Sequence[Input],
         settings: Mapping[str, Any],
     ) -> Iterator[dict[str, np.ndarray]]:
-        inputs = {"volume": "volume", "segmentation": "seen", "mask": "mask"}
+        inputs = {"volume": "volume", "segmentation": "seen", "mask": "mask", "reconstructed": "again"}
+        if "reconstructed" in of:
+            self.asked.add("reconstructions")
         for body in self.bodies:
             key = (body.id, name, canonical_json(settings))
             if not self.keeps or key not in _derived:

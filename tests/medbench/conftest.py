@@ -77,7 +77,10 @@ class MemorySide:
         of: Sequence[Input],
         settings: Mapping[str, Any],
     ) -> Iterator[dict[str, np.ndarray]]:
-        sources = {"volume": self.volumes, "segmentation": self.segmentations, "mask": self.masks}
+        sources = {
+            "volume": self.volumes, "segmentation": self.segmentations, "mask": self.masks,
+            "reconstructed": lambda: (again for _, again in self.reconstructions()),
+        }  # fmt: skip
         for inputs in zip(*(sources[what]() for what in of)):
             yield dict(compute(*inputs))
 

@@ -8,6 +8,8 @@ are not comparable.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -15,7 +17,7 @@ import numpy as np
 from medbench.errors import NotEnoughCasesError, Unavailable
 from medbench.features.lpips import BACKBONE, Lpips25d, fits, load_lpips
 from medbench.metrics.base import Figure, Measurement, MetricInfo
-from medbench.metrics.evidence import Evidence
+from medbench.metrics.evidence import Derivation, Evidence
 from medbench.metrics.functional.ms_ssim import KERNEL, SCALE_WEIGHTS, scales_that_fit
 from medbench.metrics.reconstruction.figure import draw
 from medbench.metrics.reconstruction.parts import PARTS
@@ -24,7 +26,12 @@ from medbench.statistics.dominance import dominance_notes
 from medbench.statistics.resampling import NOT_ASKED, mean_interval, subject_means
 
 if TYPE_CHECKING:
-    from medbench.spec import Window
+    from medbench.imaging.volume import Volume
+    from medbench.spec import Plane, Protocol, Window
+
+
+def _derives(protocol: Protocol) -> Sequence[Derivation]:
+    return (of_volumes(protocol),)
 
 
 class Reconstruction:
@@ -43,6 +50,7 @@ class Reconstruction:
         judges="autoencoder",
         floor="none",
         needs=("slices",),
+        derives=_derives,
         weights={"lpips": BACKBONE},
         cases=CaseColumns(value="psnr", case="id", subject="subject"),
         figures=(
@@ -70,19 +78,11 @@ class Reconstruction:
             raise Unavailable("there is no held-out split whose volumes could be reconstructed")
         if not held_out.ids:
             raise NotEnoughCasesError("reconstruction needs 1 held-out volume or more, got 0")
-        window, planes = evidence.protocol.window, evidence.protocol.slices.planes
-        lpips, skipped = _lpips_or_why_not()
-        rows: list[dict[str, object]] = []
         # The generator comes first: zip then asks it for its end, where it reports its progress.
-        for (volume, again), volume_id, subject in zip(held_out.reconstructions(), held_out.ids, held_out.subjects):
-            real, reconstructed = _unit(volume.voxels, window), _unit(again.voxels, window)
-            row = {"id": volume_id, "subject": subject, **_figures(volume_id, real=real, reconstructed=reconstructed)}
-            if lpips is not None and not fits(real.shape):
-                lpips, skipped = None, {"lpips": f"slices of volumes {real.shape} are too small for its network"}
-            if lpips is not None:
-                row["lpips"] = lpips(real, reconstructed, planes=planes)
-            rows.append(row)
-        table = pd.DataFrame(rows).drop(columns=list(skipped), errors="ignore")
+        derived = zip(of_volumes(evidence.protocol).from_side(held_out), held_out.ids, held_out.subjects)
+        found = [(arrays, {"id": name, "subject": subject, **_row(name, arrays)}) for arrays, name, subject in derived]
+        skipped = _why_no_lpips([arrays for arrays, _ in found])
+        table = pd.DataFrame([row for _, row in found]).drop(columns=list(skipped), errors="ignore")
         interval = mean_interval(table["psnr"].to_numpy(), held_out.subjects) if evidence.intervals else NOT_ASKED
         parts = {
             name: _summary(subject_means(table[name].to_numpy(), held_out.subjects))
@@ -135,21 +135,63 @@ def _unit(hu: np.ndarray, window: Window) -> np.ndarray:
     return ((hu.astype(np.float32).clip(window.low, window.high) - window.low) / window.width).astype(np.float32)
 
 
-def _figures(volume_id: str, *, real: np.ndarray, reconstructed: np.ndarray) -> dict[str, float]:
-    ratio = psnr(real=real, reconstructed=reconstructed)
+def of_volumes(protocol: Protocol) -> Derivation:
+    """Return what is derived of each volume and its reconstruction: ``psnr`` (dB), ``ms_ssim``, ``scales``, ``shape``.
+
+    And ``lpips``, where its weights are here and the slices large enough.
+    """
+    window, planes = protocol.window, protocol.slices.planes
+    settings = {
+        "version": 1, "window": window.model_dump(mode="json"), "planes": list(planes), "lpips": _lpips_sha256()[0],
+    }  # fmt: skip
+    compute = partial(_figures, window=window, planes=planes)
+    return Derivation("reconstruction", compute, ("volume", "reconstructed"), settings, sides=("held_out",))
+
+
+def _figures(volume: Volume, again: Volume, *, window: Window, planes: Sequence[Plane]) -> dict[str, np.ndarray]:
+    real, reconstructed = _unit(volume.voxels, window), _unit(again.voxels, window)
+    found = {
+        "psnr": psnr(real=real, reconstructed=reconstructed),
+        "ms_ssim": ms_ssim(real=real, reconstructed=reconstructed),
+        "scales": scales_that_fit(min(real.shape)),
+        "shape": real.shape,
+    }
+    sha256, _ = _lpips_sha256()
+    if sha256 is not None and fits(real.shape):
+        found["lpips"] = _lpips(sha256)(real, reconstructed, planes=planes)
+    return {name: np.array(figure) for name, figure in found.items()}
+
+
+def _row(volume_id: str, arrays: Mapping[str, np.ndarray]) -> dict[str, float]:
+    ratio = arrays["psnr"].item()
     if np.isinf(ratio):
         raise Unavailable(f"the reconstruction of {volume_id} equals the volume, its PSNR is infinite: is it a copy?")
     if np.isnan(ratio):
         raise Unavailable(f"the reconstruction of {volume_id} holds NaN: look at the autoencoder and its weights")
-    similarity = ms_ssim(real=real, reconstructed=reconstructed)
-    return {"psnr": ratio, "ms_ssim": similarity, "ms_ssim_scales": float(scales_that_fit(min(real.shape)))}
+    row = {"psnr": ratio, "ms_ssim": arrays["ms_ssim"].item(), "ms_ssim_scales": float(arrays["scales"])}
+    return row | ({"lpips": arrays["lpips"].item()} if "lpips" in arrays else {})
 
 
-def _lpips_or_why_not() -> tuple[Lpips25d | None, dict[str, str]]:
+def _why_no_lpips(found: Sequence[Mapping[str, np.ndarray]]) -> dict[str, str]:
+    sha256, reason = _lpips_sha256()
+    if sha256 is None:
+        return {"lpips": reason}
+    small = next((tuple(arrays["shape"].tolist()) for arrays in found if "lpips" not in arrays), None)
+    return {"lpips": f"slices of volumes {small} are too small for its network"} if small else {}
+
+
+def _lpips_sha256() -> tuple[str | None, str]:
+    """Return the SHA-256 of the weights, or None and why there are none."""
     try:
-        return load_lpips(), {}
+        return BACKBONE.sha256(), ""
     except Unavailable as reason:
-        return None, {"lpips": str(reason)}
+        return None, str(reason)
+
+
+@lru_cache(maxsize=1)
+def _lpips(sha256: str) -> Lpips25d:
+    del sha256  # other weights are another network
+    return load_lpips()
 
 
 def _summary(values: np.ndarray) -> dict[str, float]:

@@ -33,7 +33,7 @@ def test_features_and_regions_follow_from_needs_and_the_rest_is_declared(
     assert names(["rvr"], lab) == {"regions"}
     runs = {"mask-runs", "segmentation-runs"}
     assert names(["hu", "adherence", "frd"], lab) == {"regions", "hu", "adherence", "radiomics", *runs}
-    assert names(["memorization", "reconstruction"], lab) == {"working-copies"}
+    assert names(["memorization", "reconstruction"], lab) == {"working-copies", "reconstruction"}
 
 
 def test_what_cannot_be_had_is_left_to_the_metric_to_tell(tmp_path: Path, instruments: Callable[..., Any]) -> None:

@@ -12,6 +12,7 @@ import pytest
 from medbench.datasets.phantom.dataset import generate
 from medbench.evaluation.comparison import Comparison, StoredEvidence
 from medbench.evaluation.gallery import MOST_SAMPLES, NEAREST, keep_gallery
+from medbench.evaluation.instruments import Autoencoder
 from medbench.imaging.volume import LabelMap, Volume
 from medbench.metrics.base import MetricInfo
 from medbench.records.gallery import Gallery
@@ -112,7 +113,7 @@ def test_held_out_volumes_stand_beside_what_an_autoencoder_makes_of_them(evidenc
         return Volume(volume.voxels.astype(np.float32) - 1, volume.affine)
 
     assert evidence.held_out is not None
-    instruments = replace(evidence.held_out.instruments, reconstruct=darker)
+    instruments = replace(evidence.held_out.instruments, autoencoder=Autoencoder(darker, {}))
     held_out = replace(evidence.held_out, instruments=instruments)
     judged = info("reconstruction", judges="autoencoder")
     gallery = keep_gallery(run, replace(evidence, held_out=held_out), [result("reconstruction")], [judged])

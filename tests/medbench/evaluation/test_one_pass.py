@@ -9,16 +9,20 @@ from typing import Any
 
 import pytest
 
+from medbench import plugin_files
 from medbench.datasets.phantom.dataset import generate
 from medbench.errors import IntensityError, MedbenchError
 from medbench.evaluation import evaluation
 from medbench.imaging.volume import LabelMap, Volume
 from medbench.pipeline.folder import FolderEvaluation
-from medbench.pipeline.options import FolderOptions
+from medbench.pipeline.options import FolderOptions, RunOptions
+from medbench.pipeline.run import Run
 from medbench.progress import silent
 from medbench.records.results import Report
 from medbench.storage.home import home
 
+TESTS = Path(__file__).parents[2]
+GOLDEN = TESTS / "golden"
 SHAPE = (32, 32, 16)
 COUNT = 4
 # A metric of two functions of a volume, of which one fails where a file says so, and leaves a trace of each call.
@@ -106,27 +110,65 @@ def evaluated(options: dict[str, Any], **further: Any) -> Report:
     return FolderEvaluation(FolderOptions(**options | further), silent).evaluate()
 
 
-def test_each_volume_and_each_mask_is_read_once(folders: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    reads: Counter[str] = Counter()
+@pytest.fixture
+def reads(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
+    """Return how often each file was read when all metrics were measured: pictures read a handful once more."""
+    counts: Counter[str] = Counter()
     for kind in (Volume, LabelMap):
         read = kind.read
 
         def counted(path: Path, *rest: Any, read: Any = read) -> Any:
-            reads[str(path)] += 1
+            counts[str(path)] += 1
             return read(path, *rest)
 
         monkeypatch.setattr(kind, "read", counted)
     measured: dict[str, int] = {}
+    measure_all = evaluation.measure_all
 
-    def kept(*_: Any) -> None:
-        measured.update(reads)  # what is kept to be looked at is a handful of masks, read once more
+    def noted(*arguments: Any, **named: Any) -> Any:
+        counts.clear()  # what preparing and sampling read is not the evaluation's
+        found = measure_all(*arguments, **named)
+        measured.update(counts)
+        return found
 
-    monkeypatch.setattr(evaluation, "keep_gallery", kept)
+    monkeypatch.setattr(evaluation, "measure_all", noted)
+    return measured
+
+
+def test_each_volume_and_each_mask_is_read_once(folders: dict[str, Any], reads: dict[str, int]) -> None:
     report = evaluated(folders)
     assert {one.metric for one in report.results} >= {"fid25d", "fid3d", "hu", "rvr"}
     sides = ("samples", "real", "masks", "real_masks")
     files = [str(path) for side in sides for path in Path(folders[side]).iterdir()]
-    assert {path: measured[path] for path in files} == dict.fromkeys(files, 1)
+    assert reads == dict.fromkeys(files, 1)
+
+
+def test_a_steered_run_reads_once_what_it_compares_reconstructs_and_searches_for_copies(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reads: dict[str, int]
+) -> None:
+    monkeypatch.setenv("MEDBENCH_HOME", str(tmp_path / "home"))
+    protocol = tmp_path / "p.toml"
+    text = (TESTS / "data" / "golden" / "protocol.toml").read_text(encoding="utf-8")
+    seen = (("segmenter", "Thresholds"), ("volume_extractor", "Volumes"))
+    instruments = "".join(f'{field} = "{GOLDEN / "instruments.py"}:{name}"\n' for field, name in seen)
+    protocol.write_text(instruments + text, encoding="utf-8")
+    undrawn = lambda self, measured, *_: ((one.result, []) for _, one in measured)  # noqa: E731
+    monkeypatch.setattr(evaluation.Evaluation, "_with_figures", undrawn)
+    monkeypatch.setattr(evaluation, "keep_gallery", lambda *_: None)
+    metrics = ("fid3d", "adherence", "memorization", "reconstruction")
+    options = RunOptions(
+        model=f"{GOLDEN / 'volumes.py'}:GoldenGenerator", dataset=f"{GOLDEN / 'volumes.py'}:GoldenDataset",
+        protocol=str(protocol), metrics=metrics, samples=8, conditional=True, device="cpu", workers=1,
+        out=tmp_path / "run",
+    )  # fmt: skip
+    with plugin_files.import_file(GOLDEN / "trained.py").trained_parts_replaced():
+        report = Run(options, silent).evaluate()
+    assert {one.metric for one in report.results} == set(metrics)
+    read = {Path(path).relative_to(tmp_path).as_posix(): count for path, count in reads.items()}
+    assert set(read.values()) == {1}, {path: count for path, count in read.items() if count > 1}
+    kinds = Counter("/".join(path.split("/")[:2]) for path in read)
+    volumes = 28 + 9  # training and held-out
+    assert kinds == {"home/prepared": volumes + 9, "home/cache": volumes + 8, "run/samples": 2 * 8}
 
 
 def numbers(report: Report) -> list[dict[str, Any]]:
