@@ -64,7 +64,7 @@ def audit_metrics(options: AuditOptions, out: Path, progress: Progress) -> Audit
     )
     if region is not None:
         about += f"; the structure that goes missing is {region}"
-    report = climb(instruments, real, metrics, region=region, folder=out, about=about)
+    report = climb(instruments, real, metrics, engine=track.engine, region=region, folder=out, about=about)
     if not report.rows:
         raise SpecError(
             "nothing can be audited; " + "; ".join(f"{what}: {why}" for what, why in report.left_out.items())

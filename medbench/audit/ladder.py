@@ -16,6 +16,7 @@ from medbench.audit import damage
 from medbench.audit.damages import KINDS, Bench, Kind
 from medbench.audit.detection import Better, Limits, detected_from, rank_correlation
 from medbench.audit.measurements import Found, Measurer
+from medbench.engines.engine import Engine
 from medbench.evaluation.instruments import Instruments
 from medbench.pipeline.prepare import RealSplits
 from medbench.records.samples import StoredVolume
@@ -76,6 +77,7 @@ def climb(
     real: RealSplits,
     metrics: Sequence[str],
     *,
+    engine: Engine,
     region: str | None,
     folder: Path,
     about: str,
@@ -87,6 +89,7 @@ def climb(
         instruments: what the volumes are seen with.
         real: reference and held-out volumes.
         metrics: registered names.
+        engine: where the volumes are looked at.
         region: the structure that goes missing; None where there are no masks.
         folder: what was measured is kept below it, and damaged volumes while they are needed.
         about: data set, protocol and counts in words.
@@ -94,7 +97,7 @@ def climb(
     """
     bench = Bench(real.held_out, real.reference, instruments, region, seed)
     made_by = {"damage": damage.VERSION, "region": region, "seed": seed}
-    measurer = Measurer(instruments, real, folder=folder / "measured", made_by=made_by)
+    measurer = Measurer(instruments, real, folder=folder / "measured", made_by=made_by, engine=engine)
     misleading = {name: reason for name in metrics if (reason := registry.load("metrics", name).info.not_audited)}
     left_out = {_declared(name): reason for name, reason in misleading.items()}
     items = [_undamaged(item) for item in real.held_out]

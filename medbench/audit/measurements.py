@@ -14,11 +14,13 @@ from typing import Any, TypeVar
 
 from medbench import registry
 from medbench.audit.detection import LIMITS_VERSION, Limits, limits_of
+from medbench.engines.engine import Engine
 from medbench.errors import NotEnoughCasesError, Unavailable
 from medbench.evaluation.comparison import Comparison, StoredEvidence
 from medbench.evaluation.finite import finite_only
 from medbench.evaluation.floors import floor_of
 from medbench.evaluation.instruments import Instruments
+from medbench.evaluation.one_pass import OnePass, look_through
 from medbench.evaluation.side import StoredSide
 from medbench.metrics.base import Measurement, Metric
 from medbench.pipeline.prepare import RealSplits
@@ -50,11 +52,15 @@ class Measurer:
         real: reference and held-out volumes.
         folder: one file a set is kept in it.
         made_by: what made the sets, JSON-ready; what was kept under another one is measured again.
+        engine: where the volumes are looked at.
     """
 
-    def __init__(self, instruments: Instruments, real: RealSplits, *, folder: Path, made_by: Any) -> None:
+    def __init__(
+        self, instruments: Instruments, real: RealSplits, *, folder: Path, made_by: Any, engine: Engine
+    ) -> None:
         self.instruments = instruments
         self.real = real
+        self.engine = engine
         self.folder = folder
         self._made_by = made_by
 
@@ -68,10 +74,15 @@ class Measurer:
             volumes: makes the set; called only if something is left to measure.
             metrics: registered names.
         """
-        items = functools.cache(volumes)
+
+        @functools.cache
+        def seen() -> Sequence[StoredVolume]:
+            items = volumes()
+            look_through(self._comparison(items), OnePass(self.instruments, tuple(metrics)), self.engine)
+            return items
 
         def find(metric: str) -> Found:
-            evidence = self._evidence(items(), intervals=False)
+            evidence = self._evidence(seen(), intervals=False)
             try:
                 return Found(finite_only(registry.load("metrics", metric)().measure(evidence)).value)
             except (Unavailable, NotEnoughCasesError) as reason:
@@ -110,8 +121,10 @@ class Measurer:
         return limits_of(undamaged, floor.values, None, better=better)
 
     def _evidence(self, items: Sequence[StoredVolume], *, intervals: bool) -> StoredEvidence:
-        damaged = Comparison(items, self.real.reference, self.real.held_out, identity={})
-        return damaged.evidence(self.instruments, intervals=intervals)
+        return self._comparison(items).evidence(self.instruments, intervals=intervals)
+
+    def _comparison(self, items: Sequence[StoredVolume]) -> Comparison:
+        return Comparison(items, self.real.reference, self.real.held_out, identity={})
 
     def _mark(self, metric: str) -> str:
         """Return a fingerprint of all that decides a metric's value on a set."""

@@ -18,7 +18,7 @@ from medbench.evaluation.gallery import keep_gallery
 from medbench.evaluation.gate import findings as gate
 from medbench.evaluation.instruments import Instruments
 from medbench.evaluation.measure import crash, inspect, measure_all, write_table
-from medbench.evaluation.one_pass import OnePass, look_at, waiting
+from medbench.evaluation.one_pass import OnePass, look_at, look_through, waiting
 from medbench.evaluation.prospects import nothing_of
 from medbench.evaluation.standing import Standing, mark_of, standing
 from medbench.metrics.base import Measured, MetricInfo
@@ -121,11 +121,7 @@ class Evaluation:
         Args:
             comparison: the volumes.
         """
-        one_pass = OnePass(self.instruments, tuple(self.metrics))
-        looks = waiting(comparison, one_pass)
-        seen = look_at(looks, one_pass.for_workers(self.engine), self.engine)
-        for _ in self.instruments.progress.track(seen, task="look at volumes", total=len(looks)):
-            pass
+        look_through(comparison, OnePass(self.instruments, tuple(self.metrics)), self.engine)
 
     def require_number(self, report: Report) -> None:
         """Refuse results that hold no number of what was asked for.

@@ -147,6 +147,20 @@ def look_at(looks: Sequence[Look], one_pass: OnePass, engine: Engine) -> Iterato
                 return
 
 
+def look_through(comparison: Comparison, one_pass: OnePass, engine: Engine) -> None:
+    """Look at all volumes of a comparison: who measures them then finds in the cache what metrics ask for.
+
+    Args:
+        comparison: the volumes.
+        one_pass: what is computed of them.
+        engine: where that is done.
+    """
+    looks = waiting(comparison, one_pass)
+    seen = look_at(looks, one_pass.for_workers(engine), engine)
+    for _ in one_pass.instruments.progress.track(seen, task="look at volumes", total=len(looks)):
+        pass
+
+
 def _alike(items: Iterable[StoredVolume]) -> bool:
     """Say whether volumes have one grid by their headers; a header that cannot be read is the gate's matter."""
     try:
