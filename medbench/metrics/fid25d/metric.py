@@ -3,8 +3,9 @@
 Slices of all volumes are pooled within a plane, as MAISI's public script does; what the features are is the
 protocol's matter. Features are read once for the value, its interval, all splits of the floor and the parts of the
 training split. Memory, a plane at a time: d x d float64 for each group of the interval, G a side, again as many while
-they are left out, and one for each of S splits and P parts: (3 · G + S + P + 8) · d² · 8 bytes, and d numbers a volume.
-That is at most 11 MB for d = 120 (G = 20, S = P = 10) and 2 GB for d = 2048 (G = 10).
+they are left out, and one for each of S splits and P parts, with rows that wait to be summed up:
+(3.5 · G + 1.25 · (S + P) + 8) · d² · 8 bytes, and d numbers a volume. That is at most 12 MB for d = 120 (G = 20,
+S = P = 10) and 2.3 GB for d = 2048 (G = 10).
 """
 
 from __future__ import annotations

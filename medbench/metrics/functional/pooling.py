@@ -13,32 +13,54 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from medbench.metrics.functional.frechet import FeatureStatistics
+from medbench.metrics.functional.frechet import FeatureStatistics, gram
 
 _KEPT = 4
 
 
 @dataclass(eq=False)
 class _Within:
-    """The sum of the scatters of some volumes: their centred rows while these are fewer than dimensions, else d x d."""
+    """The sum of the scatters of some volumes: their centred rows while these are fewer than dimensions, else d x d.
+
+    Then rows wait until they are a quarter of the dimensions: a Gram matrix of many rows costs less than many of few.
+    """
 
     rows: dict[int, np.ndarray] = field(default_factory=dict)
     scatter: np.ndarray | None = None
 
-    def add(self, volume: int, own: FeatureStatistics, scatter: np.ndarray | None) -> None:
-        """Add a volume; ``scatter`` is given where it has to be a matrix (see ``takes_rows``)."""
-        if scatter is None:
-            self.rows[volume] = own.spread
+    def add(self, volume: int, own: FeatureStatistics) -> None:
+        """Add the scatter of a volume."""
+        dimension = len(own.mean)
+        if len(own.spread) == dimension:
+            self._sum_up(own.spread)
             return
-        if self.scatter is None:
-            self.scatter = _gram(list(self.rows.values()), len(own.mean))
-            self.rows.clear()
-        self.scatter += scatter
+        self.rows[volume] = own.spread
+        if sum(map(len, self.rows.values())) >= (dimension if self.scatter is None else dimension / 4):
+            self._sum_up()
 
-    def takes_rows(self, own: FeatureStatistics) -> bool:
-        """Say whether a volume can be added as rows."""
-        height = sum(len(rows) for rows in self.rows.values()) + len(own.spread)
-        return self.scatter is None and height < len(own.mean)
+    def close(self) -> None:
+        """Leave either rows or a matrix: all volumes were added."""
+        if self.scatter is not None and self.rows:
+            self._sum_up()
+
+    def _sum_up(self, scatter: np.ndarray | None = None) -> None:
+        if scatter is not None:
+            self.scatter = (
+                scatter.copy("F") if self.scatter is None else np.add(self.scatter, scatter, out=self.scatter)
+            )
+        if self.rows:
+            self.scatter = gram(np.vstack(list(self.rows.values())), self.scatter)
+            self.rows.clear()
+
+    @classmethod
+    def of(cls, parts: Sequence[_Within], dimension: int) -> _Within:
+        """Return the sum over disjoint parts."""
+        found = cls({volume: rows for part in parts for volume, rows in part.rows.items()})
+        scatters = [part.scatter for part in parts if part.scatter is not None]
+        if scatters or sum(map(len, found.rows.values())) >= dimension:
+            found.scatter = functools.reduce(np.add, scatters, np.zeros((dimension, dimension), order="F"))
+            found.close()
+        return found
 
 
 @dataclass(eq=False)
@@ -67,12 +89,12 @@ class SetStatistics:
         mean = counts @ means / counts.sum()
         between = np.sqrt(counts)[:, None] * (means - mean)
         rows, scatter = self._spread(index)
-        if scatter is None and sum(map(len, rows)) + len(between) < len(mean):
-            return FeatureStatistics(int(counts.sum()), mean, np.vstack([*rows, between]))
-        whole = _gram([*rows, between], len(mean))
-        if scatter is not None:
-            whole += scatter
-        return FeatureStatistics(int(counts.sum()), mean, whole)
+        together = np.vstack([*rows, between])
+        if scatter is None and len(together) < len(mean):
+            return FeatureStatistics(int(counts.sum()), mean, together)
+        return FeatureStatistics(
+            int(counts.sum()), mean, gram(together, None if scatter is None else scatter.copy("F"))
+        )
 
     def _spread(self, index: int) -> tuple[list[np.ndarray], np.ndarray | None]:
         kept, less = self._parts[index]
@@ -82,7 +104,7 @@ class SetStatistics:
             return [rows for volume, rows in whole.rows.items() if stays[volume]], whole.scatter
         others = self._within[less]
         if others.scatter is None:
-            return [], whole.scatter - _gram(list(others.rows.values()), self.means.shape[1])
+            return [], whole.scatter - gram(np.vstack(list(others.rows.values())))
         return [], whole.scatter - others.scatter
 
 
@@ -102,30 +124,40 @@ def set_statistics(volumes: Iterable[np.ndarray], members: np.ndarray, sides: np
         >>> [(sets.of(index).count, float(sets.of(index).mean[0])) for index in (0, 1)]
         [(3, 2.0), (3, 5.333333333333333)]
     """
-    parts, wanted = [], dict[bytes, np.ndarray]()
+    parts, wanted, wholes = [], dict[bytes, np.ndarray](), dict[bytes, np.ndarray]()
     for stays in members:
         side = sides == sides[stays.argmax()]
-        less = side & ~stays if 2 * stays.sum() > side.sum() > stays.sum() else None
+        is_whole = stays.sum() == side.sum()
+        less = side & ~stays if 2 * stays.sum() > side.sum() and not is_whole else None
         kept = stays if less is None else side
         parts.append((kept.tobytes(), None if less is None else less.tobytes()))
-        wanted |= {one.tobytes(): one for one in (kept, less) if one is not None}
+        own = stays if less is None else less
+        (wholes if is_whole else wanted)[own.tobytes()] = own
+        if less is not None:
+            wholes[side.tobytes()] = side
+    covers = {name: _cover(whole, list(wanted.values())) for name, whole in wholes.items()}
+    wanted |= {one.tobytes(): one for cover in covers.values() for one in cover}
     within = {name: _Within() for name in wanted}
     statistics = []
     for volume, features in enumerate(volumes):
         own = FeatureStatistics.of(features)
-        sums = [within[name] for name, stays in wanted.items() if stays[volume]]
-        as_rows = [one for one in sums if one.takes_rows(own)]
-        scatter = own.scatter if len(as_rows) < len(sums) else None
-        for one in sums:
-            one.add(volume, own, None if one in as_rows else scatter)
+        for name, stays in wanted.items():
+            if stays[volume]:
+                within[name].add(volume, own)
         statistics.append((own.count, own.mean))
+    for one in within.values():
+        one.close()
     counts, means = zip(*statistics)
+    dimension = len(means[0])
+    within |= {name: _Within.of([within[one.tobytes()] for one in cover], dimension) for name, cover in covers.items()}
     return SetStatistics(members, np.array(counts), np.array(means), within, parts)
 
 
-def _gram(rows: Sequence[np.ndarray], dimension: int) -> np.ndarray:
-    if not rows:
-        return np.zeros((dimension, dimension))
-    stacked = np.vstack(rows)
-    gram: np.ndarray = stacked.T @ stacked
-    return gram
+def _cover(whole: np.ndarray, sets: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """Return disjoint sets of volumes that make up a whole: some of those that are there, and what they leave."""
+    found, left = [], whole.copy()
+    for one in sets:
+        if not np.any(one & ~left):
+            found.append(one)
+            left &= ~one
+    return [*found, left] if left.any() else found

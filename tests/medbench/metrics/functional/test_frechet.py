@@ -117,6 +117,32 @@ def test_features_that_do_not_vary(rng):
     assert frechet_distance(constant, shifted) == pytest.approx(12.0)
 
 
+SPECTRA = {
+    "even": np.ones(40),
+    "as a network's": np.arange(1, 41) ** -0.6,
+    "steep": np.logspace(0, -4, 40),
+    "beyond the squares": np.logspace(0, -7, 40),
+    "two scales": np.where(np.arange(40) < 20, 1.0, 1e-6),
+    "dead features": np.where(np.arange(40) < 30, 1.0, 0.0),
+    "one feature": np.where(np.arange(40) < 1, 1.0, 0.0),
+}
+
+
+@pytest.mark.parametrize("spectrum", SPECTRA)
+@pytest.mark.parametrize("mixed", [True, False])
+@pytest.mark.parametrize(("n", "m"), [(45, 44), (400, 60), (12, 80), (9, 9)])
+def test_the_shorter_way_to_the_nuclear_norm_changes_nothing(rng, spectrum, mixed, n, m):
+    """Singular values of the factors' product, whether or not their squares can be told from rounding."""
+    basis = np.linalg.qr(rng.normal(size=(40, 40)))[0] if mixed else np.eye(40)
+    x, y = ((rng.normal(size=(rows, 40)) * SPECTRA[spectrum]) @ basis for rows in (n, m))
+    a, b = FeatureStatistics.of(x), FeatureStatistics.of(1.3 * y)
+    overlap = np.linalg.svd(a.factor.T @ b.factor, compute_uv=False).sum()
+    total = np.square(a.factor).sum() + np.square(b.factor).sum()
+    expected = np.square(a.mean - b.mean).sum() + total - 2.0 * overlap
+    assert abs(frechet_distance(a, b) - expected) < 1e-13 * total
+    assert frechet_distance(a, a) < 1e-13 * total
+
+
 def test_one_vector_has_no_covariance():
     with pytest.raises(ValueError, match="two vectors or more; got 1"):
         frechet_distance(FeatureStatistics.of(np.ones((1, 3))), FeatureStatistics.of(np.ones((4, 3))))

@@ -37,6 +37,23 @@ def test_every_set_has_the_statistics_of_its_own_rows(dimension, seed):
     assert frechet_distance(two.of(0), two.of(1)) == pytest.approx(expected, rel=1e-9, abs=1e-10)
 
 
+@pytest.mark.parametrize("dimension", [4, 30, 500])
+def test_a_whole_that_others_make_up_is_their_sum(dimension):
+    """Groups, all of them together, all but one of them, and sets across them."""
+    rng = np.random.default_rng(0)
+    volumes = volumes_of(rng, 14, dimension=dimension)
+    groups = np.arange(12) % 3 == np.arange(3)[:, None]
+    members = np.zeros((6, 14), dtype=bool)
+    members[:3, :12] = groups
+    members[3] = True
+    members[4, :12] = ~groups[0]
+    members[5, 5:] = True
+    found = set_statistics(iter(volumes), members, np.zeros(14))
+    for index, stays in enumerate(members):
+        own = FeatureStatistics.of(np.concatenate([rows for rows, stay in zip(volumes, stays) if stay]))
+        np.testing.assert_allclose(found.of(index).scatter, own.scatter, rtol=1e-10, atol=1e-11)
+
+
 def test_volumes_of_one_slice_each():
     rng = np.random.default_rng(0)
     rows = rng.normal(size=(9, 3))
@@ -71,4 +88,4 @@ def test_memory_does_not_grow_with_the_number_of_volumes():
         sums = found._within.values()
         assert not any(one.rows for one in sums)
         kept.append(sum(one.scatter.nbytes for one in sums))
-    assert kept[1] <= 7 * 40 * 40 * 8
+    assert kept[1] <= 8 * 40 * 40 * 8  # six sets, all volumes, and what the six leave of these
