@@ -92,8 +92,9 @@ def _finite(features: np.ndarray, what: str) -> np.ndarray:
 
 def volumes_by_subject(vectors: np.ndarray, side: Side) -> list[np.ndarray]:
     """Return the rows of a side's features (volumes, d) of each subject, in the order of the subjects' names."""
-    owners = np.asarray(side.subjects)
-    return [vectors[owners == subject] for subject in sorted(set(side.subjects))]
+    order = np.argsort(np.asarray(side.subjects), kind="stable")
+    _, starts = np.unique(np.asarray(side.subjects)[order], return_index=True)
+    return np.split(vectors[order], starts[1:])
 
 
 def vector_table(evidence: Evidence, *, real: np.ndarray, synthetic: np.ndarray) -> pd.DataFrame:
@@ -116,14 +117,16 @@ def vector_table(evidence: Evidence, *, real: np.ndarray, synthetic: np.ndarray)
 
 def _to_nearest(rows: np.ndarray, real: np.ndarray) -> np.ndarray:
     """Return each row's distance to the nearest real one but itself, a strip of rows at a time."""
-    from scipy.spatial.distance import cdist
-
+    origin = real.mean(axis=0)  # products of what lies about the origin tell which one is the nearest
+    columns = (real - origin).T
+    norms = np.square(columns).sum(axis=0)
     found = []
     for start in range(0, len(rows), _STRIP):
-        distances = cdist(rows[start : start + _STRIP], real)
+        strip = rows[start : start + _STRIP]
+        squares = norms - 2.0 * ((strip - origin) @ columns)  # less the same number in each row
         if rows is real:
-            np.fill_diagonal(distances[:, start:], np.inf)
-        found.append(distances.min(axis=1))
+            np.fill_diagonal(squares[:, start:], np.inf)
+        found.append(np.linalg.norm(strip - real[squares.argmin(axis=1)], axis=1))
     return np.concatenate(found)
 
 

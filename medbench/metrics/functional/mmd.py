@@ -58,8 +58,12 @@ def gaussian_kernel(bandwidth: float) -> Kernel:
     """
 
     def kernel(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-        squares = np.square(x).sum(axis=1)[:, None] + np.square(y).sum(axis=1)[None, :] - 2.0 * (x @ y.T)
-        values: np.ndarray = np.exp(squares.clip(min=0.0) / (-2.0 * bandwidth**2))
+        values: np.ndarray = x @ (-2.0 * y.T)
+        values += np.square(x).sum(axis=1)[:, None]
+        values += np.square(y).sum(axis=1)
+        np.maximum(values, 0.0, out=values)
+        values /= -2.0 * bandwidth**2
+        np.exp(values, out=values)
         return values
 
     return kernel

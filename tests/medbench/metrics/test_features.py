@@ -3,7 +3,14 @@ import pytest
 
 from medbench.errors import Unavailable
 from medbench.metrics import features as features_module
-from medbench.metrics.features import MOST_SLICES, finite_features, pooled_slices, thinned, vector_table
+from medbench.metrics.features import (
+    MOST_SLICES,
+    finite_features,
+    pooled_slices,
+    thinned,
+    vector_table,
+    volumes_by_subject,
+)
 from medbench.metrics.together import Together
 
 
@@ -37,3 +44,15 @@ def test_the_nearest_real_volume_is_another_one_whatever_the_strips(make_side, m
     between = np.linalg.norm(real[:, None] - real, axis=2) + np.diag(np.full(8, np.inf))
     expected = [*between.min(axis=1), *np.linalg.norm(synthetic[:, None] - real, axis=2).min(axis=1)]
     np.testing.assert_allclose(table["distance_to_nearest_real"], expected)
+
+
+def test_a_copy_of_a_real_volume_is_at_distance_zero(make_side, make_evidence):
+    """Also where features are large beside what tells volumes apart."""
+    real = 1e4 + np.random.default_rng(0).normal(size=(6, 4))
+    table = vector_table(make_evidence(make_side(6), make_side(2)), real=real, synthetic=real[[4, 1]])
+    assert table["distance_to_nearest_real"].tolist()[6:] == [0.0, 0.0]
+
+
+def test_volumes_of_a_subject_come_together_in_the_order_of_names(make_side):
+    found = volumes_by_subject(np.arange(5.0)[:, None], make_side(5, subjects=["b", "a", "c", "b", "a"]))
+    assert [rows.ravel().tolist() for rows in found] == [[1.0, 4.0], [0.0, 3.0], [2.0]]
