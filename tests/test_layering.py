@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import graphlib
 import re
 import subprocess
@@ -52,30 +53,37 @@ def _modules(package: str) -> Iterator[tuple[str, Path]]:
         yield ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"), path
 
 
-def _imports(path: Path, *, running: bool = False) -> Iterator[str]:
-    """Yield what a module imports, also what only types need: that binds its room to the other one all the same.
+@functools.cache
+def _tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+@functools.cache
+def _imports(path: Path, *, running: bool = False) -> frozenset[str]:
+    """Return what a module imports, also what only types need: that binds its room to the other one all the same.
 
     Args:
         path: the module's file.
         running: leave out what stands under ``if TYPE_CHECKING``.
     """
-    tree = ast.parse(path.read_text(encoding="utf-8"))
+    nodes = [node for node in ast.walk(_tree(path)) if isinstance(node, ast.If | ast.Import | ast.ImportFrom)]
     unbound = {
         node
-        for block in ast.walk(tree)
+        for block in nodes
         if isinstance(block, ast.If) and isinstance(block.test, ast.Name) and block.test.id == "TYPE_CHECKING"
         for statement in block.body
         for node in ast.walk(statement)
     }
-    for node in ast.walk(tree):
+    found = set()
+    for node in nodes:
         if running and node in unbound:
             continue
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+            found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path} imports relatively: name the module in full"
-            yield node.module or ""
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+            found |= {node.module or "", *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return frozenset(found)
 
 
 @pytest.mark.parametrize("package", ALLOWED)
@@ -173,12 +181,13 @@ ANYWHERE = {"downstream": "a field of the protocol, which has a need and a sente
 
 def _names_of_metrics(path: Path) -> Iterator[str]:
     """Yield the metrics that a module's strings name, besides docstrings and the metric that it belongs to."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    told = {node.value for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    nodes = [node for node in ast.walk(_tree(path)) if isinstance(node, ast.Expr | ast.Constant)]
+    told = {node.value for node in nodes if isinstance(node, ast.Expr)}
     own = {part for stem in path.with_suffix("").relative_to(ROOT).parts for part in (stem, stem.partition("_")[0])}
-    for node in ast.walk(tree):
+    metrics = {*registry.names("metrics")}
+    for node in nodes:
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and node not in told:
-            named = {*registry.names("metrics")} & set(re.findall(r"\w+", node.value))
+            named = metrics & set(re.findall(r"\w+", node.value))
             yield from named - own - ANYWHERE.keys() - (IN_SENTENCES.keys() if " " in node.value else set())
 
 

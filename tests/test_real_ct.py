@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import pairwise, product
 from pathlib import Path
 
@@ -29,16 +29,12 @@ def _crops(name: str) -> list[Volume]:
     return crops
 
 
-def _write(volumes: list[Volume], folder: Path) -> Path:
-    for index, volume in enumerate(volumes):
-        volume.write(folder / f"{index:02d}.nii.gz")
-    return folder
-
-
 @pytest.fixture(scope="module", params=["cta_heart.nii.gz", "ct_abdomen_pelvis.nii.gz"])
-def scan(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[list[Volume], Path]:
+def scan(request: pytest.FixtureRequest) -> Iterator[tuple[list[Volume], medbench.Accumulator]]:
+    """The cubes, and what judges others against them: the numbers are those of ``medbench.evaluate``."""
     crops = _crops(request.param)
-    return crops, _write(crops, tmp_path_factory.mktemp("real"))
+    with medbench.Accumulator(real=crops, metrics=["fid25d"], device="cpu") as judge:
+        yield crops, judge
 
 
 def _blur(hu: np.ndarray, sigma: float) -> np.ndarray:
@@ -59,16 +55,15 @@ def _shift(hu: np.ndarray, offset: float) -> np.ndarray:
     ids=["blur", "noise", "shift"],
 )
 def test_fid25d_orders_damage(
-    scan: tuple[list[Volume], Path], damage: Damage, strengths: tuple[float, ...], tmp_path: Path
+    scan: tuple[list[Volume], medbench.Accumulator], damage: Damage, strengths: tuple[float, ...]
 ) -> None:
-    crops, real = scan
+    crops, judge = scan
     values = [0.0]
     for strength in strengths:
-        damaged = [
-            Volume(np.rint(damage(crop.voxels.astype(np.float32), strength)).astype(np.int16), crop.affine)
-            for crop in crops
-        ]
-        folder = _write(damaged, tmp_path / str(strength))
-        values.append(medbench.evaluate(folder, real=real, metrics=["fid25d"]).results[0].value)
+        for crop in crops:
+            hu = damage(crop.voxels.astype(np.float32), strength)
+            judge.update(Volume(np.rint(hu).astype(np.int16), crop.affine))
+        values.append(judge.compute().results[0].value)
+        judge.reset()
     assert values == sorted(values)
     assert all(later > 1.5 * earlier for earlier, later in pairwise(values[1:]))

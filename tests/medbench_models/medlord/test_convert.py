@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import subprocess
+import runpy
 import sys
 from pathlib import Path
 
@@ -278,8 +278,13 @@ def test_the_published_weights_are_looked_for_in_the_home(
         MedLoRD("paper", device="cpu").default_checkpoint()
 
 
-def test_the_module_is_a_command() -> None:
-    command = [sys.executable, "-m", "medbench_models.medlord.convert", "--help"]
-    told = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+@pytest.mark.filterwarnings("ignore:.*found in sys.modules")
+def test_the_module_is_a_command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(sys, "argv", ["convert", "--help"])
+    with pytest.raises(SystemExit) as end:
+        runpy.run_module("medbench_models.medlord.convert", run_name="__main__")
+    told = capsys.readouterr().out
+    assert end.value.code == 0
+    assert "usage: python -m medbench_models.medlord.convert" in told
     assert "--scale-factor" in told
     assert "1.11" in told

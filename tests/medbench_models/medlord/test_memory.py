@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 import torch
 
-from medbench.budget.prediction import predict_peak
+from medbench.budget.prediction import Prediction, predict_peak
 from medbench.errors import DataError
 from medbench.generators.base import Predicts, SampleRequest
 from medbench.training.loop import launch
 from medbench.training.rehearsal import Rehearsal
+from medbench_models.medlord import memory
 from medbench_models.medlord.checkpoint import MODEL, Description
 from medbench_models.medlord.config import MedLoRDConfig
 from medbench_models.medlord.generator import MedLoRD
@@ -28,10 +29,14 @@ GIB = 2**30
 FULL = (512, 512, 256)
 
 
+@functools.cache
+def sampling_at_full_size(name: str) -> dict[str, Prediction]:
+    return predict_sampling(PRESETS[name].network, FULL)
+
+
 @pytest.mark.parametrize("name", ["luna-ds8", "paper"])
 def test_full_size_is_sampled_and_encoded_within_24_gib(name: str) -> None:
-    network = PRESETS[name].network
-    parts = [*predict_sampling(network, FULL).values(), predict_encoding(network.vqvae, FULL)]
+    parts = [*sampling_at_full_size(name).values(), predict_encoding(PRESETS[name].network.vqvae, FULL)]
     assert max(part.peak_bytes for part in parts) <= 24 * GIB
 
 
@@ -43,7 +48,7 @@ def test_every_stage_trains_within_24_gib(name: str) -> None:
 
 
 def test_decoding_holds_three_of_its_widest_activations_in_half_precision() -> None:
-    found = predict_sampling(PRESETS["luna-ds8"].network, FULL)["decode"]
+    found = sampling_at_full_size("luna-ds8")["decode"]
     widest = [one for one in found.largest_tensors if one.bytes == 2 * GIB]
     assert [one.shape for one in widest] == [(1, 128, 256, 256, 128)] * 3
     assert {one.dtype for one in widest} == {"float16"}
@@ -77,9 +82,10 @@ def test_the_controlnet_counts() -> None:
     assert parts[0] > max(parts[1], masks)
 
 
-def test_a_step_of_the_whole_preset_is_rehearsed_with_all_losses() -> None:
+def test_a_step_of_the_whole_preset_is_rehearsed_with_all_losses(monkeypatch: pytest.MonkeyPatch) -> None:
     parts = predict_fitting(PRESETS["tiny"], (64, 64, 32))
     assert set(parts) == {"stage1", "encode", "stage2", "stage3"}
+    monkeypatch.setattr(memory, "predict_fitting", lambda *asked, **limit: parts)  # rehearsing them again takes seconds
     assert predict(PRESETS["tiny"], "fit", (64, 64, 32)) == max(parts.values(), key=lambda part: part.tensor_bytes)
 
 

@@ -15,7 +15,7 @@ from medbench_models.medlord.generator import MedLoRD
 from medbench_models.medlord.presets import PRESETS
 from medbench_models.shared.condition_embedding import ConditionEmbedding
 
-CONFIG = PRESETS["tiny"].sampling
+CONFIG = PRESETS["tiny"].sampling.model_copy(update={"steps": 8})
 
 
 @pytest.fixture(scope="module")
