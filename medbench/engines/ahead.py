@@ -1,26 +1,35 @@
-"""Items made one ahead of where they are used."""
+"""Items made ahead of where they are used, by a thread."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from typing import Final, TypeVar, cast
+from collections import deque
+from collections.abc import Generator, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, Final, TypeVar
 
 Item = TypeVar("Item")
 _END: Final = object()
 
 
-def ahead(items: Iterable[Item]) -> Iterator[Item]:
-    """Yield items in their order, each made in another thread while the one before it is in use.
+def ahead(items: Iterable[Item], *, most: int = 1) -> Generator[Item]:
+    """Yield items in their order, the next ones made in another thread while one is in use.
 
-    At most one item waits. Whatever making an item raises is raised where it would have been yielded.
+    Whatever making an item raises is raised where it would have been yielded. Closed early, it leaves no thread.
+
+    Args:
+        items: made one after the other.
+        most: how many wait at most.
 
     >>> list(ahead(number**2 for number in range(4)))
     [0, 1, 4, 9]
     """
     source = iter(items)
-    with ThreadPoolExecutor(1) as maker:
-        coming = maker.submit(next, source, _END)
-        while (item := coming.result()) is not _END:
-            coming = maker.submit(next, source, _END)
-            yield cast(Item, item)
+    waiting: deque[Future[Any]] = deque()
+    maker = ThreadPoolExecutor(1, thread_name_prefix="ahead")
+    try:
+        waiting.extend(maker.submit(next, source, _END) for _ in range(most))
+        while (item := waiting.popleft().result()) is not _END:
+            waiting.append(maker.submit(next, source, _END))
+            yield item
+    finally:
+        maker.shutdown(cancel_futures=True)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Generator, Iterable
-from concurrent.futures import Future, ThreadPoolExecutor
-from itertools import islice
 from typing import TypeVar
 
 import torch  # noqa: TID253  this module is imported only by what trains
 from torch.utils import _pytree as pytree  # noqa: TID253  likewise
+
+from medbench.engines.ahead import ahead
 
 T = TypeVar("T")
 
@@ -27,17 +26,7 @@ def loaded_ahead(load: Callable[[int], T], indices: Iterable[int], *, steps: int
         indices: of the steps.
         steps: how many are loaded while one is taken.
     """
-    upcoming = iter(indices)
-    waiting: deque[Future[T]] = deque()
-    pool = ThreadPoolExecutor(1, thread_name_prefix="loading")
-    try:
-        waiting.extend(pool.submit(load, index) for index in islice(upcoming, steps))
-        while waiting:
-            loaded = waiting.popleft().result()
-            waiting.extend(pool.submit(load, index) for index in islice(upcoming, 1))
-            yield loaded
-    finally:
-        pool.shutdown(cancel_futures=True)
+    return ahead(map(load, indices), most=steps)
 
 
 def pinned(loaded: T) -> T:

@@ -10,17 +10,18 @@ import pytest
 from medbench.engines.ahead import ahead
 
 
-def test_items_keep_their_order_and_the_next_is_made_meanwhile() -> None:
-    made = [threading.Event() for _ in range(3)]
+@pytest.mark.parametrize("most", [1, 2])
+def test_items_keep_their_order_and_the_next_are_made_meanwhile(most: int) -> None:
+    made = [threading.Event() for _ in range(5)]
 
     def items() -> Iterator[int]:
         for number, event in enumerate(made):
             event.set()
             yield number
 
-    for number in ahead(items()):
-        assert all(event.wait(10) for event in made[: number + 2])
-        assert not any(event.is_set() for event in made[number + 2 :])
+    for number in ahead(items(), most=most):
+        assert all(event.wait(10) for event in made[: number + 1 + most])
+        assert not any(event.is_set() for event in made[number + 1 + most :])
 
 
 def test_no_items_are_none() -> None:
@@ -42,5 +43,5 @@ def test_an_iteration_given_up_leaves_no_thread() -> None:
     before = threading.active_count()
     coming = ahead(range(5))
     next(coming)
-    coming.close()  # type: ignore[attr-defined]  # a generator
+    coming.close()
     assert threading.active_count() == before

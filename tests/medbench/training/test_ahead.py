@@ -44,13 +44,13 @@ def test_an_error_is_raised_in_its_place_and_nothing_is_loaded_after_the_end() -
         for loaded in loaded_ahead(load, range(100)):
             found.append(loaded)
     assert found == [0, 1]
-    assert not [thread for thread in threading.enumerate() if thread.name.startswith("loading")]
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("ahead")]
 
 
 def test_a_training_that_stops_early_leaves_no_thread() -> None:
     with closing(loaded_ahead(lambda index: index, range(100))) as steps:
         assert next(steps) == 0
-    assert not [thread for thread in threading.enumerate() if thread.name.startswith("loading")]
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("ahead")]
 
 
 def test_tensors_in_containers_are_pinned_and_other_things_stay(monkeypatch: pytest.MonkeyPatch) -> None:
