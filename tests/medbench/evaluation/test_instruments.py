@@ -1,5 +1,6 @@
 """What a instruments sees in a volume: computed once, keyed by everything that decides it."""
 
+import pickle
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -9,8 +10,8 @@ import numpy as np
 import pytest
 
 from medbench.datasets.phantom.dataset import generate
-from medbench.errors import SpecError
-from medbench.evaluation.instruments import Instruments
+from medbench.errors import DataError, SpecError, Unavailable
+from medbench.evaluation.instruments import Autoencoder, Instruments
 from medbench.evaluation.side import StoredSide
 from medbench.features.seeded import SeededResNet3d
 from medbench.imaging.grid import to_grid
@@ -89,3 +90,38 @@ def test_a_networks_own_grid_and_window_are_used_and_enter_its_description(
     seen = (to_grid(Volume.read(item.path), own.grid).voxels.astype(np.float32).clip(-1000, 0) + 1000) / 1000
     np.testing.assert_allclose(found, SeededResNet3d(device="cpu").features(seen), rtol=1e-5)
     assert not np.allclose(found, before, rtol=1e-3), "what was kept of the other input is not taken"
+
+
+def reconstructed(lab: Instruments, item: StoredVolume, function: Counting) -> np.ndarray:
+    of = ("volume", "reconstructed")
+    [found] = StoredSide([item], lab, name="held-out").derived("pairs", function, of=of, settings={"version": 1})
+    return found["mean"]
+
+
+def test_what_an_autoencoder_makes_is_kept_under_its_identity(
+    item: StoredVolume, tmp_path: Path, instruments: Callable[..., Any]
+) -> None:
+    darker = Autoencoder(lambda volume: Volume(volume.voxels - np.int16(1), volume.affine), {"weights": "a"})
+    lab, function = replace(instruments(tmp_path), autoencoder=darker), Counting()
+    for _ in range(2):
+        volume, again = reconstructed(lab, item, function)
+        assert again == volume - 1
+    assert function.calls == 1
+    reconstructed(replace(lab, autoencoder=replace(darker, identity={"weights": "b"})), item, function)
+    assert function.calls == 2
+
+
+def test_the_autoencoder_stays_where_it_is(item: StoredVolume, tmp_path: Path, instruments: Callable[..., Any]) -> None:
+    lab = replace(instruments(tmp_path), autoencoder=Autoencoder(lambda volume: volume, {}))
+    assert lab.for_workers("cpu").autoencoder is lab.autoencoder  # threads of this process
+    elsewhere = pickle.loads(pickle.dumps(lab.for_workers("cpu")))
+    with pytest.raises(Unavailable, match="there is no autoencoder"):
+        elsewhere.open(item).reconstruction()
+
+
+def test_a_reconstruction_of_another_shape_is_refused(
+    item: StoredVolume, tmp_path: Path, instruments: Callable[..., Any]
+) -> None:
+    halved = Autoencoder(lambda volume: Volume(volume.voxels[::2], volume.affine), {})
+    with pytest.raises(DataError, match=r"returned v with shape \(8, 16, 8\), not \(16, 16, 8\)"):
+        replace(instruments(tmp_path), autoencoder=halved).open(item).reconstruction()
