@@ -111,7 +111,7 @@ def _count() -> None:
         kind.read = _timed("read", kind.read, lambda path, *_: str(path))  # type: ignore[method-assign]
     Instruments.derived = _timed("derive", Instruments.derived, lambda _, opened, what: what.name)  # type: ignore[method-assign]
     one_pass.known_facts = _timed("derive", one_pass.known_facts, lambda *_: "facts")
-    evaluation.keep_gallery = _timed("gallery", evaluation.keep_gallery, lambda *_: "")
+    evaluation.measure_all = _timed("measured", evaluation.measure_all, lambda *_: "")
     peak = lambda: _log(what="end", name="", peak=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20)  # noqa: E731
     multiprocessing.util.Finalize(None, peak, exitpriority=1)
 

@@ -96,11 +96,11 @@ def test_one_read_a_volume_and_two_processes_against_one(data: Path) -> None:
     for workers in (1, 2):
         walls[workers], lines, results[workers] = evaluated(data, workers)
         _tell(workers, walls[workers], lines)
-        # The report reads the handful that it shows once more: what follows the gallery is not the evaluation's.
-        measured = itertools.takewhile(lambda line: line["what"] != "gallery", lines)
-        prepared = Counter(Path(str(line["name"])).name for line in measured if _is_of_a_volume(line))
-        assert set(prepared.values()) == {1}, prepared
-        assert len(prepared) == 6 + SAMPLES
+        # Figures and report read the handful that they show once more: what follows is not the metrics'.
+        measured = itertools.takewhile(lambda line: line["what"] != "measured", lines)
+        reads = Counter(str(line["name"]) for line in measured if _is_compared(line))
+        assert set(reads.values()) == {1}, reads
+        assert len(reads) == 2 * (6 + SAMPLES)
     print(f"\n2 workers against 1: {walls[1] / walls[2]:.2f} times (goal: 1.7)")
     numbers = [
         [{key: value for key, value in one.items() if key != "seconds"} for one in results[workers]["results"]]
@@ -109,10 +109,14 @@ def test_one_read_a_volume_and_two_processes_against_one(data: Path) -> None:
     assert numbers[0] == numbers[1]
 
 
+def _is_compared(line: dict[str, object]) -> bool:
+    """Say whether a line tells of a read of a volume or mask that is compared, not of a source."""
+    places = ("/prepared/", "/samples/", "/samples-masks/")
+    return line["what"] == "read" and any(place in str(line["name"]) for place in places)
+
+
 def _is_of_a_volume(line: dict[str, object]) -> bool:
-    """Say whether a line tells of a read of a volume that is compared, not of a mask or a source."""
-    name = str(line["name"])
-    return line["what"] == "read" and "labels" not in name and ("/prepared/" in name or "/samples/" in name)
+    return _is_compared(line) and "labels" not in str(line["name"]) and "masks" not in str(line["name"])
 
 
 def _tell(workers: int, wall: float, lines: list[dict[str, object]]) -> None:
