@@ -63,10 +63,15 @@ class Examples:
         return self.latents.clean(rows, chance)
 
     def conditions(self, rows: torch.Tensor, chance: Samples) -> tuple[torch.Tensor, ...]:
-        """Return spacings (n, 3), regions (n, 2) and, where label maps steer, their bits (n, 8, x, y, z)."""
+        """Return spacings (n, 3), regions (n, 2) and, where they steer, label maps (n, x, y, z) uint8."""
         del chance
         told = torch.from_numpy(self.spacings[rows.numpy()]).float(), self.regions.expand(len(rows), -1)
-        return told if self.numbers is None else (*told, bits_of(torch.from_numpy(self.numbers[rows.numpy()])))
+        return told if self.numbers is None else (*told, torch.from_numpy(self.numbers[rows.numpy()]))
+
+    def told(self, *conditions: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """Return spacings, regions and the bits (n, 8, x, y, z) of label maps."""
+        spacings, regions, *numbers = conditions
+        return spacings, regions, *map(bits_of, numbers)
 
 
 class MaisiFitting(Fitting[MaisiConfig]):

@@ -139,5 +139,5 @@ def bits_of(numbers: torch.Tensor) -> torch.Tensor:
     >>> bits_of(torch.full((1, 1, 1, 1), 200, dtype=torch.uint8)).flatten().tolist()
     [0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 1.0, 1.0]
     """
-    places = torch.arange(8, device=numbers.device).view(1, -1, 1, 1, 1)
-    return (numbers[:, None].int() >> places & 1).float()
+    places = torch.arange(8, dtype=torch.uint8, device=numbers.device).view(1, -1, 1, 1, 1)
+    return (numbers[:, None] >> places & 1).float()  # in bytes: in whole numbers it takes eight times the memory

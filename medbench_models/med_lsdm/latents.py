@@ -78,9 +78,13 @@ class Latents:
         return torch.from_numpy(self.values[rows.numpy()].astype(np.float32))
 
     def conditions(self, rows: torch.Tensor, chance: Samples) -> tuple[torch.Tensor, ...]:
-        """Return the one-hot maps (n, classes, 4 z, 4 x, 4 y) of some examples."""
+        """Return the label maps (n, 4 x, 4 y, 4 z) uint8 of some examples."""
         del chance
-        return (one_hot_map(torch.from_numpy(self.labels[rows.numpy()]), self.classes),)
+        return (torch.from_numpy(self.labels[rows.numpy()]),)
+
+    def told(self, *conditions: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """Return the one-hot maps (n, classes, 4 z, 4 x, 4 y) of label maps."""
+        return tuple(one_hot_map(numbers, self.classes) for numbers in conditions)
 
 
 def one_hot_map(numbers: torch.Tensor, classes: int) -> torch.Tensor:

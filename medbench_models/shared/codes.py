@@ -124,9 +124,16 @@ class Latents:
         return self.codes[torch.from_numpy(self.indices[rows.numpy()].astype(np.int64))].movedim(-1, 1)
 
     def conditions(self, rows: torch.Tensor, chance: Samples) -> tuple[torch.Tensor, ...]:
-        """Return the masks (n, regions, ...) of some examples; nothing where there are no label maps."""
+        """Return the label maps (n, ...) uint8 of some examples, without the regions that are empty by chance.
+
+        Nothing where there are no label maps.
+        """
         if self.labels is None:
             return ()
-        masks = one_hot(torch.from_numpy(self.labels[rows.numpy()]), self.regions)
         kept = torch.rand(self.regions, generator=chance.common) >= self.dropout
-        return (masks * kept.view(1, -1, 1, 1, 1),)
+        table = np.concatenate([[False], kept.numpy()]) * np.arange(1 + self.regions, dtype=np.uint8)
+        return (torch.from_numpy(table[self.labels[rows.numpy()]]),)
+
+    def told(self, *conditions: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """Return the masks (n, regions, ...) of label maps."""
+        return tuple(one_hot(numbers, self.regions) for numbers in conditions)

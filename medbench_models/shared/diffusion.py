@@ -30,7 +30,10 @@ class Examples(Protocol):
         """Return some of them (n, ...)."""
 
     def conditions(self, rows: torch.Tensor, chance: Samples) -> tuple[torch.Tensor, ...]:
-        """Return what else the network is given of them."""
+        """Return what else there is of them, small enough to be read and sent to a device in each step."""
+
+    def told(self, *conditions: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """Return the conditions as the network is given them, made on their device."""
 
 
 class DiffusionTask(AveragedTask[Examples]):
@@ -72,8 +75,9 @@ class DiffusionTask(AveragedTask[Examples]):
 
     def loss(self, network: nn.Module, drawn: tuple[torch.Tensor, ...]) -> torch.Tensor:
         """Return the loss of the network's prediction."""
-        wanted, *told = drawn
-        return _LOSSES[self.logged](network(*told).float(), wanted)
+        wanted, noisy, times, *conditions = drawn
+        predicted = network(noisy, times, *self.train.told(*conditions))
+        return _LOSSES[self.logged](predicted.float(), wanted)
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,6 +97,9 @@ class _Empty:
     def conditions(self, rows: torch.Tensor, chance: Samples) -> tuple[torch.Tensor, ...]:
         del chance
         return tuple(torch.zeros(len(rows), *shape) for shape in self.others)
+
+    def told(self, *conditions: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        return conditions
 
 
 def step_diffusion(

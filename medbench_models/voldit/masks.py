@@ -28,7 +28,7 @@ def numbered(numbers: torch.Tensor, masks: Sequence[Sequence[str]]) -> torch.Ten
     for table, regions in zip(tables, masks):
         table[first : first + len(regions)] = torch.arange(1.0, len(regions) + 1.0)
         first += len(regions)
-    return tables[:, numbers.long()].movedim(0, 1)
+    return tables.to(numbers.device)[:, numbers.int()].movedim(0, 1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,9 +54,13 @@ class Labelled:
         """Return some scaled latents (n, c, x, y, z)."""
         return self.latents.clean(rows, chance)
 
-    def conditions(self, rows: torch.Tensor, chance: Samples) -> tuple[torch.Tensor]:
-        """Return the masks (n, masks, x, y, z) of some examples."""
-        seen = numbered(torch.from_numpy(self.labels[rows.numpy()]), self.masks)
+    def conditions(self, rows: torch.Tensor, chance: Samples) -> tuple[torch.Tensor, ...]:
+        """Return the label maps (n, x, y, z) uint8 of some examples, and which masks (n, masks) are not empty."""
         draws = chance.uniform(1 + len(self.masks))
         kept = (draws[:, :1] >= self.dropout) & (draws[:, 1:] >= self.dropout)
-        return (seen * kept[..., None, None, None],)
+        return torch.from_numpy(self.labels[rows.numpy()]), kept
+
+    def told(self, *conditions: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """Return the masks (n, masks, x, y, z) of label maps."""
+        numbers, kept = conditions
+        return (numbered(numbers, self.masks) * kept[..., None, None, None],)

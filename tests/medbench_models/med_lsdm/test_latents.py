@@ -50,6 +50,6 @@ def test_examples_are_rows_of_both() -> None:
     rows, chance = torch.tensor([1]), Chance(0, 0).batches(1)[0]
     assert len(latents) == 2
     assert latents.clean(rows, chance).flatten().tolist() == values[1].flatten().tolist()
-    (label_map,) = latents.conditions(rows, chance)
+    (label_map,) = latents.told(*latents.conditions(rows, chance))
     assert label_map.shape == (1, 2, 4, 4, 4)
     assert bool((label_map[:, 1] == 1).all())

@@ -103,7 +103,7 @@ def test_masks_drop_out_one_by_one_and_in_the_whole_batch() -> None:
     examples = Latents(np.zeros((2, 1, 1, 2), np.uint8), torch.zeros(1, 8), labels, regions=2, dropout=0.5)
     seen = set()
     for seed in range(40):
-        [masks] = examples.conditions(torch.arange(2), Chance(seed, 0).batches(2)[0])
+        [masks] = examples.told(*examples.conditions(torch.arange(2), Chance(seed, 0).batches(2)[0]))
         first, second = masks.flatten(2).amax(dim=2).tolist()
         assert first == second
         seen.add(tuple(first))

@@ -36,7 +36,7 @@ def test_dropout_empties_whole_channels_at_its_rate() -> None:
     labels = np.ones((1, 2, 2, 2), np.uint8)
     examples = Latents(np.zeros((1, 1, 1, 1), np.uint8), torch.zeros(16, 8), labels, regions=1, dropout=0.1)
     empty = [
-        float(examples.conditions(torch.tensor([0]), Chance(seed, 0).batches(1)[0])[0].max()) == 0.0
+        float(examples.told(*examples.conditions(torch.tensor([0]), Chance(seed, 0).batches(1)[0]))[0].max()) == 0.0
         for seed in range(2000)
     ]
     assert np.mean(empty) == pytest.approx(0.1, abs=0.02)
