@@ -48,16 +48,23 @@ class Engine:
     def parts(self, count: int, *, device: str) -> int:
         """Return into how many parts work is cut of which each loads a network: for each GPU or worker one.
 
+        On this machine's CPU that is one unless workers were asked for; a single GPU is not shared.
+
         Args:
             count: items.
             device: as for ``executor``.
+
+        Raises:
+            SpecError: no such device here.
         """
         if self.is_remote:
             return min(count, self.workers or DEFAULT_JOBS)
-        from medbench.engines.devices import gpus_to_share
+        from medbench.engines.devices import gpus_to_share, resolve_device
 
-        gpus = max(1, len(gpus_to_share(device)))
-        return min(count, gpus, self.workers or gpus)
+        gpus = len(gpus_to_share(device))
+        if not gpus and resolve_device(device) == "cpu":
+            return min(count, self.workers or 1)
+        return min(count, gpus or 1, self.workers or count)
 
     @contextmanager
     def executor(self, count: int, *, device: str = "cpu") -> Iterator[Executor | None]:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from medbench import plugin_files
+from medbench.engines import devices
 from medbench.engines.engine import Engine, parse_options
 from medbench.engines.local import local
 from medbench.engines.work import run_all
@@ -23,6 +24,17 @@ def test_an_engine_that_does_not_exist_and_options_that_none_takes_are_refused()
 def test_one_item_is_worked_on_by_this_process() -> None:
     with Engine(workers=4).executor(1) as executor:
         assert executor is None
+
+
+def test_a_network_is_loaded_once_a_gpu_job_or_worker_that_was_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert Engine().parts(5, device="cpu") == 1
+    assert [Engine(workers=workers).parts(5, device="cpu") for workers in (2, 9)] == [2, 5]
+    assert Engine("slurm").parts(20, device="cpu") == 8
+    monkeypatch.setattr(devices, "resolve_device", lambda asked: "cuda:0")
+    monkeypatch.setattr(devices, "gpus_to_share", lambda asked: ())
+    assert Engine(workers=2).parts(5, device="auto") == 1  # a single GPU is not shared
+    monkeypatch.setattr(devices, "gpus_to_share", lambda asked: ("0", "1", "2"))
+    assert [Engine(workers=workers).parts(5, device="auto") for workers in (None, 2, 9)] == [3, 2, 3]
 
 
 def test_options_are_pairs_whose_keys_are_those_of_sbatch_or_of_submitit() -> None:

@@ -35,3 +35,13 @@ def test_each_gpu_samples_a_part_in_a_process(
     assert memory is not None
     assert memory.rss_bytes > 0
     assert [path.name for path in both.folder.samples.glob(".*")] == []
+
+
+@pytest.mark.slow
+def test_workers_that_were_asked_for_sample_a_part_each_on_a_cpu(options: RunOptions, tmp_path: Path) -> None:
+    alone = Run(replace(options, samples=3, out=tmp_path / "alone"), silent)
+    alone.sample()
+    both = Run(replace(options, samples=3, workers=2), silent)
+    both.sample()
+    assert made(both) == made(alone)
+    assert "generator" in vars(alone) and "generator" not in vars(both)
