@@ -20,6 +20,7 @@ from medbench.segmenters.base import SegmenterInfo
 from medbench.spec import Grid
 from medbench.storage.tensors import read_weights, write_weights
 from medbench.training.averaging import seeded
+from medbench.training.chance import Chance
 from medbench.training.loop import Plan, Stateful, launch, train
 from medbench_models.shared.arrays import cache_volumes
 
@@ -76,8 +77,11 @@ class _Levels:
         optimiser = torch.optim.AdamW(self.level.parameters(), lr=0.03)
         self.net, self.optimiser = fabric.setup(self.level, optimiser)
 
-    def step(self, index: int, chance: torch.Generator) -> Mapping[str, torch.Tensor]:
-        rows = torch.randint(len(self.volumes["train"]), (2,), generator=chance).numpy()
+    def load(self, index: int, chance: Chance) -> np.ndarray:
+        (samples,) = chance.batches(2)
+        return samples.integers(len(self.volumes["train"])).numpy()
+
+    def step(self, index: int, rows: np.ndarray) -> Mapping[str, torch.Tensor]:
         loss = (self.net(torch.ones(1, 1)) - self._mean("train", rows)).square().mean()
         self.optimiser.zero_grad()
         self.fabric.backward(loss)
