@@ -35,19 +35,19 @@ def _home(tmp_path_factory: pytest.TempPathFactory) -> None:
     os.environ["MEDBENCH_CPU_ENGINE"] = "torch"  # each weight file of a test would be translated anew
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def toy_dataset() -> str:
     """Name a small data set: 8 training, 2 selection and 4 held-out phantoms of 32 x 32 x 16 voxels."""
     return f"{TOYS}:ToyDataset"
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def toy_generator() -> str:
     """Name a generator that needs no weights and takes no time."""
     return f"{TOYS}:ToyGenerator"
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def hungry_generator() -> str:
     """Name a generator that needs memory and predicts how much."""
     return f"{TOYS}:HungryGenerator"

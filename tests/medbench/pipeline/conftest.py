@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,8 +12,12 @@ from medbench.pipeline.options import RunOptions
 METRICS = ("fid25d", "reconstruction")
 
 
+@pytest.fixture(scope="module")
+def anywhere(toy_generator: str, toy_dataset: str) -> RunOptions:
+    """The options of a small run but for its folder."""
+    return RunOptions(model=toy_generator, dataset=toy_dataset, metrics=METRICS, device="cpu", workers=1, seed=3)
+
+
 @pytest.fixture
-def options(toy_generator: str, toy_dataset: str, tmp_path: Path) -> RunOptions:
-    return RunOptions(
-        model=toy_generator, dataset=toy_dataset, metrics=METRICS, out=tmp_path / "run", device="cpu", workers=1, seed=3
-    )
+def options(anywhere: RunOptions, tmp_path: Path) -> RunOptions:
+    return replace(anywhere, out=tmp_path / "run")

@@ -29,9 +29,19 @@ from medbench.spec import fingerprint
 METRICS = ("fid25d", "reconstruction")
 
 
+@pytest.fixture(scope="module")
+def finished(anywhere: RunOptions, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Report]:
+    out = tmp_path_factory.mktemp("finished") / "run"
+    return out, Run(replace(anywhere, out=out), silent).report()
+
+
 @pytest.fixture
-def report(options: RunOptions) -> Report:
-    return Run(options, silent).report()
+def report(finished: tuple[Path, Report], options: RunOptions) -> Report:
+    """The results of a finished run, a copy of which lies in the folder of ``options``."""
+    folder, found = finished
+    assert options.out is not None
+    shutil.copytree(folder, options.out)
+    return found
 
 
 def _values(report: Report) -> dict[str, object]:
