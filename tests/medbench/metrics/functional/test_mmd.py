@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import torch
+from scipy.spatial.distance import pdist
 from sklearn.metrics.pairwise import polynomial_kernel, rbf_kernel
 from torch_fidelity.metric_kid import kernel_mmd, mmd2
 
@@ -53,6 +54,29 @@ def test_kernels_are_those_of_scikit_learn(rng):
 
 def test_the_median_distance_is_over_pairs():
     assert median_distance(np.array([[0.0], [1.0], [10.0]])) == 9.0
+
+
+@pytest.mark.parametrize("n", [2, 3, 8, 31])
+@pytest.mark.parametrize("kind", ["any", "far from 0", "two places", "ties", "copies", "equal"])
+def test_the_median_is_that_of_all_distances(rng, n, kind):
+    """Far fewer rows than dimensions, or more; copies are at distance 0, not at what rounding makes of it."""
+    for dimension in (1, 4, 300):
+        rows = {
+            "any": rng.normal(size=(n, dimension)),
+            "far from 0": 1e6 + rng.normal(size=(n, dimension)),
+            "two places": rng.normal(size=(n, dimension)) + 1e5 * (np.arange(n) % 2)[:, None],
+            "ties": rng.integers(0, 3, size=(n, dimension)).astype(float),
+            "copies": rng.normal(size=(n, dimension))[np.arange(n) // 4],
+            "equal": np.full((n, dimension), 0.1),
+        }[kind]
+        expected = np.median(pdist(rows))
+        assert median_distance(rows) == pytest.approx(expected, rel=1e-12, abs=0.0), dimension
+
+
+def test_a_median_among_many_ties(rng):
+    """Most pairs are as far as the middle one, more than are looked at singly."""
+    rows = np.repeat(np.eye(3), 60, axis=0)
+    assert median_distance(rows) == np.median(pdist(rows)) == np.sqrt(2.0)
 
 
 def test_one_row_a_subject_is_the_estimate_of_torch_fidelity(rng):
