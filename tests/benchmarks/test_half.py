@@ -81,8 +81,8 @@ def test_effect_on_every_number(weights: str, tmp_path: Path, monkeypatch: pytes
     monkeypatch.setenv("MEDBENCH_CPU_ENGINE", "torch")
     whole, half = (_results(tmp_path, network.info.name) for network in (RadImageNetResNet50, RadImageNetResNet50Half))
     device = resolve_device(DEVICE)
-    print(f"\n{weights}; {device}; {2 * 8} cubes of {SIDE} voxels a side")
-    print("metric, value in float32, in half, change; floor, its spread over splits, its change; change / spread")
+    print(f"\n{weights}; {device}; {2 * 8} volumes a side, cubes of {SIDE} voxels")
+    print("metric, in float32, in half, change; floor, spread over its splits, its change; change in times the spread")
     for name, single in whole.items():
         other = half[name]
         assert single.floor is not None and other.floor is not None
