@@ -44,9 +44,16 @@ def _write(folder: Path, seeds: range, *, change=lambda hu, rng: hu, masks: bool
     return folder
 
 
+@pytest.fixture(scope="module")
+def rendered(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return _write(tmp_path_factory.mktemp("rendered") / "real", range(6), masks=True)
+
+
 @pytest.fixture
-def real(tmp_path: Path) -> Path:
-    return _write(tmp_path / "real", range(6), masks=True)
+def real(rendered: Path, tmp_path: Path) -> Path:
+    """Six phantoms, with their label maps beside them, for a test to change as it likes."""
+    shutil.copytree(rendered.with_name("real-masks"), tmp_path / "real-masks")
+    return Path(shutil.copytree(rendered, tmp_path / "real"))
 
 
 def test_a_folder_against_itself_scores_zero(real: Path, tmp_path: Path) -> None:
