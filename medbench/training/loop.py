@@ -158,9 +158,9 @@ def train(task: Task, plan: Plan, *, fabric: Fabric, folder: Path, resume: bool,
     make_folder(folder)
     task.setup(fabric)
     precision = fabric.strategy.precision  # with float16 it holds the scale of the losses
-    start, best_score = (
-        _restore({**task.state(), "precision": precision}, plan, folder, progress) if resume else (0, float("inf"))
-    )
+    start, best_score, processes = 0, float("inf"), fabric.world_size
+    if resume:
+        start, best_score = _restore({**task.state(), "precision": precision}, plan, folder, processes, progress)
     if start == 0 and fabric.is_global_zero:
         (folder / BEST_FILE).unlink(missing_ok=True)  # an older training's, should no score of this one be finite
     fabric.barrier()
@@ -182,7 +182,7 @@ def train(task: Task, plan: Plan, *, fabric: Fabric, folder: Path, resume: bool,
             if done % plan.save_every == 0 or done == plan.steps:
                 parts = {**task.state(), "precision": precision}
                 state = {name: part.state_dict() for name, part in parts.items()}
-                document = {"step": done, "best_score": best_score, "state": state}
+                document = {"step": done, "best_score": best_score, "processes": processes, "state": state}
                 _write(folder / STATE_FILE, document, plan, fabric)
     fabric.barrier()
     if not (folder / BEST_FILE).is_file():
@@ -207,7 +207,9 @@ def _mean(fabric: Fabric, loss: torch.Tensor) -> float:
     return float(mean)
 
 
-def _restore(parts: Mapping[str, Stateful], plan: Plan, folder: Path, progress: Progress) -> tuple[int, float]:
+def _restore(
+    parts: Mapping[str, Stateful], plan: Plan, folder: Path, processes: int, progress: Progress
+) -> tuple[int, float]:
     path, best = folder / STATE_FILE, folder / BEST_FILE
     if not is_sound(path, _key(path, plan), progress):
         return 0, float("inf")
@@ -221,6 +223,11 @@ def _restore(parts: Mapping[str, Stateful], plan: Plan, folder: Path, progress: 
         raise CheckpointError(f"{path} was left by another version ({named} missing): begin anew with --no-resume")
     for name, part in parts.items():
         part.load_state_dict(document["state"][name])
+    if document["processes"] != processes and document["step"] < plan.steps:
+        progress.note(
+            f"{plan.name}: begun by {document['processes']} process(es), goes on with {processes}: a step now sees "
+            f"{processes / document['processes']:g} times as many samples"
+        )
     return int(document["step"]), float(document["best_score"])
 
 

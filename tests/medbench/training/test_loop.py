@@ -107,6 +107,31 @@ def test_a_checkpoint_of_other_settings_is_not_used(tmp_path: Path, noting: Any)
     assert [note.partition(" is damaged or")[0] for note in progress.notes] == [str(tmp_path / STATE_FILE)]
 
 
+def left_by(processes: int, folder: Path) -> None:
+    """Change the state in a folder into one that so many processes left."""
+    path = folder / STATE_FILE
+    document = torch.load(path, weights_only=True) | {"processes": processes}
+    with sealed_path(path, f"{STATE_FILE} of {PLAN.key}") as temporary:
+        torch.save(document, temporary)
+
+
+def test_a_training_that_goes_on_with_other_processes_says_what_changes(tmp_path: Path, noting: Any) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path, progress=noting("line", 17))
+    left_by(2, tmp_path)
+    progress = noting()
+    assert sorted(run(tmp_path, progress=progress).losses) == list(range(14, 30))
+    assert progress.notes == ["line: begun by 2 process(es), goes on with 1: a step now sees 0.5 times as many samples"]
+
+
+def test_nothing_is_said_of_other_processes_where_nothing_is_left_to_train(tmp_path: Path, noting: Any) -> None:
+    run(tmp_path)
+    left_by(2, tmp_path)
+    progress = noting()
+    run(tmp_path, progress=progress)
+    assert progress.notes == []
+
+
 @pytest.mark.parametrize("name", [STATE_FILE, BEST_FILE])
 @pytest.mark.parametrize("damage", ["flip", "cut", "empty", "another's", "lost"])
 def test_a_damaged_checkpoint_is_made_again(tmp_path: Path, name: str, damage: str, noting: Any) -> None:
