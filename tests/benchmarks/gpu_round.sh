@@ -13,6 +13,7 @@
 #     half        what half precision of the slice features changes of each metric, beside its noise floor
 #     real-size   the default evaluation of volumes of half real size, one worker and two beside the card
 #     quantiser   codes of a whole volume against the plain search
+#     starvation  what loading costs beside a training step, by stage
 #     models      every generator on the card: its tiny preset sampled, its paper preset trained for two minutes
 #     run         the first command of the README on the card, with its measured budget
 #     processes-1, processes-2    64 samples by one process on the card, and by two
@@ -23,7 +24,7 @@ limit_s=540
 out=gpu_round
 if [[ "${1:-}" == "-o" ]]; then out="$2"; shift 2; fi
 parts=("$@")
-[[ ${#parts[@]} -gt 0 ]] || parts=(tests memory sampling features slices half real-size quantiser models run processes-1 processes-2)
+[[ ${#parts[@]} -gt 0 ]] || parts=(tests memory sampling features slices half real-size quantiser starvation models run processes-1 processes-2)
 mkdir -p "$out/rows"
 
 card="$(python3 -c 'import torch; print(torch.cuda.get_device_name(0) if torch.cuda.is_available() else "")')"
@@ -42,6 +43,7 @@ command_of() {
         half) echo "MEDBENCH_BENCHMARK_DEVICE=cuda python3 -m pytest -q -s -m benchmark tests/benchmarks/test_half.py" ;;
         real-size) echo "MEDBENCH_BENCHMARK_DEVICE=cuda MEDBENCH_BENCHMARK_SHAPE=512x512x128 MEDBENCH_BENCHMARK_CENTRE=1 python3 -m pytest -q -s -m benchmark tests/benchmarks/test_real_size.py" ;;
         quantiser) echo "python3 -m pytest -q -s -m benchmark tests/benchmarks/test_quantiser.py" ;;
+        starvation) echo "python3 -m pytest -q -s -m benchmark tests/benchmarks/test_starvation.py" ;;
         models) echo "python3 tests/benchmarks/measure_models.py '$out'" ;;
         run) echo "python3 -m cli.main run --model medlord --dataset phantom --device cuda --out '$out/run'" ;;
         processes-1 | processes-2) echo "python3 -m cli.main sample --model medlord --dataset phantom --samples 64 --device cuda --engine local --workers ${1#processes-} --out '$out/$1'" ;;
