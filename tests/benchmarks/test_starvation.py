@@ -97,7 +97,9 @@ def measured(rows: list[str], space: Path, task: Any, plan: Plan, **others: Any)
     if name == "stage1":
         task.config = task.config.model_copy(update={"crop": PRESETS[PRESET].stage1.crop})
     full = np.mean([seconds(partial(task.load, at, Chance(1, at)))[0] for at in range(1 + STEPS)][1:])
-    rows.append(f"| {name} | {load:.4f} | {step:.2f} | {load / step:.4f} | {full:.3f} |")
+    rows.append(
+        f"{name}: load {load:.4f} s, step {step:.4f} s, load / step {load / step:.4f}; load at full size {full:.3f} s"
+    )
     return Trained(weights=weights, scores={"score": 0.0, "psnr": 0.0}, step=STEPS)
 
 
@@ -110,5 +112,5 @@ def test_loading_beside_steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     train, select = ([case(regions, split, first[split] + index) for index in range(2)] for split in first)
     generator.fit(FitRequest(train, select, tmp_path / "fit", seed=0, resume=False, progress=silent))
     assert len(rows) == 3
-    print(f"\n| {PRESET}, {'x'.join(map(str, SMALL))}, {DEVICE} | load | step | share | load at full size |")
+    print(f"\n{PRESET}, volumes of {'x'.join(map(str, SMALL))}, {DEVICE}, a step:")
     print("\n".join(rows))
